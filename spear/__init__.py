@@ -1,0 +1,1 @@
+"""SPEAR: exact gradient inversion of batches in federated learning (NeurIPS 2024)."""

@@ -1,0 +1,82 @@
+"""Making a direction exact: the kernel of *all* rows on which it vanishes, by least squares."""
+
+import torch
+from torch import Tensor
+
+from spear.inversion.factorization import Factorization
+
+FIRST_TOLERANCE = 1e-3
+"""Entries of L q below this (where the mean square of L q is 1) may be zeros of a direction that
+was computed in float32 from b - 1 rows alone."""
+
+TIGHTENING = 10.0
+"""Factor by which the tolerance falls from one round to the next."""
+
+UNDECIDED = 1e-6
+"""A row whose leverage is closer to 1 than this carries a dimension alone."""
+
+
+def refine(problem: Factorization, directions: Tensor) -> Tensor:
+    """Refit each direction to its zero rows while the tolerance falls to the gradient's noise.
+
+    A direction from b - 1 rows carries the noise of those rows, magnified by their condition. Its
+    zero set has some m/2 rows: the q that minimises sum_j ((L q)_j / e_j)^2 over them, with e_j the
+    noise of row j, averages that noise out. Entries that were small by chance drop out as the
+    tolerance falls. On float32 gradients this is worth 40 dB and more.
+
+    Args:
+        problem: the factorised observation.
+        directions: approximate unit vectors as columns (b x k).
+
+    Returns:
+        Unit vectors as columns (b x k), float64.
+    """
+    directions = directions.to(torch.float64)
+    tolerance = FIRST_TOLERANCE
+    while True:
+        limit = problem.zero_tolerance(directions)
+        zeros = (problem.left @ directions).abs() <= limit.clamp(min=tolerance)
+        directions = _kernels(problem, zeros)
+        if tolerance < float(limit.min()):
+            return directions
+        tolerance /= TIGHTENING
+
+
+def is_determined(problem: Factorization, directions: Tensor, zeros: Tensor) -> Tensor:
+    """Whether the zero rows of each direction would determine it even without any one of them.
+
+    Theorem 3.3 asks for rank b - 1. A mixture of two true directions has their common zeros, whose
+    rank is b - 2, and can be given one more zero anywhere by the choice of its coefficients: one
+    row then carries a dimension alone (its leverage is 1), and the next mixture differs just there.
+    Inputs with correlated activations (un-normalised pixels) bring thousands of these.
+
+    Args:
+        problem: the factorised observation.
+        directions: refined unit vectors as columns (b x k).
+        zeros: their zero patterns (m' x k).
+
+    Returns:
+        k booleans.
+    """
+    grams = _grams(problem.left, zeros)
+    # The direction itself fills the kernel, so that a full-rank Gram matrix can be inverted.
+    filled = grams + directions.T[:, :, None] * directions.T[:, None, :]
+    factor, info = torch.linalg.cholesky_ex(filled)
+    rows = problem.left.T.expand(len(factor), -1, -1)
+    spread = torch.linalg.solve_triangular(factor, rows, upper=False)
+    leverage = spread.square().sum(dim=1).T.where(zeros, zeros.new_zeros(()))
+    return (info == 0) & (leverage.amax(dim=0) < 1 - UNDECIDED)
+
+
+def _grams(left: Tensor, rows: Tensor) -> Tensor:
+    """sum_j l_j l_j^T over the chosen rows (m' x k) of `left`; k x b x b."""
+    b = left.shape[1]
+    products = (left[:, :, None] * left[:, None, :]).reshape(-1, b * b)
+    return (rows.to(products.dtype).T @ products).reshape(-1, b, b)
+
+
+def _kernels(problem: Factorization, rows: Tensor) -> Tensor:
+    """The unit vectors of least weighted |L q| on the chosen rows (m' x k) each; b x k."""
+    reliability = 1 / (problem.noise + torch.finfo(torch.float64).tiny)
+    weighted = problem.left * (reliability / reliability.max())[:, None]
+    return torch.linalg.eigh(_grams(weighted, rows)).eigenvectors[:, :, 0].T

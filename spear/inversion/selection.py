@@ -1,0 +1,147 @@
+"""GreedyFilter: which b of the candidates are the columns of Q (Sec. 4.2, Algorithm 3)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spear.inversion.factorization import Factorization
+from spear.inversion.sparsity_matching import full_zero_pattern, matches
+
+RANK_TOLERANCE = 1e-7
+"""A unit vector this close to the span of others adds nothing to their rank."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """b independent directions and how well they explain the gradient.
+
+    Attributes:
+        directions: Qbar, unit columns (b x b).
+        sparsity_matching: lambda of Definition 4.1.
+        n_found: columns taken from candidates; the others only complete the basis.
+    """
+
+    directions: Tensor
+    sparsity_matching: float
+    n_found: int
+
+
+def greedy_filter(problem: Factorization, candidates: Tensor, swaps: bool = True) -> Selection:
+    """Algorithm 3: the sparsest independent candidates, then swaps that raise lambda most.
+
+    Where the candidates span less than b dimensions, vectors orthogonal to them fill up the basis,
+    so that there is always a reconstruction to look at.
+
+    Args:
+        problem: the factorised observation.
+        candidates: unit columns (b x c).
+        swaps: whether to run the second stage (Fig. 6 compares both).
+    """
+    zeros = full_zero_pattern(problem, candidates)
+    order = zeros.sum(dim=0).argsort(descending=True, stable=True)
+    chosen = sparsest_independent(candidates, order)
+    selected = _Exchange(problem, candidates, zeros, chosen)
+    if swaps and len(chosen) == problem.b:
+        while selected.improve():
+            pass
+    return Selection(selected.directions, selected.sparsity_matching, len(chosen))
+
+
+def sparsest_independent(candidates: Tensor, order: Tensor) -> list[int]:
+    """Go through candidate columns in `order` and keep each that is independent of those kept.
+
+    Sets of independent vectors form a matroid, so the result has the most zeros of all bases.
+    """
+    b = candidates.shape[0]
+    basis = candidates.new_zeros(b, 0)
+    chosen: list[int] = []
+    for index in order.tolist():
+        if len(chosen) == b:
+            break
+        rest = candidates[:, index]
+        for _ in range(2):  # twice is enough for orthogonality to working precision
+            rest = rest - basis @ (basis.T @ rest)
+        length = torch.linalg.vector_norm(rest)
+        if float(length) > RANK_TOLERANCE:
+            basis = torch.cat([basis, (rest / length)[:, None]], dim=1)
+            chosen.append(index)
+    return chosen
+
+
+class _Exchange:
+    """A basis of candidates that knows its lambda, and that of every basis one swap away.
+
+    With P = Qbar^-1 and A = M P^T, sample i has pre-activations A_i / c_i + bias, c = P s. Swapping
+    column i for a candidate with coordinates u = P q changes A_k to A_k - (u_k / u_i) A_i and c_k
+    likewise: rank-one updates, so that no swap needs an inversion of its own.
+    """
+
+    def __init__(
+        self, problem: Factorization, candidates: Tensor, zeros: Tensor, chosen: list[int]
+    ) -> None:
+        self.problem = problem
+        self.candidates = candidates
+        self.zeros = zeros
+        self.chosen = chosen
+        filling = _orthogonal_complement(candidates[:, chosen])
+        self.directions = torch.cat([candidates[:, chosen], filling], dim=1)
+        self.pattern = torch.cat([zeros[:, chosen], full_zero_pattern(problem, filling)], dim=1)
+        self._update()
+
+    def _update(self) -> None:
+        inverse = torch.linalg.inv(self.directions)
+        self.inverse = inverse
+        self.scales = inverse @ self.problem.bias_coordinates
+        self.scattered = self.problem.projected_weight @ inverse.T
+        z = self.scattered / self.scales + self.problem.bias[:, None]
+        self.matched = matches(z, self.pattern)
+        self.sparsity_matching = float(self.matched.to(torch.float64).mean())
+
+    def improve(self) -> bool:
+        """Make the swap that raises lambda most; False if none does."""
+        if self.sparsity_matching == 1.0:
+            return False
+        outside = torch.ones(self.candidates.shape[1], dtype=torch.bool)
+        outside[self.chosen] = False
+        indices = outside.nonzero().flatten().to(self.candidates.device)
+        if indices.numel() == 0:
+            return False
+        best, position, candidate = int(self.matched.sum()), -1, -1
+        for i in range(self.problem.b):
+            agreement = self._agreement_after_swap(i, indices)
+            top = int(agreement.argmax())
+            if int(agreement[top]) > best:
+                best, position, candidate = int(agreement[top]), i, int(indices[top])
+        if position < 0:
+            return False
+        self.chosen[position] = candidate
+        self.directions = self.candidates[:, self.chosen]
+        self.pattern = self.zeros[:, self.chosen]
+        self._update()
+        return True
+
+    def _agreement_after_swap(self, i: int, indices: Tensor) -> Tensor:
+        """Matching entries (of m b) after column i became each of the candidates `indices`."""
+        coordinates = self.inverse @ self.candidates[:, indices]
+        ratios = coordinates / coordinates[i]
+        ratios[i] = 0
+        agreement = matches(
+            (self.scattered[:, i] / self.scales[i] + self.problem.bias)[:, None],
+            self.zeros[:, indices],
+        ).sum(dim=0)
+        for k in range(self.problem.b):
+            if k == i:
+                continue
+            scales = self.scales[k] - ratios[k] * self.scales[i]
+            scattered = self.scattered[:, k, None] - ratios[k] * self.scattered[:, i, None]
+            z = scattered / scales + self.problem.bias[:, None]
+            agreement += matches(z, self.pattern[:, k, None]).sum(dim=0)
+        independent = coordinates[i].abs() > RANK_TOLERANCE
+        return torch.where(independent, agreement, torch.zeros_like(agreement))
+
+
+def _orthogonal_complement(columns: Tensor) -> Tensor:
+    """Orthonormal columns that complete independent ones to a basis (b x (b - k))."""
+    complete = torch.linalg.qr(columns, mode="complete").Q
+    return complete[:, columns.shape[1] :]

@@ -1,0 +1,178 @@
+"""How good a reconstruction is. The only part of the library that sees the truth."""
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+from torchmetrics.functional.image import (
+    peak_signal_noise_ratio,
+    structural_similarity_index_measure,
+)
+
+from spear import perceptual
+from spear.datasets.base import Dataset
+from spear.matching import match
+from spear.perceptual import LpipsMetric
+from spear.reconstruction import Reconstruction
+from spear.truth import Truth
+
+PSNR_CAP = 320.0
+"""Highest PSNR given, in dB, also for equal pictures, whose PSNR is infinite: the rounding error of
+float64 (2^-53) is at 319 dB."""
+
+_SSIM_MIN_SIDE = 11
+"""The side of SSIM's Gaussian window."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One batch's score. Means are over all b true inputs, those that the attack missed included.
+
+    Attributes:
+        psnr: mean of `psnr_per_image`, in dB.
+        ssim: structural similarity of the clipped pictures, 1 for equal ones; NaN under 11 pixels.
+        lpips: LPIPS (AlexNet) of the clipped pictures, 0 for equal ones; NaN under 32 pixels and
+            where AlexNet's weights are absent.
+        mse, mae: mean squared and mean absolute error an entry, not clipped.
+        directions_right: how many true columns of dL/dZ the attack found, up to scale.
+        exact: as many inputs reconstructed as there are, and every direction right.
+        psnr_per_image: in the order of the true inputs.
+    """
+
+    psnr: float
+    ssim: float
+    lpips: float
+    mse: float
+    mae: float
+    directions_right: int
+    exact: bool
+    psnr_per_image: tuple[float, ...]
+
+
+class Scoring:
+    """Scores reconstructions of one data set's batches: `scoring(reconstruction, truth)`.
+
+    Reconstructed rows are first matched to true rows (`spear.matching`). A true row that is left
+    over is scored against a row of zeros: the network's zero input, which is the data set's mean
+    picture if inputs are normalised and black otherwise. All in float64.
+
+    Where the attacked layer's inputs are pictures, every metric is on de-normalised pixels, in
+    [0, 1] for the data; PSNR, SSIM and LPIPS clip the reconstruction to that range too. Elsewhere
+    (tabular data, inner layers) these three are NaN, and MSE and MAE are on the inputs themselves.
+
+    Args:
+        dataset: gives the shape of an example and undoes the normalisation.
+        lpips: from `spear.perceptual.load_lpips`; None leaves LPIPS NaN.
+        first_layer: whether the attacked layer receives the network's input. An inner layer may
+            have as many inputs as a picture has pixels.
+        cosine_tolerance: a direction is right when 1 - |cos| to the true one is at most this.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        lpips: LpipsMetric | None = None,
+        *,
+        first_layer: bool = True,
+        cosine_tolerance: float = 1e-6,
+    ) -> None:
+        self._dataset = dataset
+        self._lpips = lpips
+        self._first_layer = first_layer
+        self._cosine_tolerance = cosine_tolerance
+
+    def __call__(self, reconstruction: Reconstruction, truth: Truth) -> Score:
+        """The batch's score."""
+        order = match(reconstruction.inputs, truth.inputs)
+        cosines = column_cosines(
+            _rows(reconstruction.activation_gradients.T, order).T,
+            _rows(truth.activation_gradients.T).T,
+        )
+        right = int((1.0 - cosines.abs() <= self._cosine_tolerance).sum())
+        found, true = _rows(reconstruction.inputs, order), _rows(truth.inputs)
+        b = len(true)
+        psnrs, ssim, lpips = torch.full((b,), math.nan), math.nan, math.nan
+        if self._shows_pictures(truth):
+            found, true = self._dataset.denormalized(found), self._dataset.denormalized(true)
+            psnrs = psnr(found, true)
+            ssim, lpips = _ssim(found, true), self._mean_lpips(found, true)
+        error = found - true
+        return Score(
+            psnr=psnrs.mean().item(),
+            ssim=ssim,
+            lpips=lpips,
+            mse=error.square().mean().item(),
+            mae=error.abs().mean().item(),
+            directions_right=right,
+            exact=right == b == reconstruction.batch_size,
+            psnr_per_image=tuple(psnrs.tolist()),
+        )
+
+    def pictures(
+        self, reconstruction: Reconstruction, truth: Truth
+    ) -> tuple[Tensor, Tensor] | None:
+        """What a figure shows: the originals and, in their order, their reconstructions.
+
+        Returns:
+            Two stacks b x C x H x W, de-normalised and clipped to [0, 1], or None where the
+            attacked layer's inputs are not pictures.
+        """
+        if not self._shows_pictures(truth):
+            return None
+        found = _rows(reconstruction.inputs, match(reconstruction.inputs, truth.inputs))
+        return (
+            self._dataset.denormalized(_rows(truth.inputs)).clamp(0.0, 1.0),
+            self._dataset.denormalized(found).clamp(0.0, 1.0),
+        )
+
+    def _shows_pictures(self, truth: Truth) -> bool:
+        n = truth.inputs.shape[1]
+        is_input = self._first_layer and n == math.prod(self._dataset.input_shape)
+        return is_input and self._dataset.is_image
+
+    def _mean_lpips(self, found: Tensor, true: Tensor) -> float:
+        if self._lpips is None or min(true.shape[2:]) < perceptual.MIN_SIDE:
+            return math.nan
+        pairs = zip(found.clamp(0.0, 1.0), true.clamp(0.0, 1.0), strict=True)
+        return torch.cat([self._lpips(x[None], y[None]) for x, y in pairs]).mean().item()
+
+
+def psnr(found: Tensor, true: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio of each picture, 10 log10(1 / MSE) in dB, at most `PSNR_CAP`.
+
+    Args:
+        found, true: b x C x H x W in float64, de-normalised; both are clipped to the data range
+            [0, 1] first.
+    """
+    ratios = peak_signal_noise_ratio(
+        found, true, data_range=(0.0, 1.0), reduction="none", dim=(1, 2, 3)
+    )
+    return ratios.clamp_max(PSNR_CAP)
+
+
+def column_cosines(first: Tensor, second: Tensor) -> Tensor:
+    """Cosine between each column of two m x b matrices (b); NaN where a column is zero."""
+    # No floor under the norms (as in `cosine_similarity`): gradients may be as small as they like.
+    return (normalize(first, dim=0, eps=0.0) * normalize(second, dim=0, eps=0.0)).sum(dim=0)
+
+
+def _ssim(found: Tensor, true: Tensor) -> float:
+    if min(true.shape[2:]) < _SSIM_MIN_SIDE:
+        return math.nan
+    # Picture by picture: torchmetrics holds ten copies of what it is given.
+    values = [
+        cast(Tensor, structural_similarity_index_measure(x[None], y[None], data_range=(0.0, 1.0)))
+        for x, y in zip(found, true, strict=True)
+    ]
+    return torch.stack(values).mean().item()
+
+
+def _rows(matrix: Tensor, order: Tensor | None = None) -> Tensor:
+    """The rows `order` of `matrix` in float64 on the CPU; -1 gives a row of zeros."""
+    matrix = matrix.cpu().double()
+    if order is None:
+        return matrix
+    return torch.cat([matrix, matrix.new_zeros(1, matrix.shape[1])])[order]

@@ -1,0 +1,147 @@
+"""Networks that clients train, and the linear layers in them that the attack applies to."""
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from spear.errors import CheckpointError, ConfigError, LayerError
+
+
+@dataclass(frozen=True)
+class LinearLayer:
+    """A linear layer and where it stands.
+
+    Attributes:
+        name: dotted module name, as in `state_dict` keys.
+        module: the layer itself.
+        followed_by_relu: whether its output goes straight into a ReLU, which makes dL/dZ sparse
+            (Sec. 3.2).
+    """
+
+    name: str
+    module: nn.Linear
+    followed_by_relu: bool
+
+
+def fcnn(
+    input_shape: Sequence[int],
+    n_classes: int,
+    width: int = 200,
+    depth: int = 6,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+) -> nn.Sequential:
+    """A fully connected ReLU network with `depth` linear layers (Sec. 6: L = 6, m = 200).
+
+    Parameters keep PyTorch's default initialisation, drawn from `seed` alone, or come from
+    `checkpoint`. The global random state is left as it was.
+
+    Args:
+        input_shape: shape of one example; it is flattened first.
+        n_classes: outputs of the last layer, which no ReLU follows.
+        width: neurons of every hidden layer (m).
+        depth: number of linear layers (L), at least 2 so that one is followed by a ReLU.
+        seed: of the initialisation.
+        checkpoint: a state dict, as safetensors or as a file for `torch.load(weights_only=True)`.
+
+    Raises:
+        ConfigError: width < 1 or depth < 2.
+        CheckpointError: the checkpoint is missing, unreadable, or of another architecture.
+    """
+    if width < 1:
+        raise ConfigError(f"network.width is {width}; expected at least 1 neuron.")
+    if depth < 2:
+        raise ConfigError(f"network.depth is {depth}; expected at least 2 linear layers.")
+    sizes = [prod(input_shape), *[width] * (depth - 1)]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        layers: list[nn.Module] = [nn.Flatten()]
+        for n, m in pairwise(sizes):
+            layers += [nn.Linear(n, m), nn.ReLU()]
+        layers.append(nn.Linear(sizes[-1], n_classes))
+    network = nn.Sequential(*layers)
+    if checkpoint is not None:
+        load_checkpoint(network, checkpoint)
+    return network
+
+
+def load_checkpoint(network: nn.Module, path: str | Path) -> None:
+    """Copy a saved state dict into `network`, never unpickling arbitrary objects.
+
+    Raises:
+        CheckpointError: the file is missing, unreadable, or does not fit the network.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path} does not exist; give the path of a state dict.")
+    try:
+        state = _read_state_dict(path)
+    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {_first_line(error)}.") from error
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"checkpoint {path} holds more than tensors and was refused: {_first_line(error)}; "
+            "save the state dict alone, best as safetensors."
+        ) from error
+    try:
+        network.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"checkpoint {path} does not fit the network: {' '.join(str(error).split())}."
+        ) from error
+
+
+def _read_state_dict(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    loaded: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return loaded
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def linear_layers(network: nn.Module) -> list[LinearLayer]:
+    """The linear layers of a network whose modules run in the order of registration."""
+    leaves = [named for named in network.named_modules() if not any(named[1].children())]
+    following = [*[module for _, module in leaves[1:]], None]
+    return [
+        LinearLayer(name, module, isinstance(after, nn.ReLU))
+        for (name, module), after in zip(leaves, following, strict=True)
+        if isinstance(module, nn.Linear)
+    ]
+
+
+def attackable_layer(network: nn.Module, index: int) -> LinearLayer:
+    """Linear layer number `index`, counted from 1 as in Table 4.
+
+    Raises:
+        LayerError: there is no such layer, it has no bias, or no ReLU follows it.
+    """
+    layers = linear_layers(network)
+    if not 1 <= index <= len(layers):
+        raise LayerError(
+            f"attack.layer is {index}; the network has linear layers 1 to {len(layers)}."
+        )
+    layer = layers[index - 1]
+    if not layer.followed_by_relu:
+        sparse = [i for i, each in enumerate(layers, start=1) if each.followed_by_relu]
+        raise LayerError(
+            f"attack.layer is {index}, but no ReLU follows that layer, so its gradient is not "
+            f"sparse (Sec. 3.2); choose one of {sparse}."
+        )
+    if layer.module.bias is None:
+        raise LayerError(
+            f"layer {index} ({layer.name}) has no bias; the attack finds the scale of each input "
+            "from the bias gradient (Theorem 3.5)."
+        )
+    return layer

@@ -1,0 +1,103 @@
+"""What an honest-but-curious server holds: a layer's parameters and the update a client shared."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spear.errors import InvalidObservation
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One linear layer z = W x + bias and the update of it that the server received (Sec. 2).
+
+    Nothing of the batch is in here: no inputs, no labels, not even the batch size.
+
+    Attributes:
+        weight: W, m x n.
+        bias: m.
+        weight_gradient: dL/dW, m x n; for FedAvg (W_0 - W_E) / eta, a sum of such gradients.
+        bias_gradient: dL/db, m; for FedAvg likewise.
+
+    Raises:
+        InvalidObservation: a part is missing, shapes disagree, or an entry is NaN or infinite.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    weight_gradient: Tensor
+    bias_gradient: Tensor
+
+    def __post_init__(self) -> None:
+        _check_presence(self)
+        _check_shapes(self)
+        _check_finite(self)
+
+    @property
+    def m(self) -> int:
+        """Neurons of the layer (its output dimension)."""
+        return self.weight.shape[0]
+
+    @property
+    def n(self) -> int:
+        """Input dimension of the layer."""
+        return self.weight.shape[1]
+
+    def to(self, device: torch.device | str) -> "Observation":
+        """The same observation on another device."""
+        return Observation(
+            self.weight.to(device),
+            self.bias.to(device),
+            self.weight_gradient.to(device),
+            self.bias_gradient.to(device),
+        )
+
+
+_PARTS = ("weight", "bias", "weight_gradient", "bias_gradient")
+
+
+def _check_presence(observation: Observation) -> None:
+    for name in _PARTS:
+        value = getattr(observation, name)
+        if value is None:
+            raise InvalidObservation(
+                f"the observation has no {name}: the attack needs a layer with a bias and the "
+                "update of both its weight and its bias (Theorem 3.5 finds the scale from it)."
+            )
+        if not isinstance(value, Tensor):
+            raise InvalidObservation(
+                f"{name} is a {type(value).__name__}; expected a torch.Tensor."
+            )
+        if not value.is_floating_point():
+            raise InvalidObservation(
+                f"{name} has dtype {value.dtype}; expected a floating-point tensor."
+            )
+
+
+def _check_shapes(observation: Observation) -> None:
+    weight = observation.weight
+    if weight.ndim != 2 or 0 in weight.shape:
+        raise InvalidObservation(
+            f"weight has shape {tuple(weight.shape)}; expected m x n with m, n >= 1."
+        )
+    m, n = weight.shape
+    expected = {"bias": (m,), "weight_gradient": (m, n), "bias_gradient": (m,)}
+    for name, shape in expected.items():
+        found = tuple(getattr(observation, name).shape)
+        if found != shape:
+            raise InvalidObservation(
+                f"{name} has shape {found} but weight has shape {(m, n)}; expected {name} of "
+                f"shape {shape} from the same layer."
+            )
+
+
+def _check_finite(observation: Observation) -> None:
+    for name in _PARTS:
+        value = getattr(observation, name)
+        if not torch.isfinite(value).all():
+            bad = int((~torch.isfinite(value)).sum())
+            raise InvalidObservation(
+                f"{name} has {bad} NaN or infinite of {value.numel()} entries; check the client's "
+                "loss and precision before attacking its update."
+            )

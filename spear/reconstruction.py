@@ -1,0 +1,95 @@
+"""What an attack returns: the reconstructed batch, and how far it can be trusted."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+
+class Status(StrEnum):
+    """How an attack ended. Only `EXACT` claims that the batch is right; the others say why not."""
+
+    EXACT = "exact"
+    """Every direction found and the sparsity-matching coefficient is 1 (Definition 4.1)."""
+    PARTIAL = "partial"
+    """Candidates ran out or the best choice of directions does not match the ReLU pattern."""
+    TIMED_OUT = "timed_out"
+    """The time limit came first."""
+    SAMPLES_EXHAUSTED = "samples_exhausted"
+    """N submatrices were sampled first (Algorithm 1, line 3)."""
+    ZERO_GRADIENT = "zero_gradient"
+    """The update is zero everywhere: nothing was learnt from this batch, nothing leaks."""
+    FULL_RANK = "full_rank"
+    """No gap in the singular values: the batch is not smaller than the layer (b <= m, n fails), or
+    noise hides it."""
+    FAILED = "failed"
+    """The attack could not start; `message` says why."""
+
+    @property
+    def message(self) -> str:
+        """One sentence for people."""
+        return _MESSAGES[self]
+
+
+_MESSAGES = {
+    Status.EXACT: "every direction was found and the ReLU pattern matches everywhere",
+    Status.PARTIAL: "no choice of the directions found matches the ReLU pattern everywhere",
+    Status.TIMED_OUT: "the time limit was reached; raise attack.time_limit to search longer",
+    Status.SAMPLES_EXHAUSTED: (
+        "the largest number of submatrices was sampled; raise attack.max_submatrices to go on"
+    ),
+    Status.ZERO_GRADIENT: "the gradient of the attacked layer is zero everywhere",
+    Status.FULL_RANK: (
+        "the gradient of the attacked layer has full rank: its batch must be smaller than both of "
+        "the layer's dimensions, and its noise below the smallest signal"
+    ),
+    Status.FAILED: "the attack could not start",
+}
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """The result of an attack on one observation, in the notation of Theorem 3.2.
+
+    Attributes:
+        inputs: X^T = Q^-1 R, one reconstructed input a row (b x n), in the units in which the
+            attacked layer received them. Their order is arbitrary. 0 x n when nothing was found.
+        activation_gradients: dL/dZ = L Q (m x b), its columns in the order of `inputs`.
+        disaggregation: Q (b x b) in the attack's own decomposition dL/dW = L R.
+        sparsity_matching: lambda in [0, 1] (Definition 4.1); 1 proves the reconstruction.
+        n_directions: candidate directions found among which Q was chosen, at most b counted.
+        submatrices: how many (b-1) x b submatrices were sampled (n_total of Lemma 5.2).
+        seconds: wall time of the attack.
+        status: how the attack ended.
+    """
+
+    inputs: Tensor
+    activation_gradients: Tensor
+    disaggregation: Tensor
+    sparsity_matching: float
+    n_directions: int
+    submatrices: int
+    seconds: float
+    status: Status
+    details: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def batch_size(self) -> int:
+        """Number of inputs reconstructed."""
+        return self.inputs.shape[0]
+
+    @classmethod
+    def empty(cls, m: int, n: int, status: Status, seconds: float = 0.0) -> "Reconstruction":
+        """A reconstruction without inputs, for an attack that could not begin."""
+        none = torch.zeros(0, 0, dtype=torch.float64)
+        return cls(
+            inputs=none.new_zeros(0, n),
+            activation_gradients=none.new_zeros(m, 0),
+            disaggregation=none,
+            sparsity_matching=0.0,
+            n_directions=0,
+            submatrices=0,
+            seconds=seconds,
+            status=status,
+        )
