@@ -1,1 +1,24 @@
-"""SPEAR: exact gradient inversion of batches in federated learning (NeurIPS 2024)."""
+"""SPEAR: exact gradient inversion of batches in federated learning (NeurIPS 2024).
+
+`invert` attacks a gradient of your own; `Client` makes one from a network and a batch.
+"""
+
+from spear.api import invert
+from spear.client import Client, Update
+from spear.datasets import Batch
+from spear.errors import SpearError
+from spear.inversion.spear import Spear
+from spear.observation import Observation
+from spear.reconstruction import Reconstruction, Status
+
+__all__ = [
+    "Batch",
+    "Client",
+    "Observation",
+    "Reconstruction",
+    "Spear",
+    "SpearError",
+    "Status",
+    "Update",
+    "invert",
+]

@@ -36,12 +36,14 @@ def load_lpips(data_root: Path) -> LpipsMetric | None:
         Path(torch.hub.get_dir()) / "checkpoints" / "alexnet-owt-7be5be79.pth",
     ]
     found = next((place for place in places if place.is_file()), None)
-    outcome = f"found in {found}" if found else "not found, so LPIPS is NaN"
-    _log.info(
-        "AlexNet weights for LPIPS: looked for %s; %s", " and ".join(map(str, places)), outcome
-    )
     if found is None:
+        _log.info(
+            "LPIPS is not computed: no AlexNet weights at %s (torchvision fetches the latter: "
+            "`python -c \"import torchvision as t; t.models.alexnet(weights='DEFAULT')\"`).",
+            " or ".join(map(str, places)),
+        )
         return None
+    _log.info("LPIPS uses the AlexNet weights in %s.", found)
     network = _network(found)
 
     def distances(first: Tensor, second: Tensor) -> Tensor:

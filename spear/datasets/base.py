@@ -26,6 +26,10 @@ class Batch:
     inputs: Tensor
     labels: Tensor
 
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on another device."""
+        return Batch(self.inputs.to(device), self.labels.to(device))
+
 
 class Dataset(ABC):
     """Labelled examples with values in [0, 1] and the normalisation a network would apply.

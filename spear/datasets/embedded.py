@@ -11,7 +11,7 @@ from spear.datasets.base import SPLITS, Dataset, check_choice
 class Faces(Dataset):
     """100 faces of Labeled Faces in the Wild, as scikit-image ships them.
 
-    Grey 1 x 25 x 25 images with values in [0, 1]; images 0-49 are `train`, 50-99 `test`.
+    Grey 1 x 25 x 25 images with values in [0, 1]. There is only one split.
 
     Who is shown is not known. So that there is a loss to differentiate, image i has the
     *arbitrary* label i mod 10: it means nothing, and a network cannot learn to predict it.
@@ -21,12 +21,11 @@ class Faces(Dataset):
     input_shape = (1, 25, 25)
     n_classes = 10
 
-    def __init__(self, split: str = "test", normalize: bool = True) -> None:
-        check_choice("split", split, SPLITS)
+    def __init__(self, normalize: bool = True) -> None:
         faces = torch.from_numpy(lfw_subset()[:100]).float().unsqueeze(1)
         self.mean, self.std = (faces.mean().item(),), (faces.std().item(),)
         self.normalize = normalize
-        self._images = faces[:50] if split == "train" else faces[50:]
+        self._images = faces
 
     def __len__(self) -> int:
         return len(self._images)

@@ -86,8 +86,8 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
     """Decompose an observation; the batch size comes from the singular values unless given.
 
     The left singular vectors come from the Gram matrix G G^T and one refinement by a subspace
-    iteration, which costs two products with G instead of its full decomposition and keeps the
-    relative accuracy of small singular values that squaring loses.
+    iteration, which costs three products with G instead of its full decomposition and keeps the
+    accuracy of small singular values and their vectors that squaring loses.
 
     Args:
         observation: on the device where the search shall run.
@@ -135,13 +135,16 @@ def _dominant_left_space(gradient: Tensor, at_least: int) -> Tensor:
 def _refine_left_space(gradient: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
     """Left singular vectors and values of `gradient` from a basis of its left space.
 
-    With T = B^T G, the small matrix of the QR decomposition T^T = Q_T R_T has the singular values
-    of G, to relative accuracy in each: no square is taken.
+    The basis comes from a squared matrix, whose rounding mixes foreign directions into the vectors
+    of small singular values. One subspace iteration removes them: G^T B spans the row space alone,
+    and G times an orthonormal basis Y of that has the left singular vectors and values of G.
     """
     projected = _left_multiply(basis.T, gradient)
-    triangle = torch.linalg.qr(projected.T, mode="r").R
-    vectors, values, _ = torch.linalg.svd(triangle.T, full_matrices=False)
-    return basis @ vectors, values
+    row_space = torch.linalg.qr(projected.T).Q
+    vectors, values, _ = torch.linalg.svd(
+        _right_multiply(gradient, row_space.T), full_matrices=False
+    )
+    return vectors, values
 
 
 def _columns(matrix: Tensor) -> Iterator[Tensor]:

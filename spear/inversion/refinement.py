@@ -35,8 +35,9 @@ def refine(problem: Factorization, directions: Tensor) -> Tensor:
     tolerance = FIRST_TOLERANCE
     while True:
         limit = problem.zero_tolerance(directions)
-        zeros = (problem.left @ directions).abs() <= limit.clamp(min=tolerance)
-        directions = _kernels(problem, zeros)
+        allowed = limit.clamp(min=tolerance)
+        zeros = (problem.left @ directions).abs() <= allowed
+        directions = _kernels(problem.left, zeros * (allowed.amin(dim=0) / allowed).square())
         if tolerance < float(limit.min()):
             return directions
         tolerance /= TIGHTENING
@@ -68,15 +69,13 @@ def is_determined(problem: Factorization, directions: Tensor, zeros: Tensor) -> 
     return (info == 0) & (leverage.amax(dim=0) < 1 - UNDECIDED)
 
 
-def _grams(left: Tensor, rows: Tensor) -> Tensor:
-    """sum_j l_j l_j^T over the chosen rows (m' x k) of `left`; k x b x b."""
+def _grams(left: Tensor, weights: Tensor) -> Tensor:
+    """sum_j w_j l_j l_j^T over the rows of `left`, for each column of weights (m' x k); k x b x b."""
     b = left.shape[1]
     products = (left[:, :, None] * left[:, None, :]).reshape(-1, b * b)
-    return (rows.to(products.dtype).T @ products).reshape(-1, b, b)
+    return (weights.to(products.dtype).T @ products).reshape(-1, b, b)
 
 
-def _kernels(problem: Factorization, rows: Tensor) -> Tensor:
-    """The unit vectors of least weighted |L q| on the chosen rows (m' x k) each; b x k."""
-    reliability = 1 / (problem.noise + torch.finfo(torch.float64).tiny)
-    weighted = problem.left * (reliability / reliability.max())[:, None]
-    return torch.linalg.eigh(_grams(weighted, rows)).eigenvectors[:, :, 0].T
+def _kernels(left: Tensor, weights: Tensor) -> Tensor:
+    """The unit vectors q of least sum_j w_j (L q)_j^2, for each column of weights; b x k."""
+    return torch.linalg.eigh(_grams(left, weights)).eigenvectors[:, :, 0].T

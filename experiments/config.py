@@ -1,0 +1,49 @@
+"""The typed root of the configuration, and the resolvers that name run folders."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, OmegaConf
+
+LONGEST_NAME = 120
+
+
+@dataclass
+class JobSchema:
+    """Keys of one job. The groups are typed by the signatures of their targets (`build`)."""
+
+    batch_size: int = MISSING
+    n_batches: int = MISSING
+    seed: int = MISSING
+    device: str = MISSING
+    data_root: str = MISSING
+    output_root: str = MISSING
+    dataset: Any = MISSING
+    network: Any = MISSING
+    defense: Any = MISSING
+    fedavg: Any = MISSING
+    attack: Any = MISSING
+    tracking: Any = MISSING
+
+
+def experiment_name(choice: str | None) -> str:
+    """Name of the chosen `conf/experiment` file, or `main` without one."""
+    return "main" if choice in (None, "null") else str(choice)
+
+
+def run_name(overrides: str) -> str:
+    """Folder name for a job: its overrides, safe and short enough for any file system."""
+    name = overrides.replace("/", ".").replace(" ", "") or "defaults"
+    if len(name) > LONGEST_NAME:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        name = f"{name[:LONGEST_NAME]}~{digest}"
+    return name
+
+
+def register() -> None:
+    """Make the schema and the resolvers known to Hydra; must come before composing."""
+    ConfigStore.instance().store(name="job_schema", node=JobSchema)
+    OmegaConf.register_new_resolver("spear.experiment", experiment_name, replace=True)
+    OmegaConf.register_new_resolver("spear.run_name", run_name, replace=True)

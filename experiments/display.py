@@ -1,0 +1,101 @@
+"""What a job shows while it runs and at its end."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from experiments.records import BatchRecord
+from spear.attack import Progress as AttackProgress
+from spear.attack import ProgressCallback
+
+
+class BatchBar:
+    """A progress bar over batches with the running attack's own progress beside it.
+
+    Quiet where there is no terminal.
+    """
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task("batches", total=total, attack="")
+
+    def attack_progress(self) -> ProgressCallback:
+        """To be handed to the attack."""
+
+        def show(state: AttackProgress) -> None:
+            text = f"{state.n_directions}/{state.batch_size} directions"
+            if state.submatrices:
+                text += f", {state.submatrices:.2g} submatrices"
+            self._progress.update(self._task, attack=text)
+
+        return show
+
+    def advance(self) -> None:
+        """One batch is done."""
+        self._progress.update(self._task, advance=1, attack="")
+
+
+@contextmanager
+def batch_bar(total: int, console: Console) -> Iterator[BatchBar]:
+    """A bar for `total` batches."""
+    columns = (
+        TextColumn("batch"),
+        MofNCompleteColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[attack]}"),
+        _SecondsPerBatch(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        yield BatchBar(progress, total)
+
+
+class _SecondsPerBatch(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        """Mean so far."""
+        return Text(f"{1 / task.speed:.1f} s/batch" if task.speed else "", style="dim")
+
+
+def results_table(title: str, records: list[BatchRecord], summary: dict[str, Any]) -> Table:
+    """A row a batch and one for all of them."""
+    table = Table(title=title, title_justify="left", show_footer=True)
+    footers = {
+        "batch": "all",
+        "PSNR [dB]": f"{summary['psnr_mean']:.1f} ± {summary['psnr_std']:.1f}",
+        "exact": f"{summary['n_exact']}/{summary['n_batches']} ({summary['accuracy']:.0%})",
+        "λ": f"{summary['lambda_mean']:.4g}",
+        "submatrices": f"{summary['submatrices_median']:,.0f}",
+        "seconds": f"{summary['seconds_median']:.2f}",
+        "status": f"{summary['failures']} failures",
+    }
+    for name, footer in footers.items():
+        table.add_column(name, footer, justify="left" if name == "status" else "right")
+    for record in records:
+        table.add_row(
+            str(record.batch),
+            "-" if math.isnan(record.psnr) else f"{record.psnr:.1f}",
+            f"{record.directions_right}/{record.directions}" + (" ✓" if record.exact else " ✗"),
+            f"{record.sparsity_matching:.4g}",
+            f"{record.submatrices:,}",
+            f"{record.seconds:.2f}",
+            record.status,
+        )
+    table.caption = "last row: mean ± standard deviation, share exact, mean λ, medians"
+    table.caption_justify = "left"
+    return table

@@ -1,0 +1,101 @@
+"""The main program, shaped like the threat model: data set, client, observation, attack, score."""
+
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from experiments.build import build, resolve_device
+from experiments.config import JobSchema, experiment_name, register
+from experiments.job import Job
+from experiments.records import RunFolder
+from spear.attack import Attack
+from spear.client import Client
+from spear.datasets import Batch, Dataset
+from spear.errors import ConfigError, SpearError
+from spear.metrics import Scoring
+from spear.networks import attackable_layer
+from spear.perceptual import MIN_SIDE, LpipsMetric, load_lpips
+from spear.reconstruction import Reconstruction, Status
+from spear.seeding import Stream, batch_generator, batch_seed
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+register()
+
+
+def run(config: DictConfig, job: Job) -> None:
+    """Reconstruct `n_batches` private batches and score each.
+
+    Raises:
+        SpearError: something that concerns the whole job is wrong. What concerns one batch is
+            recorded, and the job goes on.
+    """
+    dataset: Dataset = build(config, "dataset")
+    network = build(
+        config, "network", input_shape=dataset.input_shape, n_classes=dataset.n_classes
+    ).to(config.device)
+    client = Client(network, fedavg=build(config, "fedavg"), defense=build(config, "defense"))
+    attack: Attack = build(config, "attack")
+    attackable_layer(network, attack.layer)
+    scoring = Scoring(dataset, lpips_for(dataset, config), first_layer=attack.layer == 1)
+
+    for k in job.batches():
+        batch = dataset.batch(config.batch_size, batch_generator(config.seed, k, Stream.DATA))
+        job.folder.hash_data(batch.inputs, batch.labels)
+        reconstruction, failure = breach(client, batch.to(config.device), attack, config, job, k)
+        truth = client.truth(batch.to(config.device), attack.layer)
+        score = scoring(reconstruction, truth)
+        job.record(k, config.batch_size, reconstruction, score, failure)
+        if k == 0:
+            job.picture(k, score, scoring.pictures(reconstruction, truth))
+
+
+def breach(
+    client: Client, batch: Batch, attack: Attack, config: DictConfig, job: Job, k: int
+) -> tuple[Reconstruction, str]:
+    """What the attacker makes of the client's update, or nothing and the reason why."""
+    update = client.share(batch, batch_generator(config.seed, k, Stream.CLIENT))
+    try:
+        observation = update.observe(attack.layer)
+        seed = batch_seed(config.seed, k, Stream.ATTACK)
+        return attack(observation, seed=seed, progress=job.progress), ""
+    except SpearError as error:
+        layer = attackable_layer(client.network, attack.layer).module
+        m, n = layer.weight.shape
+        return Reconstruction.empty(m, n, Status.FAILED), str(error)
+
+
+def lpips_for(dataset: Dataset, config: DictConfig) -> LpipsMetric | None:
+    """LPIPS where the data set's pictures are large enough for it and its weights are at hand."""
+    large = dataset.is_image and min(dataset.input_shape[1:]) >= MIN_SIDE
+    return load_lpips(Path(config.data_root)) if large else None
+
+
+def validate(config: DictConfig) -> None:
+    """Settle the device; refuse keys that are not there and sizes that mean nothing.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    for key in config:
+        if key not in JobSchema.__annotations__:
+            known = ", ".join(JobSchema.__annotations__)
+            raise ConfigError(f"key {key!r} does not exist; expected one of {known}.")
+    for key in ("batch_size", "n_batches"):
+        if config[key] < 1:
+            raise ConfigError(f"key {key!r} is {config[key]}; expected at least 1.")
+    if config.seed < 0:
+        raise ConfigError(f"key 'seed' is {config.seed}; expected 0 or more.")
+    config.device = resolve_device(config.device)
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")  # type: ignore[untyped-decorator]
+def main(config: DictConfig) -> None:
+    """Entry point: `spear` on the command line."""
+    validate(config)
+    runtime = HydraConfig.get().runtime
+    experiment = experiment_name(runtime.choices.get("experiment"))
+    with Job(config, dict(runtime.choices), experiment, RunFolder(Path(runtime.output_dir))) as job:
+        run(config, job)
+    job.check_failures()

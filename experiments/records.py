@@ -1,0 +1,197 @@
+"""What a job leaves behind: a row a batch, written at once, and a summary at the end."""
+
+import csv
+import hashlib
+import io
+import json
+import math
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from spear.errors import ConfigError
+from spear.metrics import Score
+from spear.reconstruction import Reconstruction, Status
+
+
+SUMMARY = "summary.json"
+PICTURE = "reconstructions.png"
+ERROR = "error.txt"
+OUTCOMES = (SUMMARY, PICTURE, ERROR)
+"""Files that say how a job ended; a new run of the job begins without them."""
+
+
+@dataclass(frozen=True)
+class BatchRecord:
+    """One batch's row of `batches.csv`.
+
+    Attributes:
+        batch: number of the batch in its job, from 0.
+        status: how the attack ended, as far as the attacker can tell (`spear.Status`).
+        exact: whether every direction is right, by the truth.
+        psnr, ssim, lpips, mse, mae: see `spear.metrics.Score`.
+        sparsity_matching: lambda (Definition 4.1).
+        directions_right: true directions among those of the reconstruction.
+        directions: inputs that the attack reconstructed.
+        submatrices: sampled (n_total).
+        seconds: of the attack alone.
+        failure: why there is no full reconstruction to score, or empty.
+    """
+
+    batch: int
+    status: str
+    exact: bool
+    psnr: float
+    ssim: float
+    lpips: float
+    mse: float
+    mae: float
+    sparsity_matching: float
+    directions_right: int
+    directions: int
+    submatrices: int
+    seconds: float
+    failure: str = ""
+
+
+def batch_record(
+    batch: int, size: int, reconstruction: Reconstruction, score: Score, failure: str = ""
+) -> BatchRecord:
+    """The row of a batch of `size` inputs."""
+    return BatchRecord(
+        batch=batch,
+        status=str(reconstruction.status),
+        exact=score.exact,
+        psnr=score.psnr,
+        ssim=score.ssim,
+        lpips=score.lpips,
+        mse=score.mse,
+        mae=score.mae,
+        sparsity_matching=reconstruction.sparsity_matching,
+        directions_right=score.directions_right,
+        directions=reconstruction.batch_size,
+        submatrices=reconstruction.submatrices,
+        seconds=reconstruction.seconds,
+        failure=failure or shortfall(size, reconstruction),
+    )
+
+
+def shortfall(size: int, reconstruction: Reconstruction) -> str:
+    """Why fewer inputs came back than the batch has, or an empty string."""
+    found = reconstruction.batch_size
+    if found == size:
+        return ""
+    if reconstruction.status in (Status.ZERO_GRADIENT, Status.FULL_RANK):
+        return reconstruction.status.message
+    return (
+        f"the gradient has rank {found} but the batch has {size} inputs: some of them are equal, "
+        "or too small a part of the gradient to be seen"
+    )
+
+
+def summarize(records: list[BatchRecord]) -> dict[str, Any]:
+    """Means, medians and counts over all batches, failures included.
+
+    `accuracy` is the share of batches in which every direction is right; `psnr_std` the standard
+    deviation over batches; `failures` counts batches without a full reconstruction to score.
+    """
+
+    def values(name: str) -> np.ndarray:
+        return np.array([getattr(record, name) for record in records], dtype=float)
+
+    n = len(records)
+    exact = int(values("exact").sum())
+    psnr = values("psnr")
+    return {
+        "n_batches": n,
+        "n_exact": exact,
+        "accuracy": exact / n,
+        "psnr_mean": float(psnr.mean()),
+        "psnr_std": float(psnr.std(ddof=1)) if n > 1 else 0.0,
+        "lpips_mean": float(values("lpips").mean()),
+        "mae_mean": float(values("mae").mean()),
+        "mse_mean": float(values("mse").mean()),
+        "ssim_mean": float(values("ssim").mean()),
+        "lambda_mean": float(values("sparsity_matching").mean()),
+        "submatrices_median": float(np.median(values("submatrices"))),
+        "seconds_median": float(np.median(values("seconds"))),
+        "seconds_total": float(values("seconds").sum()),
+        "failures": sum(bool(record.failure) for record in records),
+    }
+
+
+class RunFolder:
+    """The folder of one job. Every file in it is complete: written beside, then moved into place.
+
+    Args:
+        path: created if needed. Results of an earlier run of the same job are replaced.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records: list[BatchRecord] = []
+        self._data_hash = hashlib.sha256()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            for name in OUTCOMES:
+                (path / name).unlink(missing_ok=True)
+            self._write_batches()
+        except OSError as error:
+            raise ConfigError(
+                f"the output folder {path} cannot be written ({error.strerror}); "
+                "set output_root to a folder that can."
+            ) from error
+
+    def add(self, record: BatchRecord) -> None:
+        """Append a batch's row to `batches.csv`, at once."""
+        self.records.append(record)
+        self._write_batches()
+
+    def hash_data(self, *tensors: Tensor) -> None:
+        """Let the job's private data enter `data_hash`."""
+        for tensor in tensors:
+            self._data_hash.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+
+    @property
+    def data_hash(self) -> str:
+        """SHA-256 of every batch so far, as the network received it."""
+        return self._data_hash.hexdigest()
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """A JSON file; NaN and infinities, which JSON lacks, become null."""
+        self.write_text(name, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """A text file, all of it or none."""
+        beside = self.path / f".{name}.part"
+        beside.write_text(text)
+        os.replace(beside, self.path / name)
+
+    def _write_batches(self) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [field.name for field in fields(BatchRecord)])
+        writer.writeheader()
+        writer.writerows(asdict(record) for record in self.records)
+        self.write_text("batches.csv", text.getvalue())
+
+
+def shown(path: Path) -> Path:
+    """A path as a user would type it: relative where it lies below the working directory."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

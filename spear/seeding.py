@@ -1,0 +1,25 @@
+"""Random streams: batch k of a job depends on (seed, k) alone, whatever ran before it."""
+
+from enum import IntEnum
+
+import numpy as np
+import torch
+
+
+class Stream(IntEnum):
+    """What the random numbers are for; streams of one batch are independent."""
+
+    DATA = 0
+    CLIENT = 1
+    ATTACK = 2
+
+
+def batch_seed(seed: int, batch: int, stream: Stream) -> int:
+    """A seed for one use in batch number `batch` of a job with seed `seed`."""
+    state = np.random.SeedSequence([seed, batch, stream]).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
+
+
+def batch_generator(seed: int, batch: int, stream: Stream) -> torch.Generator:
+    """A CPU generator seeded with `batch_seed`."""
+    return torch.Generator().manual_seed(batch_seed(seed, batch, stream))
