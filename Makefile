@@ -4,39 +4,46 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed-$(shell sha256sum requirements.lock pyproject.toml | sha256sum | cut -c1-16)
+STAMP := $(VENV)/.installed-$(shell sha256sum requirements.lock | cut -c1-16)
 
-.PHONY: demo test test-slow check format benchmark lock clean
+IS_LINKED := import sys, importlib.util as u; from importlib.metadata import entry_points as e; \
+	s = u.find_spec("experiments"); \
+	sys.exit(not (s and s.origin == "$(CURDIR)/experiments/__init__.py" and e(name="spear")))
+
+.PHONY: install demo test test-slow check format benchmark lock clean
 .DEFAULT_GOAL := demo
 
-demo: $(STAMP)
+demo: install
 	$(BIN)/spear
 
-test: $(STAMP)
+test: install
 	$(BIN)/pytest -m "not slow"
 
-test-slow: $(STAMP)
+test-slow: install
 	$(BIN)/pytest -m slow
 
-check: $(STAMP)
+check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(STAMP)
+format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: $(STAMP)
+benchmark: install
 	$(BIN)/python -m benchmarks.samplers
 
-# One environment from the lock; it is made anew when the lock or the project's metadata change.
+# One environment from the lock, made anew when the lock changes; the checkout is linked into it.
 $(STAMP):
-	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("spear needs Python 3.11 or newer; set PYTHON=python3.12, say")'
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("spear needs Python 3.11 or newer: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+install: $(STAMP)
+	@$(BIN)/python -I -c '$(IS_LINKED)' \
+		|| $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 
 lock:
 	uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate \

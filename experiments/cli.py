@@ -45,13 +45,12 @@ def explain(error: Exception) -> str:
     if typed and key:
         return f"key {key.group(1)!r} is {typed.group(1)!r}; expected {typed.group(2).lower()}."
     choice = re.search(
-        r"Could not find '([^/']+)/([^']+)'\s+Available options in [^:]*:(.*)", text, re.S
+        r"Could not find '([^']+)/([^/']+)'\s+Available options in [^:]*:(.*)", text, re.S
     )
     if choice:
-        options = ", ".join(choice.group(3).split("\n\t")[1:]).split("\nConfig")[0]
-        return (
-            f"{choice.group(1)}={choice.group(2)} does not exist; choose one of {options.strip()}."
-        )
+        group, name, rest = choice.groups()
+        options = rest.split("Config search path")[0].split()
+        return f"{group}={name} does not exist; choose one of {', '.join(options)}."
     return " ".join(text.split())
 
 

@@ -1,0 +1,42 @@
+"""Clients that go wrong on purpose, for tests of how jobs fail."""
+
+import torch
+from torch import Tensor, nn
+
+from spear.datasets import Batch
+from spear.defenses import NoDefense
+
+
+class NanOnSecondBatch(NoDefense):
+    """A client whose second update is NaN."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def gradient(
+        self, network: nn.Module, loss: nn.Module, batch: Batch, generator: torch.Generator | None
+    ) -> dict[str, Tensor]:
+        gradients = super().gradient(network, loss, batch, generator)
+        self.calls += 1
+        if self.calls == 2:
+            gradients = {name: value * float("nan") for name, value in gradients.items()}
+        return gradients
+
+
+class ZeroGradient(NoDefense):
+    """A client that learnt nothing."""
+
+    def gradient(
+        self, network: nn.Module, loss: nn.Module, batch: Batch, generator: torch.Generator | None
+    ) -> dict[str, Tensor]:
+        gradients = super().gradient(network, loss, batch, generator)
+        return {name: torch.zeros_like(value) for name, value in gradients.items()}
+
+
+class Crash(NoDefense):
+    """A client with a bug."""
+
+    def gradient(
+        self, network: nn.Module, loss: nn.Module, batch: Batch, generator: torch.Generator | None
+    ) -> dict[str, Tensor]:
+        raise ZeroDivisionError("a bug, not bad input")

@@ -1,0 +1,206 @@
+"""The `spear` command as a user types it: what it leaves behind, and how it refuses."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from command import Command
+from PIL import Image
+from safetensors.torch import save_file
+
+from spear.networks import fcnn
+
+QUICK = ("batch_size=2", "n_batches=2", "dataset=digits")
+FOLDER = "batch_size=2,dataset=digits,n_batches=2"
+SUMMARY_KEYS = set(
+    """experiment n_batches n_exact accuracy psnr_mean psnr_std lpips_mean mae_mean mse_mean
+    ssim_mean lambda_mean submatrices_median seconds_median seconds_total failures batch_size attack
+    dataset network defense fedavg seed git_sha git_dirty versions hardware""".split()
+)
+
+
+@pytest.fixture
+def spear(tmp_path, monkeypatch, capfd):
+    return Command(tmp_path / "out", monkeypatch, capfd)
+
+
+def read_rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "batches.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_job_leaves_its_whole_record(spear):
+    outcome = spear("batch_size=4", "n_batches=2")
+    folder = spear.folder("batch_size=4,n_batches=2")
+    summary = json.loads((folder / "summary.json").read_text())
+    rows = read_rows(folder)
+    assert outcome.code == 0
+    assert set(summary) >= SUMMARY_KEYS
+    assert summary["n_exact"] == summary["n_batches"] == len(rows) == 2
+    assert summary["failures"] == 0
+    assert summary["psnr_mean"] == pytest.approx(sum(float(r["psnr"]) for r in rows) / 2)
+    assert summary["psnr_mean"] > 140
+    assert summary["lambda_mean"] == 1
+    assert summary["lpips_mean"] is None  # 25 pixels are too few for LPIPS
+    assert "batch_size: 4" in (folder / "config.yaml").read_text()
+    assert "${" not in (folder / "config.yaml").read_text()
+    provenance = json.loads((folder / "provenance.json").read_text())
+    assert provenance["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert Image.open(folder / "reconstructions.png").width > 200
+    assert str(folder) in outcome.out
+    assert "2/2 (100%)" in outcome.out
+
+
+def test_same_seed_same_result_and_another_seed_another(spear):
+    spear(*QUICK)
+    first = read_rows(spear.folder(FOLDER))
+    spear(*QUICK)
+    again = read_rows(spear.folder(FOLDER))
+    spear(*QUICK, "seed=1")
+    other = read_rows(spear.folder(f"{FOLDER},seed=1"))
+
+    def numbers(rows):
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+    assert numbers(first) == numbers(again)
+    assert numbers(first) != numbers(other)
+
+
+def test_a_batch_does_not_depend_on_those_before_it(spear):
+    spear("dataset=digits", "batch_size=3", "n_batches=1")
+    spear("dataset=digits", "batch_size=3", "n_batches=3")
+    one = read_rows(spear.folder("batch_size=3,dataset=digits,n_batches=1"))
+    three = read_rows(spear.folder("batch_size=3,dataset=digits,n_batches=3"))
+    assert one[0]["psnr"] == three[0]["psnr"]
+    assert three[0]["psnr"] != three[1]["psnr"]
+
+
+def test_a_sweep_runs_every_combination(spear):
+    outcome = spear("-m", "dataset=digits", "n_batches=1", "batch_size=2,3", "seed=1,2")
+    folders = sorted(path.parent.name for path in spear.output_root.rglob("summary.json"))
+    assert outcome.code == 0
+    assert folders == [
+        f"batch_size={b},dataset=digits,n_batches=1,seed={s}" for b in (2, 3) for s in (1, 2)
+    ]
+
+
+def test_help_reads_well_in_a_process_of_its_own():
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.cli", "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    for word in ("batch_size", "attack.layer", "information_set, svd", "cifar10", "offline"):
+        assert word in done.stdout
+    assert "$" not in done.stdout
+    assert all(len(line) <= 100 for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("batchsize=3", "key 'batchsize' does not exist; did you mean 'batch_size'?"),
+        ("+extra=3", "key 'extra' does not exist"),
+        ("batch_size=ten", "key 'batch_size' is 'ten'; expected integer"),
+        ("batch_size=0", "key 'batch_size' is 0; expected at least 1"),
+        ("batch_size=101", "has 100 examples"),
+        ("dataset=cifar", "dataset=cifar does not exist; choose one of adult, cifar10"),
+        ("dataset.normalise=true", "key 'dataset.normalise' does not exist"),
+        ("+dataset.colour=true", "key 'dataset.colour' does not exist; dataset takes normalize"),
+        ("network.width=wide", "key 'network.width' is 'wide'; expected int"),
+        ("network.depth=1", "network.depth is 1; expected at least 2"),
+        ("network.checkpoint=absent.pt", "checkpoint absent.pt does not exist"),
+        ("attack.layer=6", "attack.layer is 6, but no ReLU follows that layer"),
+        ("attack.layer=7", "the network has linear layers 1 to 6"),
+        ("attack.time_limit=soon", "key 'attack.time_limit' is 'soon'; expected float or null"),
+        ("attack/sampler=qr", "attack/sampler=qr does not exist"),
+        ("tracking=of", "tracking=of does not exist; choose one of off, offline, online"),
+        ("experiment=table99", "experiment=table99 does not exist; choose one of"),
+        ("device=gpu", "device 'gpu' is not available here"),
+        ("seed=-1", "key 'seed' is -1; expected 0 or more"),
+    ],
+)
+def test_bad_settings_are_refused_by_name_in_one_sentence(spear, override, message):
+    outcome = spear(override)
+    assert outcome.code == 1
+    assert message in outcome.message
+    assert "Traceback" not in outcome.error
+
+
+def test_missing_data_says_what_to_fetch(spear, tmp_path):
+    outcome = spear("dataset=cifar10", f"data_root={tmp_path}")
+    assert outcome.code == 1
+    assert "dataset.download=true" in outcome.message
+    assert str(tmp_path) in outcome.message
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(spear, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    outcome = spear(*QUICK, f"output_root={tmp_path / 'file'}")
+    assert outcome.code == 1
+    assert str(tmp_path / "file") in outcome.message
+    assert "Traceback" not in outcome.error
+
+
+def test_a_failing_batch_is_recorded_and_counted(spear):
+    outcome = spear(*QUICK, "n_batches=3", "defense._target_=faulty.NanOnSecondBatch")
+    folder = next(spear.output_root.rglob("summary.json")).parent
+    summary = json.loads((folder / "summary.json").read_text())
+    rows = read_rows(folder)
+    assert outcome.code == 1
+    assert "1 of 3 batches" in outcome.message
+    assert [row["exact"] for row in rows] == ["True", "False", "True"]
+    assert "weight_gradient has" in rows[1]["failure"]
+    assert summary["failures"] == 1
+    assert summary["accuracy"] == pytest.approx(2 / 3)
+    # The failure enters the mean with the PSNR of the mean picture, a few dB.
+    assert float(rows[1]["psnr"]) < 20
+    assert summary["psnr_mean"] == pytest.approx(sum(float(r["psnr"]) for r in rows) / 3)
+
+
+def test_a_zero_gradient_and_a_batch_as_large_as_the_layer_are_named(spear):
+    zero = spear(*QUICK, "defense._target_=faulty.ZeroGradient")
+    full = spear(*QUICK, "network.width=10", "batch_size=12")
+    assert zero.code == full.code == 1
+    assert "gradient of the attacked layer is zero everywhere" in zero.message
+    assert "full rank" in full.message
+
+
+def test_a_crash_keeps_finished_files_and_leaves_its_traceback(spear):
+    with pytest.raises(ZeroDivisionError):
+        spear(*QUICK, "defense._target_=faulty.Crash")
+    folder = next(spear.output_root.rglob("error.txt")).parent
+    assert "ZeroDivisionError: a bug" in (folder / "error.txt").read_text()
+    assert not (folder / "summary.json").exists()
+
+
+def test_a_checkpoint_is_attacked(spear, tmp_path):
+    save_file(fcnn((1, 8, 8), 10, seed=9).state_dict(), tmp_path / "net.safetensors")
+    outcome = spear(*QUICK, f"network.checkpoint={tmp_path / 'net.safetensors'}")
+    assert outcome.code == 0
+    assert "2/2 (100%)" in outcome.out
+
+
+def test_an_inner_layer_is_attacked(spear):
+    outcome = spear(*QUICK, "attack.layer=2")
+    folder = next(spear.output_root.rglob("summary.json")).parent
+    summary = json.loads((folder / "summary.json").read_text())
+    assert outcome.code == 0
+    assert summary["accuracy"] == 1
+    assert summary["psnr_mean"] is None  # no pictures there
+    assert summary["mae_mean"] < 1e-6
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "tiny_imagenet", "mnist", "adult"])
+def test_real_data(spear, data_root, dataset):
+    outcome = spear(f"dataset={dataset}", "batch_size=4", "n_batches=2", f"data_root={data_root}")
+    summary = json.loads(next(spear.output_root.rglob("summary.json")).read_text())
+    assert outcome.code == 0
+    assert summary["accuracy"] == 1
+    if dataset in ("cifar10", "tiny_imagenet"):
+        assert summary["lpips_mean"] == pytest.approx(0, abs=1e-6)
+    if dataset != "adult":
+        assert summary["psnr_mean"] > 140

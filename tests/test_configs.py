@@ -1,0 +1,47 @@
+"""Every configuration file composes, fits its class, and every experiment runs, tiny."""
+
+from pathlib import Path
+
+import pytest
+from command import Command
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from experiments.build import check
+from experiments.main import CONF
+
+GROUPS = ("dataset", "network", "attack", "attack/sampler", "defense", "fedavg", "tracking")
+RUNTIME = {"network": {"input_shape", "n_classes"}}
+FILES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(("group", "choice"), FILES)
+def test_every_choice_fits_its_class(group, choice):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", [f"{group}={choice}"])
+    node = OmegaConf.select(config, group.replace("/", "."))
+    check(node, group, RUNTIME.get(group))
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_says_its_command_first(name):
+    lines = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()
+    assert lines[0] == "# @package _global_"  # Hydra wants it before any other comment
+    assert lines[1] == f"# spear experiment={name}"
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", [f"experiment={name}"], return_hydra_config=True)
+    sweep = OmegaConf.to_container(config.hydra.sweeper.params or OmegaConf.create({}))
+    lines = [f"{key}={values}" for key, values in sweep.items()]
+    sweeps = OverridesParser.create().parse_overrides(lines)
+    first = [f"{o.key_or_group}={next(o.sweep_string_iterator())}" for o in sweeps]
+    spear = Command(tmp_path / "out", monkeypatch, capfd)
+    outcome = spear(f"experiment={name}", "hydra.mode=RUN", *first, "n_batches=1", "batch_size=2")
+    assert outcome.code == 0, outcome.error
+    written = next(Path(tmp_path).rglob("summary.json"))
+    assert written.parents[1].name == name

@@ -1,0 +1,69 @@
+"""Records: atomic files, honest means."""
+
+import json
+import math
+
+import pytest
+
+from experiments.config import LONGEST_NAME, experiment_name, run_name
+from experiments.records import BatchRecord, RunFolder, summarize
+from spear.errors import ConfigError
+
+
+def record(batch: int, **changes) -> BatchRecord:
+    values = dict(
+        batch=batch, status="exact", exact=True, psnr=150.0, ssim=1.0, lpips=math.nan, mse=0.0,
+        mae=0.0, sparsity_matching=1.0, directions_right=4, directions=4, submatrices=100,
+        seconds=1.0, failure="",
+    )  # fmt: skip
+    return BatchRecord(**{**values, **changes})
+
+
+def test_failures_enter_every_mean():
+    records = [record(0), record(1, exact=False, psnr=10.0, failure="why", seconds=3.0)]
+    summary = summarize(records)
+    assert summary["accuracy"] == 0.5
+    assert summary["n_exact"] == 1
+    assert summary["psnr_mean"] == 80.0
+    assert summary["psnr_std"] == pytest.approx(140 / math.sqrt(2))
+    assert summary["failures"] == 1
+    assert summary["seconds_median"] == 2.0
+    assert summary["seconds_total"] == 4.0
+    assert math.isnan(summary["lpips_mean"])
+
+
+def test_nan_becomes_null_and_no_partial_file_stays(tmp_path):
+    folder = RunFolder(tmp_path / "job")
+    folder.write_json("summary.json", {"lpips_mean": math.nan, "inner": [math.inf, 1.5]})
+    written = json.loads((tmp_path / "job" / "summary.json").read_text())
+    assert written == {"lpips_mean": None, "inner": [None, 1.5]}
+    assert sorted(p.name for p in (tmp_path / "job").iterdir()) == ["batches.csv", "summary.json"]
+
+
+def test_rows_are_on_disk_as_soon_as_they_are_added(tmp_path):
+    folder = RunFolder(tmp_path)
+    for k in range(3):
+        folder.add(record(k))
+        assert len((tmp_path / "batches.csv").read_text().splitlines()) == k + 2
+
+
+def test_a_new_run_starts_without_the_outcome_of_the_last(tmp_path):
+    RunFolder(tmp_path).write_json("summary.json", {})
+    RunFolder(tmp_path)
+    assert not (tmp_path / "summary.json").exists()
+
+
+def test_a_file_in_the_way_is_a_clear_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="output_root"):
+        RunFolder(tmp_path / "file" / "job")
+
+
+def test_names_of_run_folders():
+    assert run_name("") == "defaults"
+    assert run_name("attack/sampler=svd,seed=1") == "attack.sampler=svd,seed=1"
+    long = ",".join(f"key{i}=value{i}" for i in range(40))
+    assert len(run_name(long)) <= LONGEST_NAME + 9
+    assert run_name(long) != run_name(long + "x")
+    assert experiment_name(None) == "main"
+    assert experiment_name("table_3") == "table_3"

@@ -1,0 +1,63 @@
+"""An offline W&B run, read back, says what the run folder says."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import Command
+
+
+def wandb(*arguments: str) -> str:
+    program = Path(sys.executable).with_name("wandb")
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capfd):
+    spear = Command(tmp_path / "out", monkeypatch, capfd)
+    outcome = spear("batch_size=3", "n_batches=3", tracking="offline")
+    assert outcome.code == 0
+    folder = spear.folder("batch_size=3,n_batches=3")
+    (offline,) = (folder / "wandb").glob("offline-run-*")
+    return folder, offline, outcome
+
+
+def test_offline_run_agrees_with_the_run_folder(run):
+    folder, offline, outcome = run
+    summary = json.loads((folder / "summary.json").read_text())
+    records = [
+        json.loads(line) for line in wandb("leet", "inspect", "--json", offline).split("\n") if line
+    ]
+    config = next(r["run"]["config"]["update"] for r in records if r["type"] == "run")
+    assert config["batch_size"] == 3
+    assert config["attack"]["_target_"] == "spear.inversion.spear.Spear"
+
+    logged = json.loads(wandb("leet", "inspect", "--summary", "--json", offline))
+    metrics = logged["summary"] if "summary" in logged else logged["metrics"]
+    for key in ("psnr_mean", "accuracy", "n_exact", "seconds_total", "mae_mean"):
+        assert metrics[key] == pytest.approx(summary[key])
+
+    (table,) = offline.rglob("*.table.json")
+    content = json.loads(table.read_text())
+    psnr = content["columns"].index("psnr")
+    mean = sum(row[psnr] for row in content["data"]) / len(content["data"])
+    assert len(content["data"]) == 3
+    assert mean == pytest.approx(summary["psnr_mean"])
+    (picture,) = offline.rglob("*.png")
+    assert picture.read_bytes() == (folder / "reconstructions.png").read_bytes()
+    assert f"wandb sync {offline}" in outcome.out
+
+
+def test_wandb_without_login_is_told_in_one_sentence(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "")
+    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "5")
+    spear = Command(tmp_path / "out", monkeypatch, capfd)
+    outcome = spear("batch_size=2", "n_batches=1", tracking="online")
+    assert outcome.code == 1
+    assert "Weights & Biases did not start" in outcome.message
+    assert "tracking=offline" in outcome.message
