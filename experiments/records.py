@@ -17,7 +17,6 @@ from spear.errors import ConfigError
 from spear.metrics import Score
 from spear.reconstruction import Reconstruction, Status
 
-
 SUMMARY = "summary.json"
 PICTURE = "reconstructions.png"
 ERROR = "error.txt"

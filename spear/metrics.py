@@ -2,15 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import cast
 
+import numpy as np
 import torch
+from skimage.metrics import structural_similarity
 from torch import Tensor
 from torch.nn.functional import normalize
-from torchmetrics.functional.image import (
-    peak_signal_noise_ratio,
-    structural_similarity_index_measure,
-)
+from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from spear import perceptual
 from spear.datasets.base import Dataset
@@ -160,14 +158,26 @@ def column_cosines(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _ssim(found: Tensor, true: Tensor) -> float:
+    """Mean SSIM with the Gaussian window and constants of Wang et al. (2004), in float64.
+
+    By scikit-image: its separable filters are some hundred times faster at 224 pixels than
+    torchmetrics' convolution in float64.
+    """
     if min(true.shape[2:]) < _SSIM_MIN_SIDE:
         return math.nan
-    # Picture by picture: torchmetrics holds ten copies of what it is given.
     values = [
-        cast(Tensor, structural_similarity_index_measure(x[None], y[None], data_range=(0.0, 1.0)))
-        for x, y in zip(found, true, strict=True)
+        structural_similarity(
+            x.numpy(),
+            y.numpy(),
+            data_range=1.0,
+            channel_axis=0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+        for x, y in zip(found.clamp(0.0, 1.0), true.clamp(0.0, 1.0), strict=True)
     ]
-    return torch.stack(values).mean().item()
+    return float(np.mean(values))
 
 
 def _rows(matrix: Tensor, order: Tensor | None = None) -> Tensor:

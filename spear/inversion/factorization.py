@@ -38,6 +38,7 @@ class Factorization:
         singular_values: S_1..S_b of dL/dW.
         noise: standard deviation of an entry in each active row of dL/dW (m'), measured on what
             the rank-b part leaves over.
+        noise_norm: spectral norm of that remainder, S_{b+1}.
         bias_coordinates: s = L^+ dL/db = sum_i q_i (b), by Theorems 3.4 and 3.5.
         projected_weight: M = W R^T (m x b), all rows: the pre-activations are Z = M Q^-T + bias.
         bias: of the layer (m).
@@ -48,6 +49,7 @@ class Factorization:
     right: Tensor
     singular_values: Tensor
     noise: Tensor
+    noise_norm: float
     bias_coordinates: Tensor
     projected_weight: Tensor
     bias: Tensor
@@ -66,19 +68,24 @@ class Factorization:
     def zero_tolerance(self, directions: Tensor, sigmas: float = 12.0) -> Tensor:
         """How far from zero an entry of L q may be and still count as zero.
 
-        Row j of L is G_j V S^-1 sqrt(m'), so noise of deviation e_j in the entries of G_j moves
-        (L q)_j by sqrt(m') e_j |S^-1 q|. The decomposition's own rounding adds a little.
+        Row j of L is G_j V S^-1 sqrt(m'), so that an error E of G moves (L q)_j by
+        sqrt(m') E_j V S^-1 q. Were the entries of E_j independent, this would have the deviation
+        sqrt(m') e_j |S^-1 q|. Rounding errors are not: flat areas of a picture repeat them over
+        thousands of pixels, and they add up (to 100 times as much, at 224 x 224 pixels). What the
+        strongest common pattern of errors adds up to is seen in S_{b+1}; it sets the scale here, and
+        e_j how it is spread over the rows. The decomposition's own rounding adds a little.
 
         Args:
             directions: unit vectors as columns (b x k).
-            sigmas: width of the band in standard deviations.
+            sigmas: width of the band in units of that scale.
 
         Returns:
             m' x k tolerances.
         """
         gain = torch.linalg.vector_norm(directions / self.singular_values[:, None], dim=0)
         rounding = torch.finfo(torch.float64).eps * float(self.singular_values[0])
-        deviation = self.noise * self.left.shape[0] ** 0.5 + 4 * rounding
+        spread = self.noise / (self.noise.square().mean().sqrt() + torch.finfo(torch.float64).tiny)
+        deviation = spread * self.noise_norm + 4 * rounding
         return sigmas * deviation[:, None] * gain[None, :]
 
 
@@ -114,6 +121,7 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
         right=right,
         singular_values=singular_values[:rank],
         noise=_row_noise(gradient, left, right),
+        noise_norm=float(singular_values[rank]) if rank < singular_values.numel() else 0.0,
         bias_coordinates=left.T @ bias_gradient / left.shape[0],
         projected_weight=_right_multiply(observation.weight, right),
         bias=observation.bias.to(torch.float64),

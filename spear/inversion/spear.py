@@ -75,6 +75,7 @@ class Spear:
         self.device = device
         self.dtype = DTYPES[dtype]
 
+    @torch.no_grad()
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:

@@ -1,0 +1,61 @@
+"""What the README shows works as it stands there."""
+
+import re
+from pathlib import Path
+
+import pytest
+from command import Command
+
+from experiments.main import CONF
+
+ROOT = CONF.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+
+
+def test_the_library_example_recovers_its_batch():
+    (example,) = blocks("python")
+    assert len([line for line in example.splitlines() if line.strip()]) == 8
+    names: dict = {}
+    exec(example, names)
+    found, private = names["found"], names["private"]
+    assert found.status == "exact"
+    distances = (found.inputs[:, None] - private.double()[None]).abs().amax(dim=2)
+    assert distances.min(dim=0).values.max() < 1e-5
+
+
+def test_the_first_commands_are_targets_of_the_makefile():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"^make (\S+)", blocks("sh")[0], re.M)
+    assert targets == ["demo", "test"]
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.M)
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in blocks("sh")[1].splitlines() if not line.startswith("spear --help")]
+)
+def test_every_command_shown_runs(line, tmp_path, monkeypatch, capfd, request):
+    arguments = line.split("#")[0].split()[1:]
+    sizes = ["batch_size=2"] if not any("batch_size" in each for each in arguments) else []
+    count = [] if any("n_batches" in each for each in arguments) else ["n_batches=1"]
+    root = request.getfixturevalue("data_root") if "dataset=cifar10" in arguments else tmp_path
+    if "experiment=batch_size" in arguments:
+        arguments += ["hydra.mode=RUN"]
+        sizes = ["batch_size=2"]
+    spear = Command(tmp_path / "out", monkeypatch, capfd)
+    outcome = spear(*arguments, *sizes, *count, f"data_root={root}")
+    assert outcome.code == 0, outcome.error
+
+
+def test_every_path_named_exists():
+    named = re.findall(
+        r"`((?:spear|conf|experiments|analysis|benchmarks|tests|docs)/[\w./]*)`", README
+    )
+    named += re.findall(r"\]\((docs/[^)]+)\)", README)
+    assert named
+    missing = [path for path in named if not Path(ROOT / path).exists()]
+    assert not missing
