@@ -16,36 +16,34 @@ from spear.networks import fcnn
 
 QUICK = ("batch_size=2", "n_batches=2", "dataset=digits")
 FOLDER = "batch_size=2,dataset=digits,n_batches=2"
-SUMMARY_KEYS = set(
-    [
-        "experiment",
-        "n_batches",
-        "n_exact",
-        "accuracy",
-        "psnr_mean",
-        "psnr_std",
-        "lpips_mean",
-        "mae_mean",
-        "mse_mean",
-        "ssim_mean",
-        "lambda_mean",
-        "submatrices_median",
-        "seconds_median",
-        "seconds_total",
-        "failures",
-        "batch_size",
-        "attack",
-        "dataset",
-        "network",
-        "defense",
-        "fedavg",
-        "seed",
-        "git_sha",
-        "git_dirty",
-        "versions",
-        "hardware",
-    ]
-)
+SUMMARY_KEYS = {
+    "experiment",
+    "n_batches",
+    "n_exact",
+    "accuracy",
+    "psnr_mean",
+    "psnr_std",
+    "lpips_mean",
+    "mae_mean",
+    "mse_mean",
+    "ssim_mean",
+    "lambda_mean",
+    "submatrices_median",
+    "seconds_median",
+    "seconds_total",
+    "failures",
+    "batch_size",
+    "attack",
+    "dataset",
+    "network",
+    "defense",
+    "fedavg",
+    "seed",
+    "git_sha",
+    "git_dirty",
+    "versions",
+    "hardware",
+}
 
 
 @pytest.fixture

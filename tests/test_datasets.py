@@ -116,8 +116,8 @@ def test_a_batch_is_what_the_network_receives():
 
 
 def test_too_large_a_batch_is_refused():
-    with pytest.raises(DatasetError, match="batch_size <= 50") as caught:
-        Faces().batch(51, seeded(0))
+    with pytest.raises(DatasetError, match="batch_size <= 100") as caught:
+        Faces().batch(101, seeded(0))
     check_sentence(caught.value)
 
 
@@ -147,11 +147,11 @@ def test_embedded_images_are_normalised_over_both_splits(embedded):
 
 
 def test_faces_are_100_different_images_with_ten_labels():
-    train, test = Faces("train"), Faces("test")
-    assert len(train) == len(test) == 50
-    assert labels(test) == [*range(10)] * 5
-    faces = torch.stack([d.example(i)[0] for d in (train, test) for i in range(50)])
-    assert len(torch.unique(faces, dim=0)) == 100
+    faces = Faces()
+    assert len(faces) == 100
+    assert labels(faces) == [*range(10)] * 10
+    images = torch.stack([faces.example(i)[0] for i in range(100)])
+    assert len(torch.unique(images, dim=0)) == 100
 
 
 def test_digits_are_those_of_scikit_learn():
@@ -378,7 +378,6 @@ def test_adult_can_keep_rows_with_missing_values():
 @pytest.mark.parametrize(
     ("make", "given", "allowed"),
     [
-        (lambda: Faces("val"), "'val'", "train, test"),
         (lambda: Digits("val"), "'val'", "train, test"),
         (lambda: MNIST(".", "val"), "'val'", "train, test"),
         (lambda: CIFAR10(".", "val"), "'val'", "train, test"),

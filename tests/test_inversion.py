@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -57,6 +58,11 @@ per_sampler = pytest.mark.parametrize("sampler", [SvdSampler(), InformationSetSa
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def attack(**settings: Any) -> Spear:
+    """An attack that a mistake in the search does not make endless."""
+    return Spear(time_limit=10.0, **settings)
 
 
 def errors(reconstruction: Reconstruction, inputs: Tensor) -> Tensor:
@@ -117,7 +123,7 @@ class TestRank:
         found = factorized(problem.observation)
         assert found.b == 4
         assert found.singular_values[3] < 10 * weight * found.singular_values[2]
-        reconstruction = Spear()(problem.observation)
+        reconstruction = attack()(problem.observation)
         assert reconstruction.status is Status.EXACT
         error = errors(reconstruction, problem.truth.inputs)
         assert error[[0, 1, 3]].max() < ERROR_AT_MOST[dtype]
@@ -521,7 +527,7 @@ class TestExactRecovery:
     def test_pictures(self, dtype, dataset, normalize, b):
         pictures = dataset(normalize=normalize)
         problem = picture_problem(pictures, b, dtype, seed=3)
-        reconstruction = Spear()(problem.observation)
+        reconstruction = attack()(problem.observation)
         assert reconstruction.status is Status.EXACT
         assert reconstruction.sparsity_matching == 1.0
         assert (reconstruction.submatrices == 0) == (b == 1)
@@ -533,25 +539,25 @@ class TestExactRecovery:
     @per_dtype
     def test_standard_normal_inputs(self, dtype, b):
         problem = make_problem(b, m=80, dtype=dtype)
-        assert_exact(Spear()(problem.observation), problem)
+        assert_exact(attack()(problem.observation), problem)
 
     @per_sampler
     @per_dtype
     def test_either_sampler(self, dtype, sampler):
         problem = make_problem(4, dtype=dtype)
-        assert_exact(Spear(sampler=sampler)(problem.observation), problem)
+        assert_exact(attack(sampler=sampler)(problem.observation), problem)
 
     @pytest.mark.parametrize("search", ["float32", "float64"])
     def test_either_precision_of_the_search(self, search):
         problem = make_problem(4)
-        assert_exact(Spear(dtype=search)(problem.observation), problem)
+        assert_exact(attack(dtype=search)(problem.observation), problem)
 
     @pytest.mark.parametrize("layer", [2, 3])
     @per_dtype
     def test_deeper_layers(self, dtype, layer):
         problem = picture_problem(Digits(), 4, dtype, layer=layer)
         assert problem.observation.n == 200
-        assert_exact(Spear(layer=layer)(problem.observation), problem)
+        assert_exact(attack(layer=layer)(problem.observation), problem)
 
     @per_dtype
     def test_dead_and_always_active_neurons(self, dtype):
@@ -559,14 +565,14 @@ class TestExactRecovery:
         bias = problem.network[1].bias.data
         bias[:20], bias[20:30] = -100.0, 100.0
         problem = problem_of(problem.network, problem.batch, dtype)
-        reconstruction = Spear()(problem.observation)
+        reconstruction = attack()(problem.observation)
         assert_exact(reconstruction, problem)
         assert (reconstruction.activation_gradients[:20] == 0).all()
         assert not factorized(problem.observation).active[:20].any()
 
     def test_the_rank_may_be_given(self):
         problem = make_problem(4)
-        assert_exact(Spear(rank=4)(problem.observation), problem)
+        assert_exact(attack(rank=4)(problem.observation), problem)
 
     @pytest.mark.parametrize("labels", [(0, 0), (0, 1)], ids=["same-label", "other-label"])
     def test_an_image_twice_counts_once(self, labels):
@@ -574,7 +580,7 @@ class TestExactRecovery:
         inputs = batch.inputs[[0, 1, 2, 3, 4, 4]]
         twice = Batch(inputs, torch.cat([batch.labels[:4], torch.tensor(labels)]))
         problem = problem_of(fcnn((1, 8, 8), 10, width=200), twice, torch.float64)
-        reconstruction = Spear()(problem.observation)
+        reconstruction = attack()(problem.observation)
         assert reconstruction.status is Status.EXACT
         assert reconstruction.batch_size == 5
         distinct = problem.truth.inputs[:5]
@@ -585,7 +591,7 @@ class TestExactRecovery:
 class TestInvariances:
     def test_same_seed_same_bits(self):
         observation = make_problem(5, dtype=torch.float32).observation
-        first, second = (Spear()(observation, seed=7) for _ in range(2))
+        first, second = (attack()(observation, seed=7) for _ in range(2))
         for field in dataclasses.fields(Reconstruction):
             one, other = getattr(first, field.name), getattr(second, field.name)
             if isinstance(one, Tensor):
@@ -595,7 +601,7 @@ class TestInvariances:
 
     def test_other_seeds_draw_other_submatrices_of_the_same_answer(self):
         problem = make_problem(5)
-        runs = [Spear()(problem.observation, seed=seed) for seed in range(6)]
+        runs = [attack()(problem.observation, seed=seed) for seed in range(6)]
         for run in runs:
             assert_exact(run, problem)
         orders = {tuple(match(run.inputs, problem.truth.inputs).tolist()) for run in runs}
@@ -606,7 +612,7 @@ class TestInvariances:
         order = torch.tensor([3, 0, 4, 2, 1])
         batch = Batch(problem.batch.inputs[order], problem.batch.labels[order])
         permuted = problem_of(problem.network, batch, torch.float64)
-        assert_exact(Spear()(permuted.observation), problem)
+        assert_exact(attack()(permuted.observation), problem)
 
     def test_the_order_of_the_neurons(self):
         problem = make_problem(5)
@@ -616,7 +622,7 @@ class TestInvariances:
         truth = dataclasses.replace(
             problem.truth, activation_gradients=problem.truth.activation_gradients[order]
         )
-        assert_exact(Spear()(shuffled), dataclasses.replace(problem, truth=truth))
+        assert_exact(attack()(shuffled), dataclasses.replace(problem, truth=truth))
 
     @pytest.mark.parametrize("scale", [1e-20, 1e20])
     def test_the_scale_of_the_loss(self, scale):
@@ -626,7 +632,7 @@ class TestInvariances:
             weight_gradient=problem.observation.weight_gradient * scale,
             bias_gradient=problem.observation.bias_gradient * scale,
         )
-        reconstruction = Spear()(scaled)
+        reconstruction = attack()(scaled)
         assert reconstruction.status is Status.EXACT
         assert errors(reconstruction, problem.truth.inputs).max() < 1e-12
 
@@ -635,7 +641,7 @@ class TestInvariances:
         observation = make_problem(4, dtype=torch.float32).observation
         before = {name: part.clone() for name, part in dataclasses.asdict(observation).items()}
         state = torch.random.get_rng_state()
-        Spear()(observation)
+        attack()(observation)
         assert torch.equal(torch.random.get_rng_state(), state)
         for name, part in before.items():
             assert torch.equal(getattr(observation, name), part)
@@ -644,8 +650,8 @@ class TestInvariances:
     @per_dtype
     def test_cuda_finds_what_the_cpu_finds(self, dtype):
         problem = make_problem(8, m=100, dtype=dtype)
-        on_cpu = Spear()(problem.observation)
-        on_cuda = Spear(device="cuda")(problem.observation)
+        on_cpu = attack()(problem.observation)
+        on_cuda = attack(device="cuda")(problem.observation)
         assert_exact(on_cuda, problem)
         assert errors(on_cuda, on_cpu.inputs).max() < ERROR_AT_MOST[dtype]
         assert on_cuda.inputs.device.type == "cpu"
@@ -657,7 +663,7 @@ class TestStatus:
         zero = dataclasses.replace(
             observation, weight_gradient=torch.zeros_like(observation.weight_gradient)
         )
-        reconstruction = Spear()(zero)
+        reconstruction = attack()(zero)
         assert reconstruction.status is Status.ZERO_GRADIENT
         assert reconstruction.inputs.shape == (0, observation.n)
         assert reconstruction.activation_gradients.shape == (observation.m, 0)
@@ -669,7 +675,7 @@ class TestStatus:
     )
     @per_dtype
     def test_full_rank(self, dtype, b, m, n):
-        reconstruction = Spear()(make_problem(b, m, n, dtype).observation)
+        reconstruction = attack()(make_problem(b, m, n, dtype).observation)
         assert reconstruction.status is Status.FULL_RANK
         assert reconstruction.batch_size == 0
 
@@ -703,7 +709,7 @@ class TestStatus:
     def test_one_sample_whose_bias_gradient_does_not_fit(self):
         observation = make_problem(1).observation
         forged = dataclasses.replace(observation, bias_gradient=-observation.bias_gradient)
-        reconstruction = Spear()(forged)
+        reconstruction = attack()(forged)
         assert reconstruction.status is Status.PARTIAL
         assert reconstruction.batch_size == 1
         assert reconstruction.sparsity_matching < 1.0

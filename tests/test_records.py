@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -11,12 +12,12 @@ from spear.errors import ConfigError
 
 
 def record(batch: int, **changes) -> BatchRecord:
-    values = dict(
+    right = BatchRecord(
         batch=batch, status="exact", exact=True, psnr=150.0, ssim=1.0, lpips=math.nan, mse=0.0,
         mae=0.0, sparsity_matching=1.0, directions_right=4, directions=4, submatrices=100,
         seconds=1.0, failure="",
     )  # fmt: skip
-    return BatchRecord(**{**values, **changes})
+    return replace(right, **changes)
 
 
 def test_failures_enter_every_mean():

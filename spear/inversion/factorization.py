@@ -72,8 +72,8 @@ class Factorization:
         sqrt(m') E_j V S^-1 q. Were the entries of E_j independent, this would have the deviation
         sqrt(m') e_j |S^-1 q|. Rounding errors are not: flat areas of a picture repeat them over
         thousands of pixels, and they add up (to 100 times as much, at 224 x 224 pixels). What the
-        strongest common pattern of errors adds up to is seen in S_{b+1}; it sets the scale here, and
-        e_j how it is spread over the rows. The decomposition's own rounding adds a little.
+        strongest common pattern of errors adds up to is seen in S_{b+1}: it sets the scale here,
+        and e_j how it is spread over the rows. The decomposition's own rounding adds a little.
 
         Args:
             directions: unit vectors as columns (b x k).

@@ -70,7 +70,7 @@ def is_determined(problem: Factorization, directions: Tensor, zeros: Tensor) -> 
 
 
 def _grams(left: Tensor, weights: Tensor) -> Tensor:
-    """sum_j w_j l_j l_j^T over the rows of `left`, for each column of weights (m' x k); k x b x b."""
+    """sum_j w_j l_j l_j^T over the rows l_j of `left` for each column w of weights; k x b x b."""
     b = left.shape[1]
     products = (left[:, :, None] * left[:, None, :]).reshape(-1, b * b)
     return (weights.to(products.dtype).T @ products).reshape(-1, b, b)
