@@ -3,8 +3,11 @@
 import torch
 from torch import Tensor
 
-TABLE_BYTES = 1 << 28
+TABLE_BYTES = 1 << 29
 """Products of columns kept at a time; a longer table is built again in pieces when it is needed."""
+
+TRUE_KERNEL = 1e-15
+"""Ridge, relative to the mean eigenvalue, that keeps an exact kernel factorisable in float64."""
 
 
 class Grams:
@@ -19,24 +22,21 @@ class Grams:
     """
 
     def __init__(self, rows: Tensor) -> None:
-        m, b = rows.shape
-        self._shape = (-1, b, b)
+        b = rows.shape[1]
         longest = max(1, TABLE_BYTES // (b * b * rows.element_size()))
-        self._blocks = rows.split(longest)
-        self._table = _products(rows) if m <= longest else None
+        self._shape = (-1, b, b)
+        self._blocks = torch.split(rows, longest)
+        self._table = _products(rows) if len(self._blocks) == 1 else None
 
     def __call__(self, weights: Tensor) -> Tensor:
         """The Gram matrices (K x b x b) of weights (K x m)."""
         if self._table is not None:
             return (weights @ self._table).view(self._shape)
-        total: Tensor | None = None
-        start = 0
-        for block in self._blocks:
-            part = weights[:, start : start + len(block)]
-            start += len(block)
-            product = part @ _products(block)
-            total = product if total is None else total.add_(product)
-        assert total is not None
+        b = self._shape[1]
+        total = weights.new_zeros(len(weights), b * b)
+        parts = torch.split(weights, [len(block) for block in self._blocks], dim=1)
+        for block, part in zip(self._blocks, parts, strict=True):
+            total.addmm_(part, _products(block))
         return total.view(self._shape)
 
 
@@ -44,13 +44,25 @@ def _products(rows: Tensor) -> Tensor:
     return (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
 
 
-def solve_positive(matrices: Tensor, right: Tensor, ridge: float) -> Tensor:
-    """(H_k + ridge tr(H_k)/b I)^-1 v_k by Cholesky (H: K x b x b, v: K x b; in place in H).
+def inverse_iteration(grams: Tensor, vectors: Tensor, ridge: float) -> Tensor:
+    """One step H_k^-1 v_k / |H_k^-1 v_k| towards the least eigenvector of each matrix.
 
-    Where rounding makes a matrix indefinite its v_k is returned as it was.
+    Args:
+        grams: K x b x b, symmetric and positive; overwritten.
+        vectors: v_k (K x b).
+        ridge: added to the diagonal, as a share of its mean.
+
+    Returns:
+        Unit vectors (K x b); v_k as it was where rounding has made H_k indefinite.
     """
-    diagonal = matrices.diagonal(dim1=1, dim2=2)
+    diagonal = grams.diagonal(dim1=1, dim2=2)
     diagonal += ridge * diagonal.mean(dim=1, keepdim=True)
-    factor, info = torch.linalg.cholesky_ex(matrices)
-    solved = torch.cholesky_solve(right[:, :, None], factor)[:, :, 0]
-    return torch.where((info == 0)[:, None], solved, right)
+    factor, info = torch.linalg.cholesky_ex(grams)
+    solved = torch.cholesky_solve(vectors[:, :, None], factor)[:, :, 0]
+    solved = torch.where((info == 0)[:, None], solved, vectors)
+    return unit(solved)
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Rows divided by their lengths."""
+    return vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
