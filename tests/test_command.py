@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from command import Command
@@ -190,6 +191,23 @@ def test_a_zero_gradient_and_a_batch_as_large_as_the_layer_are_named(spear):
     assert zero.code == full.code == 1
     assert "gradient of the attacked layer is zero everywhere" in zero.message
     assert "full rank" in full.message
+
+
+def test_equal_images_in_a_batch_are_named(spear, tmp_path):
+    folder = tmp_path / "imagenet" / "0"
+    folder.mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (4, 40, 40, 3), dtype=np.uint8)
+    for i, j in enumerate((0, 1, 2, 3, 3)):
+        Image.fromarray(noise[j]).save(folder / f"{i}.png")
+    outcome = spear(
+        "dataset=imagenet", "dataset.resolution=32", f"data_root={tmp_path}",
+        "batch_size=5", "n_batches=1",
+    )  # fmt: skip
+    (row,) = read_rows(next(spear.output_root.rglob("summary.json")).parent)
+    assert outcome.code == 1
+    assert "rank 4 but the batch has 5 inputs: some of them are equal" in outcome.message
+    assert row["status"] == "exact"  # the four different images are
+    assert row["exact"] == "False"
 
 
 def test_a_crash_keeps_finished_files_and_leaves_its_traceback(spear):

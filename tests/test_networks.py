@@ -1,5 +1,6 @@
 """Networks: seeded alone, loaded without trust, and their attackable layers."""
 
+import contextlib
 import os
 import pickle
 from collections import OrderedDict
@@ -178,7 +179,8 @@ class TestCheckpoint:
         with pytest.raises(CheckpointError, match=r"checkpoint\.pt .* refused"):
             network(checkpoint=path)
         assert not pwned.exists()
-        torch.load(path, weights_only=False)
+        with contextlib.suppress(RuntimeError):
+            torch.load(path, weights_only=False)
         assert pwned.exists(), "the file is malicious indeed"
 
     def test_a_whole_network_is_refused(self, tmp_path):

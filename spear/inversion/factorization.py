@@ -65,7 +65,7 @@ class Factorization:
         """Neurons of the layer, inactive ones included."""
         return self.active.shape[0]
 
-    def zero_tolerance(self, directions: Tensor, sigmas: float = 12.0) -> Tensor:
+    def zero_tolerance(self, directions: Tensor, sigmas: float) -> Tensor:
         """How far from zero an entry of L q may be and still count as zero.
 
         Row j of L is G_j V S^-1 sqrt(m'), so that an error E of G moves (L q)_j by

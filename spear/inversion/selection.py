@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spear.inversion.factorization import Factorization
-from spear.inversion.sparsity_matching import full_zero_pattern, matches
+from spear.inversion.sparsity_matching import activity, matches
 
 RANK_TOLERANCE = 1e-7
 """A unit vector this close to the span of others adds nothing to their rank."""
@@ -38,10 +38,10 @@ def greedy_filter(problem: Factorization, candidates: Tensor, swaps: bool = True
         candidates: unit columns (b x c).
         swaps: whether to run the second stage (Fig. 6 compares both).
     """
-    zeros = full_zero_pattern(problem, candidates)
-    order = zeros.sum(dim=0).argsort(descending=True, stable=True)
+    signs = activity(problem, candidates)
+    order = (signs <= 0).sum(dim=0).argsort(descending=True, stable=True)
     chosen = sparsest_independent(candidates, order)
-    selected = _Exchange(problem, candidates, zeros, chosen)
+    selected = _Exchange(problem, candidates, signs, chosen)
     if swaps and len(chosen) == problem.b:
         while selected.improve():
             pass
@@ -78,15 +78,15 @@ class _Exchange:
     """
 
     def __init__(
-        self, problem: Factorization, candidates: Tensor, zeros: Tensor, chosen: list[int]
+        self, problem: Factorization, candidates: Tensor, signs: Tensor, chosen: list[int]
     ) -> None:
         self.problem = problem
         self.candidates = candidates
-        self.zeros = zeros
+        self.signs = signs
         self.chosen = chosen
         filling = _orthogonal_complement(candidates[:, chosen])
         self.directions = torch.cat([candidates[:, chosen], filling], dim=1)
-        self.pattern = torch.cat([zeros[:, chosen], full_zero_pattern(problem, filling)], dim=1)
+        self.pattern = torch.cat([signs[:, chosen], activity(problem, filling)], dim=1)
         self._update()
 
     def _update(self) -> None:
@@ -117,7 +117,7 @@ class _Exchange:
             return False
         self.chosen[position] = candidate
         self.directions = self.candidates[:, self.chosen]
-        self.pattern = self.zeros[:, self.chosen]
+        self.pattern = self.signs[:, self.chosen]
         self._update()
         return True
 
@@ -128,7 +128,7 @@ class _Exchange:
         ratios[i] = 0
         agreement = matches(
             (self.scattered[:, i] / self.scales[i] + self.problem.bias)[:, None],
-            self.zeros[:, indices],
+            self.signs[:, indices],
         ).sum(dim=0)
         for k in range(self.problem.b):
             if k == i:

@@ -4,7 +4,11 @@ import torch
 from torch import Tensor
 
 from spear.inversion.factorization import Factorization
-from spear.inversion.zeros import zero_pattern
+from spear.inversion.zeros import NOT_ZERO, ZERO
+
+ROUNDING = 1e-6
+"""Share of a sample's root mean square pre-activation below which its sign is open: the client
+computed Z in float32, and the gradient shows the signs that it got."""
 
 
 def pre_activations(problem: Factorization, disaggregation: Tensor) -> Tensor:
@@ -13,16 +17,34 @@ def pre_activations(problem: Factorization, disaggregation: Tensor) -> Tensor:
     return scattered + problem.bias[:, None]
 
 
-def full_zero_pattern(problem: Factorization, directions: Tensor) -> Tensor:
-    """Zeros of dL/dZ on all m rows; inactive neurons have a zero gradient for every sample."""
-    pattern = problem.active.new_ones(problem.m, directions.shape[1])
-    pattern[problem.active] = zero_pattern(problem, directions)
-    return pattern
+def activity(problem: Factorization, directions: Tensor) -> Tensor:
+    """What dL/dZ = L q says of each neuron, on all m rows.
+
+    Args:
+        problem: the factorised observation.
+        directions: unit vectors as columns (b x k).
+
+    Returns:
+        m x k, int8: -1 where the gradient is zero (the sample does not activate the neuron; so it
+        is for every sample where no sample does), 1 where it is not, 0 where noise leaves it open.
+    """
+    size = (problem.left @ directions).abs()
+    unit = problem.zero_tolerance(directions, 1.0)
+    signs = torch.full((problem.m, directions.shape[1]), -1, dtype=torch.int8, device=size.device)
+    signs[problem.active] = (size > NOT_ZERO * unit).to(torch.int8) - (size <= ZERO * unit).to(
+        torch.int8
+    )
+    return signs
 
 
-def matches(pre_activation: Tensor, zeros: Tensor) -> Tensor:
-    """Entries where Z and dL/dZ agree: non-positive and zero, or positive and not zero."""
-    return (pre_activation > 0) != zeros
+def matches(pre_activation: Tensor, signs: Tensor) -> Tensor:
+    """Entries where Z and dL/dZ agree: non-positive and zero, or positive and not zero.
+
+    What rounding leaves open in either agrees: of a million true entries a few are that small.
+    """
+    deviation = pre_activation.square().mean(dim=0, keepdim=True).sqrt()
+    undecided = pre_activation.abs() <= ROUNDING * deviation
+    return undecided | torch.where(pre_activation > 0, signs >= 0, signs <= 0)
 
 
 def sparsity_matching(problem: Factorization, disaggregation: Tensor) -> float:
@@ -33,7 +55,5 @@ def sparsity_matching(problem: Factorization, disaggregation: Tensor) -> float:
         agrees with the zeros of the reconstructed dL/dZ; 1 for the true Q.
     """
     directions = disaggregation / torch.linalg.vector_norm(disaggregation, dim=0)
-    agreement = matches(
-        pre_activations(problem, disaggregation), full_zero_pattern(problem, directions)
-    )
+    agreement = matches(pre_activations(problem, disaggregation), activity(problem, directions))
     return float(agreement.to(torch.float64).mean())

@@ -5,6 +5,10 @@ from torch import Tensor
 
 from spear.inversion.factorization import Factorization
 
+ZERO, NOT_ZERO = 4.0, 12.0
+"""Entries of L q up to the first, in units of `Factorization.zero_tolerance`, are zero, and from
+the second on they are not. True zeros were seen up to 3.7; between the two, noise leaves it open."""
+
 
 def required_zeros(m: int, p_false_reject: float) -> int:
     """Smallest count of zeros that a true column of dL/dZ falls below with probability < p_fr.
@@ -36,7 +40,7 @@ def required_active_zeros(problem: Factorization, p_false_reject: float) -> int:
 
 
 def zero_pattern(problem: Factorization, directions: Tensor) -> Tensor:
-    """Which entries of L q are zero within the noise of the gradient.
+    """Which entries of L q may be zero within the noise of the gradient.
 
     Args:
         problem: the factorised observation.
@@ -45,4 +49,4 @@ def zero_pattern(problem: Factorization, directions: Tensor) -> Tensor:
     Returns:
         m' x k booleans on the active rows.
     """
-    return (problem.left @ directions).abs() <= problem.zero_tolerance(directions)
+    return (problem.left @ directions).abs() <= problem.zero_tolerance(directions, NOT_ZERO)

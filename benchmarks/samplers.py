@@ -1,0 +1,121 @@
+"""Directions per second of both samplers: python -m benchmarks.samplers --b 20 --m 200
+
+Times `Sampler.draw` as the search calls it: in float32, on the left factor L of a real gradient (a
+batch of embedded pictures in the paper's network), in chunks of the search's own size.
+"""
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from spear.client import Client
+from spear.datasets.embedded import Digits, Faces
+from spear.inversion.factorization import Factorization, factorize
+from spear.inversion.samplers import InformationSetSampler, Sampler, SvdSampler
+from spear.inversion.spear import TEST_ROWS, _largest_chunk
+from spear.networks import fcnn
+
+DATASETS = {"digits": Digits, "faces": Faces}
+SAMPLERS: dict[str, Sampler] = {"svd": SvdSampler(), "information_set": InformationSetSampler()}
+
+
+def left_factor(dataset: str, b: int, m: int, device: str, seed: int) -> Tensor:
+    """The rows of L (float32) that the search samples from."""
+    pictures = DATASETS[dataset]()
+    batch = pictures.batch(b, torch.Generator().manual_seed(seed))
+    network = fcnn(pictures.input_shape, pictures.n_classes, width=m, seed=seed)
+    problem = factorize(Client(network).share(batch).observe(layer=1).to(device))
+    if not isinstance(problem, Factorization) or problem.b != b:
+        raise SystemExit(f"this batch gives no factorisation of rank {b}; choose another --seed")
+    test_rows = max(min(TEST_ROWS, problem.left.shape[0] - b), 0)
+    return problem.left.to(torch.float32)[test_rows:]
+
+
+def directions_per_second(
+    sampler: Sampler, left: Tensor, seconds: float, generator: torch.Generator
+) -> float:
+    """Draw for at least `seconds`, in chunks of the size that the search works with."""
+    count = _largest_chunk(left.shape[1], left.dtype, left.device)
+    drawn, elapsed = 0, 0.0
+    _synchronize(left.device)
+    start = time.perf_counter()
+    while drawn == 0 or elapsed < seconds:
+        drawn += sampler.draw(left, count, generator).shape[0]
+        _synchronize(left.device)
+        elapsed = time.perf_counter() - start
+    return drawn / elapsed
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def machine(device: torch.device) -> str:
+    """The name of the processor that does the work."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def report(rates: dict[str, list[float]]) -> str:
+    """A line a sampler with the median and the spread of its repeats, and the ratio of medians."""
+    width = max(map(len, rates))
+    lines = [f"{'sampler':<{width}}  directions/s   lowest to highest"]
+    for name, each in rates.items():
+        middle = statistics.median(each)
+        lines.append(f"{name:<{width}}  {middle:12,.0f}   {min(each):,.0f} to {max(each):,.0f}")
+    svd, information_set = (statistics.median(rates[name]) for name in SAMPLERS)
+    lines.append(f"information_set / svd: {information_set / svd:.1f}")
+    return "\n".join(lines)
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="benchmarks.samplers", description=__doc__)
+    parser.add_argument("--b", type=int, default=20, help="batch size")
+    parser.add_argument("--m", type=int, default=200, help="width of the attacked layer")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--threads", type=int, help="of the CPU; PyTorch's choice unless given")
+    parser.add_argument("--dataset", choices=DATASETS, default="digits")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1.0, help="a repeat, at least")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure both samplers in turns, so that whatever else the machine does meets both."""
+    settings = arguments(argv)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    device = torch.device(settings.device)
+    left = left_factor(settings.dataset, settings.b, settings.m, settings.device, settings.seed)
+    generator = torch.Generator(device=device).manual_seed(settings.seed)
+    rates: dict[str, list[float]] = {name: [] for name in SAMPLERS}
+    for sampler in SAMPLERS.values():  # warm up
+        directions_per_second(sampler, left, 0.0, generator)
+    for _ in range(settings.repeats):
+        for name, sampler in SAMPLERS.items():
+            rates[name].append(directions_per_second(sampler, left, settings.seconds, generator))
+    print(
+        f"b = {settings.b}, m = {settings.m} ({left.shape[0]} rows sampled from), "
+        f"{settings.dataset}, {left.dtype}, {settings.repeats} repeats of {settings.seconds:g} s\n"
+        f"{machine(device)}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}"
+    )
+    print(report(rates))
+
+
+if __name__ == "__main__":
+    main()
