@@ -7,7 +7,7 @@ from spear.inversion.factorization import Factorization
 
 ZERO, NOT_ZERO = 4.0, 12.0
 """Entries of L q up to the first, in units of `Factorization.zero_tolerance`, are zero, and from
-the second on they are not. True zeros were seen up to 3.7; between the two, noise leaves it open."""
+the second on they are not; between them, noise leaves it open. True zeros were seen up to 3.7."""
 
 
 def required_zeros(m: int, p_false_reject: float) -> int:
