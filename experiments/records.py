@@ -39,6 +39,7 @@ class BatchRecord:
         submatrices: sampled (n_total).
         seconds: of the attack alone.
         failure: why there is no full reconstruction to score, or empty.
+        details: what else the attack counted, as JSON.
     """
 
     batch: int
@@ -55,6 +56,7 @@ class BatchRecord:
     submatrices: int
     seconds: float
     failure: str = ""
+    details: str = "{}"
 
 
 def batch_record(
@@ -76,6 +78,7 @@ def batch_record(
         submatrices=reconstruction.submatrices,
         seconds=reconstruction.seconds,
         failure=failure or shortfall(size, reconstruction),
+        details=json.dumps(reconstruction.details),
     )
 
 

@@ -62,6 +62,7 @@ class Reconstruction:
         submatrices: how many (b-1) x b submatrices were sampled (n_total of Lemma 5.2).
         seconds: wall time of the attack.
         status: how the attack ended.
+        details: what else the attack counted, by name.
     """
 
     inputs: Tensor

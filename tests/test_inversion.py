@@ -478,6 +478,20 @@ class TestGreedyFilter:
             raised += after > before
         assert raised > 10
 
+    def test_swaps_that_do_not_keep_their_promise_are_undone(self, monkeypatch):
+        """Rounding can make a rank-one update too good; swaps would then go round for ever."""
+        problem, true = true_directions(make_problem(4))
+        weights = torch.randn(12, 4, generator=generator(), dtype=torch.float64)
+        candidates = unit_columns(true @ weights.T)
+        best = greedy_filter(problem, candidates)
+        monkeypatch.setattr(
+            "spear.inversion.selection._Exchange._agreement_after_swap",
+            lambda self, i, indices: torch.full(indices.shape, problem.m * problem.b),
+        )
+        selection = greedy_filter(problem, candidates)
+        before = greedy_filter(problem, candidates, swaps=False)
+        assert before.sparsity_matching <= selection.sparsity_matching <= best.sparsity_matching
+
     def test_lambda_is_that_of_the_definition(self):
         """The rank-one updates agree with ComputeLambda (Algorithm 2) on the result."""
         for seed in range(10):

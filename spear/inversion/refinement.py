@@ -16,6 +16,10 @@ TIGHTENING = 10.0
 UNDECIDED = 1e-6
 """A row whose leverage is closer to 1 than this carries a dimension alone."""
 
+SINGULAR = 1e-8
+"""Pivots of the zero rows' Gram matrix below this share of its mean eigenvalue are noise: their
+kernel has more than one dimension."""
+
 
 def refine(problem: Factorization, directions: Tensor) -> Tensor:
     """Refit each direction to its zero rows while the tolerance falls to the gradient's noise.
@@ -62,12 +66,14 @@ def is_determined(problem: Factorization, directions: Tensor, zeros: Tensor) -> 
     """
     grams = _grams(problem.left, zeros)
     # The direction itself fills the kernel, so that a full-rank Gram matrix can be inverted.
-    filled = grams + directions.T[:, :, None] * directions.T[:, None, :]
-    factor, info = torch.linalg.cholesky_ex(filled)
+    scale = grams.diagonal(dim1=1, dim2=2).mean(dim=1)
+    kernel = directions.T[:, :, None] * directions.T[:, None, :]
+    factor, info = torch.linalg.cholesky_ex(grams + scale[:, None, None] * kernel)
+    pivots = factor.diagonal(dim1=1, dim2=2).amin(dim=1).square()
     rows = problem.left.T.expand(len(factor), -1, -1)
     spread = torch.linalg.solve_triangular(factor, rows, upper=False)
     leverage = spread.square().sum(dim=1).T.where(zeros, zeros.new_zeros(()))
-    return (info == 0) & (leverage.amax(dim=0) < 1 - UNDECIDED)
+    return (info == 0) & (pivots > SINGULAR * scale) & (leverage.amax(dim=0) < 1 - UNDECIDED)
 
 
 def _grams(left: Tensor, weights: Tensor) -> Tensor:

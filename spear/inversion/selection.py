@@ -107,7 +107,8 @@ class _Exchange:
         indices = outside.nonzero().flatten().to(self.candidates.device)
         if indices.numel() == 0:
             return False
-        best, position, candidate = int(self.matched.sum()), -1, -1
+        before, current = self.chosen, int(self.matched.sum())
+        best, position, candidate = current, -1, -1
         for i in range(self.problem.b):
             agreement = self._agreement_after_swap(i, indices)
             top = int(agreement.argmax())
@@ -115,11 +116,19 @@ class _Exchange:
                 best, position, candidate = int(agreement[top]), i, int(indices[top])
         if position < 0:
             return False
-        self.chosen[position] = candidate
-        self.directions = self.candidates[:, self.chosen]
-        self.pattern = self.signs[:, self.chosen]
+        self._choose([*before[:position], candidate, *before[position + 1 :]])
+        if int(self.matched.sum()) > current:
+            return True
+        # Nearly dependent candidates: the update promised what rounding took. Swaps could go round
+        # for ever.
+        self._choose(before)
+        return False
+
+    def _choose(self, chosen: list[int]) -> None:
+        self.chosen = chosen
+        self.directions = self.candidates[:, chosen]
+        self.pattern = self.signs[:, chosen]
         self._update()
-        return True
 
     def _agreement_after_swap(self, i: int, indices: Tensor) -> Tensor:
         """Matching entries (of m b) after column i became each of the candidates `indices`."""

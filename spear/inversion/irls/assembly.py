@@ -1,0 +1,100 @@
+"""From found directions to Q, with lambda = 1 as the proof."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spear.inversion.factorization import Factorization
+from spear.inversion.irls.deflation import Known
+from spear.inversion.irls.polish import Polish
+from spear.inversion.scaling import fix_scale
+from spear.inversion.selection import Selection, sparsest_independent
+from spear.inversion.sparsity_matching import pre_activations
+
+SMALL_TURN = 1e-4
+"""Angle by which fitting again may move a direction that is right."""
+
+PROOF_ZERO = 0.1
+"""Units of noise up to which the proof calls an entry zero: about one standard deviation of most.
+In large batches of un-normalised inputs some entry of a true dL/dZ is at three; most true zeros are
+below this, so that no wrong basis with more than a few disagreements passes."""
+
+CLOSE_TO_ZERO = 1e-5
+"""Pre-activations whose sign rounding decides, in standard deviations over the neurons."""
+
+INDEPENDENT = 1e-7
+"""Least diagonal entry of the triangle of unit columns that need no closer look."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The independent directions with the most zeros among those found.
+
+    Attributes:
+        directions: unit rows, those with the most zeros first (f x b).
+        signs: -1, 0 or 1 for each of the m neurons (f x m), see `Polish.signs`.
+    """
+
+    directions: Tensor
+    signs: Tensor
+
+    def __len__(self) -> int:
+        return len(self.directions)
+
+
+def sparsest_basis(
+    problem: Factorization, polish: Polish, pool: Tensor, first: Tensor | None = None
+) -> Basis:
+    """Greedy choice from the pool (k x b), optimal because independent sets form a matroid.
+
+    A mixture of true directions has only their common zeros, fewer than each of its members, so
+    that the true basis wins whenever the pool contains it, but for directions whose zeros are
+    nearly all zeros of another's too: with one more, a mixture of the two has the most. Directions
+    in `first` (f x b), known to be right, go before the pool.
+    """
+    preferred = pool[:0] if first is None else first
+    pool = torch.cat([preferred, pool])
+    signs = polish.signs(pool)
+    zeros = (signs <= 0).sum(dim=1)
+    zeros[: len(preferred)] += problem.m
+    order = zeros.argsort(descending=True, stable=True)
+    if len(pool) > problem.b or not _independent(pool):
+        order = torch.tensor(sparsest_independent(pool.T, order), device=pool.device)
+    return Basis(pool[order], signs[order])
+
+
+def select(problem: Factorization, polish: Polish, basis: Basis, known: Known) -> Selection:
+    """Qbar and its lambda (Definition 4.1), in which what noise leaves open agrees.
+
+    A full basis gives all pre-activations, so that each direction can be fitted once more to all of
+    its zero rows. Fewer than b directions are filled up with vectors orthogonal to the fitted rows
+    p_l of the known ones, so that these are rows of Qbar^-1 and give the best guess of their
+    inputs.
+    """
+    if len(basis) == problem.b:
+        directions, found = _refitted(problem, polish, basis.directions), len(basis)
+    else:
+        filling = torch.linalg.qr(known.rows.T, mode="complete").Q[:, len(known) :]
+        directions, found = torch.cat([known.directions, filling.T]), len(known)
+    signs = polish.signs(directions, PROOF_ZERO)
+    z = pre_activations(problem, fix_scale(problem, directions.T)).T
+    at_zero = z.abs() <= CLOSE_TO_ZERO * z.std(dim=1, keepdim=True)
+    agreement = (torch.where(z > 0, signs >= 0, signs <= 0) | at_zero).to(torch.float64).mean()
+    return Selection(directions.T, float(agreement), found)
+
+
+def _refitted(problem: Factorization, polish: Polish, directions: Tensor) -> Tensor:
+    """Each direction as the kernel of the rows on which its sample's pre-activation is negative."""
+    z = pre_activations(problem, fix_scale(problem, directions.T)).T
+    rows = (z <= 0) & (polish.signs(directions) <= 0)
+    fitted = polish.kernels(rows[:, problem.active], directions)
+    cosines = (fitted * directions).sum(dim=1, keepdim=True)
+    return torch.where(1 - cosines.square() < SMALL_TURN**2, fitted, directions)
+
+
+def _independent(rows: Tensor) -> bool:
+    if len(rows) == 0:
+        return True
+    triangle = torch.linalg.qr(rows.T, mode="r").R
+    return bool(triangle.diagonal().abs().min() > INDEPENDENT)

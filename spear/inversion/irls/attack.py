@@ -1,0 +1,104 @@
+"""Exact gradient inversion in polynomial time: a direction by descent instead of by luck."""
+
+import time
+from dataclasses import replace
+
+import torch
+
+from spear.attack import Progress, ProgressCallback
+from spear.errors import ConfigError
+from spear.inversion.factorization import Factorization, factorize
+from spear.inversion.irls.search import Search, Settings
+from spear.inversion.selection import Selection, greedy_filter
+from spear.inversion.spear import reconstruct
+from spear.observation import Observation
+from spear.reconstruction import Reconstruction, Status
+
+
+class SpearIrls:
+    """Finds the sparse directions of L by iteratively reweighted least squares.
+
+    The theory is the paper's: dL/dW = L R (Theorem 3.2), the columns q of Q are those for which
+    L q is sparse, the bias gradient gives their scale (Theorem 3.5) and lambda = 1 the proof
+    (Definition 4.1). Only the search differs: instead of sampling submatrices until b - 1 rows
+    happen to be zeros of one column, which takes exponentially many in b, each start descends to a
+    sparse direction, and a constant share of the starts arrives at a true one.
+
+    Args:
+        layer: linear layer to attack, counted from 1 (Table 4); a ReLU must follow it.
+        time_limit: seconds a batch after which the search gives up; None for no limit.
+        max_starts: starts after which it gives up.
+        rank: batch size, if the singular values of the gradient shall not decide.
+        device: where to search, "cpu" or "cuda".
+        settings: which ideas the search uses; all of them unless given.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        layer: int = 1,
+        time_limit: float | None = 60.0,
+        max_starts: float = 1e6,
+        rank: int | None = None,
+        device: str = "cpu",
+        settings: Settings | None = None,
+    ) -> None:
+        if rank is not None and rank < 1:
+            raise ConfigError(
+                f"attack.rank is {rank}; expected at least 1, or null for an estimate."
+            )
+        if not max_starts >= 1:
+            raise ConfigError(f"attack.max_starts is {max_starts}; expected at least 1.")
+        self.layer = layer
+        self.time_limit = time_limit
+        self.max_starts = max_starts
+        self.rank = rank
+        self.device = device
+        self.settings = settings or Settings()
+
+    @torch.no_grad()
+    def __call__(
+        self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
+    ) -> Reconstruction:
+        """See `spear.attack.Attack`. `details` has rounds, starts and certified directions."""
+        start = time.perf_counter()
+        problem = factorize(observation.to(self.device), self.rank)
+        if isinstance(problem, Status):
+            seconds = time.perf_counter() - start
+            return Reconstruction.empty(observation.m, observation.n, problem, seconds)
+        if problem.b == 1:
+            only = greedy_filter(problem, problem.left.new_ones(1, 1))
+            return reconstruct(problem, only, _verdict(only, Status.PARTIAL), 0, start)
+        search = Search(problem, self.settings, seed)
+        status = self._run(problem, search, start, progress)
+        result = reconstruct(problem, search.selection, status, 0, start)
+        details = {
+            "rounds": float(search.rounds),
+            "starts": float(search.starts),
+            "certified": float(problem.b if status is Status.EXACT else len(search.known)),
+        }
+        return replace(result, details=details)
+
+    def _run(
+        self,
+        problem: Factorization,
+        search: Search,
+        start: float,
+        progress: ProgressCallback | None,
+    ) -> Status:
+        while True:
+            search.round()
+            if progress:
+                progress(Progress(len(search.known), problem.b, 0))
+            if search.solved:
+                return Status.EXACT
+            if self.time_limit is not None and time.perf_counter() - start > self.time_limit:
+                return Status.TIMED_OUT
+            if search.starts >= self.max_starts:
+                return Status.PARTIAL
+
+
+def _verdict(selection: Selection, otherwise: Status) -> Status:
+    return Status.EXACT if selection.sparsity_matching == 1.0 else otherwise
