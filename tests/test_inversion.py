@@ -483,14 +483,13 @@ class TestGreedyFilter:
         problem, true = true_directions(make_problem(4))
         weights = torch.randn(12, 4, generator=generator(), dtype=torch.float64)
         candidates = unit_columns(true @ weights.T)
-        best = greedy_filter(problem, candidates)
         monkeypatch.setattr(
             "spear.inversion.selection._Exchange._agreement_after_swap",
             lambda self, i, indices: torch.full(indices.shape, problem.m * problem.b),
         )
         selection = greedy_filter(problem, candidates)
-        before = greedy_filter(problem, candidates, swaps=False)
-        assert before.sparsity_matching <= selection.sparsity_matching <= best.sparsity_matching
+        first_stage = greedy_filter(problem, candidates, swaps=False)
+        assert selection.sparsity_matching >= first_stage.sparsity_matching
 
     def test_lambda_is_that_of_the_definition(self):
         """The rank-one updates agree with ComputeLambda (Algorithm 2) on the result."""
