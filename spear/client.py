@@ -81,10 +81,11 @@ class Client:
         attacked = attackable_layer(self.network, layer).module
         seen: dict[str, Tensor] = {}
 
-        def record(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+        def record(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
             seen["inputs"] = args[0].detach()
             output.retain_grad()
             seen["pre_activations"] = output
+            return output.clone()  # an in-place ReLU would overwrite Z
 
         hook = attacked.register_forward_hook(record)
         try:

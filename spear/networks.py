@@ -112,7 +112,8 @@ def _first_line(error: Exception) -> str:
 
 def linear_layers(network: nn.Module) -> list[LinearLayer]:
     """The linear layers of a network whose modules run in the order of registration."""
-    leaves = [named for named in network.named_modules() if not any(named[1].children())]
+    modules = network.named_modules(remove_duplicate=False)  # a ReLU may serve several layers
+    leaves = [named for named in modules if not any(named[1].children())]
     following = [*[module for _, module in leaves[1:]], None]
     return [
         LinearLayer(name, module, isinstance(after, nn.ReLU))

@@ -83,6 +83,11 @@ class TestAttackableLayer:
         assert [each.name for each in linear_layers(net)] == ["body.1", "body.3", "head"]
         assert attackable_layer(net, 1).name == "body.1"
 
+    def test_one_relu_may_serve_several_layers(self):
+        relu = nn.ReLU()
+        net = nn.Sequential(nn.Linear(4, 5), relu, nn.Linear(5, 6), relu, nn.Linear(6, 2))
+        assert [each.followed_by_relu for each in linear_layers(net)] == [True, True, False]
+
     @pytest.mark.parametrize("index", [-1, 0, 4])
     def test_out_of_range(self, index):
         with pytest.raises(LayerError, match=f"attack.layer is {index}; .* linear layers 1 to 3"):

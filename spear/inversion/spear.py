@@ -1,5 +1,6 @@
 """SPEAR: exact gradient inversion by sampling, filtering and selecting directions (Algorithm 1)."""
 
+import math
 import time
 from collections.abc import Iterator
 
@@ -18,10 +19,16 @@ from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-TEST_ROWS = 16
-TEST_ZEROS = 2
+
+TEST_ROWS, TEST_ZEROS = 16, 2
+"""The first filter: rows it looks at, and zeros among them that let a direction pass. A true
+direction has fewer with probability 17 / 2^16; a random one has none, but for rounding."""
+
 FIRST_CHUNK = 32
+"""Draws in the first chunk; each chunk has twice as many as the last."""
+
 CPU_CHUNK_BYTES = 1 << 24
+"""Submatrices that are worked on at once on a CPU, a few times the size of its cache."""
 
 
 class Spear:
@@ -114,8 +121,6 @@ class Spear:
                 next_selection = _next_selection(len(pool), problem.b)
             if progress:
                 progress(Progress(min(len(pool), problem.b), problem.b, submatrices))
-            if submatrices >= self.max_submatrices:
-                break
             if self.time_limit is not None and time.perf_counter() - start > self.time_limit:
                 status = Status.TIMED_OUT
                 break
@@ -135,13 +140,16 @@ class Spear:
         test_rows = max(min(TEST_ROWS, m - b), 0)
         test_zeros = TEST_ZEROS if test_rows == TEST_ROWS else 0
         count, most = FIRST_CHUNK, _largest_chunk(b, self.dtype, left.device)
-        while True:
+        remaining = self.max_submatrices
+        while remaining > 0:
+            count = min(count, most, math.ceil(remaining / self.sampler.per_draw(b)))
             shuffled = torch.rand(m, generator=generator, device=left.device).argsort()
             tested, sampled = left[shuffled[:test_rows]], left[shuffled[test_rows:]]
             directions = self.sampler.draw(sampled, count, generator)
             zeros = ((directions @ tested.T).abs() < FIRST_TOLERANCE).sum(dim=1)
             yield directions[zeros >= test_zeros], directions.shape[0]
-            count = min(2 * count, most)
+            remaining -= directions.shape[0]
+            count *= 2
 
 
 def reconstruct(

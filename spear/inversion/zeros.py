@@ -11,7 +11,7 @@ the second on they are not; between them, noise leaves it open. True zeros were 
 
 
 def required_zeros(m: int, p_false_reject: float) -> int:
-    """Smallest count of zeros that a true column of dL/dZ falls below with probability < p_fr.
+    """Largest count of zeros that a true column of dL/dZ falls below with probability < p_fr.
 
     A neuron is inactive for a sample with probability 1/2 at initialisation, so that the count of
     zeros in a column is binomial and its quantile is the threshold (Sec. 4.1).

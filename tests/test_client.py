@@ -1,0 +1,58 @@
+"""The client: what it shares, and what scoring is told about it."""
+
+import pytest
+import torch
+from torch import nn
+
+from spear.client import Client
+from spear.datasets import Batch
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    return Batch(torch.randn(5, 12, generator=generator), torch.arange(5) % 3)
+
+
+def network(inplace: bool = False) -> nn.Sequential:
+    torch.manual_seed(1)
+    relus = [nn.ReLU(inplace=inplace) for _ in range(2)]
+    return nn.Sequential(nn.Linear(12, 30), relus[0], nn.Linear(30, 20), relus[1], nn.Linear(20, 3))
+
+
+def test_the_update_is_the_gradient_of_the_mean_loss(batch):
+    net = network()
+    update = Client(net).share(batch)
+    nn.functional.cross_entropy(net(batch.inputs), batch.labels).backward()
+    for name, parameter in net.named_parameters():
+        torch.testing.assert_close(update.gradients[name], parameter.grad)
+
+
+def test_sharing_leaves_the_network_as_it_was(batch):
+    net = network()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    client = Client(net)
+    client.share(batch)
+    client.truth(batch, 1)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize("layer", [1, 2])
+def test_truth_multiplies_to_the_update(batch, layer, inplace):
+    client = Client(network(inplace))
+    observation = client.share(batch).observe(layer)
+    truth = client.truth(batch, layer)
+    torch.testing.assert_close(
+        truth.activation_gradients @ truth.inputs, observation.weight_gradient
+    )
+    torch.testing.assert_close(truth.activation_gradients.sum(dim=1), observation.bias_gradient)
+    z = truth.inputs @ observation.weight.T + observation.bias
+    assert torch.equal(truth.activation_gradients != 0, (z > 0).T)
+
+
+def test_an_observation_holds_one_layer_and_nothing_of_the_batch(batch):
+    observation = Client(network()).share(batch).observe(1)
+    assert set(vars(observation)) == {"weight", "bias", "weight_gradient", "bias_gradient"}
+    assert observation.weight.shape == observation.weight_gradient.shape == (30, 12)
