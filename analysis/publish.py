@@ -1,0 +1,55 @@
+"""Copy small files of an experiment to the committed results: `python -m analysis.publish DIR`.
+
+They go to `experiments/results/<experiment>/<job>/`; folders of one machine become `data` and
+`outputs` again, the defaults.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import yaml
+
+PUBLISHED = ("summary.json", "batches.csv", "config.yaml")
+RESULTS = Path(__file__).resolve().parents[1] / "experiments" / "results"
+
+
+def publish(source: Path, results: Path) -> list[Path]:
+    """Copy every complete job below `source`; an experiment's folder or one job's.
+
+    Args:
+        source: `outputs/<experiment>`.
+        results: where committed results are.
+
+    Returns:
+        The jobs' new folders.
+    """
+    folders = []
+    for summary in sorted(source.rglob("summary.json")):
+        job = summary.parent
+        experiment = json.loads(summary.read_text())["experiment"]
+        config = yaml.safe_load((job / "config.yaml").read_text())
+        roots = {config["data_root"]: "data", config["output_root"]: "outputs"}
+        target = results / experiment / job.name
+        target.mkdir(parents=True, exist_ok=True)
+        for name in PUBLISHED:
+            text = (job / name).read_text()
+            for here, default in roots.items():
+                text = text.replace(str(here), default)
+            (target / name).write_text(text)
+        folders.append(target)
+    return folders
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source", type=Path, help="folder of an experiment's jobs")
+    folders = publish(parser.parse_args().source, RESULTS)
+    if not folders:
+        parser.exit(1, "nothing to publish: no summary.json there.\n")
+    parser.exit(0, "".join(f"{folder}\n" for folder in folders))
+
+
+if __name__ == "__main__":
+    main()
