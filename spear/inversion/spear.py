@@ -10,11 +10,11 @@ from torch import Tensor
 from spear.attack import Progress, ProgressCallback
 from spear.errors import ConfigError
 from spear.inversion.candidates import CandidatePool
-from spear.inversion.factorization import Factorization, factorize
+from spear.inversion.factorization import Factorization
+from spear.inversion.recovery import Found, recover
 from spear.inversion.refinement import FIRST_TOLERANCE
 from spear.inversion.samplers import InformationSetSampler, Sampler
-from spear.inversion.scaling import fix_scale
-from spear.inversion.selection import Selection, greedy_filter
+from spear.inversion.selection import greedy_filter
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 
@@ -82,32 +82,21 @@ class Spear:
         self.device = device
         self.dtype = DTYPES[dtype]
 
-    @torch.no_grad()
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
         """Reconstruct the batch behind `observation`; the same seed gives the same result."""
-        start = time.perf_counter()
-        problem = factorize(observation.to(self.device), self.rank)
-        if isinstance(problem, Status):
-            seconds = time.perf_counter() - start
-            return Reconstruction.empty(observation.m, observation.n, problem, seconds)
-        pool = CandidatePool(problem, self.p_false_reject)
-        selection, status, submatrices = self._search(problem, pool, seed, start, progress)
-        return reconstruct(problem, selection, status, submatrices, start)
+
+        def search(problem: Factorization, start: float) -> Found:
+            return self._search(problem, seed, start, progress)
+
+        return recover(observation, search, self.rank, self.device)
 
     def _search(
-        self,
-        problem: Factorization,
-        pool: CandidatePool,
-        seed: int,
-        start: float,
-        progress: ProgressCallback | None,
-    ) -> tuple[Selection, Status, int]:
+        self, problem: Factorization, seed: int, start: float, progress: ProgressCallback | None
+    ) -> Found:
         """Lines 3 to 14 of Algorithm 1."""
-        if problem.b == 1:
-            only = greedy_filter(problem, problem.left.new_ones(1, 1))
-            return only, _verdict(only, Status.PARTIAL), 0
+        pool = CandidatePool(problem, self.p_false_reject)
         submatrices = 0
         next_selection = problem.b
         status = Status.SAMPLES_EXHAUSTED
@@ -117,15 +106,14 @@ class Spear:
             if found_new and len(pool) >= next_selection:
                 selection = greedy_filter(problem, pool.directions, self.swaps)
                 if selection.sparsity_matching == 1.0:
-                    return selection, Status.EXACT, submatrices
+                    return Found(selection, status, submatrices)
                 next_selection = _next_selection(len(pool), problem.b)
             if progress:
                 progress(Progress(min(len(pool), problem.b), problem.b, submatrices))
             if self.time_limit is not None and time.perf_counter() - start > self.time_limit:
                 status = Status.TIMED_OUT
                 break
-        selection = greedy_filter(problem, pool.directions, self.swaps)
-        return selection, _verdict(selection, status), submatrices
+        return Found(greedy_filter(problem, pool.directions, self.swaps), status, submatrices)
 
     def _sample(self, problem: Factorization, seed: int) -> Iterator[tuple[Tensor, int]]:
         """Directions that pass the first filter, with the number of submatrices they came from.
@@ -150,30 +138,6 @@ class Spear:
             yield directions[zeros >= test_zeros], directions.shape[0]
             remaining -= directions.shape[0]
             count *= 2
-
-
-def reconstruct(
-    problem: Factorization, selection: Selection, status: Status, submatrices: int, start: float
-) -> Reconstruction:
-    """X^T = Q^-1 R and dL/dZ = L Q from the selected directions (Theorem 3.2)."""
-    disaggregation = fix_scale(problem, selection.directions)
-    gradients = problem.left.new_zeros(problem.m, problem.b)
-    gradients[problem.active] = problem.left @ disaggregation
-    inputs = torch.linalg.solve(disaggregation, problem.right)
-    return Reconstruction(
-        inputs=inputs.cpu(),
-        activation_gradients=gradients.cpu(),
-        disaggregation=disaggregation.cpu(),
-        sparsity_matching=selection.sparsity_matching,
-        n_directions=selection.n_found,
-        submatrices=submatrices,
-        seconds=time.perf_counter() - start,
-        status=status,
-    )
-
-
-def _verdict(selection: Selection, otherwise: Status) -> Status:
-    return Status.EXACT if selection.sparsity_matching == 1.0 else otherwise
 
 
 def _next_selection(size: int, b: int) -> int:

@@ -1,16 +1,12 @@
 """Exact gradient inversion in polynomial time: a direction by descent instead of by luck."""
 
 import time
-from dataclasses import replace
-
-import torch
 
 from spear.attack import Progress, ProgressCallback
 from spear.errors import ConfigError
-from spear.inversion.factorization import Factorization, factorize
+from spear.inversion.factorization import Factorization
 from spear.inversion.irls.search import Search, Settings
-from spear.inversion.selection import Selection, greedy_filter
-from spear.inversion.spear import reconstruct
+from spear.inversion.recovery import Found, recover
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 
@@ -58,28 +54,15 @@ class SpearIrls:
         self.device = device
         self.settings = settings or Settings()
 
-    @torch.no_grad()
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
         """See `spear.attack.Attack`. `details` has rounds, starts and certified directions."""
-        start = time.perf_counter()
-        problem = factorize(observation.to(self.device), self.rank)
-        if isinstance(problem, Status):
-            seconds = time.perf_counter() - start
-            return Reconstruction.empty(observation.m, observation.n, problem, seconds)
-        if problem.b == 1:
-            only = greedy_filter(problem, problem.left.new_ones(1, 1))
-            return reconstruct(problem, only, _verdict(only, Status.PARTIAL), 0, start)
-        search = Search(problem, self.settings, seed)
-        status = self._run(problem, search, start, progress)
-        result = reconstruct(problem, search.selection, status, 0, start)
-        details = {
-            "rounds": float(search.rounds),
-            "starts": float(search.starts),
-            "certified": float(problem.b if status is Status.EXACT else len(search.known)),
-        }
-        return replace(result, details=details)
+
+        def run(problem: Factorization, start: float) -> Found:
+            return self._run(problem, Search(problem, self.settings, seed), start, progress)
+
+        return recover(observation, run, self.rank, self.device)
 
     def _run(
         self,
@@ -87,18 +70,20 @@ class SpearIrls:
         search: Search,
         start: float,
         progress: ProgressCallback | None,
-    ) -> Status:
+    ) -> Found:
+        otherwise = Status.PARTIAL
         while True:
             search.round()
             if progress:
                 progress(Progress(len(search.known), problem.b, 0))
-            if search.solved:
-                return Status.EXACT
+            if search.solved or search.starts >= self.max_starts:
+                break
             if self.time_limit is not None and time.perf_counter() - start > self.time_limit:
-                return Status.TIMED_OUT
-            if search.starts >= self.max_starts:
-                return Status.PARTIAL
-
-
-def _verdict(selection: Selection, otherwise: Status) -> Status:
-    return Status.EXACT if selection.sparsity_matching == 1.0 else otherwise
+                otherwise = Status.TIMED_OUT
+                break
+        details = {
+            "rounds": float(search.rounds),
+            "starts": float(search.starts),
+            "certified": float(problem.b if search.solved else len(search.known)),
+        }
+        return Found(search.selection, otherwise, details=details)
