@@ -5,20 +5,19 @@ batch of embedded pictures in the paper's network), in chunks of the search's ow
 """
 
 import argparse
-import platform
 import statistics
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from experiments.provenance import hardware
 from spear.client import Client
 from spear.datasets.embedded import Digits, Faces
 from spear.inversion.factorization import Factorization, factorize
 from spear.inversion.samplers import InformationSetSampler, Sampler, SvdSampler
-from spear.inversion.spear import TEST_ROWS, _largest_chunk
+from spear.inversion.spear import TEST_ROWS, largest_chunk
 from spear.networks import fcnn
 
 DATASETS = {"digits": Digits, "faces": Faces}
@@ -41,7 +40,7 @@ def directions_per_second(
     sampler: Sampler, left: Tensor, seconds: float, generator: torch.Generator
 ) -> float:
     """Draw for at least `seconds`, in chunks of the size that the search works with."""
-    count = _largest_chunk(left.shape[1], left.dtype, left.device)
+    count = largest_chunk(left.shape[1], left.dtype, left.device)
     drawn, elapsed = 0, 0.0
     _synchronize(left.device)
     start = time.perf_counter()
@@ -55,18 +54,6 @@ def directions_per_second(
 def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def machine(device: torch.device) -> str:
-    """The name of the processor that does the work."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def report(rates: dict[str, list[float]]) -> str:
@@ -109,10 +96,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     for _ in range(settings.repeats):
         for name, sampler in SAMPLERS.items():
             rates[name].append(directions_per_second(sampler, left, settings.seconds, generator))
+    processor = hardware()["gpu" if device.type == "cuda" else "cpu"]
     print(
         f"b = {settings.b}, m = {settings.m} ({left.shape[0]} rows sampled from), "
         f"{settings.dataset}, {left.dtype}, {settings.repeats} repeats of {settings.seconds:g} s\n"
-        f"{machine(device)}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}"
+        f"{processor}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}"
     )
     print(report(rates))
 

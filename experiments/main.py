@@ -41,10 +41,11 @@ def run(config: DictConfig, job: Job) -> None:
     scoring = Scoring(dataset, lpips_for(dataset, config), first_layer=attack.layer == 1)
 
     for k in job.batches():
-        batch = dataset.batch(config.batch_size, batch_generator(config.seed, k, Stream.DATA))
+        generator = batch_generator(config.seed, k, Stream.DATA)
+        batch = dataset.batch(config.batch_size, generator).to(config.device)
         job.folder.hash_data(batch.inputs, batch.labels)
-        reconstruction, failure = breach(client, batch.to(config.device), attack, config, job, k)
-        truth = client.truth(batch.to(config.device), attack.layer)
+        reconstruction, failure = breach(client, batch, attack, config, job, k)
+        truth = client.truth(batch, attack.layer)
         score = scoring(reconstruction, truth)
         job.record(k, config.batch_size, reconstruction, score, failure)
         if k == 0:

@@ -64,16 +64,28 @@ def is_determined(problem: Factorization, directions: Tensor, zeros: Tensor) -> 
     Returns:
         k booleans.
     """
-    grams = _grams(problem.left, zeros)
+    return stands_without_any_row(problem.left, _grams(problem.left, zeros), directions.T, zeros.T)
+
+
+def stands_without_any_row(
+    left: Tensor, grams: Tensor, directions: Tensor, zeros: Tensor
+) -> Tensor:
+    """`is_determined` for row vectors, given the Gram matrices of the zero rows.
+
+    Args:
+        left: L (m' x b).
+        grams: sum of l_j l_j^T over the zero rows of each direction (k x b x b).
+        directions: unit vectors (k x b).
+        zeros: k x m'.
+    """
     # The direction itself fills the kernel, so that a full-rank Gram matrix can be inverted.
     scale = grams.diagonal(dim1=1, dim2=2).mean(dim=1)
-    kernel = directions.T[:, :, None] * directions.T[:, None, :]
+    kernel = directions[:, :, None] * directions[:, None, :]
     factor, info = torch.linalg.cholesky_ex(grams + scale[:, None, None] * kernel)
     pivots = factor.diagonal(dim1=1, dim2=2).amin(dim=1).square()
-    rows = problem.left.T.expand(len(factor), -1, -1)
-    spread = torch.linalg.solve_triangular(factor, rows, upper=False)
-    leverage = spread.square().sum(dim=1).T.where(zeros, zeros.new_zeros(()))
-    return (info == 0) & (pivots > SINGULAR * scale) & (leverage.amax(dim=0) < 1 - UNDECIDED)
+    spread = torch.linalg.solve_triangular(factor, left.T.expand(len(factor), -1, -1), upper=False)
+    leverage = (spread.square().sum(dim=1) * zeros).amax(dim=1)
+    return (info == 0) & (pivots > SINGULAR * scale) & (leverage < 1 - UNDECIDED)
 
 
 def _grams(left: Tensor, weights: Tensor) -> Tensor:

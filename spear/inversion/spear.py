@@ -127,7 +127,7 @@ class Spear:
         m, b = left.shape
         test_rows = max(min(TEST_ROWS, m - b), 0)
         test_zeros = TEST_ZEROS if test_rows == TEST_ROWS else 0
-        count, most = FIRST_CHUNK, _largest_chunk(b, self.dtype, left.device)
+        count, most = FIRST_CHUNK, largest_chunk(b, self.dtype, left.device)
         remaining = self.max_submatrices
         while remaining > 0:
             count = min(count, most, math.ceil(remaining / self.sampler.per_draw(b)))
@@ -145,7 +145,7 @@ def _next_selection(size: int, b: int) -> int:
     return size + 1 if size < 4 * b else size + size // 10
 
 
-def _largest_chunk(b: int, dtype: torch.dtype, device: torch.device) -> int:
+def largest_chunk(b: int, dtype: torch.dtype, device: torch.device) -> int:
     """Draws whose b x b matrices fit the cache of a CPU, or a share of a GPU's free memory."""
     size = CPU_CHUNK_BYTES
     if device.type == "cuda":

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from spear.inversion.factorization import Factorization
 from spear.inversion.irls.grams import TRUE_KERNEL, Grams, inverse_iteration
-from spear.inversion.refinement import SINGULAR, UNDECIDED
+from spear.inversion.refinement import stands_without_any_row
 
 SMOOTHING = (1e-3, 1e-4, 1e-5)
 """Scales at which entries of L q count less and less, before any is called a zero."""
@@ -101,15 +101,8 @@ class Polish:
     def _determined(self, directions: Tensor) -> Tensor:
         """Whether the zero rows have rank b - 1, and no single one holds a dimension alone."""
         zeros = self._zeros(directions, 0.0)
-        filled = self.grams(zeros.to(directions.dtype))
-        scale = filled.diagonal(dim1=1, dim2=2).mean(dim=1)
-        filled += scale[:, None, None] * directions[:, :, None] * directions[:, None, :]
-        factor, info = torch.linalg.cholesky_ex(filled)
-        pivots = factor.diagonal(dim1=1, dim2=2).amin(dim=1).square()
-        rows = self.problem.left.T.expand(len(factor), -1, -1)
-        spread = torch.linalg.solve_triangular(factor, rows, upper=False)
-        leverage = (spread.square().sum(dim=1) * zeros).amax(dim=1)
-        return (info == 0) & (pivots > SINGULAR * scale) & (leverage < 1 - UNDECIDED)
+        grams = self.grams(zeros.to(directions.dtype))
+        return stands_without_any_row(self.problem.left, grams, directions, zeros)
 
     def _deviation(self, directions: Tensor) -> Tensor:
         """Standard deviation of the noise in each entry of L q (k x m')."""
