@@ -11,6 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spear.inversion.noise import (
+    Noise,
+    looks_white,
+    rounding_noise,
+    white_noise,
+    white_noise_rank,
+)
 from spear.inversion.rank import estimate_rank, rounding_floor
 from spear.observation import Observation
 from spear.reconstruction import Status
@@ -20,6 +27,9 @@ CHUNK_COLUMNS = 1 << 16
 
 SQUARED_DUST = 1e-14
 """Eigenvalues of G G^T below this share of the largest are rounding errors of the squaring."""
+
+ABOVE_ROUNDING = 100.0
+"""Errors this many times those of a float32 gradient have another cause."""
 
 NOISE_VALUES = 8
 """Singular values to compute beyond those that the Gram matrix shows, to see the noise behind."""
@@ -36,9 +46,7 @@ class Factorization:
         left: L (m' x b), the rows of active neurons; L^T L = m' I.
         right: R (b x n), with dL/dW = L R on the active rows.
         singular_values: S_1..S_b of dL/dW.
-        noise: standard deviation of an entry in each active row of dL/dW (m'), measured on what
-            the rank-b part leaves over.
-        noise_norm: spectral norm of that remainder, S_{b+1}.
+        noise: what the errors of dL/dW do to L q, measured on what the rank-b part leaves over.
         bias_coordinates: s = L^+ dL/db = sum_i q_i (b), by Theorems 3.4 and 3.5.
         projected_weight: M = W R^T (m x b), all rows: the pre-activations are Z = M Q^-T + bias.
         bias: of the layer (m).
@@ -48,8 +56,7 @@ class Factorization:
     left: Tensor
     right: Tensor
     singular_values: Tensor
-    noise: Tensor
-    noise_norm: float
+    noise: Noise
     bias_coordinates: Tensor
     projected_weight: Tensor
     bias: Tensor
@@ -64,29 +71,6 @@ class Factorization:
     def m(self) -> int:
         """Neurons of the layer, inactive ones included."""
         return self.active.shape[0]
-
-    def zero_tolerance(self, directions: Tensor, sigmas: float) -> Tensor:
-        """How far from zero an entry of L q may be and still count as zero.
-
-        Row j of L is G_j V S^-1 sqrt(m'), so that an error E of G moves (L q)_j by
-        sqrt(m') E_j V S^-1 q. Were the entries of E_j independent, this would have the deviation
-        sqrt(m') e_j |S^-1 q|. Rounding errors are not: flat areas of a picture repeat them over
-        thousands of pixels, and they add up (to 100 times as much, at 224 x 224 pixels). What the
-        strongest common pattern of errors adds up to is seen in S_{b+1}: it sets the scale here,
-        and e_j how it is spread over the rows. The decomposition's own rounding adds a little.
-
-        Args:
-            directions: unit vectors as columns (b x k).
-            sigmas: width of the band in units of that scale.
-
-        Returns:
-            m' x k tolerances.
-        """
-        gain = torch.linalg.vector_norm(directions / self.singular_values[:, None], dim=0)
-        rounding = torch.finfo(torch.float64).eps * float(self.singular_values[0])
-        spread = self.noise / (self.noise.square().mean().sqrt() + torch.finfo(torch.float64).tiny)
-        deviation = spread * self.noise_norm + 4 * rounding
-        return sigmas * deviation[:, None] * gain[None, :]
 
 
 def factorize(observation: Observation, rank: int | None = None) -> Factorization | Status:
@@ -110,8 +94,8 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
     basis = _dominant_left_space(gradient, at_least=rank or 0)
     left_vectors, singular_values = _refine_left_space(gradient, basis)
     if rank is None:
-        rank = estimate_rank(singular_values, rounding_floor(gradient))
-    if rank is None or rank > singular_values.numel():
+        rank = _estimate_rank(gradient, singular_values)
+    if not rank or rank > singular_values.numel():
         return Status.FULL_RANK
     left = left_vectors[:, :rank] * gradient.shape[0] ** 0.5
     right = _left_multiply(left.T / gradient.shape[0], gradient)
@@ -120,13 +104,34 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
         left=left,
         right=right,
         singular_values=singular_values[:rank],
-        noise=_row_noise(gradient, left, right),
-        noise_norm=float(singular_values[rank]) if rank < singular_values.numel() else 0.0,
+        noise=_noise(gradient, left, right, singular_values),
         bias_coordinates=left.T @ bias_gradient / left.shape[0],
         projected_weight=_right_multiply(observation.weight, right),
         bias=observation.bias.to(torch.float64),
         active=active,
     )
+
+
+def _estimate_rank(gradient: Tensor, singular_values: Tensor) -> int | None:
+    """The rank by a gap, or else by white noise behind it."""
+    by_gap = estimate_rank(singular_values, rounding_floor(gradient))
+    if by_gap is not None or len(singular_values) < min(gradient.shape):
+        return by_gap
+    return white_noise_rank(singular_values, *gradient.shape)
+
+
+def _noise(gradient: Tensor, left: Tensor, right: Tensor, singular_values: Tensor) -> Noise:
+    """The kind of errors behind the first b singular values, and their strength."""
+    b = left.shape[1]
+    spread = _row_deviation(gradient, left, right)
+    remainder = float(singular_values[b]) if b < len(singular_values) else 0.0
+    if (
+        len(singular_values) == min(gradient.shape)
+        and remainder > ABOVE_ROUNDING * rounding_floor(gradient.to(torch.float32))
+        and looks_white(singular_values, b, *gradient.shape)
+    ):
+        return white_noise(spread, singular_values[:b], gradient.shape[1])
+    return rounding_noise(spread, singular_values[:b], remainder)
 
 
 def _dominant_left_space(gradient: Tensor, at_least: int) -> Tensor:
@@ -174,7 +179,7 @@ def _right_multiply(weight: Tensor, right: Tensor) -> Tensor:
     return product
 
 
-def _row_noise(gradient: Tensor, left: Tensor, right: Tensor) -> Tensor:
+def _row_deviation(gradient: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """Root mean square of each row of dL/dW - L R, corrected for the degrees of freedom fitted."""
     m, n = gradient.shape
     b = left.shape[1]

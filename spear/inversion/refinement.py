@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from spear.inversion.factorization import Factorization
-from spear.inversion.zeros import NOT_ZERO
 
 FIRST_TOLERANCE = 1e-3
 """Entries of L q below this (where the mean square of L q is 1) may be zeros of a direction that
@@ -39,7 +38,7 @@ def refine(problem: Factorization, directions: Tensor) -> Tensor:
     directions = directions.to(torch.float64)
     tolerance = FIRST_TOLERANCE
     while True:
-        limit = problem.zero_tolerance(directions, NOT_ZERO)
+        limit = problem.noise.not_zero * problem.noise.deviation(directions)
         allowed = limit.clamp(min=tolerance)
         zeros = (problem.left @ directions).abs() <= allowed
         directions = _kernels(problem.left, zeros * (allowed.amin(dim=0) / allowed).square())

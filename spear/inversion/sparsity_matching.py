@@ -4,9 +4,8 @@ import torch
 from torch import Tensor
 
 from spear.inversion.factorization import Factorization
-from spear.inversion.zeros import NOT_ZERO, ZERO
 
-ROUNDING = 1e-6
+ROUNDING = 1e-5
 """Share of a sample's root mean square pre-activation below which its sign is open: the client
 computed Z in float32, and the gradient shows the signs that it got."""
 
@@ -29,11 +28,10 @@ def activity(problem: Factorization, directions: Tensor) -> Tensor:
         is for every sample where no sample does), 1 where it is not, 0 where noise leaves it open.
     """
     size = (problem.left @ directions).abs()
-    unit = problem.zero_tolerance(directions, 1.0)
+    size /= problem.noise.deviation(directions)
     signs = torch.full((problem.m, directions.shape[1]), -1, dtype=torch.int8, device=size.device)
-    signs[problem.active] = (size > NOT_ZERO * unit).to(torch.int8) - (size <= ZERO * unit).to(
-        torch.int8
-    )
+    not_zero, zero = size > problem.noise.not_zero, size <= problem.noise.zero
+    signs[problem.active] = not_zero.to(torch.int8) - zero.to(torch.int8)
     return signs
 
 

@@ -5,10 +5,6 @@ from torch import Tensor
 
 from spear.inversion.factorization import Factorization
 
-ZERO, NOT_ZERO = 4.0, 12.0
-"""Entries of L q up to the first, in units of `Factorization.zero_tolerance`, are zero, and from
-the second on they are not; between them, noise leaves it open. True zeros were seen up to 3.7."""
-
 
 def required_zeros(m: int, p_false_reject: float) -> int:
     """Largest count of zeros that a true column of dL/dZ falls below with probability < p_fr.
@@ -49,4 +45,5 @@ def zero_pattern(problem: Factorization, directions: Tensor) -> Tensor:
     Returns:
         m' x k booleans on the active rows.
     """
-    return (problem.left @ directions).abs() <= problem.zero_tolerance(directions, NOT_ZERO)
+    tolerance = problem.noise.not_zero * problem.noise.deviation(directions)
+    return (problem.left @ directions).abs() <= tolerance

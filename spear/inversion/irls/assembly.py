@@ -10,18 +10,14 @@ from spear.inversion.irls.deflation import Known
 from spear.inversion.irls.polish import Polish
 from spear.inversion.scaling import fix_scale
 from spear.inversion.selection import Selection, sparsest_independent
-from spear.inversion.sparsity_matching import pre_activations
+from spear.inversion.sparsity_matching import (
+    activity,
+    pre_activations,
+    sparsity_matching,
+)
 
 SMALL_TURN = 1e-4
 """Angle by which fitting again may move a direction that is right."""
-
-PROOF_ZERO = 0.1
-"""Units of noise up to which the proof calls an entry zero: about one standard deviation of most.
-In large batches of un-normalised inputs some entry of a true dL/dZ is at three; most true zeros are
-below this, so that no wrong basis with more than a few disagreements passes."""
-
-CLOSE_TO_ZERO = 1e-5
-"""Pre-activations whose sign rounding decides, in standard deviations over the neurons."""
 
 INDEPENDENT = 1e-7
 """Least diagonal entry of the triangle of unit columns that need no closer look."""
@@ -33,7 +29,7 @@ class Basis:
 
     Attributes:
         directions: unit rows, those with the most zeros first (f x b).
-        signs: -1, 0 or 1 for each of the m neurons (f x m), see `Polish.signs`.
+        signs: -1, 0 or 1 for each of the m neurons (f x m), see `sparsity_matching.activity`.
     """
 
     directions: Tensor
@@ -43,9 +39,7 @@ class Basis:
         return len(self.directions)
 
 
-def sparsest_basis(
-    problem: Factorization, polish: Polish, pool: Tensor, first: Tensor | None = None
-) -> Basis:
+def sparsest_basis(problem: Factorization, pool: Tensor, first: Tensor | None = None) -> Basis:
     """Greedy choice from the pool (k x b), optimal because independent sets form a matroid.
 
     A mixture of true directions has only their common zeros, fewer than each of its members, so
@@ -55,7 +49,7 @@ def sparsest_basis(
     """
     preferred = pool[:0] if first is None else first
     pool = torch.cat([preferred, pool])
-    signs = polish.signs(pool)
+    signs = activity(problem, pool.T).T
     zeros = (signs <= 0).sum(dim=1)
     zeros[: len(preferred)] += problem.m
     order = zeros.argsort(descending=True, stable=True)
@@ -77,17 +71,14 @@ def select(problem: Factorization, polish: Polish, basis: Basis, known: Known) -
     else:
         filling = torch.linalg.qr(known.rows.T, mode="complete").Q[:, len(known) :]
         directions, found = torch.cat([known.directions, filling.T]), len(known)
-    signs = polish.signs(directions, PROOF_ZERO)
-    z = pre_activations(problem, fix_scale(problem, directions.T)).T
-    at_zero = z.abs() <= CLOSE_TO_ZERO * z.std(dim=1, keepdim=True)
-    agreement = (torch.where(z > 0, signs >= 0, signs <= 0) | at_zero).to(torch.float64).mean()
-    return Selection(directions.T, float(agreement), found)
+    scaled = fix_scale(problem, directions.T)
+    return Selection(directions.T, sparsity_matching(problem, scaled), found)
 
 
 def _refitted(problem: Factorization, polish: Polish, directions: Tensor) -> Tensor:
     """Each direction as the kernel of the rows on which its sample's pre-activation is negative."""
     z = pre_activations(problem, fix_scale(problem, directions.T)).T
-    rows = (z <= 0) & (polish.signs(directions) <= 0)
+    rows = (z <= 0) & (activity(problem, directions.T).T <= 0)
     fitted = polish.kernels(rows[:, problem.active], directions)
     cosines = (fitted * directions).sum(dim=1, keepdim=True)
     return torch.where(1 - cosines.square() < SMALL_TURN**2, fitted, directions)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from spear.inversion.factorization import Factorization
-from spear.inversion.irls.assembly import CLOSE_TO_ZERO
 from spear.inversion.irls.grams import unit
 from spear.inversion.irls.polish import Polish
+from spear.inversion.sparsity_matching import ROUNDING
 
 CANDIDATES = 256
 """Zero sets tried at a time."""
@@ -61,4 +61,4 @@ def _points(problem: Factorization, known: Tensor) -> Tensor:
 def _columns(problem: Factorization, polish: Polish, rows: Tensor) -> Tensor:
     """The kernel of the rows of L on which M p + bias < 0 for sure, for each p (k x b)."""
     z = rows @ problem.projected_weight[problem.active].T + problem.bias[problem.active]
-    return polish.kernels(z < -CLOSE_TO_ZERO * z.std(dim=1, keepdim=True), unit(rows))
+    return polish.kernels(z < -ROUNDING * z.std(dim=1, keepdim=True), unit(rows))

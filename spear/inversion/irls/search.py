@@ -83,7 +83,7 @@ class Search:
         self.certificate = Certificate(problem)
         self._generator = torch.Generator(device=problem.left.device).manual_seed(seed)
         self._pool = problem.left.new_zeros(0, problem.b)
-        self.basis = Basis(self._pool, self.polish.signs(self._pool))
+        self.basis = sparsest_basis(problem, self._pool)
         self.known = Known(self._pool, self._pool)
         self._completed = self._pool
         self._selection: Selection | None = None
@@ -165,7 +165,7 @@ class Search:
 
     def _prefer(self, known: Tensor, candidates: Tensor) -> None:
         """Solve with what is certified even if something false in the pool has more zeros."""
-        basis = sparsest_basis(self.problem, self.polish, candidates, first=known)
+        basis = sparsest_basis(self.problem, candidates, first=known)
         if len(basis) == self.problem.b:
             selection = select(self.problem, self.polish, basis, self.known)
             if selection.sparsity_matching == 1.0:
@@ -180,7 +180,7 @@ class Search:
         if len(fresh) == 0:
             return
         self._pool = torch.cat([self._pool, fresh])
-        self.basis = sparsest_basis(self.problem, self.polish, self._pool)
+        self.basis = sparsest_basis(self.problem, self._pool)
         self._selection = None
         if not self.solved:
             self.known = self._certified(self.basis)
