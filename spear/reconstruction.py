@@ -12,6 +12,9 @@ class Status(StrEnum):
 
     EXACT = "exact"
     """Every direction found and the sparsity-matching coefficient is 1 (Definition 4.1)."""
+    APPROXIMATE = "approximate"
+    """Every direction found, as exactly as the noise in the update allows: the ReLU pattern matches
+    but for what that noise hides."""
     PARTIAL = "partial"
     """Candidates ran out or the best choice of directions does not match the ReLU pattern."""
     TIMED_OUT = "timed_out"
@@ -34,6 +37,7 @@ class Status(StrEnum):
 
 _MESSAGES = {
     Status.EXACT: "every direction was found and the ReLU pattern matches everywhere",
+    Status.APPROXIMATE: ("every direction was found, as exactly as the noise in the update allows"),
     Status.PARTIAL: "no choice of the directions found matches the ReLU pattern everywhere",
     Status.TIMED_OUT: "the time limit was reached; raise attack.time_limit to search longer",
     Status.SAMPLES_EXHAUSTED: (

@@ -50,6 +50,7 @@ class Factorization:
         bias_coordinates: s = L^+ dL/db = sum_i q_i (b), by Theorems 3.4 and 3.5.
         projected_weight: M = W R^T (m x b), all rows: the pre-activations are Z = M Q^-T + bias.
         bias: of the layer (m).
+        weight_norms: lengths of the rows of W (m).
         active: which of the m rows are active (m, bool).
     """
 
@@ -60,6 +61,7 @@ class Factorization:
     bias_coordinates: Tensor
     projected_weight: Tensor
     bias: Tensor
+    weight_norms: Tensor
     active: Tensor
 
     @property
@@ -108,6 +110,7 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
         bias_coordinates=left.T @ bias_gradient / left.shape[0],
         projected_weight=_right_multiply(observation.weight, right),
         bias=observation.bias.to(torch.float64),
+        weight_norms=torch.linalg.vector_norm(observation.weight, dim=1, dtype=torch.float64),
         active=active,
     )
 

@@ -19,7 +19,7 @@ class Found:
 
     Attributes:
         selection: its best Qbar and lambda.
-        otherwise: the status if lambda is below 1.
+        otherwise: the status if the selection is not proven.
         submatrices: how many it sampled.
         details: what else it counted.
     """
@@ -74,6 +74,10 @@ def _assemble(problem: Factorization, found: Found, start: float) -> Reconstruct
         n_directions=selection.n_found,
         submatrices=found.submatrices,
         seconds=time.perf_counter() - start,
-        status=Status.EXACT if selection.sparsity_matching == 1.0 else found.otherwise,
+        status=_proven(problem) if selection.proven else found.otherwise,
         details=found.details,
     )
+
+
+def _proven(problem: Factorization) -> Status:
+    return Status.APPROXIMATE if problem.noise.white else Status.EXACT

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spear.inversion.factorization import Factorization
-from spear.inversion.sparsity_matching import activity, matches
+from spear.inversion.sparsity_matching import activity, agreement, matches, uncertainty
 
 RANK_TOLERANCE = 1e-7
 """A unit vector this close to the span of others adds nothing to their rank."""
@@ -20,11 +20,20 @@ class Selection:
         directions: Qbar, unit columns (b x b).
         sparsity_matching: lambda of Definition 4.1.
         n_found: columns taken from candidates; the others only complete the basis.
+        proven: whether all columns were found and the ReLU pattern matches, everywhere or as far
+            as noise lets it be seen.
     """
 
     directions: Tensor
     sparsity_matching: float
     n_found: int
+    proven: bool
+
+
+def is_proven(problem: Factorization, directions: Tensor, matched: Tensor) -> bool:
+    """Whether each column's pattern matches (m x b) but for what noise is expected to hide."""
+    allowed = problem.noise.hidden_states(directions) * problem.m
+    return bool(((~matched).sum(dim=0) <= allowed).all())
 
 
 def greedy_filter(problem: Factorization, candidates: Tensor, swaps: bool = True) -> Selection:
@@ -45,7 +54,8 @@ def greedy_filter(problem: Factorization, candidates: Tensor, swaps: bool = True
     if swaps and len(chosen) == problem.b:
         while selected.improve():
             pass
-    return Selection(selected.directions, selected.sparsity_matching, len(chosen))
+    proven = len(chosen) == problem.b and is_proven(problem, selected.directions, selected.matched)
+    return Selection(selected.directions, selected.sparsity_matching, len(chosen), proven)
 
 
 def sparsest_independent(candidates: Tensor, order: Tensor) -> list[int]:
@@ -93,9 +103,9 @@ class _Exchange:
         inverse = torch.linalg.inv(self.directions)
         self.inverse = inverse
         self.scales = inverse @ self.problem.bias_coordinates
+        self.products = inverse @ inverse.T
         self.scattered = self.problem.projected_weight @ inverse.T
-        z = self.scattered / self.scales + self.problem.bias[:, None]
-        self.matched = matches(z, self.pattern)
+        self.matched = agreement(self.problem, inverse / self.scales[:, None], self.pattern)
         self.sparsity_matching = float(self.matched.to(torch.float64).mean())
 
     def improve(self) -> bool:
@@ -135,19 +145,23 @@ class _Exchange:
         coordinates = self.inverse @ self.candidates[:, indices]
         ratios = coordinates / coordinates[i]
         ratios[i] = 0
-        agreement = matches(
-            (self.scattered[:, i] / self.scales[i] + self.problem.bias)[:, None],
-            self.signs[:, indices],
-        ).sum(dim=0)
+        nothing = torch.zeros_like(coordinates[i])
+        agreeing = self._agreement_of(i, i, nothing, self.signs[:, indices])
         for k in range(self.problem.b):
-            if k == i:
-                continue
-            scales = self.scales[k] - ratios[k] * self.scales[i]
-            scattered = self.scattered[:, k, None] - ratios[k] * self.scattered[:, i, None]
-            z = scattered / scales + self.problem.bias[:, None]
-            agreement += matches(z, self.pattern[:, k, None]).sum(dim=0)
+            if k != i:
+                agreeing += self._agreement_of(k, i, ratios[k], self.pattern[:, k, None])
         independent = coordinates[i].abs() > RANK_TOLERANCE
-        return torch.where(independent, agreement, torch.zeros_like(agreement))
+        return torch.where(independent, agreeing, torch.zeros_like(agreeing))
+
+    def _agreement_of(self, k: int, i: int, ratios: Tensor, signs: Tensor) -> Tensor:
+        """Matching entries of sample k for each A_k - ratio A_i (a ratio for each candidate)."""
+        scales = self.scales[k] - ratios * self.scales[i]
+        scattered = self.scattered[:, k, None] - ratios * self.scattered[:, i, None]
+        z = scattered / scales + self.problem.bias[:, None]
+        products = self.products
+        squares = products[k, k] - 2 * ratios * products[k, i] + ratios**2 * products[i, i]
+        lengths = squares.clamp(min=0.0).sqrt() / scales.abs()
+        return matches(z, uncertainty(self.problem, z, lengths), signs).sum(dim=0)
 
 
 def _orthogonal_complement(columns: Tensor) -> Tensor:

@@ -9,11 +9,34 @@ ROUNDING = 1e-5
 """Share of a sample's root mean square pre-activation below which its sign is open: the client
 computed Z in float32, and the gradient shows the signs that it got."""
 
+DEVIATIONS = 3.0
+"""The same in deviations of Z's own error, where the update is noisy."""
 
-def pre_activations(problem: Factorization, disaggregation: Tensor) -> Tensor:
-    """Z = W X + bias of the reconstruction X^T = Q^-1 R (m x b)."""
-    scattered = torch.linalg.solve(disaggregation.T, problem.projected_weight, left=False)
-    return scattered + problem.bias[:, None]
+
+def pre_activations(problem: Factorization, rows: Tensor) -> Tensor:
+    """Z = W X + bias of the inputs X^T = P R.
+
+    Args:
+        problem: the factorised observation.
+        rows: P, rows p of Q^-1 or guesses of them (k x b).
+
+    Returns:
+        m x k.
+    """
+    return problem.projected_weight @ rows.T + problem.bias[:, None]
+
+
+def uncertainty(problem: Factorization, pre_activation: Tensor, lengths: Tensor) -> Tensor:
+    """How far from zero an entry of Z may be and still have either sign (m x k).
+
+    Args:
+        problem: the factorised observation.
+        pre_activation: Z (m x k).
+        lengths: |p| of the rows that it comes from (k).
+    """
+    size = pre_activation.square().mean(dim=0, keepdim=True).sqrt()
+    noise = problem.noise.right * torch.outer(problem.weight_norms, lengths)
+    return ROUNDING * size + DEVIATIONS * noise
 
 
 def activity(problem: Factorization, directions: Tensor) -> Tensor:
@@ -35,14 +58,20 @@ def activity(problem: Factorization, directions: Tensor) -> Tensor:
     return signs
 
 
-def matches(pre_activation: Tensor, signs: Tensor) -> Tensor:
+def matches(pre_activation: Tensor, uncertainty: Tensor, signs: Tensor) -> Tensor:
     """Entries where Z and dL/dZ agree: non-positive and zero, or positive and not zero.
 
-    What rounding leaves open in either agrees: of a million true entries a few are that small.
+    What noise leaves open in either agrees: of a million true entries a few are that small.
     """
-    deviation = pre_activation.square().mean(dim=0, keepdim=True).sqrt()
-    undecided = pre_activation.abs() <= ROUNDING * deviation
+    undecided = pre_activation.abs() <= uncertainty
     return undecided | torch.where(pre_activation > 0, signs >= 0, signs <= 0)
+
+
+def agreement(problem: Factorization, rows: Tensor, signs: Tensor) -> Tensor:
+    """`matches` for rows p (k x b) of Q^-1 and what dL/dZ says (m x k)."""
+    z = pre_activations(problem, rows)
+    lengths = torch.linalg.vector_norm(rows, dim=1)
+    return matches(z, uncertainty(problem, z, lengths), signs)
 
 
 def sparsity_matching(problem: Factorization, disaggregation: Tensor) -> float:
@@ -53,5 +82,6 @@ def sparsity_matching(problem: Factorization, disaggregation: Tensor) -> float:
         agrees with the zeros of the reconstructed dL/dZ; 1 for the true Q.
     """
     directions = disaggregation / torch.linalg.vector_norm(disaggregation, dim=0)
-    agreement = matches(pre_activations(problem, disaggregation), activity(problem, directions))
-    return float(agreement.to(torch.float64).mean())
+    rows = torch.linalg.inv(disaggregation)
+    agreeing = agreement(problem, rows, activity(problem, directions))
+    return float(agreeing.to(torch.float64).mean())

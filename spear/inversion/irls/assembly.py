@@ -9,12 +9,8 @@ from spear.inversion.factorization import Factorization
 from spear.inversion.irls.deflation import Known
 from spear.inversion.irls.polish import Polish
 from spear.inversion.scaling import fix_scale
-from spear.inversion.selection import Selection, sparsest_independent
-from spear.inversion.sparsity_matching import (
-    activity,
-    pre_activations,
-    sparsity_matching,
-)
+from spear.inversion.selection import Selection, is_proven, sparsest_independent
+from spear.inversion.sparsity_matching import activity, agreement, pre_activations
 
 SMALL_TURN = 1e-4
 """Angle by which fitting again may move a direction that is right."""
@@ -71,17 +67,24 @@ def select(problem: Factorization, polish: Polish, basis: Basis, known: Known) -
     else:
         filling = torch.linalg.qr(known.rows.T, mode="complete").Q[:, len(known) :]
         directions, found = torch.cat([known.directions, filling.T]), len(known)
-    scaled = fix_scale(problem, directions.T)
-    return Selection(directions.T, sparsity_matching(problem, scaled), found)
+    rows = torch.linalg.inv(fix_scale(problem, directions.T))
+    matched = agreement(problem, rows, activity(problem, directions.T))
+    return Selection(
+        directions=directions.T,
+        sparsity_matching=float(matched.to(torch.float64).mean()),
+        n_found=found,
+        proven=found == problem.b and is_proven(problem, directions.T, matched),
+    )
 
 
 def _refitted(problem: Factorization, polish: Polish, directions: Tensor) -> Tensor:
     """Each direction as the kernel of the rows on which its sample's pre-activation is negative."""
-    z = pre_activations(problem, fix_scale(problem, directions.T)).T
+    z = pre_activations(problem, torch.linalg.inv(fix_scale(problem, directions.T))).T
     rows = (z <= 0) & (activity(problem, directions.T).T <= 0)
     fitted = polish.kernels(rows[:, problem.active], directions)
     cosines = (fitted * directions).sum(dim=1, keepdim=True)
-    return torch.where(1 - cosines.square() < SMALL_TURN**2, fitted, directions)
+    small = problem.noise.angle(directions.T).clamp(min=SMALL_TURN)[:, None]
+    return torch.where(1 - cosines.square() < small.square(), fitted, directions)
 
 
 def _independent(rows: Tensor) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from spear.inversion.factorization import Factorization
 from spear.inversion.irls.grams import Grams
+from spear.inversion.sparsity_matching import agreement
 
 ITERATIONS = 24
 HALVING = 2
@@ -71,7 +72,8 @@ class Certificate:
     ) -> Tensor:
         """One finite Newton step: least squares on the half-spaces violated by less than margin."""
         z = self._pre_activations(rows)
-        violated = ((margin > sides * z) & (sides != 0)).to(rows.dtype)
+        excess = margin - sides * z
+        violated = torch.where((excess > 0) & (sides != 0), (margin / excess).clamp(max=1.0), 0.0)
         hessian = self.grams(violated) + equations
         diagonal = hessian.diagonal(dim1=1, dim2=2)
         pull = PROXIMAL * diagonal.mean(dim=1, keepdim=True)
@@ -85,8 +87,7 @@ class Certificate:
         return rows @ self.problem.projected_weight.T + self.problem.bias
 
     def _violated(self, rows: Tensor, signs: Tensor) -> Tensor:
-        z = self._pre_activations(rows)
-        return torch.where(z > 0, signs < 0, signs > 0).sum(dim=1)
+        return (~agreement(self.problem, rows, signs.T)).sum(dim=0)
 
     def _equations(self, directions: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """Matrix and right-hand side of s . p = 1 and p . q_l = 0 for every q_l but q_k itself."""

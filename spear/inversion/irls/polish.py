@@ -92,8 +92,11 @@ class Polish:
         return self.problem.noise.deviation(directions.T).T
 
 
-def distinct(directions: Tensor, angle: float, known: Tensor | None = None) -> Tensor:
-    """Directions (k x b) further than `angle` from each one before them and from all known ones."""
+def distinct(directions: Tensor, angle: float | Tensor, known: Tensor | None = None) -> Tensor:
+    """Directions (k x b) further than `angle` from each one before them and from all known ones.
+
+    The angle is one for all, or each direction's own (k x 1).
+    """
     if known is None:
         known = directions[:0]
     everything = torch.cat([known, directions])

@@ -117,9 +117,8 @@ class Search:
 
     @property
     def solved(self) -> bool:
-        """Whether all directions are found and lambda is 1."""
-        full = len(self.basis) == self.problem.b
-        return full and self.selection.sparsity_matching == 1.0
+        """Whether all directions are found and the ReLU pattern proves it."""
+        return len(self.basis) == self.problem.b and self.selection.proven
 
     def _new_starts(self, deflation: Deflation) -> list[Starts]:
         b, settings = self.problem.b, self.settings
@@ -168,7 +167,7 @@ class Search:
         basis = sparsest_basis(self.problem, candidates, first=known)
         if len(basis) == self.problem.b:
             selection = select(self.problem, self.polish, basis, self.known)
-            if selection.sparsity_matching == 1.0:
+            if selection.proven:
                 self.basis, self._selection = basis, selection
 
     def _shuffled(self, count: int) -> Tensor:
@@ -176,7 +175,7 @@ class Search:
         return torch.randperm(count, generator=self._generator, device=device)
 
     def _take(self, directions: Tensor) -> None:
-        fresh = distinct(directions, SAME, self._pool)
+        fresh = distinct(directions, self._angle(directions, SAME), self._pool)
         if len(fresh) == 0:
             return
         self._pool = torch.cat([self._pool, fresh])
@@ -209,9 +208,13 @@ class Search:
     def _single(self, directions: Tensor) -> Tensor:
         """Whether no direction before it is nearly the same; the first ones have more zeros."""
         cosines = directions @ directions.T
-        near = (1 - cosines.square()) < NEARLY_SAME**2
+        near = (1 - cosines.square()) < self._angle(directions, NEARLY_SAME).square()
         return ~near.tril(diagonal=-1).any(dim=1)
+
+    def _angle(self, directions: Tensor, least: float) -> Tensor:
+        return self.problem.noise.angle(directions.T).clamp(min=least)[:, None]
 
     def _passes(self, members: Basis, known: Tensor) -> tuple[Tensor, Tensor]:
         rows, violated = self.certificate(members.directions, members.signs, known)
-        return rows, violated <= 1 + SLACK * self.problem.m
+        share = SLACK + self.problem.noise.hidden_states(members.directions.T)
+        return rows, violated <= 1 + share * self.problem.m
