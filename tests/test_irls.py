@@ -23,6 +23,7 @@ from spear.inversion.irls.polish import Polish, distinct
 from spear.inversion.irls.search import Search, Settings
 from spear.inversion.irls.sphere_irls import sparsity_weights
 from spear.inversion.irls.starts import random_starts
+from spear.inversion.sparsity_matching import activity
 from spear.metrics import Scoring
 from spear.networks import fcnn
 from spear.observation import Observation
@@ -269,23 +270,23 @@ def test_the_polish_drops_mixtures(case: tuple[Factorization, Tensor]) -> None:
 
 def test_the_certificate_tells_right_from_wrong(case: tuple[Factorization, Tensor]) -> None:
     problem, directions = case
-    signs = Polish(problem).signs(directions)
+    signs = activity(problem, directions.T).T
     nothing = directions[:0]
     certificate = Certificate(problem)
     _, violated = certificate(directions, signs, nothing)
     assert violated.max() <= 1
     mixtures = unit(directions + directions.roll(1, dims=0))
-    _, violated = certificate(mixtures, Polish(problem).signs(mixtures), nothing)
+    _, violated = certificate(mixtures, activity(problem, mixtures.T).T, nothing)
     assert violated.min() > 5
     generator = torch.Generator().manual_seed(0)
     random = unit(torch.randn(8, problem.b, generator=generator, dtype=torch.float64))
-    _, violated = certificate(random, Polish(problem).signs(random), nothing)
+    _, violated = certificate(random, activity(problem, random.T).T, nothing)
     assert violated.min() > 5
 
 
 def test_fitted_rows_obey_their_equations(case: tuple[Factorization, Tensor]) -> None:
     problem, directions = case
-    rows, violated = Certificate(problem)(directions, Polish(problem).signs(directions), directions)
+    rows, violated = Certificate(problem)(directions, activity(problem, directions.T).T, directions)
     expected = torch.linalg.inv(directions.T)
     cosines = (unit(rows) * unit(expected)).sum(dim=1)
     assert violated.max() == 0
@@ -333,7 +334,7 @@ def test_a_false_member_is_replaced(case: tuple[Factorization, Tensor]) -> None:
 def test_the_basis_prefers_true_directions_to_mixtures(case: tuple[Factorization, Tensor]) -> None:
     problem, directions = case
     pool = torch.cat([unit(directions + directions.roll(1, dims=0)), directions])
-    basis = sparsest_basis(problem, Polish(problem), pool)
+    basis = sparsest_basis(problem, pool)
     assert ((basis.directions @ directions.T).abs().amax(dim=0) > 1 - 1e-9).all()
 
 

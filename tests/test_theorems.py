@@ -235,7 +235,7 @@ class TestDefinition41:
     def test_pre_activations_are_the_layers(self, data):
         problem = data.draw(problems(torch.float64))
         found = factorized(problem.observation)
-        z = pre_activations(found, true_disaggregation(found, problem.truth))
+        z = pre_activations(found, torch.linalg.inv(true_disaggregation(found, problem.truth)))
         layer = problem.network[1]
         assert relative_error(z, layer(problem.batch.inputs).detach().T) < 1e-9
 

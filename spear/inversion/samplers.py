@@ -62,9 +62,25 @@ class InformationSetSampler:
         """See `Sampler.draw`."""
         b = left.shape[1]
         rows = random_subsets(left.shape[0], b, count, generator)
-        kernels = torch.linalg.inv_ex(left[rows]).inverse
+        kernels = _inverses(left[rows])
         kernels /= torch.linalg.vector_norm(kernels, dim=1, keepdim=True)
         return kernels.mT.reshape(-1, b)
+
+
+def _inverses(matrices: Tensor) -> Tensor:
+    """Inverses, of singular matrices those of close regular ones.
+
+    Of b zero rows of one direction each submatrix has that direction for its kernel. Their matrix
+    is singular, and the columns of its neighbours' inverses are parallel to that kernel.
+    """
+    inverses, info = torch.linalg.inv_ex(matrices)
+    singular = info.nonzero().flatten()
+    if len(singular) > 0:
+        close = matrices[singular]
+        size = torch.finfo(close.dtype).eps * close.abs().amax(dim=(1, 2))
+        close.diagonal(dim1=1, dim2=2).add_(size[:, None])
+        inverses[singular] = torch.linalg.inv_ex(close).inverse
+    return inverses
 
 
 def random_subsets(m: int, size: int, count: int, generator: torch.Generator) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from spear.inversion.factorization import Factorization
 from spear.inversion.sparsity_matching import activity, agreement, matches, uncertainty
+from spear.inversion.zeros import sparsity
 
 RANK_TOLERANCE = 1e-7
 """A unit vector this close to the span of others adds nothing to their rank."""
@@ -47,10 +48,8 @@ def greedy_filter(problem: Factorization, candidates: Tensor, swaps: bool = True
         candidates: unit columns (b x c).
         swaps: whether to run the second stage (Fig. 6 compares both).
     """
-    signs = activity(problem, candidates)
-    order = (signs <= 0).sum(dim=0).argsort(descending=True, stable=True)
-    chosen = sparsest_independent(candidates, order)
-    selected = _Exchange(problem, candidates, signs, chosen)
+    chosen = sparsest_independent(problem, candidates)
+    selected = _Exchange(problem, candidates, activity(problem, candidates), chosen)
     if swaps and len(chosen) == problem.b:
         while selected.improve():
             pass
@@ -58,22 +57,34 @@ def greedy_filter(problem: Factorization, candidates: Tensor, swaps: bool = True
     return Selection(selected.directions, selected.sparsity_matching, len(chosen), proven)
 
 
-def sparsest_independent(candidates: Tensor, order: Tensor) -> list[int]:
-    """Go through candidate columns in `order` and keep each that is independent of those kept.
+def sparsest_independent(problem: Factorization, candidates: Tensor, first: int = 0) -> list[int]:
+    """Go through candidate columns, sparsest first, and keep each that is independent of the kept.
 
-    Sets of independent vectors form a matroid, so the result has the most zeros of all bases.
+    Sets of independent vectors form a matroid, so the result has the most zeros of all bases. What
+    noise cannot tell from dependent is not independent.
+
+    Args:
+        problem: the factorised observation.
+        candidates: unit columns (b x c).
+        first: so many of them go before the others.
+
+    Returns:
+        Indices of at most b columns.
     """
-    b = candidates.shape[0]
+    b = problem.b
+    score = sparsity(problem, candidates)
+    score[:first] = float("inf")
+    least = (2 * problem.noise.angle(candidates)).clamp(min=RANK_TOLERANCE).tolist()
     basis = candidates.new_zeros(b, 0)
     chosen: list[int] = []
-    for index in order.tolist():
+    for index in score.argsort(descending=True, stable=True).tolist():
         if len(chosen) == b:
             break
         rest = candidates[:, index]
         for _ in range(2):  # twice is enough for orthogonality to working precision
             rest = rest - basis @ (basis.T @ rest)
         length = torch.linalg.vector_norm(rest)
-        if float(length) > RANK_TOLERANCE:
+        if float(length) > least[index]:
             basis = torch.cat([basis, (rest / length)[:, None]], dim=1)
             chosen.append(index)
     return chosen

@@ -1,5 +1,6 @@
 """Counting zeros: the sparsity that a true direction has and a random one lacks (Sec. 4.1)."""
 
+import torch
 from scipy.stats import binom
 from torch import Tensor
 
@@ -47,3 +48,24 @@ def zero_pattern(problem: Factorization, directions: Tensor) -> Tensor:
     """
     tolerance = problem.noise.not_zero * problem.noise.deviation(directions)
     return (problem.left @ directions).abs() <= tolerance
+
+
+def sparsity(problem: Factorization, directions: Tensor) -> Tensor:
+    """How sparse each of the directions (unit columns, b x k) is, to rank candidates; k.
+
+    Exact zeros are counted. In white noise a count would prefer directions of large error, of which
+    many entries pass for zeros. There it is the log-likelihood ratio of a true direction (half of
+    its entries zero, the others normal of mean square 2) to a random one (all normal of mean square
+    1), on the active rows.
+    """
+    if not problem.noise.white:
+        return zero_pattern(problem, directions).sum(dim=0).to(directions.dtype)
+    squares = (problem.left @ directions).square()
+    variance = problem.noise.deviation(directions).square()
+    true = torch.logaddexp(_log_normal(squares, variance), _log_normal(squares, variance + 2.0))
+    return (true - _log_normal(squares, variance + 1.0)).sum(dim=0)
+
+
+def _log_normal(squares: Tensor, variance: Tensor) -> Tensor:
+    """Logarithm of a centred normal density, but for a constant."""
+    return -(squares / variance + variance.log()) / 2

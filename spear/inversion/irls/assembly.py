@@ -15,9 +15,6 @@ from spear.inversion.sparsity_matching import activity, agreement, pre_activatio
 SMALL_TURN = 1e-4
 """Angle by which fitting again may move a direction that is right."""
 
-INDEPENDENT = 1e-7
-"""Least diagonal entry of the triangle of unit columns that need no closer look."""
-
 
 @dataclass(frozen=True)
 class Basis:
@@ -45,13 +42,8 @@ def sparsest_basis(problem: Factorization, pool: Tensor, first: Tensor | None = 
     """
     preferred = pool[:0] if first is None else first
     pool = torch.cat([preferred, pool])
-    signs = activity(problem, pool.T).T
-    zeros = (signs <= 0).sum(dim=1)
-    zeros[: len(preferred)] += problem.m
-    order = zeros.argsort(descending=True, stable=True)
-    if len(pool) > problem.b or not _independent(pool):
-        order = torch.tensor(sparsest_independent(pool.T, order), device=pool.device)
-    return Basis(pool[order], signs[order])
+    basis = pool[sparsest_independent(problem, pool.T, len(preferred))]
+    return Basis(basis, activity(problem, basis.T).T)
 
 
 def select(problem: Factorization, polish: Polish, basis: Basis, known: Known) -> Selection:
@@ -85,10 +77,3 @@ def _refitted(problem: Factorization, polish: Polish, directions: Tensor) -> Ten
     cosines = (fitted * directions).sum(dim=1, keepdim=True)
     small = problem.noise.angle(directions.T).clamp(min=SMALL_TURN)[:, None]
     return torch.where(1 - cosines.square() < small.square(), fitted, directions)
-
-
-def _independent(rows: Tensor) -> bool:
-    if len(rows) == 0:
-        return True
-    triangle = torch.linalg.qr(rows.T, mode="r").R
-    return bool(triangle.diagonal().abs().min() > INDEPENDENT)

@@ -13,9 +13,10 @@ TRUE_KERNEL = 1e-15
 class Grams:
     """H_k = sum_j w_kj y_j y_j^T for K weightings of the same m rows y_j.
 
-    The b^2 products of the entries of each row form a table T (m x b^2), the same for all
-    weightings, so that all H_k are the rows of one matrix product W T (K x m times m x b^2). Where
-    T is too large to keep, it is built and used a block of rows at a time.
+    The b (b + 1) / 2 products of two entries of each row form a table T, the same for all
+    weightings, so that the triangles of all H_k are the rows of one matrix product W T (K x m times
+    m x b (b + 1) / 2). Where T is too large to keep, it is built and used a block of rows at a
+    time.
 
     Args:
         rows: y_j (m x b).
@@ -23,25 +24,31 @@ class Grams:
 
     def __init__(self, rows: Tensor) -> None:
         b = rows.shape[1]
-        longest = max(1, TABLE_BYTES // (b * b * rows.element_size()))
-        self._shape = (-1, b, b)
+        self._first, self._second = torch.tril_indices(b, b, device=rows.device)
+        place = torch.zeros(b, b, dtype=torch.long, device=rows.device)
+        place[self._first, self._second] = torch.arange(len(self._first), device=rows.device)
+        self._places = torch.maximum(place, place.T).flatten()
+        longest = max(1, TABLE_BYTES // (len(self._first) * rows.element_size()))
         self._blocks = torch.split(rows, longest)
-        self._table = _products(rows) if len(self._blocks) == 1 else None
+        self._table = self._products(rows) if len(self._blocks) == 1 else None
 
     def __call__(self, weights: Tensor) -> Tensor:
         """The Gram matrices (K x b x b) of weights (K x m)."""
+        triangles = self._triangles(weights)
+        b = self._blocks[0].shape[1]
+        return triangles.index_select(1, self._places).view(-1, b, b)
+
+    def _triangles(self, weights: Tensor) -> Tensor:
         if self._table is not None:
-            return (weights @ self._table).view(self._shape)
-        b = self._shape[1]
-        total = weights.new_zeros(len(weights), b * b)
+            return weights @ self._table
+        total = weights.new_zeros(len(weights), len(self._first))
         parts = torch.split(weights, [len(block) for block in self._blocks], dim=1)
         for block, part in zip(self._blocks, parts, strict=True):
-            total.addmm_(part, _products(block))
-        return total.view(self._shape)
+            total.addmm_(part, self._products(block))
+        return total
 
-
-def _products(rows: Tensor) -> Tensor:
-    return (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
+    def _products(self, rows: Tensor) -> Tensor:
+        return rows[:, self._first] * rows[:, self._second]
 
 
 def inverse_iteration(grams: Tensor, vectors: Tensor, ridge: float) -> Tensor:
