@@ -6,6 +6,9 @@ from torch import nn
 
 from spear.client import Client
 from spear.datasets import Batch
+from spear.defenses import DPSGD, NoDefense
+from spear.errors import LayerError
+from spear.truth import MOST_COLUMNS, Truth
 
 
 @pytest.fixture
@@ -52,7 +55,32 @@ def test_truth_multiplies_to_the_update(batch, layer, inplace):
     assert torch.equal(truth.activation_gradients != 0, (z > 0).T)
 
 
+def test_noise_is_measured_against_the_median_of_the_undefended_gradient(batch):
+    net = network()
+    gradient = Client(net).share(batch).observe(1).weight_gradient
+    defended = Client(net, defense=DPSGD(0.1, 1.0))
+    median = defended.truth(batch, 1).weight_gradient_median()
+    assert median == pytest.approx(float(gradient.abs().median()), rel=1e-5)
+
+
+def test_the_median_of_a_wide_layer_is_over_evenly_spaced_columns():
+    n = 2 * MOST_COLUMNS
+    truth = Truth(torch.arange(float(n))[None], -torch.ones(3, 1), torch.zeros(1))
+    assert truth.weight_gradient_median() == pytest.approx(n / 2, rel=1e-3)
+
+
 def test_an_observation_holds_one_layer_and_nothing_of_the_batch(batch):
     observation = Client(network()).share(batch).observe(1)
     assert set(vars(observation)) == {"weight", "bias", "weight_gradient", "bias_gradient"}
     assert observation.weight.shape == observation.weight_gradient.shape == (30, 12)
+
+
+@pytest.mark.parametrize("defense", [NoDefense(), DPSGD(1.0, 0.0)])
+def test_frozen_parameters_are_not_shared(batch, defense):
+    net = network()
+    net[0].requires_grad_(False)
+    update = Client(net, defense=defense).share(batch)
+    assert set(update.gradients) == {"2.weight", "2.bias", "4.weight", "4.bias"}
+    assert update.observe(2).weight_gradient.shape == (20, 30)
+    with pytest.raises(LayerError, match=r"weight of layer 1 \(0\) is frozen"):
+        update.observe(1)
