@@ -1,4 +1,4 @@
-"""The typed root of the configuration, and the resolvers that name run folders."""
+"""The typed root of the configuration, and its resolvers."""
 
 import hashlib
 from dataclasses import dataclass
@@ -42,8 +42,14 @@ def run_name(overrides: str) -> str:
     return name
 
 
+def times(a: int, b: int) -> int:
+    """The product, so that a key can be a multiple of another: `${spear.times:10,${batch_size}}`."""
+    return a * b
+
+
 def register() -> None:
     """Make the schema and the resolvers known to Hydra; must come before composing."""
     ConfigStore.instance().store(name="job_schema", node=JobSchema)
     OmegaConf.register_new_resolver("spear.experiment", experiment_name, replace=True)
     OmegaConf.register_new_resolver("spear.run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("spear.times", times, replace=True)
