@@ -2,8 +2,6 @@
 
 import pandas as pd
 
-EXPERIMENTS = ("ablation", "ablation_pixels")
-
 SETTINGS = {
     "full": "all ideas",
     "no_activation_weights": "no activation weights",
@@ -19,8 +17,7 @@ SETTINGS = {
 def cases(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Each experiment's batches, named by their inputs and sizes."""
     named = {}
-    for experiment in EXPERIMENTS:
-        batches = results[results["experiment"] == experiment]
+    for _, batches in results.groupby("experiment"):
         first = batches.iloc[0]
         inputs = "normalised" if first["dataset.normalize"] else "pixels in [0, 1]"
         named[f"{inputs}, b = {first['batch_size']}, m = {first['network.width']}"] = batches

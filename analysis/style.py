@@ -1,4 +1,4 @@
-"""How figures look: colours that colour-blind readers can tell apart (Okabe and Ito), sizes, names."""
+"""How figures look: sizes, names, and Okabe and Ito's colours that everyone can tell apart."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -43,7 +43,7 @@ def run_name(overrides: str) -> str:
 
 
 def times(a: int, b: int) -> int:
-    """The product, so that a key can be a multiple of another: `${spear.times:10,${batch_size}}`."""
+    """The product, for a key that is a multiple of another: `${spear.times:10,${batch_size}}`."""
     return a * b
 
 

@@ -4,10 +4,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.ablation import EXPERIMENTS, SETTINGS, cases
+from analysis.ablation import SETTINGS, cases
 from analysis.measures import exact
 
-__all__ = ["EXPERIMENTS", "draw"]
+EXPERIMENTS = ("ablation", "ablation_pixels")
 
 COLOURS = ("#0072B2", "#E69F00")
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import linregress
 
 from analysis import style
 from analysis.measures import exact, spread
@@ -50,11 +51,8 @@ def draw(results: pd.DataFrame) -> Figure:
 def seconds_per_submatrix(sampling: pd.DataFrame, b: np.ndarray) -> np.ndarray:
     """A power of b through the measured ones: a submatrix costs about b^2 operations."""
     long = sampling[sampling["submatrices"] >= LONG_ENOUGH]
-    cost = np.log(long["seconds"] / long["submatrices"])
-    degree = min(1, long["batch_size"].nunique() - 1)
-    fitted: np.ndarray = np.exp(
-        np.polyval(np.polyfit(np.log(long["batch_size"]), cost, degree), np.log(b))
-    )
+    power = linregress(np.log(long["batch_size"]), np.log(long["seconds"] / long["submatrices"]))
+    fitted: np.ndarray = np.exp(power.intercept + power.slope * np.log(b))
     return fitted
 
 

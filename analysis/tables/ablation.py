@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from analysis.ablation import EXPERIMENTS, SETTINGS, cases
+from analysis.ablation import SETTINGS, cases
 from analysis.measures import duration, exact, spread
 
-__all__ = ["EXPERIMENTS", "table"]
+EXPERIMENTS = ("ablation", "ablation_pixels")
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
@@ -14,7 +14,9 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     for name, batches in cases(results).items():
         by = "attack/settings"
         found = exact(batches, by).merge(spread(batches, by, "seconds")).set_index(by)
-        rows = [found.loc[each] for each in SETTINGS]
-        columns[f"{name}: exact"] = [f"{row['n_exact']:.0f}/{row['n']:.0f}" for row in rows]
-        columns[f"{name}: median"] = [duration(row["median"]) for row in rows]
+        found = found.loc[list(SETTINGS)]
+        columns[f"{name}: exact"] = list(
+            found["n_exact"].astype(str) + "/" + found["n"].astype(str)
+        )
+        columns[f"{name}: median"] = [duration(each) for each in found["median"]]
     return pd.DataFrame(columns)

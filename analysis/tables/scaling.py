@@ -1,4 +1,4 @@
-"""Seconds, starts and submatrices against the batch size at m = 10 b: medians, and batches exact."""
+"""Seconds, starts and submatrices a batch at m = 10 b: medians, and batches exact."""
 
 import pandas as pd
 
