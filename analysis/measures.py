@@ -34,6 +34,13 @@ def times(ratio: float) -> str:
     return f"{_two_digits(ratio)} x"
 
 
+def count(number: float) -> str:
+    """A number of things as text, all of its digits below a million."""
+    return (
+        f"{number:,.0f}" if number < 1e6 else f"{number:.1e}".replace("e+0", "e").replace("e+", "e")
+    )
+
+
 def _two_digits(value: float) -> str:
     rounded = float(f"{value:.2g}")
     return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"

@@ -27,6 +27,9 @@ NAMES = {
 WIDTH = 8.0
 """Inches; at 150 dots an inch a little more than a README shows."""
 
+ROOM = 1.3
+"""Least ratio of values whose labels stand apart on a logarithmic axis."""
+
 SETTINGS = {
     "figure.dpi": 150,
     "savefig.dpi": 150,
@@ -71,9 +74,15 @@ def banded(
 
 
 def plain_ticks(axes: Axes, values: list[int]) -> None:
-    """These values of x, as plain numbers, on a logarithmic axis."""
+    """These values of x on a logarithmic axis, as plain numbers where there is room."""
+    labels = [str(values[0])]
+    shown = values[0]
+    for value in values[1:]:
+        room = value >= ROOM * shown
+        shown = value if room else shown
+        labels.append(str(value) if room else "")
     axes.set_xscale("log")
-    axes.set_xticks(values, [str(value) for value in values])
+    axes.set_xticks(values, labels)
     axes.set_xticks([], minor=True)
 
 

@@ -141,10 +141,9 @@ def test_times_of_an_unfinished_sampler_are_extrapolated(results):
     ]
 
 
-def test_seconds_a_submatrix_follow_the_measured_power_of_b(results):
+def test_seconds_a_submatrix_are_those_of_the_largest_batches(results):
     sampling = load(("scaling_sampling",), results)
-    fitted = scaling.seconds_per_submatrix(sampling, np.array([16]))
-    assert fitted == pytest.approx([1e-9 * 16**2])
+    assert scaling.seconds_per_submatrix(sampling) == pytest.approx(1e-9 * 8**2)
 
 
 def test_the_map_marks_what_no_attack_can_do(results):
@@ -160,6 +159,13 @@ def test_the_map_marks_what_no_attack_can_do(results):
 )
 def test_durations_have_two_digits(seconds, text):
     assert measures.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(24, "24"), (61056, "61,056"), (4.14e7, "4.1e7"), (2e29, "2.0e29")]
+)
+def test_counts_are_short(number, text):
+    assert measures.count(number) == text
 
 
 def test_spreads_are_percentiles(results):

@@ -32,7 +32,7 @@ def draw(results: pd.DataFrame) -> Figure:
     left.invert_yaxis()
     left.grid(visible=False, axis="y")
     left.set_xlabel("batches exact [%]")
-    left.set_xlim(0, 100)
+    left.set_xlim(0, 102)
     right.set_xlabel("seconds a batch")
     right.set_xscale("log")
     right.tick_params(left=False)

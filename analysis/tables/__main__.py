@@ -5,7 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
-from rich import print as say
+from rich.console import Console
 
 import analysis.tables
 from analysis.rendering import origin, render
@@ -21,7 +21,7 @@ def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
     """The module's table with what its docstring says about it, printed and as `<path>.md`."""
     caption = inspect.cleandoc(module.__doc__ or "")
     text = f"{caption}\n\n{markdown(module.table(results))}\nMeasured on {origin(results)}.\n"
-    say(text)
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)
     target = path.with_suffix(".md")
     target.write_text(text)
     return [target]

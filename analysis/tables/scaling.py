@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.measures import duration, exact, spread
+from analysis.measures import count, duration, exact, spread
 from spear.theory import n_total_expected
 
 EXPERIMENTS = ("scaling", "scaling_sampling")
@@ -13,7 +13,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     descent = _columns(results[results["attack"] == "spear_irls"], "descent", "details.starts")
     sampling = _columns(results[results["attack"] == "spear"], "sampling", "submatrices")
     joined = descent.join(sampling).fillna("")
-    joined["Lemma 5.2"] = [f"{n_total_expected(int(b)):.2g}" for b in joined.index]
+    joined["Lemma 5.2"] = [count(n_total_expected(int(b))) for b in joined.index]
     return joined.rename_axis("b").reset_index().astype(str)
 
 
@@ -26,6 +26,6 @@ def _columns(batches: pd.DataFrame, search: str, counted: str) -> pd.DataFrame:
         {
             f"{search}: exact": (counts["n_exact"].astype(str) + "/" + counts["n"].astype(str)),
             f"{search}: seconds": [duration(each) for each in seconds],
-            f"{search}: {counted.removeprefix('details.')}": [f"{each:,.0f}" for each in drawn],
+            f"{search}: {counted.removeprefix('details.')}": [count(each) for each in drawn],
         }
     )
