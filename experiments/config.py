@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 LONGEST_NAME = 120
 
@@ -47,9 +47,18 @@ def times(a: int, b: int) -> int:
     return a * b
 
 
+def train_split(dataset: DictConfig) -> DictConfig:
+    """The node of a data set with its train split chosen, or as it is where there is only one."""
+    chosen = dataset.copy()
+    if "split" in chosen:
+        chosen.split = "train"
+    return chosen
+
+
 def register() -> None:
     """Make the schema and the resolvers known to Hydra; must come before composing."""
     ConfigStore.instance().store(name="job_schema", node=JobSchema)
     OmegaConf.register_new_resolver("spear.experiment", experiment_name, replace=True)
+    OmegaConf.register_new_resolver("spear.train_split", train_split, replace=True)
     OmegaConf.register_new_resolver("spear.run_name", run_name, replace=True)
     OmegaConf.register_new_resolver("spear.times", times, replace=True)

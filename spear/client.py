@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from spear.datasets.base import Batch
 from spear.defenses import Defense, NoDefense
+from spear.errors import LayerError
 from spear.fedavg import LocalTraining, SingleGradient
 from spear.networks import attackable_layer
 from spear.observation import Observation
@@ -29,10 +30,16 @@ class Update:
         """The part of the update that belongs to linear layer `layer`, counted from 1.
 
         Raises:
-            LayerError: no such layer, or no ReLU follows it.
+            LayerError: no such layer, no ReLU follows it, or its parameters are frozen.
             InvalidObservation: the update of this layer is not finite or not shaped like it.
         """
         attacked = attackable_layer(self.network, layer)
+        for name in ("weight", "bias"):
+            if f"{attacked.name}.{name}" not in self.gradients:
+                raise LayerError(
+                    f"the {name} of layer {layer} ({attacked.name}) is frozen, so that the client "
+                    "shares no update of it; attack a layer that is trained."
+                )
         return Observation(
             attacked.module.weight.detach(),
             attacked.module.bias.detach(),

@@ -7,11 +7,15 @@ import torch
 
 
 class Stream(IntEnum):
-    """What the random numbers are for; streams of one batch are independent."""
+    """What the random numbers are for; streams of one batch are independent.
+
+    `TRAINING` is of the network before the first batch.
+    """
 
     DATA = 0
     CLIENT = 1
     ATTACK = 2
+    TRAINING = 3
 
 
 def batch_seed(seed: int, batch: int, stream: Stream) -> int:

@@ -6,6 +6,8 @@ from torch import nn
 
 from spear.client import Client
 from spear.datasets import Batch
+from spear.defenses import DPSGD, NoDefense
+from spear.errors import LayerError
 
 
 @pytest.fixture
@@ -56,3 +58,14 @@ def test_an_observation_holds_one_layer_and_nothing_of_the_batch(batch):
     observation = Client(network()).share(batch).observe(1)
     assert set(vars(observation)) == {"weight", "bias", "weight_gradient", "bias_gradient"}
     assert observation.weight.shape == observation.weight_gradient.shape == (30, 12)
+
+
+@pytest.mark.parametrize("defense", [NoDefense(), DPSGD(1.0, 0.0)])
+def test_frozen_parameters_are_not_shared(batch, defense):
+    net = network()
+    net[0].requires_grad_(False)
+    update = Client(net, defense=defense).share(batch)
+    assert set(update.gradients) == {"2.weight", "2.bias", "4.weight", "4.bias"}
+    assert update.observe(2).weight_gradient.shape == (20, 30)
+    with pytest.raises(LayerError, match=r"weight of layer 1 \(0\) is frozen"):
+        update.observe(1)

@@ -30,8 +30,8 @@ def job(
 ) -> None:
     """A complete job's folder with a batch for each of `seconds`; all are exact unless told."""
     m, normalize = more.get("m", 200), more.get("normalize", True)
-    settings, network = more.get("settings", "full"), more.get("network", "fcnn")
-    folder = root / experiment / f"{b},{attack},{m},{normalize},{settings},{network}"
+    settings, steps = more.get("settings", "full"), more.get("steps", 0)
+    folder = root / experiment / f"{b},{attack},{m},{normalize},{settings},{steps}"
     folder.mkdir(parents=True)
     details = {} if "submatrices" in more else {"starts": 50.0}
     rows = [
@@ -49,13 +49,16 @@ def job(
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    config = {"batch_size": b, "network": {"width": m}, "dataset": {"normalize": normalize}}
+    config = {
+        "batch_size": b,
+        "network": {"width": m, "steps": steps},
+        "dataset": {"normalize": normalize},
+    }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     summary = {
         "experiment": experiment,
         "attack": attack,
         "attack/settings": settings,
-        "network": network,
         "hardware": {"cpu": "A processor", "threads": 1},
         "git_sha": "0123456789",
     }

@@ -12,20 +12,22 @@ from analysis.measures import exact
 
 EXPERIMENTS = ("phase_transition",)
 
-NETWORKS = {"fcnn": "at initialisation", "trained": "after training"}
 INPUTS = {True: "normalised inputs", False: "pixels in [0, 1]"}
 
 
 def draw(results: pd.DataFrame) -> Figure:
     """A map for each kind of inputs (columns) and state of the network (rows)."""
-    networks = [name for name in NETWORKS if name in set(results["network"])]
-    figure = style.new_figure(0.7 + 3.0 * len(networks))
-    grid = figure.subplots(len(networks), len(INPUTS), squeeze=False, sharex=True, sharey=True)
-    for row, network in zip(grid, networks, strict=True):
+    trained = sorted(results["network.steps"].unique())
+    figure = style.new_figure(0.7 + 3.0 * len(trained))
+    grid = figure.subplots(len(trained), len(INPUTS), squeeze=False, sharex=True, sharey=True)
+    for row, steps in zip(grid, trained, strict=True):
+        state = f"after {steps:,} training steps" if steps else "at initialisation"
         for axes, (normalised, inputs) in zip(row, INPUTS.items(), strict=True):
-            chosen = results["dataset.normalize"].eq(normalised) & results["network"].eq(network)
+            chosen = results["dataset.normalize"].eq(normalised) & results["network.steps"].eq(
+                steps
+            )
             image = _map(axes, results[chosen])
-            axes.set_title(f"{inputs}, {NETWORKS[network]}")
+            axes.set_title(f"{inputs}, {state}")
         row[0].set_ylabel("batch size b")
     for axes in grid[-1]:
         axes.set_xlabel("neurons of the layer m")

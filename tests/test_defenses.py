@@ -1,0 +1,116 @@
+"""Defenses: what they do to a gradient, against closed forms."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spear.client import Client
+from spear.datasets import Batch
+from spear.defenses import DPSGD, NoDefense
+from spear.errors import ConfigError
+from spear.networks import fcnn
+
+LOSS = nn.CrossEntropyLoss()
+
+
+def problem(b: int = 5) -> tuple[nn.Module, Batch]:
+    inputs = torch.randn(b, 12, generator=torch.Generator().manual_seed(0))
+    return fcnn((12,), 3, width=30, depth=3), Batch(inputs, torch.arange(b) % 3)
+
+
+def flat(gradient: dict[str, Tensor]) -> Tensor:
+    return torch.cat([value.flatten() for value in gradient.values()])
+
+
+def shared(defense: DPSGD, b: int = 5, seed: int = 0) -> dict[str, Tensor]:
+    return defense.gradient(*_arguments(b), torch.Generator().manual_seed(seed))
+
+
+def _arguments(b: int) -> tuple[nn.Module, nn.Module, Batch]:
+    network, batch = problem(b)
+    return network, LOSS, batch
+
+
+def test_without_clipping_and_noise_it_is_the_plain_gradient():
+    plain = NoDefense().gradient(*_arguments(5), None)
+    for max_norm in (math.inf, 1e6):
+        defended = shared(DPSGD(max_norm, 0.0))
+        assert defended.keys() == plain.keys()
+        for name, value in defended.items():
+            torch.testing.assert_close(value, plain[name])
+
+
+def test_one_example_is_shortened_to_the_norm_and_keeps_its_direction():
+    plain = flat(NoDefense().gradient(*_arguments(1), None))
+    norm = float(plain.norm())
+    clipped = flat(shared(DPSGD(norm / 4, 0.0), b=1))
+    torch.testing.assert_close(clipped, plain / 4)
+    torch.testing.assert_close(flat(shared(DPSGD(norm * 1.01, 0.0), b=1)), plain)
+
+
+def test_every_example_is_clipped_on_its_own():
+    network, batch = problem(5)
+    each = [
+        flat(NoDefense().gradient(network, LOSS, Batch(x[None], y[None]), None))
+        for x, y in zip(batch.inputs, batch.labels, strict=True)
+    ]
+    bound = float(torch.stack(each).norm(dim=1).median())  # some are longer, some shorter
+    expected = torch.stack([g * min(1.0, bound / float(g.norm())) for g in each]).mean(dim=0)
+    torch.testing.assert_close(flat(shared(DPSGD(bound, 0.0))), expected)
+
+
+def test_the_noise_is_gaussian_and_comes_on_top_of_the_mean():
+    sigma = 0.01
+    clean, noisy = flat(shared(DPSGD(1.0, 0.0))), flat(shared(DPSGD(1.0, sigma)))
+    noise = (noisy - clean) / sigma
+    k = noise.numel()
+    assert k > 1000
+    assert abs(noise.mean()) < 4 / math.sqrt(k)
+    assert abs(noise.var() - 1) < 4 * math.sqrt(2 / k)
+    assert abs((noise**4).mean() - 3) < 4 * math.sqrt(96 / k)
+
+
+def test_same_seed_same_noise_and_another_seed_another():
+    defense = DPSGD(1.0, 0.01)
+    assert torch.equal(flat(shared(defense)), flat(shared(defense)))
+    assert not torch.equal(flat(shared(defense)), flat(shared(defense, seed=1)))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_network_is_left_as_it_was(training):
+    network, batch = problem()
+    network.train(training)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    Client(network, defense=DPSGD(0.1, 0.01)).share(batch, torch.Generator().manual_seed(0))
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert network.training is training
+
+
+def test_clipping_multiplies_the_columns_of_the_activation_gradient():
+    network, batch = problem()
+    client = Client(network, defense=DPSGD(0.5, 0.0))
+    observation, truth = client.share(batch).observe(1), client.truth(batch, 1)
+    inputs, gradients = truth.inputs.double(), truth.activation_gradients.double()
+    clipped = torch.linalg.lstsq(inputs.T, observation.weight_gradient.double().T).solution.T
+    cosines = torch.cosine_similarity(clipped, gradients, dim=0)
+    torch.testing.assert_close(cosines, torch.ones_like(cosines), atol=1e-6, rtol=0)
+    assert (clipped.norm(dim=0) < gradients.norm(dim=0)).all()
+
+
+@pytest.mark.parametrize(
+    ("max_norm", "noise_std", "message"),
+    [
+        (0.0, 0.0, "defense.max_norm is 0.0; expected a norm above 0"),
+        (-1.0, 0.0, "defense.max_norm is -1.0"),
+        (math.nan, 0.0, "defense.max_norm is nan"),
+        (1.0, -1e-4, "defense.noise_std is -0.0001; expected a standard deviation of 0 or more"),
+        (1.0, math.nan, "defense.noise_std is nan"),
+        (1.0, math.inf, "defense.noise_std is inf"),
+    ],
+)
+def test_numbers_without_a_meaning_are_refused(max_norm, noise_std, message):
+    with pytest.raises(ConfigError, match=message):
+        DPSGD(max_norm, noise_std)
