@@ -50,7 +50,11 @@ def check(node: DictConfig, path: str, known: set[str] | None = None) -> None:
         full = f"{path}.{key!s}"
         if key not in allowed:
             raise ConfigError(f"key {full!r} does not exist; {path} takes {', '.join(allowed)}.")
-        if isinstance(value, DictConfig) and "_target_" in value:
+        if isinstance(value, DictConfig):
+            if "_target_" not in value:
+                raise ConfigError(
+                    f"key {full!r} has no _target_; set all of it, with the _target_ of its class."
+                )
             check(value, full)
         else:
             _check_type(value, hints.get(str(key), Any), full)

@@ -124,6 +124,27 @@ def test_help_reads_well_in_a_process_of_its_own():
 
 
 @pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("defense=dpsgd", "defense.max_norm=0"), "defense.max_norm is 0"),
+        (("defense=dpsgd", "defense.noise_std=lots"), "key 'defense.noise_std' is 'lots'"),
+        (("fedavg=fedavg", "fedavg.epochs=0"), "fedavg.epochs is 0; expected at least 1"),
+        (("fedavg=fedavg", "fedavg.batch_size=0"), "fedavg.batch_size is 0"),
+        (("network=trained", "network.steps=-1"), "network.steps is -1"),
+        (
+            ("network=trained", "+network.dataset.split=test"),
+            "key 'network.dataset' has no _target_",
+        ),
+    ],
+)
+def test_bad_settings_of_other_choices_are_refused_in_one_sentence(spear, overrides, message):
+    outcome = spear(*overrides)
+    assert outcome.code == 1
+    assert message in outcome.message
+    assert "Traceback" not in outcome.error
+
+
+@pytest.mark.parametrize(
     ("override", "message"),
     [
         ("batchsize=3", "key 'batchsize' does not exist; did you mean 'batch_size'?"),
@@ -152,6 +173,17 @@ def test_bad_settings_are_refused_by_name_in_one_sentence(spear, override, messa
     assert outcome.code == 1
     assert message in outcome.message
     assert "Traceback" not in outcome.error
+
+
+@pytest.mark.parametrize(
+    "choice", ["defense=dpsgd defense.noise_std=0", "fedavg=fedavg fedavg.epochs=1"]
+)
+def test_clipping_or_one_local_step_does_not_protect(spear, choice):
+    outcome = spear(*QUICK, *choice.split())
+    summary = json.loads(next(spear.output_root.rglob("summary.json")).read_text())
+    assert outcome.code == 0
+    assert summary["accuracy"] == 1
+    assert summary["psnr_mean"] > 80
 
 
 def test_missing_data_says_what_to_fetch(spear, tmp_path):
