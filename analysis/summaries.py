@@ -1,4 +1,4 @@
-"""Run folders to one table: `python -m analysis.summaries outputs/batch_size [columns ...]`.
+"""Run folders to tables: `python -m analysis.summaries outputs/batch_size [columns ...]`.
 
 Reads what jobs recorded and recomputes nothing.
 """
@@ -6,8 +6,10 @@ Reads what jobs recorded and recomputes nothing.
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -29,6 +31,32 @@ def load_summaries(root: Path) -> pd.DataFrame:
     table = pd.json_normalize(rows)
     keys = [key for key in ("dataset", "attack", "batch_size", "seed") if key in table]
     return table.sort_values(keys, ignore_index=True) if keys else table
+
+
+def load_batches(root: Path) -> pd.DataFrame:
+    """Every batch of every complete job below `root`, a row each; empty if there is none.
+
+    Columns are those of `batches.csv`, with `details` opened up (`details.starts`), then those of
+    the job: its `config.yaml` (`network.width`, `dataset.normalize`) and its `summary.json` with
+    the chosen files (`attack`, `attack/settings`).
+    """
+    jobs = [_batches(path.parent) for path in sorted(root.rglob("summary.json"))]
+    return pd.concat(jobs, ignore_index=True) if jobs else pd.DataFrame()
+
+
+def _batches(folder: Path) -> pd.DataFrame:
+    batches = pd.read_csv(folder / "batches.csv", keep_default_na=False, na_values=["nan"])
+    details = pd.json_normalize([json.loads(text) for text in batches.pop("details")])
+    config = _flat(yaml.safe_load((folder / "config.yaml").read_text()))
+    job = config | _flat(json.loads((folder / "summary.json").read_text()))
+    constant = pd.DataFrame([job] * len(batches))
+    return pd.concat([batches, details.add_prefix("details."), constant], axis=1)
+
+
+def _flat(nested: dict[str, Any]) -> dict[str, Any]:
+    """Nested keys, dotted."""
+    flat: dict[str, Any] = pd.json_normalize(nested).to_dict("records")[0]  # type: ignore[assignment]
+    return flat
 
 
 def show(table: pd.DataFrame, columns: list[str], console: Console) -> None:

@@ -1,4 +1,4 @@
-"""The typed root of the configuration, and the resolvers that name run folders."""
+"""The typed root of the configuration, and its resolvers."""
 
 import hashlib
 from dataclasses import dataclass
@@ -42,6 +42,11 @@ def run_name(overrides: str) -> str:
     return name
 
 
+def times(a: int, b: int) -> int:
+    """The product, for a key that is a multiple of another: `${spear.times:10,${batch_size}}`."""
+    return a * b
+
+
 def train_split(dataset: DictConfig) -> DictConfig:
     """The node of a data set with its train split chosen, or as it is where there is only one."""
     chosen = dataset.copy()
@@ -56,3 +61,4 @@ def register() -> None:
     OmegaConf.register_new_resolver("spear.experiment", experiment_name, replace=True)
     OmegaConf.register_new_resolver("spear.train_split", train_split, replace=True)
     OmegaConf.register_new_resolver("spear.run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("spear.times", times, replace=True)

@@ -137,8 +137,9 @@ class Job:
 
     def _summary(self) -> dict[str, Any]:
         chosen = {
-            group: self.choices[group]
-            for group in ("attack", "dataset", "network", "defense", "fedavg")
+            group: choice
+            for group, choice in self.choices.items()
+            if group.split("/")[0] in ("attack", "dataset", "network", "defense", "fedavg")
         }
         failures = [f"batch {r.batch}: {r.failure}" for r in self.folder.records if r.failure]
         return {

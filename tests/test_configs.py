@@ -11,19 +11,36 @@ from omegaconf import OmegaConf
 
 from experiments.build import check
 from experiments.main import CONF
+from spear.inversion.irls.search import Settings
 
-GROUPS = ("dataset", "network", "attack", "attack/sampler", "defense", "fedavg", "tracking")
+GROUPS = ("dataset", "network", "attack", "defense", "fedavg", "tracking")
+WITHIN = {"attack/sampler": ["attack=spear"], "attack/settings": ["attack=spear_irls"]}
+"""Groups within a group, and the choice there that has them."""
 RUNTIME = {"network": {"input_shape", "n_classes"}}
-FILES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
+FILES = [
+    (group, path.stem)
+    for group in (*GROUPS, *WITHIN)
+    for path in sorted((CONF / group).glob("*.yaml"))
+]
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
 
 @pytest.mark.parametrize(("group", "choice"), FILES)
 def test_every_choice_fits_its_class(group, choice):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", [f"{group}={choice}"])
+        config = compose("config", [*WITHIN.get(group, []), f"{group}={choice}"])
     node = OmegaConf.select(config, group.replace("/", "."))
     check(node, group, RUNTIME.get(group))
+
+
+def test_the_full_settings_are_those_of_the_class():
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", ["attack=spear_irls"])
+    full = OmegaConf.to_container(config.attack.settings)
+    full.pop("_target_")
+    assert full == {
+        key: list(v) if isinstance(v, tuple) else v for key, v in vars(Settings()).items()
+    }
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

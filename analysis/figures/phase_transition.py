@@ -1,0 +1,55 @@
+"""Share of exact batches over the batch size b and the width m, of the search by descent."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+
+from analysis import style
+from analysis.measures import exact
+
+EXPERIMENTS = ("phase_transition",)
+
+INPUTS = {True: "normalised inputs", False: "pixels in [0, 1]"}
+
+
+def draw(results: pd.DataFrame) -> Figure:
+    """A map for each kind of inputs (columns) and state of the network (rows)."""
+    trained = sorted(results["network.steps"].unique())
+    figure = style.new_figure(0.7 + 3.0 * len(trained))
+    grid = figure.subplots(len(trained), len(INPUTS), squeeze=False, sharex=True, sharey=True)
+    for row, steps in zip(grid, trained, strict=True):
+        state = f"after {steps:,} training steps" if steps else "at initialisation"
+        for axes, (normalised, inputs) in zip(row, INPUTS.items(), strict=True):
+            chosen = results["dataset.normalize"].eq(normalised) & results["network.steps"].eq(
+                steps
+            )
+            image = _map(axes, results[chosen])
+            axes.set_title(f"{inputs}, {state}")
+        row[0].set_ylabel("batch size b")
+    for axes in grid[-1]:
+        axes.set_xlabel("neurons of the layer m")
+    figure.colorbar(image, ax=grid, label="share of batches exact", shrink=0.8, aspect=30)
+    return figure
+
+
+def _map(axes: Axes, batches: pd.DataFrame) -> AxesImage:
+    """Cells with their share; hatched where b >= m, which no attack of this kind can do."""
+    table = exact(batches, ["batch_size", "network.width"])
+    share = table.pivot(index="batch_size", columns="network.width", values="share")
+    image = axes.imshow(
+        share, cmap="cividis", vmin=0, vmax=1, origin="lower", aspect="auto", interpolation="none"
+    )
+    for (i, j), value in np.ndenumerate(share.to_numpy()):
+        if share.index[i] >= share.columns[j]:
+            cell = Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor="white", edgecolor=style.GREY)
+            axes.add_patch(cell).set(hatch="////", linewidth=0)
+        elif np.isfinite(value):
+            colour = "black" if value > 0.5 else "white"
+            axes.text(j, i, f"{value:.0%}", ha="center", va="center", color=colour, fontsize=7.5)
+    axes.set_xticks(range(len(share.columns)), [str(m) for m in share.columns])
+    axes.set_yticks(range(len(share.index)), [str(b) for b in share.index])
+    axes.grid(visible=False)
+    return image

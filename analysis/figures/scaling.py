@@ -1,0 +1,58 @@
+"""Seconds, and starts or submatrices, against the batch size at m = 10 b.
+
+Beside the measured curves stands Lemma 5.2: the submatrices that the paper's search expects to
+sample, and what they take at the seconds a submatrix that were measured at the largest b.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis import style
+from analysis.measures import exact, spread
+from spear.theory import n_total_expected
+
+EXPERIMENTS = ("scaling", "scaling_sampling")
+
+
+def draw(results: pd.DataFrame) -> Figure:
+    """Left: seconds a batch. Right: starts of the descent, submatrices of the sampling."""
+    descent = results[results["attack"] == "spear_irls"]
+    sampling = results[results["attack"] == "spear"]
+    figure = style.new_figure(3.6)
+    left, right = figure.subplots(1, 2)
+    b = np.arange(4, descent["batch_size"].max() + 1)
+    law = np.array([n_total_expected(int(each)) for each in b])
+
+    for axes, found in ((left, "seconds"), (right, "details.starts")):
+        _curve(axes, descent, found)
+        _curve(axes, sampling, "submatrices" if axes is right else found)
+        axes.set_xlabel("batch size b (m = 10 b)")
+        axes.set_yscale("log")
+        style.plain_ticks(axes, sorted(descent["batch_size"].unique()))
+    left.plot(b, law * seconds_per_submatrix(sampling), "--", color=style.GREY, zorder=1)
+    right.plot(b, law, "--", color=style.GREY, label="Lemma 5.2, expected", zorder=1)
+    left.set_ylabel("seconds a batch")
+    left.set_ylim(descent["seconds"].min() / 2, 1e10)
+    style.durations(left)
+    right.set_ylabel("starts or submatrices a batch")
+    right.set_ylim(10, 1e14)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
+def seconds_per_submatrix(sampling: pd.DataFrame) -> float:
+    """Median at the largest batch size, where sampling takes all of the time; more for larger b."""
+    largest = sampling[sampling["batch_size"] == sampling["batch_size"].max()]
+    return float((largest["seconds"] / largest["submatrices"]).median())
+
+
+def _curve(axes: Axes, batches: pd.DataFrame, column: str) -> None:
+    """A search's median and band; a hollow mark where some batch is not exact."""
+    attack = batches["attack"].iloc[0]
+    table = spread(batches, "batch_size", column)
+    colour, marker = style.COLOURS[attack], style.MARKERS[attack]
+    style.banded(axes, table["batch_size"], table, colour, marker, style.NAMES[attack])
+    partly = table[exact(batches, "batch_size")["share"] < 1]
+    axes.plot(partly["batch_size"], partly["median"], marker, color=colour, markerfacecolor="white")

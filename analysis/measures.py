@@ -1,0 +1,46 @@
+"""What figures and tables say about batches, the failed ones among them."""
+
+import pandas as pd
+
+
+def spread(batches: pd.DataFrame, by: str | list[str], value: str) -> pd.DataFrame:
+    """Median and 10th and 90th percentile of a column (`median`, `low`, `high`), a row a group.
+
+    A batch that ran into a limit counts with what it had reached: where many did, these are lower
+    bounds.
+    """
+    groups = batches.groupby(by)[value]
+    columns = {"median": groups.median(), "low": groups.quantile(0.1), "high": groups.quantile(0.9)}
+    return pd.DataFrame(columns).reset_index()
+
+
+def exact(batches: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
+    """Batches (`n`), those of which every direction is right (`n_exact`), their `share`."""
+    groups = batches.groupby(by)["exact"]
+    table = pd.DataFrame({"n": groups.size(), "n_exact": groups.sum()}).reset_index()
+    return table.assign(share=table["n_exact"] / table["n"])
+
+
+def duration(seconds: float) -> str:
+    """Seconds as text with two significant digits, in larger units where they are many."""
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{_two_digits(seconds / size)} {unit}"
+    return f"{_two_digits(seconds)} s"
+
+
+def times(ratio: float) -> str:
+    """A ratio as text with two significant digits."""
+    return f"{_two_digits(ratio)} x"
+
+
+def count(number: float) -> str:
+    """A number of things as text, all of its digits below a million."""
+    return (
+        f"{number:,.0f}" if number < 1e6 else f"{number:.1e}".replace("e+0", "e").replace("e+", "e")
+    )
+
+
+def _two_digits(value: float) -> str:
+    rounded = float(f"{value:.2g}")
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"

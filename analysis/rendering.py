@@ -1,0 +1,84 @@
+"""From committed results to files: finds the modules of `analysis.figures` and `analysis.tables`.
+
+A module there names the experiments that it shows (`EXPERIMENTS`) and has the function that shows
+them. It is given what their jobs recorded (`analysis.summaries.load_batches`) and nothing else.
+"""
+
+import argparse
+import pkgutil
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+
+from analysis.publish import RESULTS
+from analysis.summaries import load_batches
+
+Write = Callable[[ModuleType, pd.DataFrame, Path], list[Path]]
+"""Shows a module's results in files `<path>.*` and tells which."""
+
+
+def modules(package: ModuleType) -> dict[str, ModuleType]:
+    """The modules of a package by name."""
+    names = [each.name for each in pkgutil.iter_modules(package.__path__)]
+    return {
+        name: import_module(f"{package.__name__}.{name}") for name in names if name != "__main__"
+    }
+
+
+def load(experiments: tuple[str, ...], root: Path) -> pd.DataFrame:
+    """The batches of some experiments, one after the other.
+
+    Raises:
+        FileNotFoundError: one of them has no results below `root`.
+    """
+    tables = []
+    for experiment in experiments:
+        table = load_batches(root / experiment)
+        if table.empty:
+            raise FileNotFoundError(
+                f"there are no results of {experiment} in {root}; run `spear "
+                f"experiment={experiment}`, then `python -m analysis.publish outputs/{experiment}`."
+            )
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def origin(results: pd.DataFrame) -> str:
+    """On what, and by which code, the results were measured."""
+    cpus = ", ".join(sorted(results["hardware.cpu"].unique()))
+    threads = "/".join(str(each) for each in sorted(results["hardware.threads"].unique()))
+    commits = ", ".join(sorted(str(each)[:7] for each in results["git_sha"].unique()))
+    return f"{cpus}, {threads} thread{'s' * (threads != '1')}, commit {commits}"
+
+
+def render(package: ModuleType, write: Write, arguments: list[str] | None = None) -> None:
+    """Command line of a package: render the modules that are named, or all of them.
+
+    Exits with 1 if one cannot be rendered, after the others.
+    """
+    found = modules(package)
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {package.__name__}", description=package.__doc__
+    )
+    parser.add_argument("names", nargs="*", help=f"any of {', '.join(found)}; all of them if none")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where experiments lie")
+    parser.add_argument(
+        "--to", type=Path, default=Path(package.__path__[0]), help="where files are written"
+    )
+    chosen = parser.parse_args(arguments)
+    unknown = sorted(set(chosen.names) - set(found))
+    if unknown:
+        parser.exit(1, f"there is no {unknown[0]!r}; there are {', '.join(found)}.\n")
+    chosen.to.mkdir(parents=True, exist_ok=True)
+    said, missing = "", ""
+    for name in chosen.names or found:
+        try:
+            results = load(found[name].EXPERIMENTS, chosen.results)
+        except FileNotFoundError as error:
+            missing += f"{name}: {error}\n"
+        else:
+            said += "".join(f"{path}\n" for path in write(found[name], results, chosen.to / name))
+    parser.exit(1 if missing else 0, said + missing)

@@ -1,0 +1,38 @@
+"""Times of the three searches on the same batches, extrapolated where one cannot finish."""
+
+import pandas as pd
+
+ATTACKS = ("spear_irls", "spear", "spear_svd")
+
+
+def times(results: pd.DataFrame) -> pd.DataFrame:
+    """Seconds a batch, a row for each batch size and attack.
+
+    Where the paper's own sampler left half of the batches unfinished, its time is extrapolated: its
+    measured seconds a submatrix times the submatrices that sampling by information sets needed on
+    the same batches. These are submatrices with the same distribution, but those of one information
+    set are not independent.
+
+    Returns:
+        batch_size, attack, n, n_exact, `median`, `low`, `high` (10th and 90th percentile) seconds,
+        and whether they are `extrapolated`.
+    """
+    rows = []
+    for (b, attack), batches in results.groupby(["batch_size", "attack"]):
+        seconds = batches["seconds"]
+        unfinished = attack == "spear_svd" and batches["exact"].mean() <= 0.5
+        if unfinished:
+            needed = results.query("batch_size == @b and attack == 'spear'")["submatrices"]
+            seconds = needed * (seconds / batches["submatrices"]).median()
+        low, median, high = seconds.quantile([0.1, 0.5, 0.9])
+        rows.append(
+            (b, attack, len(batches), batches["exact"].sum(), median, low, high, unfinished)
+        )
+    columns = ["batch_size", "attack", "n", "n_exact", "median", "low", "high", "extrapolated"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """Median times of the paper's searches over that of the descent: b x attack."""
+    medians = table.pivot(index="batch_size", columns="attack", values="median")
+    return medians.div(medians["spear_irls"], axis=0)

@@ -1,0 +1,31 @@
+"""`python -m analysis.tables [NAME ...]`."""
+
+import inspect
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+from rich.console import Console
+
+import analysis.tables
+from analysis.rendering import origin, render
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A data frame of text as a Markdown table."""
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    return "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
+
+
+def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
+    """The module's table with what its docstring says about it, printed and as `<path>.md`."""
+    caption = inspect.cleandoc(module.__doc__ or "")
+    text = f"{caption}\n\n{markdown(module.table(results))}\nMeasured on {origin(results)}.\n"
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)
+    target = path.with_suffix(".md")
+    target.write_text(text)
+    return [target]
+
+
+if __name__ == "__main__":
+    render(analysis.tables, write)

@@ -1,0 +1,31 @@
+"""Seconds, starts and submatrices a batch at m = 10 b: medians, and batches exact."""
+
+import pandas as pd
+
+from analysis.measures import count, duration, exact, spread
+from spear.theory import n_total_expected
+
+EXPERIMENTS = ("scaling", "scaling_sampling")
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """A row for each batch size; the expected submatrices are those of Lemma 5.2."""
+    descent = _columns(results[results["attack"] == "spear_irls"], "descent", "details.starts")
+    sampling = _columns(results[results["attack"] == "spear"], "sampling", "submatrices")
+    joined = descent.join(sampling).fillna("")
+    joined["Lemma 5.2"] = [count(n_total_expected(int(b))) for b in joined.index]
+    return joined.rename_axis("b").reset_index().astype(str)
+
+
+def _columns(batches: pd.DataFrame, search: str, counted: str) -> pd.DataFrame:
+    """One search's columns, by batch size."""
+    counts = exact(batches, "batch_size").set_index("batch_size")
+    seconds = spread(batches, "batch_size", "seconds")["median"]
+    drawn = spread(batches, "batch_size", counted)["median"]
+    return pd.DataFrame(
+        {
+            f"{search}: exact": (counts["n_exact"].astype(str) + "/" + counts["n"].astype(str)),
+            f"{search}: seconds": [duration(each) for each in seconds],
+            f"{search}: {counted.removeprefix('details.')}": [count(each) for each in drawn],
+        }
+    )

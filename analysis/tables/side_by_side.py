@@ -1,0 +1,33 @@
+"""The paper's algorithm with both samplers and the search by descent, on the same batches.
+
+Median seconds a batch, how often that is the descent's, and batches exact; "extrapolated": most
+batches ran into the time limit, so that the seconds are the measured seconds a submatrix times the
+submatrices that sampling by information sets needed.
+"""
+
+import pandas as pd
+
+from analysis.measures import duration
+from analysis.measures import times as ratio_text
+from analysis.side_by_side import ATTACKS, ratios, times
+
+EXPERIMENTS = ("side_by_side",)
+
+NAMES = {"spear_irls": "descent", "spear": "information sets", "spear_svd": "one SVD each"}
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """A row for each batch size."""
+    measured = times(results).set_index(["batch_size", "attack"])
+    ratio = ratios(measured.reset_index())
+    rows = []
+    for b in ratio.index:
+        row = {"b": str(b)}
+        for attack in ATTACKS:
+            each = measured.loc[(b, attack)]
+            exact = f"{each['n_exact']}/{each['n']}"
+            shown = "extrapolated" if each["extrapolated"] else exact
+            of = "" if attack == "spear_irls" else f"{ratio_text(ratio.loc[b, attack])}, "
+            row[NAMES[attack]] = f"{duration(each['median'])} ({of}{shown})"
+        rows.append(row)
+    return pd.DataFrame(rows)
