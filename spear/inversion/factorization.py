@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from spear.inversion.noise import (
+    NEARLY_WHITE,
     Noise,
-    looks_white,
     rounding_noise,
+    white_edge,
     white_noise,
     white_noise_rank,
 )
@@ -28,7 +29,7 @@ CHUNK_COLUMNS = 1 << 16
 SQUARED_DUST = 1e-14
 """Eigenvalues of G G^T below this share of the largest are rounding errors of the squaring."""
 
-ABOVE_ROUNDING = 100.0
+ABOVE_ROUNDING = 30.0
 """Errors this many times those of a float32 gradient have another cause."""
 
 NOISE_VALUES = 8
@@ -128,12 +129,10 @@ def _noise(gradient: Tensor, left: Tensor, right: Tensor, singular_values: Tenso
     b = left.shape[1]
     spread = _row_deviation(gradient, left, right)
     remainder = float(singular_values[b]) if b < len(singular_values) else 0.0
-    if (
-        len(singular_values) == min(gradient.shape)
-        and remainder > ABOVE_ROUNDING * rounding_floor(gradient.to(torch.float32))
-        and looks_white(singular_values, b, *gradient.shape)
-    ):
-        return white_noise(spread, singular_values[:b], gradient.shape[1])
+    rounding = ABOVE_ROUNDING * rounding_floor(gradient.to(torch.float32))
+    n = gradient.shape[1]
+    if rounding < remainder < NEARLY_WHITE * white_edge(spread, n):
+        return white_noise(spread, singular_values[:b], remainder, n)
     return rounding_noise(spread, singular_values[:b], remainder)
 
 

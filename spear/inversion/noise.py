@@ -27,6 +27,9 @@ FLUCTUATIONS = 4.0
 of their fluctuation (Johnstone, "On the distribution of the largest eigenvalue in principal
 components analysis", 2001)."""
 
+NEARLY_WHITE = 3.0
+"""Largest ratio of S_{b+1} to the edge of white noise at which noise is still treated as white."""
+
 LEAST_BULK = 32
 """Singular values without which a law says nothing."""
 
@@ -116,7 +119,7 @@ def rounding_noise(spread: Tensor, singular_values: Tensor, remainder: float) ->
     )
 
 
-def white_noise(spread: Tensor, singular_values: Tensor, n: int) -> Noise:
+def white_noise(spread: Tensor, singular_values: Tensor, remainder: float, n: int) -> Noise:
     """Independent errors that reach the singular values.
 
     Of a signal theta the noise makes S^2 = (theta^2 + sigma^2 n)(theta^2 + sigma^2 m) / theta^2,
@@ -125,18 +128,25 @@ def white_noise(spread: Tensor, singular_values: Tensor, n: int) -> Noise:
     Args:
         spread: root mean square of each row of G - L R (m').
         singular_values: S_1..S_b.
+        remainder: S_{b+1}; what it has more than white noise scales the deviations.
         n: columns of G.
     """
     variance = spread.square().mean()
+    excess = max(1.0, remainder / white_edge(spread, n))
     signal = signal_strengths(singular_values, float(variance), len(spread), n)
     return Noise(
-        rows=spread * len(spread) ** 0.5,
+        rows=spread * len(spread) ** 0.5 * excess,
         gains=(1 + variance * n / signal) / signal,
         right=float(variance / len(spread)) ** 0.5,
         zero=2.5,
         not_zero=4.0,
         white=True,
     )
+
+
+def white_edge(spread: Tensor, n: int) -> float:
+    """Largest singular value to expect of white noise with these row deviations (m'), n columns."""
+    return float(spread.square().mean().sqrt()) * (len(spread) ** 0.5 + n**0.5)
 
 
 def signal_strengths(singular_values: Tensor, variance: float, m: int, n: int) -> Tensor:

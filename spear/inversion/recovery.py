@@ -19,7 +19,7 @@ class Found:
 
     Attributes:
         selection: its best Qbar and lambda.
-        otherwise: the status if the selection is not proven.
+        otherwise: the status if the ReLU pattern does not prove the selection.
         submatrices: how many it sampled.
         details: what else it counted.
     """
@@ -74,10 +74,6 @@ def _assemble(problem: Factorization, found: Found, start: float) -> Reconstruct
         n_directions=selection.n_found,
         submatrices=found.submatrices,
         seconds=time.perf_counter() - start,
-        status=_proven(problem) if selection.proven else found.otherwise,
+        status=found.otherwise if selection.status == Status.PARTIAL else selection.status,
         details=found.details,
     )
-
-
-def _proven(problem: Factorization) -> Status:
-    return Status.APPROXIMATE if problem.noise.white else Status.EXACT

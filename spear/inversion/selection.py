@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from spear.inversion.factorization import Factorization
+from spear.inversion.proof import proof
 from spear.inversion.sparsity_matching import activity, agreement, matches, uncertainty
 from spear.inversion.zeros import sparsity
+from spear.reconstruction import Status
 
 RANK_TOLERANCE = 1e-7
 """A unit vector this close to the span of others adds nothing to their rank."""
@@ -21,20 +23,14 @@ class Selection:
         directions: Qbar, unit columns (b x b).
         sparsity_matching: lambda of Definition 4.1.
         n_found: columns taken from candidates; the others only complete the basis.
-        proven: whether all columns were found and the ReLU pattern matches, everywhere or as far
-            as noise lets it be seen.
+        status: what the ReLU pattern proves (`spear.inversion.proof`); `PARTIAL` where columns are
+            missing.
     """
 
     directions: Tensor
     sparsity_matching: float
     n_found: int
-    proven: bool
-
-
-def is_proven(problem: Factorization, directions: Tensor, matched: Tensor) -> bool:
-    """Whether each column's pattern matches (m x b) but for what noise is expected to hide."""
-    allowed = problem.noise.hidden_states(directions) * problem.m
-    return bool(((~matched).sum(dim=0) <= allowed).all())
+    status: Status
 
 
 def greedy_filter(problem: Factorization, candidates: Tensor, swaps: bool = True) -> Selection:
@@ -53,8 +49,10 @@ def greedy_filter(problem: Factorization, candidates: Tensor, swaps: bool = True
     if swaps and len(chosen) == problem.b:
         while selected.improve():
             pass
-    proven = len(chosen) == problem.b and is_proven(problem, selected.directions, selected.matched)
-    return Selection(selected.directions, selected.sparsity_matching, len(chosen), proven)
+    status = Status.PARTIAL
+    if len(chosen) == problem.b:
+        status = proof(problem, selected.directions, selected.pattern, selected.matched)
+    return Selection(selected.directions, selected.sparsity_matching, len(chosen), status)
 
 
 def sparsest_independent(problem: Factorization, candidates: Tensor, first: int = 0) -> list[int]:

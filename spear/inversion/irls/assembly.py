@@ -8,9 +8,11 @@ from torch import Tensor
 from spear.inversion.factorization import Factorization
 from spear.inversion.irls.deflation import Known
 from spear.inversion.irls.polish import Polish
+from spear.inversion.proof import proof
 from spear.inversion.scaling import fix_scale
-from spear.inversion.selection import Selection, is_proven, sparsest_independent
+from spear.inversion.selection import Selection, sparsest_independent
 from spear.inversion.sparsity_matching import activity, agreement, pre_activations
+from spear.reconstruction import Status
 
 SMALL_TURN = 1e-4
 """Angle by which fitting again may move a direction that is right."""
@@ -60,12 +62,14 @@ def select(problem: Factorization, polish: Polish, basis: Basis, known: Known) -
         filling = torch.linalg.qr(known.rows.T, mode="complete").Q[:, len(known) :]
         directions, found = torch.cat([known.directions, filling.T]), len(known)
     rows = torch.linalg.inv(fix_scale(problem, directions.T))
-    matched = agreement(problem, rows, activity(problem, directions.T))
+    signs = activity(problem, directions.T)
+    matched = agreement(problem, rows, signs)
+    full = found == problem.b
     return Selection(
         directions=directions.T,
         sparsity_matching=float(matched.to(torch.float64).mean()),
         n_found=found,
-        proven=found == problem.b and is_proven(problem, directions.T, matched),
+        status=proof(problem, directions.T, signs, matched) if full else Status.PARTIAL,
     )
 
 

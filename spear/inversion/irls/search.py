@@ -16,6 +16,7 @@ from spear.inversion.irls.polish import Polish, distinct
 from spear.inversion.irls.sphere_irls import sparse_directions
 from spear.inversion.irls.starts import Starts, random_starts, start_count
 from spear.inversion.selection import Selection
+from spear.reconstruction import Status
 
 SEARCH_DTYPE = torch.float32
 CHUNK_BYTES = 1 << 28
@@ -33,6 +34,9 @@ with a direction that has nearly the same zeros."""
 
 FREE_ROUND = 3
 """Every third round searches everywhere, in case that a fitted row misleads."""
+
+PATIENCE = 4
+"""Rounds for which the search goes on when all that is wrong could be the work of local steps."""
 
 SLACK = 0.01
 """Violated half-spaces, as a share of m, that a true direction may have (and one more): the Newton
@@ -87,6 +91,7 @@ class Search:
         self.known = Known(self._pool, self._pool)
         self._completed = self._pool
         self._selection: Selection | None = None
+        self._unresolved = 0
 
     def round(self) -> None:
         """Search once from new starts, and complete what can be completed.
@@ -107,6 +112,8 @@ class Search:
             if self.settings.complete and not self.solved:
                 self._complete()
         self.rounds += 1
+        full = len(self.basis) == self.problem.b
+        self._unresolved += full and self.selection.status == Status.APPROXIMATE
 
     @property
     def selection(self) -> Selection:
@@ -117,8 +124,15 @@ class Search:
 
     @property
     def solved(self) -> bool:
-        """Whether all directions are found and the ReLU pattern proves it."""
-        return len(self.basis) == self.problem.b and self.selection.proven
+        """Whether all directions are found and the ReLU pattern proves it.
+
+        Where there is no white noise to explain a disagreement, a few rounds try to resolve it.
+        """
+        if len(self.basis) < self.problem.b:
+            return False
+        resolved = self.problem.noise.white or self._unresolved >= PATIENCE
+        proven = (Status.EXACT, Status.APPROXIMATE) if resolved else (Status.EXACT,)
+        return self.selection.status in proven
 
     def _new_starts(self, deflation: Deflation) -> list[Starts]:
         b, settings = self.problem.b, self.settings
@@ -167,7 +181,7 @@ class Search:
         basis = sparsest_basis(self.problem, candidates, first=known)
         if len(basis) == self.problem.b:
             selection = select(self.problem, self.polish, basis, self.known)
-            if selection.proven:
+            if selection.status == Status.EXACT:
                 self.basis, self._selection = basis, selection
 
     def _shuffled(self, count: int) -> Tensor:

@@ -1,0 +1,36 @@
+"""What the ReLU pattern says of a full set of directions: exact, approximate, or not right."""
+
+from torch import Tensor
+
+from spear.inversion.factorization import Factorization
+from spear.reconstruction import Status
+
+FOLLOWED = 0.01
+"""Share of a sample's neurons that may seem inactive without being so, beside those that noise
+hides: mini-batches may leave a sample out until the weights have changed."""
+
+SWITCHED = 0.15
+"""Share of a sample's neurons that local steps may switch on: W predicts the state before the first
+step, and the sum over all steps is zero only for neurons that stay inactive (App. F)."""
+
+
+def proof(problem: Factorization, directions: Tensor, signs: Tensor, matched: Tensor) -> Status:
+    """How far all b directions are proven right.
+
+    Args:
+        problem: the factorised observation.
+        directions: Qbar, unit columns (b x b).
+        signs: what dL/dZ says of each neuron (m x b), see `sparsity_matching.activity`.
+        matched: where Z agrees with it (m x b).
+
+    Returns:
+        `EXACT` if everything matches, but for what rounding leaves open (lambda = 1);
+        `APPROXIMATE` if each sample disagrees no more than noise and local steps explain, so that
+        the directions are right though the update is no exact gradient; otherwise `PARTIAL`.
+    """
+    if bool(matched.all()) and not problem.noise.white:
+        return Status.EXACT
+    hidden = problem.noise.hidden_states(directions)
+    inactive, active = ((~matched & side).double().mean(dim=0) for side in (signs < 0, signs > 0))
+    explained = (inactive <= hidden + FOLLOWED) & (active <= hidden + SWITCHED)
+    return Status.APPROXIMATE if bool(explained.all()) else Status.PARTIAL
