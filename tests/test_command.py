@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -123,7 +124,8 @@ def test_help_reads_well_in_a_process_of_its_own():
     for word in ("batch_size", "attack.layer", "information_set, svd", "cifar10", "offline"):
         assert word in done.stdout
     assert "$" not in done.stdout
-    assert all(len(line) <= 100 for line in done.stdout.splitlines())
+    prose = re.sub(r"(?s)Choices.*?Examples", "", done.stdout)  # lists of files grow
+    assert all(len(line) <= 100 for line in prose.splitlines())
 
 
 @pytest.mark.parametrize(

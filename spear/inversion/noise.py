@@ -41,7 +41,7 @@ NEAR_ZERO = 0.28
 """Share of the entries of a true L q that are not zeros though smaller than e, divided by e: half
 of them are not, of root mean square sqrt(2), and a normal density is 0.56 near zero."""
 
-EXPECTED_SMALL = 0.01
+EXPECTED_SMALL = 1e-4
 """How many entries smaller than the largest zero are expected in the whole of dL/dZ."""
 
 SOME_STATES = 0.05
@@ -107,7 +107,7 @@ def rounding_noise(spread: Tensor, singular_values: Tensor, remainder: float) ->
     relative = spread / (spread.square().mean().sqrt() + torch.finfo(torch.float64).tiny)
     decomposition = 4 * torch.finfo(torch.float64).eps * float(singular_values[0])
     rows, gains = relative * remainder + decomposition, singular_values.square().reciprocal()
-    unit = float((rows.square().mean() * gains.mean()).sqrt())
+    unit = float((rows.square().mean() * gains.max()).sqrt())
     smaller = NEAR_ZERO * len(rows) * len(gains) * unit
     return Noise(
         rows=rows,
