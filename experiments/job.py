@@ -21,6 +21,7 @@ from spear.errors import SpearError
 from spear.metrics import Score
 from spear.pictures import reconstruction_figure
 from spear.reconstruction import Reconstruction
+from spear.truth import Truth
 
 log = logging.getLogger(__name__)
 
@@ -99,13 +100,13 @@ class Job:
     def record(
         self,
         batch: int,
-        size: int,
+        truth: Truth,
         reconstruction: Reconstruction,
         score: Score,
         failure: str = "",
     ) -> None:
         """Write a batch's row and tell the tracker."""
-        record = batch_record(batch, size, reconstruction, score, failure)
+        record = batch_record(batch, truth, reconstruction, score, failure)
         self.folder.add(record)
         self.tracking.batch(record)
         if record.failure:

@@ -46,7 +46,7 @@ def run(config: DictConfig, job: Job) -> None:
         reconstruction, failure = breach(client, batch, attack, config, job, k)
         truth = client.truth(batch, attack.layer)
         score = scoring(reconstruction, truth)
-        job.record(k, config.batch_size, reconstruction, score, failure)
+        job.record(k, truth, reconstruction, score, failure)
         if k == 0:
             job.picture(k, score, scoring.pictures(reconstruction, truth))
 

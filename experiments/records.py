@@ -16,6 +16,7 @@ from torch import Tensor
 from spear.errors import ConfigError
 from spear.metrics import Score
 from spear.reconstruction import Reconstruction, Status
+from spear.truth import Truth
 
 SUMMARY = "summary.json"
 PICTURE = "reconstructions.png"
@@ -32,12 +33,13 @@ class BatchRecord:
         batch: number of the batch in its job, from 0.
         status: how the attack ended, as far as the attacker can tell (`spear.Status`).
         exact: whether every direction is right, by the truth.
-        psnr, ssim, lpips, mse, mae: see `spear.metrics.Score`.
+        recovered, psnr, psnr_min, ssim, lpips, mse, mae: see `spear.metrics.Score`.
         sparsity_matching: lambda (Definition 4.1).
         directions_right: true directions among those of the reconstruction.
         directions: inputs that the attack reconstructed.
         submatrices: sampled (n_total).
         seconds: of the attack alone.
+        gradient_median: see `spear.truth.Truth.weight_gradient_median`.
         failure: why there is no full reconstruction to score, or empty.
         details: what else the attack counted, as JSON.
     """
@@ -45,7 +47,9 @@ class BatchRecord:
     batch: int
     status: str
     exact: bool
+    recovered: float
     psnr: float
+    psnr_min: float
     ssim: float
     lpips: float
     mse: float
@@ -55,19 +59,22 @@ class BatchRecord:
     directions: int
     submatrices: int
     seconds: float
+    gradient_median: float
     failure: str = ""
     details: str = "{}"
 
 
 def batch_record(
-    batch: int, size: int, reconstruction: Reconstruction, score: Score, failure: str = ""
+    batch: int, truth: Truth, reconstruction: Reconstruction, score: Score, failure: str = ""
 ) -> BatchRecord:
-    """The row of a batch of `size` inputs."""
+    """The row of a batch."""
     return BatchRecord(
         batch=batch,
         status=str(reconstruction.status),
         exact=score.exact,
+        recovered=score.recovered,
         psnr=score.psnr,
+        psnr_min=score.psnr_min,
         ssim=score.ssim,
         lpips=score.lpips,
         mse=score.mse,
@@ -77,7 +84,8 @@ def batch_record(
         directions=reconstruction.batch_size,
         submatrices=reconstruction.submatrices,
         seconds=reconstruction.seconds,
-        failure=failure or shortfall(size, reconstruction),
+        gradient_median=truth.weight_gradient_median(),
+        failure=failure or shortfall(len(truth.inputs), reconstruction),
         details=json.dumps(reconstruction.details),
     )
 
@@ -98,8 +106,10 @@ def shortfall(size: int, reconstruction: Reconstruction) -> str:
 def summarize(records: list[BatchRecord]) -> dict[str, Any]:
     """Means, medians and counts over all batches, failures included.
 
-    `accuracy` is the share of batches in which every direction is right; `psnr_std` the standard
-    deviation over batches; `failures` counts batches without a full reconstruction to score.
+    `accuracy` is the share of batches in which every direction is right, `accuracy_recovered` of
+    those in which every picture has a PSNR of at least `spear.metrics.RECOVERED_PSNR`;
+    `recovered_mean` is the share of such pictures; `psnr_std` the standard deviation over batches;
+    `failures` counts batches without a full reconstruction to score.
     """
 
     def values(name: str) -> np.ndarray:
@@ -107,11 +117,13 @@ def summarize(records: list[BatchRecord]) -> dict[str, Any]:
 
     n = len(records)
     exact = int(values("exact").sum())
-    psnr = values("psnr")
+    psnr, recovered = values("psnr"), values("recovered")
     return {
         "n_batches": n,
         "n_exact": exact,
         "accuracy": exact / n,
+        "accuracy_recovered": float(np.where(np.isnan(recovered), np.nan, recovered == 1).mean()),
+        "recovered_mean": float(recovered.mean()),
         "psnr_mean": float(psnr.mean()),
         "psnr_std": float(psnr.std(ddof=1)) if n > 1 else 0.0,
         "lpips_mean": float(values("lpips").mean()),
@@ -122,6 +134,7 @@ def summarize(records: list[BatchRecord]) -> dict[str, Any]:
         "submatrices_median": float(np.median(values("submatrices"))),
         "seconds_median": float(np.median(values("seconds"))),
         "seconds_total": float(values("seconds").sum()),
+        "gradient_median": float(np.median(values("gradient_median"))),
         "failures": sum(bool(record.failure) for record in records),
     }
 

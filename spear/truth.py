@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+MOST_COLUMNS = 1 << 14
+"""Columns of dL/dW that a median is taken over."""
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -19,3 +22,13 @@ class Truth:
     inputs: Tensor
     activation_gradients: Tensor
     labels: Tensor
+
+    def weight_gradient_median(self) -> float:
+        """Median magnitude of an entry of the undefended dL/dW = dL/dZ X^T (Theorem 3.1).
+
+        Noise is measured against it (App. E.6). Over evenly spaced columns where there are more
+        than `MOST_COLUMNS`.
+        """
+        step = -(-self.inputs.shape[1] // MOST_COLUMNS)
+        gradient = self.activation_gradients @ self.inputs[:, ::step]
+        return gradient.abs().median().item()

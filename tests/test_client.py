@@ -8,6 +8,7 @@ from spear.client import Client
 from spear.datasets import Batch
 from spear.defenses import DPSGD, NoDefense
 from spear.errors import LayerError
+from spear.truth import MOST_COLUMNS, Truth
 
 
 @pytest.fixture
@@ -52,6 +53,20 @@ def test_truth_multiplies_to_the_update(batch, layer, inplace):
     torch.testing.assert_close(truth.activation_gradients.sum(dim=1), observation.bias_gradient)
     z = truth.inputs @ observation.weight.T + observation.bias
     assert torch.equal(truth.activation_gradients != 0, (z > 0).T)
+
+
+def test_noise_is_measured_against_the_median_of_the_undefended_gradient(batch):
+    net = network()
+    gradient = Client(net).share(batch).observe(1).weight_gradient
+    defended = Client(net, defense=DPSGD(0.1, 1.0))
+    median = defended.truth(batch, 1).weight_gradient_median()
+    assert median == pytest.approx(float(gradient.abs().median()), rel=1e-5)
+
+
+def test_the_median_of_a_wide_layer_is_over_evenly_spaced_columns():
+    n = 2 * MOST_COLUMNS
+    truth = Truth(torch.arange(float(n))[None], -torch.ones(3, 1), torch.zeros(1))
+    assert truth.weight_gradient_median() == pytest.approx(n / 2, rel=1e-3)
 
 
 def test_an_observation_holds_one_layer_and_nothing_of_the_batch(batch):

@@ -76,6 +76,7 @@ def test_a_perfect_reconstruction_has_the_cap_and_is_exact() -> None:
     assert score.psnr == PSNR_CAP
     assert score.ssim == pytest.approx(1.0, abs=1e-12)
     assert (score.mse, score.mae) == (0.0, 0.0)
+    assert (score.recovered, score.psnr_min) == (1.0, PSNR_CAP)
     assert score.directions_right == 5
     assert score.exact
 
@@ -103,6 +104,17 @@ def test_an_error_has_its_closed_form_psnr(normalize: bool, error: float, decibe
     assert score.psnr_per_image == pytest.approx([decibels] * 4, abs=1e-4)
     assert score.mse == pytest.approx(error**2, rel=1e-5)
     assert score.mae == pytest.approx(error, rel=1e-5)
+
+
+def test_pictures_above_the_bound_are_recovered_whatever_their_directions() -> None:
+    true = truth(RGB, 4)
+    errors = 10 ** (-torch.tensor([[20.1], [19.9], [90.0], [20.1]], dtype=torch.float64) / 20)
+    pixels = RGB.denormalized(true.inputs) + errors[:, :, None, None]
+    wrong = torch.roll(true.activation_gradients, 1, dims=1)
+    score = Scoring(RGB)(found(RGB.normalized(pixels).flatten(1), wrong), true)
+    assert score.recovered == 0.75
+    assert score.psnr_min == pytest.approx(19.9, abs=1e-4)
+    assert not score.exact
 
 
 @given(SEEDS)
@@ -200,7 +212,14 @@ def test_a_zero_gradient_column_is_never_right() -> None:
 
 
 def assert_no_picture_metrics(score: Score, b: int) -> None:
-    values = (score.psnr, score.ssim, score.lpips, *score.psnr_per_image)
+    values = (
+        score.psnr,
+        score.psnr_min,
+        score.recovered,
+        score.ssim,
+        score.lpips,
+        *score.psnr_per_image,
+    )
     assert all(math.isnan(value) for value in values)
     assert len(score.psnr_per_image) == b
 

@@ -13,8 +13,9 @@ from spear.errors import ConfigError
 
 def record(batch: int, **changes) -> BatchRecord:
     right = BatchRecord(
-        batch=batch, status="exact", exact=True, psnr=150.0, ssim=1.0, lpips=math.nan, mse=0.0,
-        mae=0.0, sparsity_matching=1.0, directions_right=4, directions=4, submatrices=100,
+        batch=batch, status="exact", exact=True, recovered=1.0, psnr=150.0, psnr_min=140.0,
+        ssim=1.0, lpips=math.nan, mse=0.0, mae=0.0, gradient_median=1e-4,
+        sparsity_matching=1.0, directions_right=4, directions=4, submatrices=100,
         seconds=1.0, failure="",
     )  # fmt: skip
     return replace(right, **changes)
@@ -31,6 +32,15 @@ def test_failures_enter_every_mean():
     assert summary["seconds_median"] == 2.0
     assert summary["seconds_total"] == 4.0
     assert math.isnan(summary["lpips_mean"])
+
+
+def test_recovered_pictures_are_counted_one_by_one_and_by_whole_batches():
+    summary = summarize([record(0), record(1, recovered=0.75), record(2), record(3)])
+    assert summary["accuracy_recovered"] == 0.75
+    assert summary["recovered_mean"] == pytest.approx(15 / 16)
+    without_pictures = summarize([record(0, recovered=math.nan)])
+    assert math.isnan(without_pictures["accuracy_recovered"])
+    assert math.isnan(without_pictures["recovered_mean"])
 
 
 def test_nan_becomes_null_and_no_partial_file_stays(tmp_path):
