@@ -1,12 +1,15 @@
 """The typed root of the configuration, and its resolvers."""
 
 import hashlib
+import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+CONF = Path(__file__).resolve().parents[1] / "conf"
 LONGEST_NAME = 120
 
 
@@ -55,10 +58,21 @@ def train_split(dataset: DictConfig) -> DictConfig:
     return chosen
 
 
+def choices() -> str:
+    """Each group of `conf/` and the files to choose from, wrapped, for the help."""
+    paragraphs = []
+    for folder in sorted(path for path in CONF.rglob("*") if any(path.glob("*.yaml"))):
+        files = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        group = folder.relative_to(CONF).as_posix()
+        paragraphs.append(textwrap.fill(f"{group}: {files}", 96, subsequent_indent="  "))
+    return "\n".join(paragraphs)
+
+
 def register() -> None:
     """Make the schema and the resolvers known to Hydra; must come before composing."""
     ConfigStore.instance().store(name="job_schema", node=JobSchema)
     OmegaConf.register_new_resolver("spear.experiment", experiment_name, replace=True)
     OmegaConf.register_new_resolver("spear.train_split", train_split, replace=True)
     OmegaConf.register_new_resolver("spear.run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("spear.choices", choices, replace=True)
     OmegaConf.register_new_resolver("spear.times", times, replace=True)

@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from experiments.build import build, resolve_device
-from experiments.config import JobSchema, experiment_name, register
+from experiments.config import CONF, JobSchema, experiment_name, register
 from experiments.job import Job
 from experiments.records import RunFolder
 from spear.attack import Attack
@@ -20,7 +20,6 @@ from spear.perceptual import MIN_SIDE, LpipsMetric, load_lpips
 from spear.reconstruction import Reconstruction, Status
 from spear.seeding import Stream, batch_generator, batch_seed
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
 register()
 
 

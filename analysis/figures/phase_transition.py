@@ -1,11 +1,14 @@
 """Share of exact batches over the batch size b and the width m, of the search by descent."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import PercentFormatter
 
 from analysis import style
 from analysis.measures import exact
@@ -14,38 +17,47 @@ EXPERIMENTS = ("phase_transition",)
 
 INPUTS = {True: "normalised inputs", False: "pixels in [0, 1]"}
 
+FULL_RANK = "b >= m: the gradient has full rank, from which no attack of this kind can start"
+IMPOSSIBLE: dict[str, Any] = {
+    "facecolor": "white",
+    "edgecolor": style.GREY,
+    "hatch": "////",
+    "linewidth": 0,
+}
+
 
 def draw(results: pd.DataFrame) -> Figure:
     """A map for each kind of inputs (columns) and state of the network (rows)."""
+    sizes = [sorted(results[each].unique()) for each in ("batch_size", "network.width")]
     trained = sorted(results["network.steps"].unique())
     figure = style.new_figure(0.7 + 3.0 * len(trained))
     grid = figure.subplots(len(trained), len(INPUTS), squeeze=False, sharex=True, sharey=True)
     for row, steps in zip(grid, trained, strict=True):
-        state = f"after {steps:,} training steps" if steps else "at initialisation"
+        state = f"after {steps:,} SGD steps" if steps else "at initialisation"
+        at_state = results[results["network.steps"] == steps]
         for axes, (normalised, inputs) in zip(row, INPUTS.items(), strict=True):
-            chosen = results["dataset.normalize"].eq(normalised) & results["network.steps"].eq(
-                steps
-            )
-            image = _map(axes, results[chosen])
+            chosen = at_state[at_state["dataset.normalize"] == normalised]
+            image = _map(axes, chosen, *sizes)
             axes.set_title(f"{inputs}, {state}")
         row[0].set_ylabel("batch size b")
     for axes in grid[-1]:
         axes.set_xlabel("neurons of the layer m")
-    figure.colorbar(image, ax=grid, label="share of batches exact", shrink=0.8, aspect=30)
+    figure.colorbar(image, ax=grid, label="batches exact", format=PercentFormatter(1), aspect=30)
+    figure.legend([Rectangle((0, 0), 1, 1, **IMPOSSIBLE)], [FULL_RANK], loc="outside upper center")
     return figure
 
 
-def _map(axes: Axes, batches: pd.DataFrame) -> AxesImage:
-    """Cells with their share; hatched where b >= m, which no attack of this kind can do."""
+def _map(axes: Axes, batches: pd.DataFrame, b: list[int], m: list[int]) -> AxesImage:
+    """Cells with their share, blank where nothing was measured."""
     table = exact(batches, ["batch_size", "network.width"])
     share = table.pivot(index="batch_size", columns="network.width", values="share")
+    share = share.reindex(index=b, columns=m)
     image = axes.imshow(
         share, cmap="cividis", vmin=0, vmax=1, origin="lower", aspect="auto", interpolation="none"
     )
     for (i, j), value in np.ndenumerate(share.to_numpy()):
         if share.index[i] >= share.columns[j]:
-            cell = Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor="white", edgecolor=style.GREY)
-            axes.add_patch(cell).set(hatch="////", linewidth=0)
+            axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, **IMPOSSIBLE))
         elif np.isfinite(value):
             colour = "black" if value > 0.5 else "white"
             axes.text(j, i, f"{value:.0%}", ha="center", va="center", color=colour, fontsize=7.5)
