@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from spear import Status, invert
-from spear.inversion.factorization import CHUNK_COLUMNS, factorize
+from spear.inversion.columns import CHUNK_COLUMNS
+from spear.inversion.factorization import factorize
 from spear.inversion.zeros import zero_pattern
 from spear.observation import Observation
 
@@ -44,7 +45,7 @@ def test_factors_agree_with_the_singular_value_decomposition():
 def test_columns_in_chunks_change_nothing(monkeypatch):
     observation = observe(flat_pictures(5, 500, 1))
     whole = factorize(observation)
-    monkeypatch.setattr("spear.inversion.factorization.CHUNK_COLUMNS", 77)
+    monkeypatch.setattr("spear.inversion.columns.CHUNK_COLUMNS", 77)
     chunked = factorize(observation)
     assert not isinstance(whole, Status)
     assert not isinstance(chunked, Status)

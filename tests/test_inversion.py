@@ -177,7 +177,7 @@ class TestFactorization:
     def test_chunks_change_nothing(self, monkeypatch):
         observation = make_problem(8).observation
         whole = factorized(observation)
-        monkeypatch.setattr("spear.inversion.factorization.CHUNK_COLUMNS", 7)
+        monkeypatch.setattr("spear.inversion.columns.CHUNK_COLUMNS", 7)
         chunked = factorized(observation)
         product = whole.projected_weight @ whole.left.T
         assert torch.allclose(chunked.projected_weight @ chunked.left.T, product, atol=1e-12)
