@@ -97,5 +97,8 @@ def results_table(title: str, records: list[BatchRecord], summary: dict[str, Any
             record.status,
         )
     table.caption = "last row: mean ± standard deviation, share exact, mean λ, medians"
+    if summary["details_median"]:
+        counted = (f"{name} {median:.4g}" for name, median in summary["details_median"].items())
+        table.caption += f"\nmedians: {', '.join(counted)}"
     table.caption_justify = "left"
     return table

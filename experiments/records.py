@@ -136,6 +136,16 @@ def summarize(records: list[BatchRecord]) -> dict[str, Any]:
         "seconds_total": float(values("seconds").sum()),
         "gradient_median": float(np.median(values("gradient_median"))),
         "failures": sum(bool(record.failure) for record in records),
+        "details_median": _median_details(records),
+    }
+
+
+def _median_details(records: list[BatchRecord]) -> dict[str, float]:
+    """Medians of what the attack counted, by name, over the batches in which it did."""
+    counted = [json.loads(record.details) for record in records]
+    names = dict.fromkeys(name for each in counted for name in each)
+    return {
+        name: float(np.median([each[name] for each in counted if name in each])) for name in names
     }
 
 

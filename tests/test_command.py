@@ -166,7 +166,7 @@ def test_bad_settings_of_other_choices_are_refused_in_one_sentence(spear, overri
         ("attack.layer=6", "attack.layer is 6, but no ReLU follows that layer"),
         ("attack.layer=7", "the network has linear layers 1 to 6"),
         ("attack.time_limit=soon", "key 'attack.time_limit' is 'soon'; expected float or null"),
-        ("attack/sampler=qr", "attack/sampler=qr does not exist"),
+        ("attack/settings=some", "attack/settings=some does not exist"),
         ("tracking=of", "tracking=of does not exist; choose one of off, offline, online"),
         ("experiment=table99", "experiment=table99 does not exist; choose one of"),
         ("device=gpu", "device 'gpu' is not available here"),

@@ -33,7 +33,7 @@ def test_offline_run_agrees_with_the_run_folder(run):
     ]
     config = next(r["run"]["config"]["update"] for r in records if r["type"] == "run")
     assert config["batch_size"] == 3
-    assert config["attack"]["_target_"] == "spear.inversion.spear.Spear"
+    assert config["attack"]["_target_"] == "spear.inversion.irls.attack.SpearIrls"
 
     logged = json.loads(wandb("leet", "inspect", "--summary", "--json", offline))
     metrics = logged["summary"] if "summary" in logged else logged["metrics"]

@@ -9,7 +9,7 @@ from spear.inversion.factorization import Factorization
 from spear.inversion.irls.deflation import Known
 from spear.inversion.irls.polish import Polish
 from spear.inversion.proof import proof
-from spear.inversion.scaling import fix_scale
+from spear.inversion.scaling import fix_scale, is_regular
 from spear.inversion.selection import Selection, sparsest_independent
 from spear.inversion.sparsity_matching import activity, agreement, pre_activations
 from spear.reconstruction import Status
@@ -59,8 +59,7 @@ def select(problem: Factorization, polish: Polish, basis: Basis, known: Known) -
     if len(basis) == problem.b:
         directions, found = _refitted(problem, polish, basis.directions), len(basis)
     else:
-        filling = torch.linalg.qr(known.rows.T, mode="complete").Q[:, len(known) :]
-        directions, found = torch.cat([known.directions, filling.T]), len(known)
+        directions, found = _filled(known.directions, known.rows), len(known)
     rows = torch.linalg.inv(fix_scale(problem, directions.T))
     signs = activity(problem, directions.T)
     matched = agreement(problem, rows, signs)
@@ -73,6 +72,16 @@ def select(problem: Factorization, polish: Polish, basis: Basis, known: Known) -
     )
 
 
+def _filled(directions: Tensor, rows: Tensor) -> Tensor:
+    """b independent rows: the f given directions and others orthogonal to the given rows p_l."""
+    for orthogonal_to in (rows, directions):
+        filling = torch.linalg.qr(orthogonal_to.T, mode="complete").Q[:, len(directions) :]
+        filled = torch.cat([directions, filling.T])
+        if is_regular(filled):
+            break
+    return filled
+
+
 def _refitted(problem: Factorization, polish: Polish, directions: Tensor) -> Tensor:
     """Each direction as the kernel of the rows on which its sample's pre-activation is negative."""
     z = pre_activations(problem, torch.linalg.inv(fix_scale(problem, directions.T))).T
@@ -80,4 +89,5 @@ def _refitted(problem: Factorization, polish: Polish, directions: Tensor) -> Ten
     fitted = polish.kernels(rows[:, problem.active], directions)
     cosines = (fitted * directions).sum(dim=1, keepdim=True)
     small = problem.noise.angle(directions.T).clamp(min=SMALL_TURN)[:, None]
-    return torch.where(1 - cosines.square() < small.square(), fitted, directions)
+    fitted = torch.where(1 - cosines.square() < small.square(), fitted, directions)
+    return fitted if is_regular(fitted) else directions

@@ -1,0 +1,39 @@
+"""An attack's time in units independent of the machine: one decomposition of the gradient."""
+
+import dataclasses
+import time
+
+import torch
+
+from spear.attack import Attack, ProgressCallback
+from spear.observation import Observation
+from spear.reconstruction import Reconstruction
+
+
+class BesideSvd:
+    """An attack, and after it one singular value decomposition of the same gradient in float64.
+
+    The reconstruction's details get `svd_seconds` (`torch.linalg.svd`, reduced, as Algorithm 1
+    begins with) and `svd_ratio`, the attack's seconds divided by it.
+
+    Args:
+        attack: the attack to time.
+    """
+
+    def __init__(self, attack: Attack) -> None:
+        self.attack = attack
+        self.layer = attack.layer
+
+    def __call__(
+        self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
+    ) -> Reconstruction:
+        """See `spear.attack.Attack`."""
+        found = self.attack(observation, seed=seed, progress=progress)
+        gradient = observation.weight_gradient.to(torch.float64)
+        start = time.perf_counter()
+        torch.linalg.svd(gradient, full_matrices=False)
+        if gradient.is_cuda:
+            torch.cuda.synchronize(gradient.device)
+        seconds = time.perf_counter() - start
+        ratio = {"svd_seconds": seconds, "svd_ratio": found.seconds / seconds}
+        return dataclasses.replace(found, details={**found.details, **ratio})
