@@ -24,6 +24,11 @@ from spear.inversion.spectrum import left_spectrum
 from spear.observation import Observation
 from spear.reconstruction import Status
 
+FLOAT32 = torch.finfo(torch.float32).eps
+
+ENOUGH_COLUMNS = 2048
+"""Columns that show the deviation of a row to some two per cent."""
+
 ABOVE_ROUNDING = 30.0
 """Errors this many times those of a float32 gradient have another cause."""
 
@@ -83,6 +88,8 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
     if gradient.shape[0] == 0:
         return Status.ZERO_GRADIENT
     floor = rounding_floor(gradient)
+    # Clients compute in float32, whatever their gradient was converted to.
+    client_floor = floor * max(1.0, FLOAT32 / torch.finfo(gradient.dtype).eps)
     gradient = widened(gradient)
     left_vectors, singular_values = left_spectrum(gradient, floor, at_least=rank or 0)
     if rank is None:
@@ -96,7 +103,7 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
         left=left,
         right=right,
         singular_values=singular_values[:rank],
-        noise=_noise(gradient, left, right, singular_values),
+        noise=_noise(gradient, left, right, singular_values, client_floor),
         bias_coordinates=left.T @ bias_gradient / left.shape[0],
         projected_weight=right_multiply(observation.weight, right),
         bias=observation.bias.to(torch.float64),
@@ -113,12 +120,14 @@ def _estimate_rank(gradient: Tensor, singular_values: Tensor, floor: float) -> i
     return white_noise_rank(singular_values, *gradient.shape)
 
 
-def _noise(gradient: Tensor, left: Tensor, right: Tensor, singular_values: Tensor) -> Noise:
+def _noise(
+    gradient: Tensor, left: Tensor, right: Tensor, singular_values: Tensor, client_floor: float
+) -> Noise:
     """The kind of errors behind the first b singular values, and their strength."""
     b = left.shape[1]
     spread = _row_deviation(gradient, left, right)
     remainder = float(singular_values[b]) if b < len(singular_values) else 0.0
-    rounding = ABOVE_ROUNDING * rounding_floor(gradient, torch.float32)
+    rounding = ABOVE_ROUNDING * client_floor
     n = gradient.shape[1]
     if rounding < remainder < NEARLY_WHITE * white_edge(spread, n):
         return white_noise(spread, singular_values[:b], remainder, n)
@@ -126,12 +135,16 @@ def _noise(gradient: Tensor, left: Tensor, right: Tensor, singular_values: Tenso
 
 
 def _row_deviation(gradient: Tensor, left: Tensor, right: Tensor) -> Tensor:
-    """Root mean square of each row of dL/dW - L R, corrected for the degrees of freedom fitted."""
-    m, n = gradient.shape
-    b = left.shape[1]
+    """Root mean square of each row of dL/dW - L R, corrected for the degrees of freedom fitted.
+
+    Measured on some of the columns, evenly spaced, where there are many.
+    """
+    m, b = left.shape
+    step = max(1, gradient.shape[1] // ENOUGH_COLUMNS)
+    sample, fitted = gradient[:, ::step], right[:, ::step]
     squares = left.new_zeros(m)
-    pieces = zip(columns(gradient), columns(right), strict=True)
-    for chunk, part in pieces:
+    for chunk, part in zip(columns(sample), columns(fitted), strict=True):
         squares += (chunk - left @ part).square().sum(dim=1)
-    freedom = max(m - b, 1) * max(n - b, 1) / m
+    n = gradient.shape[1]
+    freedom = sample.shape[1] * max(m - b, 1) * max(n - b, 1) / (m * n)
     return (squares / freedom).sqrt()
