@@ -21,6 +21,7 @@ class JobSchema:
     n_batches: int = MISSING
     seed: int = MISSING
     device: str = MISSING
+    threads: int | None = MISSING
     data_root: str = MISSING
     output_root: str = MISSING
     dataset: Any = MISSING

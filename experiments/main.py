@@ -1,8 +1,10 @@
 """The main program, shaped like the threat model: data set, client, observation, attack, score."""
 
+import os
 from pathlib import Path
 
 import hydra
+import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
@@ -87,6 +89,8 @@ def validate(config: DictConfig) -> None:
             raise ConfigError(f"key {key!r} is {config[key]}; expected at least 1.")
     if config.seed < 0:
         raise ConfigError(f"key 'seed' is {config.seed}; expected 0 or more.")
+    if config.threads is not None and config.threads < 1:
+        raise ConfigError(f"key 'threads' is {config.threads}; expected at least 1, or null.")
     config.device = resolve_device(config.device)
 
 
@@ -94,6 +98,7 @@ def validate(config: DictConfig) -> None:
 def main(config: DictConfig) -> None:
     """Entry point: `spear` on the command line."""
     validate(config)
+    torch.set_num_threads(config.threads or os.cpu_count() or 1)
     runtime = HydraConfig.get().runtime
     experiment = experiment_name(runtime.choices.get("experiment"))
     with Job(config, dict(runtime.choices), experiment, RunFolder(Path(runtime.output_dir))) as job:

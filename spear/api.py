@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from spear.attack import Attack
-from spear.inversion.spear import Spear
+from spear.inversion.irls.attack import SpearIrls
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction
 
@@ -23,15 +23,16 @@ def invert(
         bias: b, m.
         weight_gradient: dL/dW, m x n.
         bias_gradient: dL/db, m.
-        attack: how; `spear.Spear()` unless given.
+        attack: how; `spear.SpearIrls()` unless given.
         seed: the same seed gives the same result.
 
     Returns:
         `inputs` holds one reconstructed input a row, in arbitrary order; `status` is `exact` when
-        they are proven right (`sparsity_matching` is 1).
+        they are proven right (`sparsity_matching` is 1), and `approximate` when they are as right
+        as the noise in the gradients allows.
 
     Raises:
         InvalidObservation: a tensor is missing, not finite, or not shaped like the others.
     """
     observation = Observation(weight, bias, weight_gradient, bias_gradient)
-    return (attack or Spear())(observation, seed=seed)
+    return (attack or SpearIrls())(observation, seed=seed)
