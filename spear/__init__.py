@@ -7,6 +7,7 @@ from spear.api import invert
 from spear.client import Client, Update
 from spear.datasets import Batch
 from spear.errors import SpearError
+from spear.inversion.irls.attack import SpearIrls
 from spear.inversion.spear import Spear
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
@@ -18,6 +19,7 @@ __all__ = [
     "Reconstruction",
     "Spear",
     "SpearError",
+    "SpearIrls",
     "Status",
     "Update",
     "invert",

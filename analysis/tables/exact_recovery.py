@@ -1,0 +1,42 @@
+"""The search by descent without any prior, one thread a batch.
+
+Exact: all directions right by the truth and lambda = 1; seconds: median (10th to 90th percentile);
+x SVD: the median of the seconds divided by those of one float64 SVD of the same gradient.
+"""
+
+import pandas as pd
+
+from analysis.measures import duration, spread
+
+EXPERIMENTS = (
+    "exact_recovery",
+    "exact_recovery_wide",
+    "exact_recovery_b90",
+    "exact_recovery_b100",
+    "exact_recovery_b200",
+)
+
+DATA = {"cifar10": "CIFAR-10", "tiny_imagenet": "Tiny ImageNet"}
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """A row for each data set, kind of input, b and m."""
+    rows = []
+    by = ["network.width", "batch_size", "dataset", "dataset.normalize"]
+    for _, batches in results.groupby(by):
+        job, seconds = batches.iloc[0], spread(batches, by, "seconds").iloc[0]
+        proven = batches["exact"] & (batches["sparsity_matching"] == 1.0)
+        rows.append(
+            {
+                "b": str(job["batch_size"]),
+                "m": str(job["network.width"]),
+                "data": DATA[job["dataset"]],
+                "inputs": "normalised" if job["dataset.normalize"] else "pixels in [0, 1]",
+                "exact": f"{proven.sum()}/{len(batches)}",
+                "PSNR [dB]": f"{batches['psnr'].mean():.1f} ± {batches['psnr'].std():.1f}",
+                "seconds": f"{duration(seconds['median'])} "
+                f"({duration(seconds['low'])} to {duration(seconds['high'])})",
+                "x SVD": f"{batches['details.svd_ratio'].median():.2g}",
+            }
+        )
+    return pd.DataFrame(rows)
