@@ -84,6 +84,22 @@ class Reconstruction:
         """Number of inputs reconstructed."""
         return self.inputs.shape[0]
 
+    @property
+    def missing(self) -> int:
+        """Directions that were not found. The inputs of those that were come first; the last
+        `missing` rows of `inputs` only complete the basis."""
+        return self.batch_size - self.n_directions
+
+    @property
+    def message(self) -> str:
+        """One sentence for people: how the attack ended, and what is missing."""
+        if self.missing == 0:
+            return self.status.message
+        return (
+            f"{self.status.message}; {self.missing} of {self.batch_size} directions are missing, "
+            f"those of the first {self.n_directions} inputs were found"
+        )
+
     @classmethod
     def empty(cls, m: int, n: int, status: Status, seconds: float = 0.0) -> "Reconstruction":
         """A reconstruction without inputs, for an attack that could not begin."""

@@ -162,6 +162,8 @@ def test_a_time_out_returns_what_is_certified() -> None:
     certified = int(result.details["certified"])
     assert result.status is Status.TIMED_OUT
     assert 0 < certified == result.n_directions < 40
+    assert result.missing == 40 - certified
+    assert f"{result.missing} of 40 directions are missing" in result.message
     assert [each.n_directions for each in seen] == [certified]
     found = unit(result.activation_gradients[:, :certified].T.double())
     cosines = (found @ unit(truth.activation_gradients.T.double()).T).abs()
