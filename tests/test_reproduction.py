@@ -1,0 +1,62 @@
+"""Ours beside the paper's: which cell is which, and what a verdict says."""
+
+import pandas as pd
+import pytest
+
+from analysis.reproduction import accuracy_verdict, papers, psnr_verdict
+from analysis.tables import table9, table10, table11
+
+
+def cells(**columns: list[float]) -> pd.DataFrame:
+    """Four batches a cell, the last not fully recovered."""
+    frame = pd.DataFrame(columns).merge(pd.DataFrame({"k": range(4)}), how="cross")
+    return frame.assign(
+        psnr=100.0 + frame["k"],
+        recovered=[1.0, 1.0, 1.0, 0.95] * (len(frame) // 4),
+        seconds=0.5,
+        gradient_median=1e-4,
+    )
+
+
+@pytest.mark.parametrize("table", ["table4", "table9", "table10", "table11"])
+def test_the_papers_values_are_shares_and_decibels(table):
+    values = papers(table)
+    assert values["accuracy"].between(80, 100).all()
+    assert values.drop(columns="accuracy").notna().all(axis=None)
+    assert not values.duplicated(subset=values.columns[:2]).any()
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "paper", "verdict"),
+    [(100, 100, 99, "equal"), (100, 100, 63, "better"), (50, 100, 99, "worse")],
+)
+def test_shares_are_compared_by_their_interval(right, n, paper, verdict):
+    assert accuracy_verdict(right, n, paper) == verdict
+
+
+def test_means_are_compared_by_their_interval():
+    psnr = pd.Series([99.0, 101.0] * 50)
+    assert psnr_verdict(psnr, 100.1) == "equal"
+    assert psnr_verdict(psnr, 99.0) == "better"
+    assert psnr_verdict(psnr, 101.0) == "worse"
+
+
+def test_cells_stand_beside_the_papers():
+    results = cells(**{"fedavg.learning_rate": [0.1, 0.001]})
+    rows = table11.table(results).set_index("eta")
+    assert list(rows.index) == ["0.1", "0.001"]
+    assert rows.loc["0.1", "PSNR: paper"] == "119.3"
+    assert rows.loc["0.1", "PSNR"] == "worse"
+    assert rows.loc["0.001", "PSNR"] == "better"
+    assert rows.loc["0.1", "ours "] == "3/4"
+
+
+def test_full_batches_are_mini_batches_of_all():
+    batches = {"fedavg.epochs": [5, 20], "fedavg.batch_size": [None, 5], "batch_size": [20, 20]}
+    rows = table10.table(cells(**batches))
+    assert rows[["E", "mini_batch"]].to_numpy().tolist() == [["5", "20"], ["20", "5"]]
+
+
+def test_noise_is_given_in_units_of_the_gradient():
+    results = cells(**{"defense.max_norm": [1.0, 1.0], "defense.noise_std": [0.0, 5e-5]})
+    assert list(table9.table(results)["sigma / |g|"]) == ["0", "0.5"]
