@@ -44,10 +44,6 @@ of them are not, of root mean square sqrt(2), and a normal density is 0.56 near 
 EXPECTED_SMALL = 1e-4
 """How many entries smaller than the largest zero are expected in the whole of dL/dZ."""
 
-SOME_STATES = 0.05
-"""Share of the neurons whose state may be wrong in a noisy update for any other reason: local steps
-that switch them, and fits that follow a wrong one."""
-
 
 @dataclass(frozen=True)
 class Noise:
@@ -89,7 +85,7 @@ class Noise:
         """
         if not self.white:
             return torch.zeros_like(directions[0])
-        return SOME_STATES + NEAR_ZERO * self.zero * self.angle(directions)
+        return NEAR_ZERO * self.zero * self.angle(directions)
 
 
 def rounding_noise(spread: Tensor, singular_values: Tensor, remainder: float) -> Noise:

@@ -5,7 +5,7 @@ from torch import Tensor
 from spear.inversion.factorization import Factorization
 from spear.reconstruction import Status
 
-FOLLOWED = 0.01
+FOLLOWED = 0.02
 """Share of a sample's neurons that may seem inactive without being so, beside those that noise
 hides: mini-batches may leave a sample out until the weights have changed."""
 
