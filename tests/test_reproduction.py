@@ -1,13 +1,15 @@
 """Ours beside the paper's: which cell is which, and what a verdict says."""
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
 from analysis.reproduction import accuracy_verdict, papers, psnr_verdict
-from analysis.tables import table9, table10, table11
+from analysis.tables import table3, table4, table9, table10, table11
 
 
-def cells(**columns: list[float]) -> pd.DataFrame:
+def cells(**columns: list[Any]) -> pd.DataFrame:
     """Four batches a cell, the last not fully recovered."""
     frame = pd.DataFrame(columns).merge(pd.DataFrame({"k": range(4)}), how="cross")
     return frame.assign(
@@ -18,11 +20,11 @@ def cells(**columns: list[float]) -> pd.DataFrame:
     )
 
 
-@pytest.mark.parametrize("table", ["table4", "table9", "table10", "table11"])
+@pytest.mark.parametrize("table", ["table3", "table4", "table9", "table10", "table11"])
 def test_the_papers_values_are_shares_and_decibels(table):
     values = papers(table)
     assert values["accuracy"].between(80, 100).all()
-    assert values.drop(columns="accuracy").notna().all(axis=None)
+    assert values.drop(columns="lpips", errors="ignore").notna().all(axis=None)
     assert not values.duplicated(subset=values.columns[:2]).any()
 
 
@@ -60,3 +62,15 @@ def test_full_batches_are_mini_batches_of_all():
 def test_noise_is_given_in_units_of_the_gradient():
     results = cells(**{"defense.max_norm": [1.0, 1.0], "defense.noise_std": [0.0, 5e-5]})
     assert list(table9.table(results)["sigma / |g|"]) == ["0", "0.5"]
+
+
+def test_layers_and_data_sets_stand_beside_the_papers():
+    exact = {"mae": 1e-8, "lpips": 1e-9, "exact": True}
+    layers = cells(**{"attack.layer": [1, 2, 3, 4, 5]}).assign(**exact)
+    rows = table4.table(layers).set_index("layer")
+    assert rows.loc["5", ["accuracy: paper", "ours ", "time: paper"]].tolist() == [
+        "83 %", "4/4", "70 min",
+    ]  # fmt: skip
+    rows = table3.table(cells(dataset=["mnist", "cifar10"]).assign(**exact)).set_index("data set")
+    assert rows.loc["mnist", "PSNR: paper"] == "99.1 ± 13.2"
+    assert list(rows.index) == ["mnist", "cifar10"]
