@@ -46,6 +46,8 @@ class Observation:
 
     def to(self, device: torch.device | str) -> "Observation":
         """The same observation on another device."""
+        if all(getattr(self, name).device == torch.device(device) for name in _PARTS):
+            return self
         return Observation(
             self.weight.to(device),
             self.bias.to(device),

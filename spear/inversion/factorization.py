@@ -87,10 +87,10 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
     gradient = observation.weight_gradient[active]
     if gradient.shape[0] == 0:
         return Status.ZERO_GRADIENT
-    floor = rounding_floor(gradient)
+    dtype, gradient = gradient.dtype, widened(gradient)
+    floor = rounding_floor(gradient, dtype)
     # Clients compute in float32, whatever their gradient was converted to.
-    client_floor = floor * max(1.0, FLOAT32 / torch.finfo(gradient.dtype).eps)
-    gradient = widened(gradient)
+    client_floor = floor * max(1.0, FLOAT32 / torch.finfo(dtype).eps)
     left_vectors, singular_values = left_spectrum(gradient, floor, at_least=rank or 0)
     if rank is None:
         rank = _estimate_rank(gradient, singular_values, floor)

@@ -34,14 +34,19 @@ def estimate_rank(singular_values: Tensor, floor: float) -> int | None:
     return int(gaps[-1]) + 1 if gaps.numel() else None
 
 
-def rounding_floor(gradient: Tensor) -> float:
+def rounding_floor(gradient: Tensor, dtype: torch.dtype | None = None) -> float:
     """Largest singular value to expect of the rounding errors in `gradient` (m x n).
 
     Independent errors of u |G_ij| have a largest singular value of about
     u |G|_F (sqrt m + sqrt n) / sqrt(m n), with u the unit roundoff of the gradient's dtype (but
     not below float64's, in which the decomposition is computed).
+
+    Args:
+        gradient: G.
+        dtype: that it had, if it was converted since.
     """
     m, n = gradient.shape
-    roundoff = max(torch.finfo(gradient.dtype).eps, torch.finfo(torch.float64).eps) / 2
+    precision = torch.finfo(dtype or gradient.dtype).eps
+    roundoff = max(precision, torch.finfo(torch.float64).eps) / 2
     norm = float(torch.linalg.vector_norm(gradient, dtype=torch.float64))
     return roundoff * norm * (m**0.5 + n**0.5) / (m * n) ** 0.5

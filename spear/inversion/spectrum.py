@@ -8,7 +8,7 @@ from spear.inversion.columns import columns, left_multiply, right_multiply
 NOISE_VALUES = 8
 """Singular values to compute beyond those of the signal, to see the noise behind it."""
 
-FIRST_SKETCH = 64
+FIRST_SKETCH = 32
 """Random combinations of columns to begin with."""
 
 LARGEST_SKETCH = 4
