@@ -33,6 +33,7 @@ format: install
 
 benchmark: install
 	$(BIN)/python -m benchmarks.samplers
+	$(BIN)/python -m benchmarks.large_layers
 
 # One environment from the lock, made anew when the lock changes; the checkout is linked into it.
 $(STAMP):
