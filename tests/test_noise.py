@@ -66,6 +66,16 @@ class TestRank:
     def test_noise_alone_has_rank_zero(self, seed):
         assert white_noise_rank(torch.linalg.svdvals(white(150, 500, seed)), 150, 500) == 0
 
+    def test_a_gap_inside_the_signal_is_not_its_end(self):
+        signal = low_rank(1, 200, 800) * 1e3 + low_rank(9, 200, 800, seed=5)
+        observation = Observation(
+            weight=white(200, 800),
+            bias=torch.zeros(200, dtype=torch.float64),
+            weight_gradient=signal + white(200, 800),
+            bias_gradient=signal.sum(dim=1),
+        )
+        assert factorized(observation).b == 10
+
     def test_a_gradient_of_full_rank_is_not_taken_for_noise(self):
         matrix = low_rank(100, 100, 300)
         assert white_noise_rank(torch.linalg.svdvals(matrix), 100, 300) is None

@@ -113,11 +113,12 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
 
 
 def _estimate_rank(gradient: Tensor, singular_values: Tensor, floor: float) -> int | None:
-    """The rank by a gap, or else by white noise behind it."""
+    """The rank by a gap or by the white noise behind it; a gap inside the signal is no end of it."""
     by_gap = estimate_rank(singular_values, floor)
-    if by_gap is not None or len(singular_values) < min(gradient.shape):
+    if len(singular_values) < min(gradient.shape):
         return by_gap
-    return white_noise_rank(singular_values, *gradient.shape)
+    by_noise = white_noise_rank(singular_values, *gradient.shape)
+    return max((rank for rank in (by_gap, by_noise) if rank is not None), default=None)
 
 
 def _noise(
