@@ -113,12 +113,18 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
 
 
 def _estimate_rank(gradient: Tensor, singular_values: Tensor, floor: float) -> int | None:
-    """The rank by a gap or by the white noise behind it; a gap inside the signal is no end of it."""
+    """The rank by a gap, or by white noise: where there is no gap, or where one is in the signal.
+
+    Noise that is nearly white has a few values above the law; they do not count.
+    """
     by_gap = estimate_rank(singular_values, floor)
     if len(singular_values) < min(gradient.shape):
         return by_gap
     by_noise = white_noise_rank(singular_values, *gradient.shape)
-    return max((rank for rank in (by_gap, by_noise) if rank is not None), default=None)
+    if by_gap is None or by_noise is None:
+        return by_noise if by_gap is None else by_gap
+    behind_gap, edge = float(singular_values[by_gap]), float(singular_values[by_noise])
+    return by_noise if behind_gap > NEARLY_WHITE * edge else by_gap
 
 
 def _noise(
