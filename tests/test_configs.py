@@ -60,8 +60,11 @@ def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
     first = [f"{o.key_or_group}={next(o.sweep_string_iterator())}" for o in sweeps]
     if "SPEAR_DATA" not in os.environ:  # then on data that are always there
         first = [each for each in first if not each.startswith("dataset")] + ["dataset=faces"]
+    small = ["n_batches=1", "batch_size=2"]
+    if not any(each.startswith("network.width") for each in first):
+        small.append("network.width=50")
     spear = Command(tmp_path / "out", monkeypatch, capfd)
-    outcome = spear(f"experiment={name}", "hydra.mode=RUN", *first, "n_batches=1", "batch_size=2")
+    outcome = spear(f"experiment={name}", "hydra.mode=RUN", *first, *small)
     assert outcome.code == 0, outcome.error
     written = next(Path(tmp_path).rglob("summary.json"))
     assert written.parents[1].name == name
