@@ -166,10 +166,10 @@ def fits(cells: pd.DataFrame) -> pd.DataFrame:
         convention, name, tolerance = cast(tuple[str, str, float], keys)
         groups.append((convention, name, f"{tolerance:g}" if tolerance else "", group))
     groups = _best(groups)
-    for convention, loose in cells.query("directions == @LOOSE").groupby("convention", sort=False):
+    for chosen, loose in cells.query("directions == @LOOSE").groupby("convention", sort=False):
         best = [_best_tolerance(each) for _, each in loose.groupby("sigma")]
         tolerances = ", ".join(f"{each['tolerance'].iloc[0]:g}" for each in best)
-        groups.append((str(convention), LOOSE, tolerances, pd.concat(best)))
+        groups.append((str(chosen), LOOSE, tolerances, pd.concat(best)))
     rows = [_row(*each) for each in groups]
     return pd.DataFrame(rows).sort_values("rms [dB]", kind="stable")
 
@@ -192,7 +192,7 @@ def _best_tolerance(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rms(cells: pd.DataFrame, readout: str = READOUTS[0]) -> float:
-    return float((cells[readout] - cells["psnr"]).square().mean() ** 0.5)
+    return float(((cells[readout] - cells["psnr"]) ** 2).mean() ** 0.5)
 
 
 def _row(convention: str, name: str, tolerance: str, cells: pd.DataFrame) -> dict[str, object]:
