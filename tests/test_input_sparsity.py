@@ -9,6 +9,7 @@ from torch import Tensor
 from spear.client import Client
 from spear.datasets.embedded import Digits, Faces
 from spear.errors import ConfigError
+from spear.identifiability import determined_by_zeros
 from spear.inversion.inputs.attack import SpearInput
 from spear.inversion.inputs.descent import Descent
 from spear.inversion.inputs.pool import InputPool
@@ -112,13 +113,18 @@ def test_algorithm_1_transposed():
 
 
 def test_linear_programs_find_what_the_sphere_does_not():
-    """Most inputs are on for all samples, and these have nearly the same there."""
-    inputs, gradients = behind_relu(6, n=120)
-    inputs[:80] = 0.1 * inputs[:80] + 3.0
-    observation = observation_of(inputs, gradients)
-    without = SpearInput(search=Descent(programs=0), max_rounds=9)(observation)
-    assert without.n_directions < 6
-    found = SpearInput(search=Descent(), max_rounds=9)(observation)
+    """Biases dominate, as behind several layers at initialisation: most inputs are on for all
+    samples or off for all."""
+    generator = torch.Generator().manual_seed(0)
+    spread, biases = (
+        torch.randn(200, 8, generator=generator),
+        torch.randn(200, 1, generator=generator),
+    )
+    inputs = (0.2 * spread + biases).relu()
+    observation = observation_of(inputs, behind_relu(8)[1])
+    without = SpearInput(search=Descent(programs=0), max_rounds=12)(observation)
+    assert without.n_directions < 8
+    found = SpearInput(search=Descent(), max_rounds=12)(observation)
     assert found.status == Status.EXACT
     assert error(found, inputs) < 1e-4
 
@@ -236,10 +242,22 @@ def test_impossible_settings(settings_, message):
 
 
 def test_impossible_programs():
-    with pytest.raises(ConfigError, match="attack.search.programs is -1"):
+    with pytest.raises(ConfigError, match=r"attack\.search\.programs is -1"):
         Descent(programs=-1)
 
 
 def test_the_rank_may_be_given():
     inputs, gradients = behind_relu(5)
     assert SpearInput(rank=5)(observation_of(inputs, gradients)).status == Status.EXACT
+
+
+def test_what_the_zeros_determine():
+    inputs, _ = behind_relu(6, n=150)
+    assert determined_by_zeros(inputs.T).all()
+    inputs[:, 0] = inputs[:, 0] + 0.5
+    for zeros, enough in ((5, False), (60, True)):  # five have rank b - 1 and nothing to spare
+        few = inputs.clone()
+        few[:zeros, 0] = 0.0
+        few[zeros, 0] = 0.5
+        assert determined_by_zeros(few.T)[0] == enough
+        assert determined_by_zeros(few.T)[1:].all()

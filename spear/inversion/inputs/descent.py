@@ -3,15 +3,15 @@
 *On the sphere*, by iteratively reweighted least squares as for dL/dZ (`spear.inversion.irls`), but
 one-sided: an input that comes out of a ReLU is never negative, so that a negative entry of R^T p
 should become a zero and a large positive one need not. Its weight is multiplied by
-exp(-beta clip(x_j / std x, -2, 2)), with the sign of p that makes s . p > 0. Where about half of the
-inputs are zeros, nearly every start arrives at a true direction.
+exp(-beta clip(x_j / std x, -2, 2)), with the sign of p that makes s . p > 0. Where about half of
+the inputs are zeros, nearly every start arrives at a true direction.
 
 *By linear programs*, where most inputs are on for all samples or off for all, as behind several
-layers at initialisation. All p_i lie in the polytope {p : R^T p >= 0, s . p = 1}. They are vertices
-of it, and more than that: a vertex has b - 1 active half-spaces, a true one as many as it has zeros,
-so that many more linear objectives end there. Each program starts from a random objective, and
-goes on with weights 1 / (x_j + e) (Candes, Wakin and Boyd, "Enhancing sparsity by reweighted l1
-minimization", 2008). To find what is missing, the first objective is the same on all known p_i.
+layers at initialisation. All p_i lie in the polytope {p : R^T p >= 0, s . p = 1} and are vertices
+of it. Others have b - 1 active half-spaces, a true one has as many as it has zeros, so that many
+more linear objectives end there. Each start is a program of random objective, followed by some with
+the weights 1 / (x_j + e) (Candes, Wakin and Boyd, "Enhancing sparsity by reweighted l1
+minimization", 2008). To find what is missing, the first objective is zero on some of the known p_i.
 """
 
 import numpy as np

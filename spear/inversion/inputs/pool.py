@@ -3,17 +3,17 @@
 A direction p is kept if its zeros on R^T determine it even without any one of them
 (`spear.inversion.refinement.is_determined`) and if, at the scale s . p = 1, no input is negative.
 
-*The first test is a proof with probability one.* Let p = sum_i a_i p_i mix the t >= 2 samples in T.
-R^T p is zero on the rows where all samples in T are, which have rank b - t at most, and on rows
-where sum_i a_i x_i = 0 though not all of these x_i are zero. If the preceding layer's weights have a
-density (as at initialisation) and its inputs are independent, the rows of X are independent, each
+*The first test is a proof with probability one.* Let p = sum_i a_i p_i mix the t >= 2 samples in
+T. R^T p is zero on the rows where all samples in T are, which have rank b - t at most, and on rows
+where sum_i a_i x_i = 0 though not all of these x_i are zero. If the preceding layer's weights have
+a density (as at initialisation) and its inputs are independent, the rows of X are independent, each
 with a density on its support; the t - 1 degrees of freedom of a then satisfy t - 1 such equations
 and never one more. To reach rank b - 1 all of them are needed, so that each carries a dimension
 alone, and without any of them the zeros do not determine p.
 
-*The second test* costs nothing and is independent of the first: a mixture of nonnegative inputs with
-coefficients of both signs would have to be nonnegative everywhere. It also tells where the premises
-fail, for instance at a layer whose inputs come out of no ReLU.
+*The second test* costs nothing and is independent of the first: a mixture of nonnegative inputs
+with coefficients of both signs would have to be nonnegative everywhere. It also tells where the
+premises fail, for instance at a layer whose inputs come out of no ReLU.
 """
 
 import torch

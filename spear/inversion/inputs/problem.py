@@ -1,9 +1,9 @@
 """The transposed problem: the inputs X are the sparse factor (Sec. 3.2, input sparsity).
 
-dL/dW = L R with X^T = Q^-1 R and dL/dZ = L Q (Theorem 3.2). Transposed, X = R^T P with P = Q^-T: R^T
-takes the place of L, and the columns p_i of P take that of the q_i. Theorem 3.3 holds with these
-names exchanged: the kernel of b - 1 rows of R^T on which x_i vanishes, of rank b - 1, is spanned by
-p_i. Here R^T is the whitened factor, so that |R^T p| is the same for every unit vector p.
+dL/dW = L R with X^T = Q^-1 R and dL/dZ = L Q (Theorem 3.2). Transposed, X = R^T P with P = Q^-T:
+R^T takes the place of L, and the columns p_i of P take that of the q_i. Theorem 3.3 holds with
+these names exchanged: the kernel of b - 1 rows of R^T on which x_i vanishes, of rank b - 1, is
+spanned by p_i. Here R^T is the whitened factor, so that |R^T p| is the same for every unit p.
 
 The scale is easier than that of the q_i (Theorem 3.5): s = L^+ dL/db = sum_i q_i = Q 1, and so
 P^T s = Q^-1 Q 1 = 1. Every column has s . p_i = 1, whatever the others are.
