@@ -85,12 +85,17 @@ class Client:
         gradients = self.fedavg.update(self.network, self.loss, self.defense, batch, generator)
         return Update(self.network, gradients)
 
-    def truth(self, batch: Batch, layer: int) -> Truth:
+    def truth(self, batch: Batch, layer: int, update: Update | None = None) -> Truth:
         """What the attack on `layer` should find: that layer's inputs and dL/dZ, for scoring only.
 
-        dL/dZ is that of the undefended first step; a defense or further local steps may change it.
+        Args:
+            batch: the private batch.
+            layer: the attacked linear layer, counted from 1.
+            update: what was shared of it, to learn which dL/dZ that shows where a defense or
+                further local steps have changed it.
         """
-        attacked = linear_layer(self.network, layer).module
+        found = linear_layer(self.network, layer)
+        attacked, name = found.module, found.name
         seen: dict[str, Tensor] = {}
 
         def record(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -107,4 +112,7 @@ class Client:
             self.network.zero_grad()
         gradient = seen["pre_activations"].grad
         assert gradient is not None
-        return Truth(seen["inputs"], gradient.T.contiguous(), batch.labels)
+        shared = update.gradients.get(f"{name}.weight") if update else None
+        if shared is not None and not shared.isfinite().all():
+            shared = None
+        return Truth(seen["inputs"], gradient.T.contiguous(), batch.labels, shared)

@@ -21,7 +21,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "layer": str(layer),
-                "sparse": SPARSITIES[attack],
+                "sparse": SPARSITIES[str(attack)],
                 "exact": f"{proven.sum()}/{len(batches)}",
                 "MAE": f"{batches['mae'].mean():.2e}",
                 "seconds": duration(float(batches["seconds"].median())),

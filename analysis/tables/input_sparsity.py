@@ -25,7 +25,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                 "L": str(job["network.depth"]),
                 "b": str(job["batch_size"]),
                 "exact": f"{proven.sum()}/{len(batches)}",
-                "found": f"{batches['n_directions'].mean():.1f}",
+                "found": f"{batches['details.found'].mean():.1f}",
                 "MAE": f"{batches['mae'].mean():.2e}",
                 "seconds": duration(float(batches["seconds"].median())),
             }

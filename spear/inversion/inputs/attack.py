@@ -66,7 +66,7 @@ class SpearInput:
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
-        """See `spear.attack.Attack`. `details` has rounds, starts and directions."""
+        """See `spear.attack.Attack`. `details` has rounds, starts and found directions."""
         start = time.perf_counter()
         with torch.no_grad():
             problem = transposed(observation.to(self.device), self.rank)
@@ -124,7 +124,11 @@ def _assemble(
         submatrices=spent.submatrices,
         seconds=time.perf_counter() - start,
         status=spent.otherwise if status == Status.PARTIAL else status,
-        details={"rounds": float(spent.rounds), "starts": float(spent.starts)},
+        details={
+            "rounds": float(spent.rounds),
+            "starts": float(spent.starts),
+            "found": float(len(pool)),
+        },
     )
 
 
