@@ -17,6 +17,7 @@ GROUPS = ("dataset", "network", "attack", "defense", "fedavg", "tracking")
 WITHIN = {
     "attack/sampler": ["attack=spear"],
     "attack/kernels": ["attack=spear_noisy"],
+    "attack/search": ["attack=spear_input"],
     "attack/settings": ["attack=spear_irls"],
 }
 """Groups within a group, and the choice there that has them."""

@@ -13,6 +13,7 @@ from spear.inversion.candidates import CandidatePool
 from spear.inversion.factorization import Factorization
 from spear.inversion.recovery import Found, recover
 from spear.inversion.selection import Selection, greedy_filter
+from spear.networks import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 
@@ -53,6 +54,7 @@ class SamplingAttack(ABC):
                 f"attack.rank is {rank}; expected at least 1, or null for an estimate."
             )
         self.layer = layer
+        self.sparsity = Sparsity.GRADIENT
         self.p_false_reject = p_false_reject
         self.max_submatrices = max_submatrices
         self.time_limit = time_limit
