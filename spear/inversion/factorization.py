@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.columns import columns, left_multiply, right_multiply, widened
+from spear.inversion.columns import columns, left_multiply, right_multiply, row_norms, widened
 from spear.inversion.noise import (
     NEARLY_WHITE,
     Noise,
@@ -84,7 +84,9 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
         The factorisation, or the status that says why there is none (`ZERO_GRADIENT`, `FULL_RANK`).
     """
     active = observation.weight_gradient.ne(0).any(dim=1)
-    gradient = observation.weight_gradient[active]
+    gradient = observation.weight_gradient
+    if not active.all():
+        gradient = gradient[active]
     if gradient.shape[0] == 0:
         return Status.ZERO_GRADIENT
     dtype, gradient = gradient.dtype, widened(gradient)
@@ -107,7 +109,7 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
         bias_coordinates=left.T @ bias_gradient / left.shape[0],
         projected_weight=right_multiply(observation.weight, right),
         bias=observation.bias.to(torch.float64),
-        weight_norms=torch.linalg.vector_norm(observation.weight, dim=1, dtype=torch.float64),
+        weight_norms=row_norms(observation.weight),
         active=active,
     )
 
