@@ -6,7 +6,7 @@ The paper's values are in `analysis/paper/`, a file a table, copied from its tex
 from pathlib import Path
 
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
 PAPER = Path(__file__).parent / "paper"
 
@@ -29,10 +29,15 @@ def accuracy_verdict(right: int, n: int, paper: float) -> str:
     return "better" if 100 * right / n > paper else "worse"
 
 
-def psnr_verdict(psnr: pd.Series, paper: float) -> str:
-    """Better, equal within the 95 % interval of our mean, or worse."""
-    difference, error = psnr.mean() - paper, 1.96 * psnr.std() / len(psnr) ** 0.5
-    if abs(difference) <= error:
+def half_width(values: pd.Series) -> float:
+    """Half the 95 % confidence interval of the mean of a few batches (Student's t); NaN for one."""
+    return float(t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5)
+
+
+def mean_verdict(values: pd.Series, paper: float) -> str:
+    """Better (larger), equal within the 95 % interval of our mean, or worse."""
+    difference = values.mean() - paper
+    if abs(difference) <= half_width(values):
         return "equal"
     return "better" if difference > 0 else "worse"
 
@@ -61,7 +66,7 @@ def beside(batches: pd.DataFrame, keys: dict[str, str], table: str) -> pd.DataFr
                 **{key: f"{cell[key]:g}" for key in keys},
                 "PSNR: paper": f"{cell['psnr']:.1f}",
                 "ours": f"{ours['psnr'].mean():.1f} ± {ours['psnr'].std():.1f}",
-                "PSNR": psnr_verdict(ours["psnr"], cell["psnr"]),
+                "PSNR": mean_verdict(ours["psnr"], cell["psnr"]),
                 "accuracy: paper": f"{cell['accuracy']:.0f} %",
                 "ours ": f"{right}/{n}",
                 "accuracy": accuracy_verdict(right, n, cell["accuracy"]),
