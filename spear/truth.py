@@ -32,3 +32,11 @@ class Truth:
         step = -(-self.inputs.shape[1] // MOST_COLUMNS)
         gradient = self.activation_gradients @ self.inputs[:, ::step]
         return gradient.abs().median().item()
+
+    def least_sparsity(self) -> float:
+        """Least share of zeros in a column of dL/dZ, in [0, 1]: "minimum column sparsity" (Fig. 7).
+
+        All m neurons count, those that no sample activates among them.
+        """
+        zeros = (self.activation_gradients == 0).sum(dim=0)
+        return zeros.min().item() / len(self.activation_gradients)
