@@ -16,6 +16,7 @@ from spear.inversion.irls.search import Settings
 GROUPS = ("dataset", "drawing", "network", "attack", "defense", "fedavg", "tracking")
 WITHIN = {
     "attack/sampler": ["attack=spear"],
+    "attack/kernels": ["attack=spear_noisy"],
     "attack/search": ["attack=spear_input"],
     "attack/settings": ["attack=spear_irls"],
 }

@@ -6,7 +6,16 @@ import pandas as pd
 import pytest
 
 from analysis.reproduction import accuracy_verdict, half_width, mean_verdict, papers
-from analysis.tables import table3, table4, table8, table9, table10, table11
+from analysis.tables import (
+    table3,
+    table4,
+    table8,
+    table9,
+    table9_sampling,
+    table9_scales,
+    table10,
+    table11,
+)
 
 
 def cells(**columns: list[Any]) -> pd.DataFrame:
@@ -75,6 +84,32 @@ def test_noise_is_given_in_units_of_the_gradient():
     rows = table9.table(results)
     assert list(rows["sigma / |g|"]) == ["0", "0.5"]
     assert set(rows["ours "]) == {"3/4"}
+
+
+def test_three_scales_of_the_noise():
+    on_mean = cells(**{"defense.max_norm": [1.0, 1.0], "defense.noise_std": [0.0, 5e-5]})
+    multiples = cells(**{"defense.max_norm": [1.0, 2.0], "defense.noise_multiplier": [1e-4, 1e-4]})
+    results = pd.concat(
+        [
+            on_mean.assign(defense="dpsgd"),
+            multiples.assign(defense="dpsgd_each"),
+            multiples.assign(defense="dpsgd_opacus"),
+        ]
+    ).assign(batch_size=25, directions_near=25)
+    rows = table9_scales.table(results)
+    assert list(rows["sigma is"].unique()) == ["on the mean", "on each example", "on the sum"]
+    assert list(rows["noise / |g|"]) == ["0", "0.5", "0.2", "0.4", "0.04", "0.08"]
+    assert list(rows["PSNR: paper"][-2:]) == ["29.7", "28.7"]
+
+
+def test_sampling_stands_beside_the_descent():
+    results = cells(
+        **{"defense.noise_multiplier": [5e-6] * 2, "attack": ["spear_noisy", "spear_irls"]}
+    )
+    rows = table9_sampling.table(results.assign(submatrices=[3e7] * 4 + [0] * 4))
+    assert rows.loc[0, ["PSNR: paper", "sampling", "found by descent", "sampled"]].tolist() == [
+        "42.0", "101.5", "3/4", "3.0e7",
+    ]  # fmt: skip
 
 
 def test_layers_and_data_sets_stand_beside_the_papers():

@@ -7,7 +7,8 @@ from spear.inversion.inputs.problem import InputProblem
 from spear.inversion.inputs.search import Drawn
 from spear.inversion.refinement import FIRST_TOLERANCE
 from spear.inversion.samplers import InformationSetSampler, Sampler
-from spear.inversion.spear import FIRST_CHUNK, largest_chunk
+from spear.inversion.sampling import FIRST_CHUNK
+from spear.inversion.spear import largest_chunk
 
 SEARCH_DTYPE = torch.float32
 
