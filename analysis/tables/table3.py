@@ -7,9 +7,15 @@ directions right; seconds: median of ours on one thread, the paper's on a GPU.
 import pandas as pd
 
 from analysis.measures import duration
-from analysis.reproduction import accuracy_verdict, papers, psnr_verdict
+from analysis.reproduction import accuracy_verdict, mean, mean_verdict, papers, share
 
 EXPERIMENTS = ("table3",)
+KEYS = {"dataset": "dataset"}
+COMPARED = {
+    "psnr": mean("psnr"),
+    "lpips": mean("lpips", higher_is_better=False),
+    "accuracy": share("exact"),
+}
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
@@ -25,7 +31,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                 "data set": paper["dataset"],
                 "PSNR: paper": f"{paper['psnr']:.1f} ± {paper['psnr_interval']:.1f}",
                 "ours": f"{ours['psnr'].mean():.1f} ± {ours['psnr'].std():.1f}",
-                "PSNR": psnr_verdict(ours["psnr"], paper["psnr"]),
+                "PSNR": mean_verdict(ours["psnr"], paper["psnr"]),
                 "LPIPS: paper": f"{paper['lpips']:.2g}",
                 "ours ": f"{ours['lpips'].mean():.2g}",
                 "accuracy: paper": f"{paper['accuracy']:g} %",
