@@ -53,9 +53,13 @@ def _batches(folder: Path) -> pd.DataFrame:
     return pd.concat([batches, details.add_prefix("details."), constant], axis=1)
 
 
-def _flat(nested: dict[str, Any]) -> dict[str, Any]:
+def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested keys, dotted."""
-    flat: dict[str, Any] = pd.json_normalize(nested).to_dict("records")[0]  # type: ignore[assignment]
+    flat = {}
+    for key, value in nested.items():
+        flat |= (
+            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
     return flat
 
 
