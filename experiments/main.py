@@ -17,7 +17,7 @@ from spear.client import Client, Update
 from spear.datasets import Dataset
 from spear.errors import ConfigError, SpearError
 from spear.metrics import Scoring
-from spear.networks import attackable_layer
+from spear.networks import attackable_layer, linear_layer
 from spear.perceptual import MIN_SIDE, LpipsMetric, load_lpips
 from spear.reconstruction import Reconstruction, Status
 from spear.seeding import Stream, batch_generator, batch_seed
@@ -38,7 +38,7 @@ def run(config: DictConfig, job: Job) -> None:
     ).to(config.device)
     client = Client(network, fedavg=build(config, "fedavg"), defense=build(config, "defense"))
     attack: Attack = build(config, "attack")
-    attackable_layer(network, attack.layer)
+    attackable_layer(network, attack.layer, attack.sparsity)
     scoring = Scoring(dataset, lpips_for(dataset, config), first_layer=attack.layer == 1)
 
     for k in job.batches():
@@ -59,11 +59,11 @@ def breach(
 ) -> tuple[Reconstruction, str]:
     """What the attacker makes of the client's update, or nothing and the reason why."""
     try:
-        observation = update.observe(attack.layer)
+        observation = update.observe(attack.layer, attack.sparsity)
         seed = batch_seed(config.seed, k, Stream.ATTACK)
         return attack(observation, seed=seed, progress=job.progress), ""
     except SpearError as error:
-        layer = attackable_layer(update.network, attack.layer).module
+        layer = linear_layer(update.network, attack.layer).module
         m, n = layer.weight.shape
         return Reconstruction.empty(m, n, Status.FAILED), str(error)
 
