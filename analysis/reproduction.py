@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
 PAPER = Path(__file__).parent / "paper"
 
@@ -58,16 +58,16 @@ def accuracy_verdict(right: int, n: int, paper: float) -> str:
 
 
 def mean_verdict(values: pd.Series, paper: float) -> str:
-    """Better (higher), equal within the 95 % interval of our mean, or worse."""
-    difference, error = values.mean() - paper, half_width(values)
-    if abs(difference) <= error:
+    """Better (larger), equal within the 95 % interval of our mean, or worse."""
+    difference = values.mean() - paper
+    if abs(difference) <= half_width(values):
         return "equal"
     return "better" if difference > 0 else "worse"
 
 
 def half_width(values: pd.Series) -> float:
-    """Half of the 95 % interval of a mean over batches."""
-    return float(1.96 * values.std() / len(values) ** 0.5)
+    """Half the 95 % confidence interval of the mean of a few batches (Student's t); NaN for one."""
+    return float(t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5)
 
 
 def cell_of(ours: pd.DataFrame, paper: pd.Series, keys: dict[str, str]) -> pd.DataFrame:
