@@ -12,7 +12,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
+from matplotlib.figure import Figure
 
+from analysis import style
 from analysis.publish import RESULTS
 from analysis.summaries import load_batches
 
@@ -20,12 +22,15 @@ Write = Callable[[ModuleType, pd.DataFrame, Path], list[Path]]
 """Shows a module's results in files `<path>.*` and tells which."""
 
 
+def names(package: ModuleType) -> list[str]:
+    """The names of a package's modules; none is imported."""
+    found = [each.name for each in pkgutil.iter_modules(package.__path__)]
+    return [name for name in found if name != "__main__"]
+
+
 def modules(package: ModuleType) -> dict[str, ModuleType]:
     """The modules of a package by name."""
-    names = [each.name for each in pkgutil.iter_modules(package.__path__)]
-    return {
-        name: import_module(f"{package.__name__}.{name}") for name in names if name != "__main__"
-    }
+    return {name: import_module(f"{package.__name__}.{name}") for name in names(package)}
 
 
 def load(experiments: tuple[str, ...], root: Path) -> pd.DataFrame:
@@ -54,6 +59,13 @@ def origin(results: pd.DataFrame) -> str:
     threads = "/".join(str(each) for each in sorted(results["hardware.threads"].unique()))
     commits = ", ".join(sorted(str(each)[:7] for each in results["git_sha"].unique()))
     return f"Measured on {cpus}, {threads} thread{'s' * (threads != '1')}, commit {commits}"
+
+
+def drawn(module: ModuleType, results: pd.DataFrame) -> Figure:
+    """A module's figure, signed with its origin; to be called and saved in `style.applied`."""
+    figure: Figure = module.draw(results)
+    style.sign(figure, origin(results))
+    return figure
 
 
 def render(package: ModuleType, write: Write, arguments: list[str] | None = None) -> None:
