@@ -29,7 +29,7 @@ def modules(package: ModuleType) -> dict[str, ModuleType]:
 
 
 def load(experiments: tuple[str, ...], root: Path) -> pd.DataFrame:
-    """The batches of some experiments, one after the other.
+    """The batches of some experiments, one after the other; no rows for none (theory alone).
 
     Raises:
         FileNotFoundError: one of them has no results below `root`.
@@ -43,15 +43,17 @@ def load(experiments: tuple[str, ...], root: Path) -> pd.DataFrame:
                 f"experiment={experiment}`, then `python -m analysis.publish outputs/{experiment}`."
             )
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def origin(results: pd.DataFrame) -> str:
-    """On what, and by which code, the results were measured."""
+    """On what, and by which code, the results were measured, if they were."""
+    if results.empty:
+        return "Computed from the lemmas, not measured"
     cpus = ", ".join(sorted(results["hardware.cpu"].unique()))
     threads = "/".join(str(each) for each in sorted(results["hardware.threads"].unique()))
     commits = ", ".join(sorted(str(each)[:7] for each in results["git_sha"].unique()))
-    return f"{cpus}, {threads} thread{'s' * (threads != '1')}, commit {commits}"
+    return f"Measured on {cpus}, {threads} thread{'s' * (threads != '1')}, commit {commits}"
 
 
 def render(package: ModuleType, write: Write, arguments: list[str] | None = None) -> None:

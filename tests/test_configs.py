@@ -14,7 +14,11 @@ from experiments.main import CONF
 from spear.inversion.irls.search import Settings
 
 GROUPS = ("dataset", "drawing", "network", "attack", "defense", "fedavg", "tracking")
-WITHIN = {"attack/sampler": ["attack=spear"], "attack/settings": ["attack=spear_irls"]}
+WITHIN = {
+    "attack/sampler": ["attack=spear"],
+    "attack/search": ["attack=spear_input"],
+    "attack/settings": ["attack=spear_irls"],
+}
 """Groups within a group, and the choice there that has them."""
 RUNTIME = {"network": {"input_shape", "n_classes"}}
 FILES = [

@@ -14,20 +14,40 @@ import math
 import pandas as pd
 
 from analysis.measures import duration
-from analysis.reproduction import accuracy_verdict, half_width, mean_verdict, papers
+from analysis.reproduction import (
+    accuracy_verdict,
+    cell_of,
+    half_width,
+    mean,
+    mean_verdict,
+    papers,
+    share,
+)
 
 EXPERIMENTS = ("table3", "table3_imagenet_224", "table3_imagenet_720")
+KEYS = {"dataset": "row"}
+COMPARED = {
+    "psnr": mean("psnr"),
+    "lpips": mean("lpips", higher_is_better=False),
+    "accuracy": share("exact"),
+}
 
 
-def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each data set that we have results of."""
+def prepared(results: pd.DataFrame) -> pd.DataFrame:
+    """With a column `row`, the paper's name for the data set."""
     names = results["dataset"]
     if "dataset.resolution" in results:
         sized = results["dataset.resolution"].notna()
         names = names.mask(sized, names + results["dataset.resolution"].map("_{:.0f}".format))
+    return results.assign(row=names)
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """A row for each data set that we have results of."""
+    results = prepared(results)
     rows = []
     for _, paper in papers("table3").iterrows():
-        ours = results[names == paper["dataset"]]
+        ours = cell_of(results, paper, KEYS)
         if ours.empty:
             continue
         right, n = int(ours["exact"].sum()), len(ours)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spear.inversion.factorization import Factorization
+from spear.inversion.factorization import Decomposition
 from spear.inversion.refinement import FIRST_TOLERANCE, is_determined, refine
 from spear.inversion.zeros import required_active_zeros, zero_pattern
 
@@ -22,7 +22,7 @@ class CandidatePool:
         p_false_reject: p_fr of the sparsity threshold.
     """
 
-    def __init__(self, problem: Factorization, p_false_reject: float) -> None:
+    def __init__(self, problem: Decomposition, p_false_reject: float) -> None:
         self.problem = problem
         self.required = required_active_zeros(problem, p_false_reject)
         self.directions = problem.left.new_zeros(problem.b, 0)

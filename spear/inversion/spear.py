@@ -15,6 +15,7 @@ from spear.inversion.recovery import Found, recover
 from spear.inversion.refinement import FIRST_TOLERANCE
 from spear.inversion.samplers import InformationSetSampler, Sampler
 from spear.inversion.selection import greedy_filter
+from spear.networks import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 
@@ -73,6 +74,7 @@ class Spear:
                 f"attack.rank is {rank}; expected at least 1, or null for an estimate."
             )
         self.layer = layer
+        self.sparsity = Sparsity.GRADIENT
         self.sampler = sampler or InformationSetSampler()
         self.p_false_reject = p_false_reject
         self.max_submatrices = max_submatrices
