@@ -91,8 +91,7 @@ def render(package: ModuleType, write: Write, arguments: list[str] | None = None
     for name in chosen.names or found:
         try:
             results = load(found[name].EXPERIMENTS, chosen.results)
+            said += "".join(f"{path}\n" for path in write(found[name], results, chosen.to / name))
         except FileNotFoundError as error:
             missing += f"{name}: {error}\n"
-        else:
-            said += "".join(f"{path}\n" for path in write(found[name], results, chosen.to / name))
     parser.exit(1 if missing else 0, said + missing)

@@ -39,6 +39,7 @@ def load_batches(root: Path) -> pd.DataFrame:
     Columns are those of `batches.csv`, with `details` opened up (`details.starts`), then those of
     the job: its `config.yaml` (`network.width`, `dataset.normalize`) and its `summary.json` with
     the chosen files (`attack`, `attack/settings`). A batch's own value goes before the job's.
+    `folder` is where the job lies.
     """
     jobs = [_batches(path.parent) for path in sorted(root.rglob("summary.json"))]
     return pd.concat(jobs, ignore_index=True) if jobs else pd.DataFrame()
@@ -51,7 +52,8 @@ def _batches(folder: Path) -> pd.DataFrame:
     config = _flat(yaml.load(text, yaml.CSafeLoader))  # several times as fast as in Python
     job = config | _flat(json.loads((folder / "summary.json").read_text()))
     constant = pd.DataFrame([job] * len(batches)).drop(columns=batches.columns, errors="ignore")
-    return pd.concat([batches, details.add_prefix("details."), constant], axis=1)
+    table = pd.concat([batches, details.add_prefix("details."), constant], axis=1)
+    return table.assign(folder=str(folder))
 
 
 def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:

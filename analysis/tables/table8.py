@@ -7,14 +7,7 @@ is drawn among all of them, so that some batches are of the same one.
 
 import pandas as pd
 
-from analysis.reproduction import (
-    accuracy_verdict,
-    half_width,
-    mean,
-    mean_verdict,
-    papers,
-    share,
-)
+from analysis.reproduction import half_width, mean, papers, share
 
 EXPERIMENTS = ("table8",)
 KEYS = {"dataset": "dataset"}
@@ -31,32 +24,18 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     """A row for each metric."""
     paper = papers("table8").iloc[0]
     right, n = int(results["exact"].sum()), len(results)
-    psnr = results["psnr"]
-    rows = [
-        {
-            "metric": "PSNR",
-            "paper": f"{paper['psnr']:.1f}",
-            "ours": f"{psnr.mean():.1f} ± {half_width(psnr):.1f}",
-            "verdict": mean_verdict(psnr, paper["psnr"]),
-        }
-    ]
-    errors = {"1 - SSIM": (1 - results["ssim"], 1 - paper["ssim"])}
-    errors |= {name.upper(): (results[name], paper[name]) for name in ("mse", "lpips")}
-    for name, (ours, theirs) in errors.items():
-        rows.append(
-            {
-                "metric": name,
-                "paper": f"{theirs:.2e}",
-                "ours": f"{ours.mean():.1e} ± {half_width(ours):.0e}",
-                "verdict": mean_verdict(-ours, -theirs),
-            }
-        )
-    rows.append(
-        {
-            "metric": "accuracy",
-            "paper": f"{paper['accuracy']:g} %",
-            "ours": f"{right}/{n}",
-            "verdict": accuracy_verdict(right, n, paper["accuracy"]),
-        }
-    )
-    return pd.DataFrame(rows)
+    psnr, ssim = results["psnr"], 1 - results["ssim"]
+    texts = {
+        "psnr": ("PSNR", f"{paper['psnr']:.1f}", f"{psnr.mean():.1f} ± {half_width(psnr):.1f}"),
+        "ssim": ("1 - SSIM", f"{1 - paper['ssim']:.2e}", _small(ssim)),
+        "mse": ("MSE", f"{paper['mse']:.2e}", _small(results["mse"])),
+        "lpips": ("LPIPS", f"{paper['lpips']:.2e}", _small(results["lpips"])),
+        "accuracy": ("accuracy", f"{paper['accuracy']:g} %", f"{right}/{n}"),
+    }
+    verdicts = {name: of(results, paper[name])[1] for name, of in COMPARED.items()}
+    rows = [(*texts[name], verdict) for name, verdict in verdicts.items()]
+    return pd.DataFrame(rows, columns=["metric", "paper", "ours", "verdict"])
+
+
+def _small(values: pd.Series) -> str:
+    return f"{values.mean():.1e} ± {half_width(values):.0e}"
