@@ -159,8 +159,9 @@ class NoiseMultiplier(ClippedMean):
 class NoiseOnEachExample(NoiseMultiplier):
     """Noise of standard deviation sigma C on *each* clipped gradient before they are averaged.
 
-    Of all scales of sigma this one explains the paper's Table 9 best
-    (`benchmarks.dpsgd_conventions`). Arguments and errors: as for `NoiseMultiplier`.
+    Of all scales of sigma this one comes nearest to the paper's Table 9 when one looseness of the
+    zero test is to hold for the whole table (`benchmarks.dpsgd_conventions`). Arguments and errors:
+    as for `NoiseMultiplier`.
     """
 
     def deviation(self, b: int) -> float:
