@@ -25,7 +25,7 @@ from analysis.reproduction import (
 )
 
 EXPERIMENTS = ("table3", "table3_imagenet_224", "table3_imagenet_720")
-KEYS = {"dataset": "row"}
+KEYS = {"dataset": "sized"}
 COMPARED = {
     "psnr": mean("psnr"),
     "lpips": mean("lpips", higher_is_better=False),
@@ -34,20 +34,20 @@ COMPARED = {
 
 
 def prepared(results: pd.DataFrame) -> pd.DataFrame:
-    """With a column `row`, the paper's name for the data set."""
+    """ImageNet's names with their resolution."""
     names = results["dataset"]
     if "dataset.resolution" in results:
-        sized = results["dataset.resolution"].notna()
-        names = names.mask(sized, names + results["dataset.resolution"].map("_{:.0f}".format))
-    return results.assign(row=names)
+        has_one = results["dataset.resolution"].notna()
+        names = names.mask(has_one, names + results["dataset.resolution"].map("_{:.0f}".format))
+    return results.assign(sized=names)
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """A row for each data set that we have results of."""
-    results = prepared(results)
+    batches = prepared(results)
     rows = []
     for _, paper in papers("table3").iterrows():
-        ours = cell_of(results, paper, KEYS)
+        ours = cell_of(batches, paper, KEYS)
         if ours.empty:
             continue
         right, n = int(ours["exact"].sum()), len(ours)
