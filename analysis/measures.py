@@ -1,6 +1,7 @@
 """What figures and tables say about batches, the failed ones among them."""
 
 import pandas as pd
+from scipy.stats import binomtest
 
 
 def spread(batches: pd.DataFrame, by: str | list[str], value: str) -> pd.DataFrame:
@@ -19,6 +20,14 @@ def exact(batches: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
     groups = batches.groupby(by)["exact"]
     table = pd.DataFrame({"n": groups.size(), "n_exact": groups.sum()}).reset_index()
     return table.assign(share=table["n_exact"] / table["n"])
+
+
+def exact_interval(batches: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
+    """`exact` with the 95 % Clopper-Pearson interval of its share (`low`, `high`)."""
+    table = exact(batches, by)
+    pairs = zip(table["n_exact"], table["n"], strict=True)
+    intervals = [binomtest(int(k), int(n)).proportion_ci(0.95) for k, n in pairs]
+    return table.assign(low=[i.low for i in intervals], high=[i.high for i in intervals])
 
 
 def duration(seconds: float) -> str:

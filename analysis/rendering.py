@@ -12,7 +12,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
+from matplotlib.figure import Figure
 
+from analysis import style
 from analysis.publish import RESULTS
 from analysis.summaries import load_batches
 
@@ -20,12 +22,15 @@ Write = Callable[[ModuleType, pd.DataFrame, Path], list[Path]]
 """Shows a module's results in files `<path>.*` and tells which."""
 
 
+def names(package: ModuleType) -> list[str]:
+    """The names of a package's modules; none is imported."""
+    found = [each.name for each in pkgutil.iter_modules(package.__path__)]
+    return [name for name in found if name != "__main__"]
+
+
 def modules(package: ModuleType) -> dict[str, ModuleType]:
     """The modules of a package by name."""
-    names = [each.name for each in pkgutil.iter_modules(package.__path__)]
-    return {
-        name: import_module(f"{package.__name__}.{name}") for name in names if name != "__main__"
-    }
+    return {name: import_module(f"{package.__name__}.{name}") for name in names(package)}
 
 
 def load(experiments: tuple[str, ...], root: Path) -> pd.DataFrame:
@@ -56,6 +61,13 @@ def origin(results: pd.DataFrame) -> str:
     return f"Measured on {cpus}, {threads} thread{'s' * (threads != '1')}, commit {commits}"
 
 
+def drawn(module: ModuleType, results: pd.DataFrame) -> Figure:
+    """A module's figure, signed with its origin; to be called and saved in `style.applied`."""
+    figure: Figure = module.draw(results)
+    style.sign(figure, origin(results))
+    return figure
+
+
 def render(package: ModuleType, write: Write, arguments: list[str] | None = None) -> None:
     """Command line of a package: render the modules that are named, or all of them.
 
@@ -79,8 +91,7 @@ def render(package: ModuleType, write: Write, arguments: list[str] | None = None
     for name in chosen.names or found:
         try:
             results = load(found[name].EXPERIMENTS, chosen.results)
+            said += "".join(f"{path}\n" for path in write(found[name], results, chosen.to / name))
         except FileNotFoundError as error:
             missing += f"{name}: {error}\n"
-        else:
-            said += "".join(f"{path}\n" for path in write(found[name], results, chosen.to / name))
     parser.exit(1 if missing else 0, said + missing)

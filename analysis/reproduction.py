@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
 PAPER = Path(__file__).parent / "paper"
 
@@ -66,8 +66,8 @@ def mean_verdict(values: pd.Series, paper: float) -> str:
 
 
 def half_width(values: pd.Series) -> float:
-    """Half of the 95 % interval of a mean over batches."""
-    return float(1.96 * values.std() / len(values) ** 0.5)
+    """Half of the 95 % interval of a mean over batches (Student's t); NaN for one batch."""
+    return float(t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5)
 
 
 def cell_of(ours: pd.DataFrame, paper: pd.Series, keys: dict[str, str]) -> pd.DataFrame:

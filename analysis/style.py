@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 COLOURS = {
     "spear_irls": "#0072B2",  # blue
@@ -15,6 +17,8 @@ COLOURS = {
     "spear_svd": "#CC79A7",  # purple
 }
 GREY = "#666666"
+GREEN = "#009E73"
+BLUE = "#0072B2"
 
 MARKERS = {"spear_irls": "o", "spear": "s", "spear_svd": "^"}
 
@@ -71,6 +75,18 @@ def banded(
     """A line through medians with its 10-90 % band (`analysis.measures.spread`)."""
     axes.fill_between(x, spread["low"], spread["high"], color=colour, alpha=0.2, linewidth=0)
     axes.plot(x, spread["median"], color=colour, marker=marker, label=label)
+
+
+def shares(axes: Axes, x: pd.Series, table: pd.DataFrame, **line: Any) -> None:
+    """A line through shares of batches with their 95 % intervals (`measures.exact_interval`)."""
+    error = [table["share"] - table["low"], table["high"] - table["share"]]
+    axes.errorbar(x, table["share"], error, capsize=2, elinewidth=0.8, **line)
+
+
+def per_cent(axes: Axes) -> None:
+    """An axis of shares, all of it."""
+    axes.set_ylim(-0.03, 1.05)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
 
 
 def plain_ticks(axes: Axes, values: list[int]) -> None:

@@ -42,6 +42,7 @@ class BatchRecord:
         submatrices: sampled (n_total).
         seconds: of the attack alone.
         gradient_median: see `spear.truth.Truth.weight_gradient_median`.
+        sparsity_min: see `spear.truth.Truth.least_sparsity`.
         failure: why there is no full reconstruction to score, or empty.
         details: what else the attack counted, as JSON.
     """
@@ -66,6 +67,7 @@ class BatchRecord:
     submatrices: int
     seconds: float
     gradient_median: float
+    sparsity_min: float
     failure: str = ""
     details: str = "{}"
 
@@ -95,6 +97,7 @@ def batch_record(
         submatrices=reconstruction.submatrices,
         seconds=reconstruction.seconds,
         gradient_median=truth.weight_gradient_median(),
+        sparsity_min=truth.least_sparsity(),
         failure=failure or shortfall(len(truth.inputs), reconstruction),
         details=json.dumps(reconstruction.details),
     )

@@ -10,7 +10,7 @@ from spear.defenses import Defense, NoDefense
 from spear.errors import LayerError
 from spear.fedavg import LocalTraining, SingleGradient
 from spear.networks import Sparsity, attackable_layer, linear_layer
-from spear.observation import Observation
+from spear.observation import Observation, all_finite
 from spear.truth import Truth
 
 
@@ -113,6 +113,6 @@ class Client:
         gradient = seen["pre_activations"].grad
         assert gradient is not None
         shared = update.gradients.get(f"{name}.weight") if update else None
-        if shared is not None and not shared.isfinite().all():
+        if shared is not None and not all_finite(shared):
             shared = None
         return Truth(seen["inputs"], gradient.T.contiguous(), batch.labels, shared)

@@ -70,5 +70,13 @@ class Truth:
         gradient = self.activation_gradients @ self.inputs[:, :: self._step()]
         return gradient.abs().median().item()
 
+    def least_sparsity(self) -> float:
+        """Least share of zeros in a column of dL/dZ, in [0, 1]: "minimum column sparsity" (Fig. 7).
+
+        All m neurons count, those that no sample activates among them.
+        """
+        zeros = (self.activation_gradients == 0).sum(dim=0)
+        return zeros.min().item() / len(self.activation_gradients)
+
     def _step(self) -> int:
         return -(-self.inputs.shape[1] // MOST_COLUMNS)

@@ -69,6 +69,15 @@ def test_the_median_of_a_wide_layer_is_over_evenly_spaced_columns():
     assert truth.weight_gradient_median() == pytest.approx(n / 2, rel=1e-3)
 
 
+def test_the_least_sparsity_is_the_share_of_neurons_that_the_busiest_sample_leaves_off(batch):
+    net = network()
+    active = (net[:2](batch.inputs) > 0).float().mean(dim=1)
+    sparsity = Client(net).truth(batch, 1).least_sparsity()
+    assert sparsity == pytest.approx(1 - float(active.max()))
+    columns = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 2.0], [-1.0, 0.0]])
+    assert Truth(torch.ones(2, 3), columns, torch.zeros(2)).least_sparsity() == 0.5
+
+
 def test_an_observation_holds_one_layer_and_nothing_of_the_batch(batch):
     observation = Client(network()).share(batch).observe(1)
     assert set(vars(observation)) == {"weight", "bias", "weight_gradient", "bias_gradient"}

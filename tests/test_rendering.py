@@ -31,7 +31,9 @@ def job(
     """A complete job's folder with a batch for each of `seconds`; all are exact unless told."""
     m, normalize = more.get("m", 200), more.get("normalize", True)
     settings, steps = more.get("settings", "full"), more.get("steps", 0)
-    folder = root / experiment / f"{b},{attack},{m},{normalize},{settings},{steps}"
+    depth, split, swaps = more.get("depth", 6), more.get("split", "test"), more.get("swaps", True)
+    name = f"{b},{attack},{m},{normalize},{settings},{steps},{depth},{split},{swaps}"
+    folder = root / experiment / name
     folder.mkdir(parents=True)
     details = {} if "submatrices" in more else {"starts": 50.0, "svd_ratio": 0.5}
     rows = [
@@ -41,6 +43,7 @@ def job(
             "psnr": 150.0,
             "sparsity_matching": more.get("sparsity_matching", 1.0),
             "gradient_median": 1e-4,
+            "sparsity_min": more.get("sparsity_min", 0.4),
             "submatrices": more.get("submatrices", 0),
             "seconds": each,
             "failure": "",
@@ -54,8 +57,9 @@ def job(
         writer.writerows(rows)
     config = {
         "batch_size": b,
-        "network": {"width": m, "steps": steps},
-        "dataset": {"normalize": normalize},
+        "network": {"width": m, "steps": steps, "depth": depth},
+        "dataset": {"normalize": normalize, "split": split},
+        "attack": {"swaps": swaps, "p_false_reject": 1e-5, "max_submatrices": 3e6},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     summary = {
@@ -89,6 +93,21 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for b, m, normalize in np.ndindex(2, 2, 2):
         sizes = {"m": [50, 100][m], "normalize": bool(normalize), "exact": b < 1}
         job(root, "phase_transition", [8, 64][b], "spear_irls", [1.0], **sizes)
+    for m in (200, 2000):
+        for experiment, b, n in (("figure4", 8, 4), ("figure4_large", 20, 2)):
+            job(root, experiment, b, "spear", [1.0] * n, m=m, submatrices=b * 40000 // m)
+    for attack, submatrices in (("spear", {"submatrices": 10**7}), ("spear_irls", {})):
+        tail = "_sampling" if submatrices else ""
+        for m, depth in ((200, 3), (400, 10)):
+            job(root, f"figure5_width{tail}", 20, attack, [1.0, 2.0], m=m, **submatrices)
+            job(root, f"figure5_depth{tail}", 20, attack, [1.0], depth=depth, **submatrices)
+        for split, steps in (("train", 0), ("train", 300), ("test", 0), ("test", 300)):
+            state = {"split": split, "steps": steps, "sparsity_min": 0.3, "exact": steps == 0}
+            job(root, f"figure7{tail}", 10, attack, [1.0] * 3, **state, **submatrices)
+    for b, normalize, swaps in np.ndindex(2, 2, 2):
+        stage = {"normalize": bool(normalize), "swaps": bool(swaps), "exact": bool(swaps)}
+        name = "figure6" if normalize else "figure6_pixels"
+        job(root, name, 4 + 4 * b, "spear", [1.0, 2.0], submatrices=5, **stage)
     for experiment in TABLES["exact_recovery"].EXPERIMENTS:
         job(root, experiment, 20, "spear_irls", [0.1, 0.3])
     job(root, "exact_recovery", 24, "spear_irls", [0.1, 0.3], sparsity_matching=0.9)
@@ -103,7 +122,10 @@ def test_a_batch_is_a_row_with_its_jobs_configuration_and_choices(results):
     assert (row["seconds"], row["details.starts"], row["exact"]) == (20.0, 50.0, False)
 
 
-@pytest.mark.parametrize("name", ["ablation", "scaling", "side_by_side"])
+DRAWN = ["ablation", "scaling", "side_by_side", "figure4", "figure6"]
+
+
+@pytest.mark.parametrize("name", DRAWN)
 def test_figures_are_drawn_from_results_alone(results, name):
     figure = FIGURES[name].draw(load(FIGURES[name].EXPERIMENTS, results))
     for axes in figure.axes:
@@ -163,6 +185,52 @@ def test_times_of_an_unfinished_sampler_are_extrapolated(results):
 def test_seconds_a_submatrix_are_those_of_the_largest_batches(results):
     sampling = load(("scaling_sampling",), results)
     assert scaling.seconds_per_submatrix(sampling) == pytest.approx(1e-9 * 8**2)
+
+
+def test_the_narrow_layer_is_compared_with_the_wide_one(results):
+    found = load(FIGURES["figure4"].EXPERIMENTS, results)
+    assert FIGURES["figure4"].ratios(found).to_dict() == {8: 10.0, 20: 10.0}
+    axes = FIGURES["figure4"].draw(found).axes[0]
+    assert axes.get_title().startswith("m = 200 over m = 2000: 10.0 at b = 8, 10.0 at b = 20")
+    assert axes.get_xlabel() == "batch size b (4 batches a width, 2 at b = 20)"
+    (paper,) = [line for line in axes.lines if line.get_marker() == "*"]
+    law = next(line for line in axes.lines if line.get_linestyle() == "--")
+    ours = dict(zip(*law.get_data(), strict=True))
+    for b, stated in zip(*paper.get_data(), strict=True):
+        assert ours[b] == pytest.approx(stated, rel=0.02)
+
+
+def test_each_panel_of_figure_5_has_its_own_sweep(results):
+    figure = FIGURES["figure5"].draw(load(FIGURES["figure5"].EXPERIMENTS, results))
+    drawn = [axes.lines[0].get_xdata().tolist() for axes in figure.axes]
+    assert drawn == [[200, 400], [3, 10], [200, 400], [3, 10]]
+    assert [axes.get_yscale() for axes in figure.axes] == ["linear", "linear", "log", "log"]
+
+
+def test_figure_6_tells_the_stages_apart(results):
+    figure = FIGURES["figure6"].draw(load(FIGURES["figure6"].EXPERIMENTS, results))
+    for axes in figure.axes:
+        shares = {bars.get_label(): bars.lines[0].get_ydata().tolist() for bars in axes.containers}
+        assert shares == {"with the second stage": [1, 1], "without it": [0, 0]}
+
+
+def test_training_is_drawn_for_both_splits_with_the_threshold(results):
+    figure = FIGURES["figure7"].draw(load(FIGURES["figure7"].EXPERIMENTS, results))
+    train, test = (figure.axes[k::2] for k in (0, 1))
+    for accuracy, submatrices, sparsity in (train, test):
+        assert [bars.lines[0].get_ydata().tolist() for bars in accuracy.containers] == [[1, 0]] * 2
+        assert submatrices.get_yscale() == "log"
+        assert sparsity.get_xlabel()
+        assert sparsity.lines[0].get_ydata().tolist() == [0.3, 0.3]
+        assert sparsity.lines[1].get_ydata()[0] == 70 / 200  # the binomial's quantile at 1e-5
+
+
+def test_shares_have_exact_intervals(results):
+    table = measures.exact_interval(load(("phase_transition",), results), "batch_size")
+    assert table["share"].tolist() == [1.0, 0.0]
+    # Clopper and Pearson: 4 of 4 is excluded at 2.5 % by p^4 = 0.025
+    assert table["low"].tolist() == pytest.approx([0.025**0.25, 0.0])
+    assert table["high"].tolist() == pytest.approx([1.0, 1 - 0.025**0.25])
 
 
 def test_the_map_marks_what_no_attack_can_do(results):

@@ -5,8 +5,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.reproduction import accuracy_verdict, mean_verdict, papers
-from analysis.tables import table3, table4, table9, table9_sampling, table9_scales, table10, table11
+from analysis.reproduction import accuracy_verdict, half_width, mean_verdict, papers
+from analysis.tables import (
+    table3,
+    table4,
+    table8,
+    table9,
+    table9_sampling,
+    table9_scales,
+    table10,
+    table11,
+)
 
 
 def cells(**columns: list[Any]) -> pd.DataFrame:
@@ -23,11 +32,12 @@ def cells(**columns: list[Any]) -> pd.DataFrame:
     )
 
 
-@pytest.mark.parametrize("table", ["table3", "table4", "table9", "table10", "table11"])
+@pytest.mark.parametrize("table", ["table3", "table4", "table8", "table9", "table10", "table11"])
 def test_the_papers_values_are_shares_and_decibels(table):
     values = papers(table)
     assert values["accuracy"].between(80, 100).all()
-    assert values.drop(columns="lpips", errors="ignore").notna().all(axis=None)
+    small = ["lpips", "lpips_interval"]  # MNIST has none
+    assert values.drop(columns=small, errors="ignore").notna().all(axis=None)
     assert not values.duplicated(subset=values.columns[:2]).any()
 
 
@@ -44,6 +54,13 @@ def test_means_are_compared_by_their_interval():
     assert mean_verdict(psnr, 100.1) == "equal"
     assert mean_verdict(psnr, 99.0) == "better"
     assert mean_verdict(psnr, 101.0) == "worse"
+
+
+def test_the_interval_is_students():
+    # n = 3, mean 2, deviation 1: 4.303 / sqrt(3), from any table of Student's t
+    assert half_width(pd.Series([1.0, 2.0, 3.0])) == pytest.approx(2.484, abs=1e-3)
+    many = pd.Series([-1.0, 1.0] * 5000)
+    assert half_width(many) == pytest.approx(0.0196, abs=1e-4)
 
 
 def test_cells_stand_beside_the_papers():
@@ -104,4 +121,31 @@ def test_layers_and_data_sets_stand_beside_the_papers():
     ]  # fmt: skip
     rows = table3.table(cells(dataset=["mnist", "cifar10"]).assign(**exact)).set_index("data set")
     assert rows.loc["mnist", "PSNR: paper"] == "99.1 ± 13.2"
+    assert rows.loc["mnist", "LPIPS: paper"] == "-"
+    assert rows.loc["cifar10", "ours"] == "101.5 ± 2.1"
     assert list(rows.index) == ["mnist", "cifar10"]
+
+
+def test_an_imagenet_row_says_its_resolution_and_its_folder():
+    columns = {
+        "dataset": ["imagenet", "imagenet", "cifar10"],
+        "dataset.resolution": [224.0, 720.0, None],
+        "dataset.folder": ["imagenet", "some-of-it", None],
+    }
+    rows = table3.table(cells(**columns).assign(lpips=1e-9, exact=True))
+    assert list(rows["data set"]) == ["cifar10", "imagenet_224", "imagenet_720 (some-of-it)"]
+    assert list(rows["batches"]) == ["4", "4", "4"]
+
+
+def test_errors_are_better_where_they_are_smaller():
+    quality = {"ssim": 1.0, "mse": 1e-9, "lpips": 1e-3, "exact": True}
+    rows = table8.table(cells(dataset=["tiny_imagenet"]).assign(**quality)).set_index("metric")
+    assert rows["verdict"].to_dict() == {
+        "PSNR": "worse",
+        "1 - SSIM": "better",
+        "MSE": "better",
+        "LPIPS": "worse",
+        "accuracy": "equal",
+    }
+    assert rows.loc["1 - SSIM", "paper"] == "2.83e-04"
+    assert rows.loc["accuracy", "ours"] == "4/4"

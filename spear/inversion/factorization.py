@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.columns import columns, left_multiply, right_multiply, widened
+from spear.inversion.columns import columns, left_multiply, right_multiply, row_norms, widened
 from spear.inversion.noise import (
     NEARLY_WHITE,
     Noise,
@@ -101,14 +101,15 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
         bias_coordinates=found.left.T @ bias_gradient / found.left.shape[0],
         projected_weight=right_multiply(observation.weight, found.right),
         bias=observation.bias.to(torch.float64),
-        weight_norms=torch.linalg.vector_norm(observation.weight, dim=1, dtype=torch.float64),
+        weight_norms=row_norms(observation.weight),
     )
 
 
 def decompose(gradient: Tensor, rank: int | None = None) -> Decomposition | Status:
     """Decompose a gradient G (m x n); see `factorize`."""
     active = gradient.ne(0).any(dim=1)
-    gradient = gradient[active]
+    if not active.all():
+        gradient = gradient[active]
     if gradient.shape[0] == 0:
         return Status.ZERO_GRADIENT
     dtype, gradient = gradient.dtype, widened(gradient)

@@ -1,0 +1,78 @@
+"""Figure 4: submatrices until a batch is exact, against b, for a wide and a narrow layer.
+
+Algorithm 1 with information sets. It counts whole chunks of submatrices, each twice the last until
+they fill the cache, so that a count may be up to twice what was needed; the paper always
+looks at 10,000 at once, the plateau on the left of its figure.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis import style
+from analysis.measures import exact, spread
+from spear.theory import n_total_expected
+
+EXPERIMENTS = ("figure4", "figure4_large")
+
+PAPER_LAW = {16: 1.8e5}
+"""b -> n_total by Lemma 5.2, as the paper states it (Sec. 5.2)."""
+
+PAPER_RATIO = 20
+"""About so many times more submatrices are needed at m = 200 than at m = 2000 (Sec. 6.2)."""
+
+LOOKS = [(style.COLOURS["spear"], "s"), (style.COLOURS["spear_irls"], "o")]
+
+
+def draw(results: pd.DataFrame) -> Figure:
+    """Median and 10-90 % band of each width; Lemma 5.2 dashed; hollow where not all are exact."""
+    figure = style.new_figure(4.4)
+    axes = figure.subplots()
+    for (m, batches), look in zip(results.groupby("network.width"), LOOKS, strict=False):
+        _curve(axes, batches, f"m = {m}, median and 10-90 %", *look)
+    b = np.arange(results["batch_size"].min(), results["batch_size"].max() + 1)
+    law = [n_total_expected(int(each)) for each in b]
+    axes.plot(b, law, "--", color=style.GREY, label="Lemma 5.2, expected", zorder=1)
+    axes.plot(
+        list(PAPER_LAW), list(PAPER_LAW.values()), "k*", markersize=11,
+        label="Lemma 5.2 as the paper states it",
+    )  # fmt: skip
+    axes.set_yscale("log")
+    axes.set_xticks(sorted(results["batch_size"].unique()))
+    axes.set_xlabel(f"batch size b ({_numbers(results)})")
+    axes.set_ylabel("submatrices sampled a batch")
+    if results["network.width"].nunique() == 2:
+        axes.set_title(_compared(results))
+    axes.legend(loc="upper left")
+    return figure
+
+
+def ratios(results: pd.DataFrame) -> pd.Series:
+    """Median submatrices of the narrowest layer over those of the widest, by batch size."""
+    medians = results.groupby(["batch_size", "network.width"])["submatrices"].median().unstack()
+    return (medians.iloc[:, 0] / medians.iloc[:, -1]).dropna()
+
+
+def _curve(axes: Axes, batches: pd.DataFrame, label: str, colour: str, marker: str) -> None:
+    table = spread(batches, "batch_size", "submatrices")
+    style.banded(axes, table["batch_size"], table, colour, marker, label)
+    partly = table[exact(batches, "batch_size")["share"] < 1]
+    axes.plot(partly["batch_size"], partly["median"], marker, color=colour, mfc="white")
+
+
+def _compared(results: pd.DataFrame) -> str:
+    """The narrow layer beside the wide one in words."""
+    ratio = ratios(results)
+    parts = ", ".join(f"{each:.1f} at b = {b}" for b, each in ratio.tail(3).items())
+    narrow, wide = sorted(results["network.width"].unique())
+    return f"m = {narrow} over m = {wide}: {parts} (paper: about {PAPER_RATIO})"
+
+
+def _numbers(results: pd.DataFrame) -> str:
+    """How many batches there are of each size: "100 batches a width up to 16, 20 above"."""
+    sizes = results.groupby(["batch_size", "network.width"]).size().groupby("batch_size").max()
+    most = int(sizes.max())
+    fewer = sizes[sizes < most]
+    text = f"{most} batches a width"
+    return text + "".join(f", {n} at b = {b}" for b, n in fewer.items())

@@ -1,0 +1,54 @@
+"""Figure 5: accuracy and submatrices against the width (L = 6) and the depth (m = 200), b = 20."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis import style
+from analysis.measures import exact_interval, spread
+
+EXPERIMENTS = (
+    "figure5_width",
+    "figure5_width_sampling",
+    "figure5_depth",
+    "figure5_depth_sampling",
+)
+
+LINES = {"spear_irls": "-", "spear": ":"}
+
+
+def draw(results: pd.DataFrame) -> Figure:
+    """Accuracy of both attacks left in green, submatrices of Algorithm 1 right in blue."""
+    figure = style.new_figure(3.9)
+    panels = {"network.width": "width m (L = 6)", "network.depth": "depth L (m = 200)"}
+    for axes, (column, label) in zip(figure.subplots(1, 2), panels.items(), strict=True):
+        swept = results[results["experiment"].str.startswith(f"figure5_{column.split('.')[1]}")]
+        right = _panel(axes, swept, column)
+        axes.set_xlabel(label)
+    style.plain_ticks(figure.axes[0], sorted(results["network.width"].unique()))
+    handles, labels = axes.get_legend_handles_labels()
+    more = right.get_legend_handles_labels()
+    figure.legend(handles + more[0], labels + more[1], loc="outside upper center", ncols=3)
+    return figure
+
+
+def _panel(axes: Axes, results: pd.DataFrame, column: str) -> Axes:
+    """One sweep; its right axis."""
+    for attack, line in LINES.items():
+        table = exact_interval(results[results["attack"] == attack], column)
+        style.shares(
+            axes, table[column], table, color=style.GREEN, linestyle=line,
+            marker=style.MARKERS[attack],
+            label=f"accuracy, {style.NAMES[attack]}, n = {table['n'].max()}",
+        )  # fmt: skip
+    style.per_cent(axes)
+    axes.set_ylabel("accuracy (batches exact)", color=style.GREEN)
+    axes.set_xticks(sorted(results[column].unique()))
+    right = axes.twinx()
+    table = spread(results[results["attack"] == "spear"], column, "submatrices")
+    style.banded(right, table[column], table, style.BLUE, "D", "submatrices, median, 10-90 %")
+    right.set_yscale("log")
+    right.set_ylim(1e5, 1e10)
+    right.set_ylabel("submatrices a batch", color=style.BLUE)
+    right.grid(visible=False)
+    return right
