@@ -25,7 +25,7 @@ from spear.inversion.overdetermined import (
     leverage_kernels,
     svd_kernels,
 )
-from spear.inversion.spear_noisy import SpearNoisy, of_full_rank, widest_tolerance
+from spear.inversion.spear_noisy import NoisyPool, SpearNoisy, of_full_rank, widest_tolerance
 from spear.metrics import Scoring
 from spear.reconstruction import Status
 
@@ -138,21 +138,44 @@ class TestRank:
         assert (zeros + 7 >= 80).double().mean() == pytest.approx(0.01, abs=0.008)
 
 
+class TestPool:
+    def test_of_nearly_equal_versions_the_sparsest_is_kept(self):
+        found, true = noisy(picture_problem(Faces(), 6), 0.1)
+        pool = NoisyPool(found, 1e-5)
+        shift = found.noise.angle(true) * unit_columns(random_matrix(6, 6))
+        assert pool.add(unit_columns(true + 2 * shift).T)
+        assert pool.add(true.T) or len(pool) == 6
+        pool.add(unit_columns(true - shift).T)
+        assert len(pool) == 6
+        assert sine_distance(pool.directions, true).amin(dim=0).max() < 0.05
+
+    def test_directions_apart_stay_apart(self):
+        found, true = noisy(picture_problem(Faces(), 6), 0.1)
+        pool = NoisyPool(found, 1e-5)
+        for column in true.T:
+            assert pool.add(column[None])
+        assert len(pool) == 6
+        assert not pool.add(true[:, :0].T)
+
+
 class TestAttack:
     @pytest.mark.parametrize("kernels", ["svd", "leverage"])
-    @pytest.mark.parametrize("share", [0.02, 0.3])
-    def test_it_finds_what_the_descent_finds(self, share, kernels):
+    @pytest.mark.parametrize(
+        ("share", "status"),
+        [(0.02, Status.APPROXIMATE), (0.1, Status.APPROXIMATE), (0.3, Status.TIMED_OUT)],
+    )
+    def test_it_finds_what_the_descent_finds(self, share, status, kernels):
         dataset = Faces()
         problem = picture_problem(dataset, 6)
         sigma = share * problem.truth.weight_gradient_median()
         client = Client(problem.network, defense=DPSGD(1.0, sigma))
         observation = client.share(problem.batch, generator(1)).observe(1)
         sampler = SvdKernels() if kernels == "svd" else LeverageKernels()
-        found = SpearNoisy(kernels=sampler, time_limit=10)(observation)
-        assert found.status is Status.APPROXIMATE
+        found = SpearNoisy(kernels=sampler, time_limit=3)(observation)
+        assert found.status in (Status.APPROXIMATE, status), "strong noise may leave it unproven"
         scoring = Scoring(dataset)
         descent = scoring(SpearIrls()(observation), problem.truth).psnr
-        assert scoring(found, problem.truth).psnr > descent - 2
+        assert scoring(found, problem.truth).psnr > descent - 1
 
     def test_it_is_exact_without_noise(self):
         problem = picture_problem(Faces(), 6)

@@ -8,7 +8,7 @@ from spear.inversion.refinement import FIRST_TOLERANCE, is_determined, refine
 from spear.inversion.zeros import required_active_zeros, zero_pattern
 
 SAME_DIRECTION = 1e-5
-"""Directions at a smaller angle, or one that noise hides, are one direction found twice."""
+"""Directions at a smaller angle are one direction found twice."""
 
 LARGEST_POOL = 50
 """Candidates kept, as a multiple of b; the least sparse go first."""
@@ -44,19 +44,21 @@ class CandidatePool:
         """Filter refined directions (unit columns, b x k, float64); True if any was new."""
         zeros = zero_pattern(self.problem, refined)
         kept = (zeros.sum(dim=0) >= self.required) & is_determined(self.problem, refined, zeros)
-        fresh = self._without_duplicates(refined[:, kept])
+        return self._take(refined[:, kept])
+
+    def _take(self, candidates: Tensor) -> bool:
+        fresh = self._without_duplicates(candidates)
         self.directions = torch.cat([self.directions, fresh], dim=1)
         self._drop_least_sparse()
         return fresh.shape[1] > 0
 
     def _without_duplicates(self, directions: Tensor) -> Tensor:
         fresh = directions[:, :0]
-        hidden = self.problem.noise.angle(directions).clamp(min=SAME_DIRECTION)
-        for direction, angle in zip(directions.T, hidden, strict=True):
+        for direction in directions.T:
             known = torch.cat([self.directions, fresh], dim=1)
             cosines = known.T @ direction
             angles = torch.linalg.vector_norm(direction[:, None] - known * cosines, dim=0)
-            if not bool((angles < angle).any()):
+            if not bool((angles < SAME_DIRECTION).any()):
                 fresh = torch.cat([fresh, direction[:, None]], dim=1)
         return fresh
 

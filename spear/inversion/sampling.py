@@ -110,5 +110,5 @@ class SamplingAttack(ABC):
 
 
 def _next_selection(size: int, b: int) -> int:
-    """Pool size at which to select again: at once while small, then after growth by a tenth."""
-    return size + 1 if size < 4 * b else size + size // 10
+    """Pool size at which to select again: at any change while small, then after growing a tenth."""
+    return size if size < 4 * b else size + size // 10

@@ -17,15 +17,15 @@ import torch
 from scipy.stats import chi2
 from torch import Tensor
 
-from spear.inversion.candidates import CandidatePool
+from spear.inversion.candidates import SAME_DIRECTION, CandidatePool
 from spear.inversion.factorization import Factorization
-from spear.inversion.irls.polish import Polish
+from spear.inversion.irls.polish import Polish, is_distinct
 from spear.inversion.overdetermined import Kernels, KernelSampler, LeverageKernels
 from spear.inversion.refinement import FIRST_TOLERANCE
 from spear.inversion.sampling import FIRST_CHUNK, SamplingAttack
 from spear.inversion.selection import Selection
 from spear.inversion.spear import largest_chunk
-from spear.inversion.zeros import required_active_zeros
+from spear.inversion.zeros import required_active_zeros, sparsity
 from spear.reconstruction import Status
 
 CHUNK_SHARE = 4
@@ -40,11 +40,14 @@ them that may pass for sparse. Each that does costs a refinement, which refuses 
 class NoisyPool(CandidatePool):
     """The pool C for directions whose sparsity was tested with a tolerance of their own.
 
-    They are refitted to all their zero rows by total least squares (`Polish`).
+    They are refitted to all their zero rows by total least squares (`Polish`). In noise, rows seem
+    zeros in one sample of a direction and not in the next, so that it is found in many nearly equal
+    versions: of those that the zero test cannot tell apart, the sparsest is kept.
     """
 
     def __init__(self, problem: Factorization, p_false_reject: float) -> None:
         super().__init__(problem, p_false_reject)
+        self.factorization = problem
         self._polish = Polish(problem)
 
     def add(self, directions: Tensor) -> bool:
@@ -52,6 +55,16 @@ class NoisyPool(CandidatePool):
         if directions.shape[0] == 0:
             return False
         return self.add_refined(self._polish(directions.to(torch.float64)).T)
+
+    def _take(self, candidates: Tensor) -> bool:
+        known, everything = len(self), torch.cat([self.directions, candidates], dim=1)
+        order = sparsity(self.factorization, everything).argsort(descending=True, stable=True)
+        everything = everything[:, order].T
+        noise = self.factorization.noise
+        angles = (noise.not_zero * noise.angle(everything.T)).clamp(min=SAME_DIRECTION)
+        kept = is_distinct(everything, angles[:, None])
+        self.directions = everything[kept].T
+        return bool((order[kept] >= known).any())
 
 
 class SpearNoisy(SamplingAttack):

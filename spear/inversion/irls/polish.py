@@ -97,10 +97,15 @@ def distinct(directions: Tensor, angle: float | Tensor, known: Tensor | None = N
 
     The angle is one for all, or each direction's own (k x 1).
     """
+    return directions[is_distinct(directions, angle, known)]
+
+
+def is_distinct(directions: Tensor, angle: float | Tensor, known: Tensor | None = None) -> Tensor:
+    """Which of the directions `distinct` keeps (k booleans)."""
     if known is None:
         known = directions[:0]
     everything = torch.cat([known, directions])
     cosines = directions @ everything.T
     near = (1 - cosines.square()) < angle**2
     earlier = torch.ones_like(near).tril(diagonal=len(known) - 1)
-    return directions[~(near & earlier).any(dim=1)]
+    return ~(near & earlier).any(dim=1)
