@@ -18,6 +18,7 @@ EXPERIMENTS = ("figure7", "figure7_sampling")
 SPLITS = {"train": "(a) MNIST training set", "test": "(b) MNIST test set"}
 
 LINES = {"spear_irls": "-", "spear": ":"}
+MARKS = {"spear_irls": style.GREEN, "spear": "white"}
 
 STEPS = "network.steps"
 
@@ -38,8 +39,8 @@ def draw(results: pd.DataFrame) -> Figure:
     grid[1, 0].set_yscale("log")
     for axes, label in zip(grid[:, 0], ("accuracy", "submatrices", "least sparsity"), strict=True):
         axes.set_ylabel(label)
-    for axes in grid[:, 0]:
-        axes.legend(loc="best", fontsize=8)
+    for axes in grid[:, 1]:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
     return figure
 
 
@@ -47,8 +48,8 @@ def _accuracy(axes: Axes, results: pd.DataFrame) -> None:
     for attack, line in LINES.items():
         table = exact_interval(results[results["attack"] == attack], STEPS)
         style.shares(
-            axes, table[STEPS], table, color=style.GREEN, linestyle=line,
-            marker=style.MARKERS[attack], label=style.NAMES[attack],
+            axes, table[STEPS], table, color=style.GREEN, linestyle=line, mfc=MARKS[attack],
+            marker=style.MARKERS[attack], label=style.NAMES[attack].replace(", ", ",\n"),
         )  # fmt: skip
 
 
@@ -57,13 +58,13 @@ def _submatrices(axes: Axes, sampling: pd.DataFrame) -> None:
     style.banded(axes, table[STEPS], table, style.BLUE, "s", "median, 10-90 %")
     expected = n_total_expected(int(sampling["batch_size"].iloc[0]))
     limit = sampling["attack.max_submatrices"].iloc[0]
-    axes.axhline(expected, color=style.GREY, linestyle="--", label="Lemma 5.2, expected")
+    axes.axhline(expected, color=style.GREY, linestyle="--", label="Lemma 5.2,\nexpected")
     axes.axhline(limit, color=style.GREY, linestyle=":", label="N, the limit")
 
 
 def _sparsity(axes: Axes, sampling: pd.DataFrame) -> None:
     table = spread(sampling, STEPS, "sparsity_min")
-    label = "least of a batch's columns, median, 10-90 %"
+    label = "least of a batch's\ncolumns, median,\n10-90 %"
     style.banded(axes, table[STEPS], table, style.COLOURS["spear_svd"], "^", label)
     first = sampling.iloc[0]
     tau = sparsity_threshold(int(first["network.width"]), float(first["attack.p_false_reject"]))
