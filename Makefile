@@ -1,6 +1,8 @@
 # make demo    set everything up and reconstruct 5 batches of 20 faces
 # make test    set everything up and run the tests
 # make check   lint, format, types
+# make paper   the paper's tables and figures by the faster search (make -j2 paper: two jobs at once)
+# make paper-sampling   those that need the paper's own algorithm
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -10,7 +12,18 @@ IS_LINKED := import sys, importlib.util as u; from importlib.metadata import ent
 	s = u.find_spec("experiments"); \
 	sys.exit(not (s and s.origin == "$(CURDIR)/experiments/__init__.py" and e(name="spear")))
 
-.PHONY: install demo test test-slow check format benchmark lock clean
+# The longest first, so that two at once end together.
+PAPER := table9 table9_each figure8 table3_imagenet_720 table10_minibatches table10 figure5_width \
+	figure5_depth figure7 table3_imagenet_224 table4 table3 table11 table8 table4_trained figures10_13
+SAMPLING := table9_sampling figure6 figure4_large figure5_width_sampling figure5_depth_sampling figure4 \
+	figure7_sampling figure6_pixels table3_sampling
+TABLES := table3 table4 table8 table9 table10 table11 appendix_b2 figures10_13
+FIGURES := figure3 figure8
+SAMPLED_TABLES := table9_scales table9_sampling
+SAMPLED_FIGURES := figure4 figure5 figure6 figure7
+RENDERED := outputs/paper
+
+.PHONY: install demo test test-slow check format benchmark lock clean paper paper-sampling
 .DEFAULT_GOAL := demo
 
 demo: install
@@ -45,6 +58,19 @@ $(STAMP):
 install: $(STAMP)
 	@$(BIN)/python -I -c '$(IS_LINKED)' \
 		|| $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+
+# An experiment that has run to its end is not run again; remove outputs/.done to start over.
+outputs/.done/%: | install
+	OMP_NUM_THREADS=1 $(BIN)/spear experiment=$* tracking=off
+	@mkdir -p $(@D) && touch $@
+
+paper: $(PAPER:%=outputs/.done/%)
+	$(BIN)/python -m analysis.tables $(TABLES) --results outputs --to $(RENDERED)
+	$(BIN)/python -m analysis.figures $(FIGURES) --results outputs --to $(RENDERED)
+
+paper-sampling: paper $(SAMPLING:%=outputs/.done/%)
+	$(BIN)/python -m analysis.tables $(SAMPLED_TABLES) --results outputs --to $(RENDERED)
+	$(BIN)/python -m analysis.figures $(SAMPLED_FIGURES) --results outputs --to $(RENDERED)
 
 lock:
 	uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate \

@@ -1,7 +1,7 @@
 """Copy small files of an experiment to the committed results: `python -m analysis.publish DIR`.
 
 They go to `experiments/results/<experiment>/<job>/`; folders of one machine become `data` and
-`outputs` again, the defaults.
+`outputs` again, the defaults. With `--pictures` go the reconstructions, made small.
 """
 
 import argparse
@@ -9,17 +9,21 @@ import json
 from pathlib import Path
 
 import yaml
+from PIL import Image
 
 PUBLISHED = ("summary.json", "batches.csv", "config.yaml")
+PICTURE = "reconstructions.jpg"
+"""A published picture: less than half of the PNG."""
 RESULTS = Path(__file__).resolve().parents[1] / "experiments" / "results"
 
 
-def publish(source: Path, results: Path) -> list[Path]:
+def publish(source: Path, results: Path, pictures: bool = False) -> list[Path]:
     """Copy every complete job below `source`; an experiment's folder or one job's.
 
     Args:
         source: `outputs/<experiment>`.
         results: where committed results are.
+        pictures: whether the reconstructions of each job's first batch are wanted, too.
 
     Returns:
         The jobs' new folders.
@@ -37,6 +41,10 @@ def publish(source: Path, results: Path) -> list[Path]:
             for here, default in roots.items():
                 text = text.replace(str(here), default)
             (target / name).write_text(text)
+        if pictures:
+            Image.open(job / "reconstructions.png").convert("RGB").save(
+                target / PICTURE, quality=85, optimize=True
+            )
         folders.append(target)
     return folders
 
@@ -45,7 +53,9 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", type=Path, help="folder of an experiment's jobs")
-    folders = publish(parser.parse_args().source, RESULTS)
+    parser.add_argument("--pictures", action="store_true", help="with their reconstructions")
+    chosen = parser.parse_args()
+    folders = publish(chosen.source, RESULTS, chosen.pictures)
     if not folders:
         parser.exit(1, "nothing to publish: no summary.json there.\n")
     parser.exit(0, "".join(f"{folder}\n" for folder in folders))

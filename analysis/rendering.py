@@ -12,7 +12,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
+from matplotlib.figure import Figure
 
+from analysis import style
 from analysis.publish import RESULTS
 from analysis.summaries import load_batches
 
@@ -20,16 +22,19 @@ Write = Callable[[ModuleType, pd.DataFrame, Path], list[Path]]
 """Shows a module's results in files `<path>.*` and tells which."""
 
 
+def names(package: ModuleType) -> list[str]:
+    """The names of a package's modules; none is imported."""
+    found = [each.name for each in pkgutil.iter_modules(package.__path__)]
+    return [name for name in found if name != "__main__"]
+
+
 def modules(package: ModuleType) -> dict[str, ModuleType]:
     """The modules of a package by name."""
-    names = [each.name for each in pkgutil.iter_modules(package.__path__)]
-    return {
-        name: import_module(f"{package.__name__}.{name}") for name in names if name != "__main__"
-    }
+    return {name: import_module(f"{package.__name__}.{name}") for name in names(package)}
 
 
 def load(experiments: tuple[str, ...], root: Path) -> pd.DataFrame:
-    """The batches of some experiments, one after the other.
+    """The batches of some experiments, one after the other; no rows for none (theory alone).
 
     Raises:
         FileNotFoundError: one of them has no results below `root`.
@@ -43,15 +48,24 @@ def load(experiments: tuple[str, ...], root: Path) -> pd.DataFrame:
                 f"experiment={experiment}`, then `python -m analysis.publish outputs/{experiment}`."
             )
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def origin(results: pd.DataFrame) -> str:
-    """On what, and by which code, the results were measured."""
+    """On what, and by which code, the results were measured, if they were."""
+    if results.empty:
+        return "Computed from the lemmas, not measured"
     cpus = ", ".join(sorted(results["hardware.cpu"].unique()))
     threads = "/".join(str(each) for each in sorted(results["hardware.threads"].unique()))
     commits = ", ".join(sorted(str(each)[:7] for each in results["git_sha"].unique()))
-    return f"{cpus}, {threads} thread{'s' * (threads != '1')}, commit {commits}"
+    return f"Measured on {cpus}, {threads} thread{'s' * (threads != '1')}, commit {commits}"
+
+
+def drawn(module: ModuleType, results: pd.DataFrame) -> Figure:
+    """A module's figure, signed with its origin; to be called and saved in `style.applied`."""
+    figure: Figure = module.draw(results)
+    style.sign(figure, origin(results))
+    return figure
 
 
 def render(package: ModuleType, write: Write, arguments: list[str] | None = None) -> None:
@@ -77,8 +91,7 @@ def render(package: ModuleType, write: Write, arguments: list[str] | None = None
     for name in chosen.names or found:
         try:
             results = load(found[name].EXPERIMENTS, chosen.results)
+            said += "".join(f"{path}\n" for path in write(found[name], results, chosen.to / name))
         except FileNotFoundError as error:
             missing += f"{name}: {error}\n"
-        else:
-            said += "".join(f"{path}\n" for path in write(found[name], results, chosen.to / name))
     parser.exit(1 if missing else 0, said + missing)

@@ -39,6 +39,7 @@ def load_batches(root: Path) -> pd.DataFrame:
     Columns are those of `batches.csv`, with `details` opened up (`details.starts`), then those of
     the job: its `config.yaml` (`network.width`, `dataset.normalize`) and its `summary.json` with
     the chosen files (`attack`, `attack/settings`). A batch's own value goes before the job's.
+    `folder` is where the job lies.
     """
     jobs = [_batches(path.parent) for path in sorted(root.rglob("summary.json"))]
     return pd.concat(jobs, ignore_index=True) if jobs else pd.DataFrame()
@@ -47,15 +48,20 @@ def load_batches(root: Path) -> pd.DataFrame:
 def _batches(folder: Path) -> pd.DataFrame:
     batches = pd.read_csv(folder / "batches.csv", keep_default_na=False, na_values=["nan"])
     details = pd.json_normalize([json.loads(text) for text in batches.pop("details")])
-    config = _flat(yaml.safe_load((folder / "config.yaml").read_text()))
+    text = (folder / "config.yaml").read_text()
+    config = _flat(yaml.load(text, yaml.CSafeLoader))  # several times as fast as in Python
     job = config | _flat(json.loads((folder / "summary.json").read_text()))
     constant = pd.DataFrame([job] * len(batches)).drop(columns=batches.columns, errors="ignore")
-    return pd.concat([batches, details.add_prefix("details."), constant], axis=1)
+    table = pd.concat([batches, details.add_prefix("details."), constant], axis=1)
+    return table.assign(folder=str(folder))
 
 
-def _flat(nested: dict[str, Any]) -> dict[str, Any]:
+def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested keys, dotted."""
-    flat: dict[str, Any] = pd.json_normalize(nested).to_dict("records")[0]  # type: ignore[assignment]
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        name = prefix + key
+        flat |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
     return flat
 
 

@@ -19,12 +19,14 @@ class JobSchema:
 
     batch_size: int = MISSING
     n_batches: int = MISSING
+    first_batch: int = MISSING
     seed: int = MISSING
     device: str = MISSING
     threads: int | None = MISSING
     data_root: str = MISSING
     output_root: str = MISSING
     dataset: Any = MISSING
+    drawing: Any = MISSING
     network: Any = MISSING
     defense: Any = MISSING
     fedavg: Any = MISSING

@@ -25,6 +25,9 @@ from spear.truth import Truth
 
 log = logging.getLogger(__name__)
 
+CHOSEN = ("attack", "dataset", "drawing", "network", "defense", "fedavg")
+"""Groups whose chosen files the summary names."""
+
 
 class BatchesFailed(SpearError):
     """Some batches of a job that ran to its end have no reconstruction to score."""
@@ -88,7 +91,8 @@ class Job:
 
     def batches(self) -> Iterator[int]:
         """Numbers of the batches to run, with the bar moving on."""
-        for k in range(self.config.n_batches):
+        first = self.config.first_batch
+        for k in range(first, first + self.config.n_batches):
             yield k
             self._bar.advance()
 
@@ -137,9 +141,7 @@ class Job:
 
     def _summary(self) -> dict[str, Any]:
         chosen = {
-            group: choice
-            for group, choice in self.choices.items()
-            if group.split("/")[0] in ("attack", "dataset", "network", "defense", "fedavg")
+            group: choice for group, choice in self.choices.items() if group.split("/")[0] in CHOSEN
         }
         failures = [f"batch {r.batch}: {r.failure}" for r in self.folder.records if r.failure]
         return {

@@ -13,11 +13,11 @@ from experiments.config import CONF, JobSchema, experiment_name, register
 from experiments.job import Job
 from experiments.records import RunFolder
 from spear.attack import Attack
-from spear.client import Client
-from spear.datasets import Batch, Dataset
+from spear.client import Client, Update
+from spear.datasets import Dataset, Drawing
 from spear.errors import ConfigError, SpearError
 from spear.metrics import Scoring
-from spear.networks import attackable_layer
+from spear.networks import attackable_layer, linear_layer
 from spear.perceptual import MIN_SIDE, LpipsMetric, load_lpips
 from spear.reconstruction import Reconstruction, Status
 from spear.seeding import Stream, batch_generator, batch_seed
@@ -26,7 +26,7 @@ register()
 
 
 def run(config: DictConfig, job: Job) -> None:
-    """Reconstruct `n_batches` private batches and score each.
+    """Reconstruct `n_batches` private batches, from number `first_batch` on, and score each.
 
     Raises:
         SpearError: something that concerns the whole job is wrong. What concerns one batch is
@@ -38,32 +38,33 @@ def run(config: DictConfig, job: Job) -> None:
     ).to(config.device)
     client = Client(network, fedavg=build(config, "fedavg"), defense=build(config, "defense"))
     attack: Attack = build(config, "attack")
-    attackable_layer(network, attack.layer)
+    attackable_layer(network, attack.layer, attack.sparsity)
+    draw: Drawing = build(config, "drawing")
     scoring = Scoring(dataset, lpips_for(dataset, config), first_layer=attack.layer == 1)
 
     for k in job.batches():
         generator = batch_generator(config.seed, k, Stream.DATA)
-        batch = dataset.batch(config.batch_size, generator).to(config.device)
+        batch = draw(dataset, config.batch_size, generator).to(config.device)
         job.folder.hash_data(batch.inputs, batch.labels)
-        reconstruction, failure = breach(client, batch, attack, config, job, k)
-        truth = client.truth(batch, attack.layer)
+        update = client.share(batch, batch_generator(config.seed, k, Stream.CLIENT))
+        reconstruction, failure = breach(update, attack, config, job, k)
+        truth = client.truth(batch, attack.layer, update)
         score = scoring(reconstruction, truth)
         job.record(k, truth, reconstruction, score, failure)
-        if k == 0:
+        if k == config.first_batch:
             job.picture(k, score, scoring.pictures(reconstruction, truth))
 
 
 def breach(
-    client: Client, batch: Batch, attack: Attack, config: DictConfig, job: Job, k: int
+    update: Update, attack: Attack, config: DictConfig, job: Job, k: int
 ) -> tuple[Reconstruction, str]:
     """What the attacker makes of the client's update, or nothing and the reason why."""
-    update = client.share(batch, batch_generator(config.seed, k, Stream.CLIENT))
     try:
-        observation = update.observe(attack.layer)
+        observation = update.observe(attack.layer, attack.sparsity)
         seed = batch_seed(config.seed, k, Stream.ATTACK)
         return attack(observation, seed=seed, progress=job.progress), ""
     except SpearError as error:
-        layer = attackable_layer(client.network, attack.layer).module
+        layer = linear_layer(update.network, attack.layer).module
         m, n = layer.weight.shape
         return Reconstruction.empty(m, n, Status.FAILED), str(error)
 
@@ -87,8 +88,9 @@ def validate(config: DictConfig) -> None:
     for key in ("batch_size", "n_batches"):
         if config[key] < 1:
             raise ConfigError(f"key {key!r} is {config[key]}; expected at least 1.")
-    if config.seed < 0:
-        raise ConfigError(f"key 'seed' is {config.seed}; expected 0 or more.")
+    for key in ("first_batch", "seed"):
+        if config[key] < 0:
+            raise ConfigError(f"key {key!r} is {config[key]}; expected 0 or more.")
     if config.threads is not None and config.threads < 1:
         raise ConfigError(f"key 'threads' is {config.threads}; expected at least 1, or null.")
     config.device = resolve_device(config.device)

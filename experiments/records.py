@@ -33,10 +33,12 @@ class BatchRecord:
         batch: number of the batch in its job, from 0.
         status: how the attack ended, as far as the attacker can tell (`spear.Status`).
         exact: whether every direction is right, by the truth.
-        recovered, psnr, psnr_min, ssim, lpips, mse, mae: see `spear.metrics.Score`.
+        recovered, psnr, psnr_min, psnr_bound, at_bound, ssim, lpips, mse, mae: see
+            `spear.metrics.Score`.
         sparsity_matching: lambda (Definition 4.1).
-        directions_right: true directions among those of the reconstruction.
+        directions_right, directions_near: see `spear.metrics.Score`.
         directions: inputs that the attack reconstructed.
+        findable: true directions that an exhaustive search meets (`spear.truth.Truth.findable`).
         submatrices: sampled (n_total).
         seconds: of the attack alone.
         gradient_median: see `spear.truth.Truth.weight_gradient_median`.
@@ -51,13 +53,17 @@ class BatchRecord:
     recovered: float
     psnr: float
     psnr_min: float
+    psnr_bound: float
+    at_bound: float
     ssim: float
     lpips: float
     mse: float
     mae: float
     sparsity_matching: float
     directions_right: int
+    directions_near: int
     directions: int
+    findable: int
     submatrices: int
     seconds: float
     gradient_median: float
@@ -77,13 +83,17 @@ def batch_record(
         recovered=score.recovered,
         psnr=score.psnr,
         psnr_min=score.psnr_min,
+        psnr_bound=score.psnr_bound,
+        at_bound=score.at_bound,
         ssim=score.ssim,
         lpips=score.lpips,
         mse=score.mse,
         mae=score.mae,
         sparsity_matching=reconstruction.sparsity_matching,
         directions_right=score.directions_right,
+        directions_near=score.directions_near,
         directions=reconstruction.batch_size,
+        findable=truth.findable(),
         submatrices=reconstruction.submatrices,
         seconds=reconstruction.seconds,
         gradient_median=truth.weight_gradient_median(),
@@ -111,8 +121,9 @@ def summarize(records: list[BatchRecord]) -> dict[str, Any]:
 
     `accuracy` is the share of batches in which every direction is right, `accuracy_recovered` of
     those in which every picture has a PSNR of at least `spear.metrics.RECOVERED_PSNR`;
-    `recovered_mean` is the share of such pictures; `psnr_std` the standard deviation over batches;
-    `failures` counts batches without a full reconstruction to score.
+    `recovered_mean` is the share of such pictures, `at_bound_mean` of those at their bound;
+    `psnr_std` the standard deviation over batches; `failures` counts batches without a full
+    reconstruction to score.
     """
 
     def values(name: str) -> np.ndarray:
@@ -129,6 +140,8 @@ def summarize(records: list[BatchRecord]) -> dict[str, Any]:
         "recovered_mean": float(recovered.mean()),
         "psnr_mean": float(psnr.mean()),
         "psnr_std": float(psnr.std(ddof=1)) if n > 1 else 0.0,
+        "psnr_bound_mean": float(values("psnr_bound").mean()),
+        "at_bound_mean": float(values("at_bound").mean()),
         "lpips_mean": float(values("lpips").mean()),
         "mae_mean": float(values("mae").mean()),
         "mse_mean": float(values("mse").mean()),

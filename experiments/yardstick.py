@@ -23,6 +23,7 @@ class BesideSvd:
     def __init__(self, attack: Attack) -> None:
         self.attack = attack
         self.layer = attack.layer
+        self.sparsity = attack.sparsity
 
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None

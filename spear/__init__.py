@@ -7,6 +7,7 @@ from spear.api import invert
 from spear.client import Client, Update
 from spear.datasets import Batch
 from spear.errors import SpearError
+from spear.inversion.inputs.attack import SpearInput
 from spear.inversion.irls.attack import SpearIrls
 from spear.inversion.spear import Spear
 from spear.observation import Observation
@@ -19,6 +20,7 @@ __all__ = [
     "Reconstruction",
     "Spear",
     "SpearError",
+    "SpearInput",
     "SpearIrls",
     "Status",
     "Update",

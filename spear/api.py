@@ -18,6 +18,8 @@ def invert(
 ) -> Reconstruction:
     """Reconstruct the batch of inputs to a linear layer z = W x + b that a ReLU follows.
 
+    For a layer that a ReLU precedes, give `attack=spear.SpearInput()`.
+
     Args:
         weight: W, m x n, as it was when the gradient was computed.
         bias: b, m.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from spear.networks import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction
 
@@ -29,13 +30,15 @@ ProgressCallback = Callable[[Progress], None]
 class Attack(Protocol):
     """What a server does with an observation.
 
-    A new attack is a class with a `layer` and this call, and one file in `conf/attack/`.
+    A new attack is a class with `layer`, `sparsity` and this call, and one file in `conf/attack/`.
 
     Attributes:
         layer: the linear layer whose observation it wants, counted from 1.
+        sparsity: what it lives on, and so on which side of the layer a ReLU must stand (Sec. 3.2).
     """
 
     layer: int
+    sparsity: Sparsity
 
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None

@@ -9,8 +9,8 @@ from spear.datasets.base import Batch
 from spear.defenses import Defense, NoDefense
 from spear.errors import LayerError
 from spear.fedavg import LocalTraining, SingleGradient
-from spear.networks import attackable_layer
-from spear.observation import Observation
+from spear.networks import Sparsity, attackable_layer, linear_layer
+from spear.observation import Observation, all_finite
 from spear.truth import Truth
 
 
@@ -26,14 +26,19 @@ class Update:
     network: nn.Module
     gradients: dict[str, Tensor]
 
-    def observe(self, layer: int) -> Observation:
+    def observe(self, layer: int, sparsity: Sparsity = Sparsity.GRADIENT) -> Observation:
         """The part of the update that belongs to linear layer `layer`, counted from 1.
 
+        Args:
+            layer: its number.
+            sparsity: what the attack needs (`Attack.sparsity`).
+
         Raises:
-            LayerError: no such layer, no ReLU follows it, or its parameters are frozen.
+            LayerError: no such layer, no ReLU where the attack needs it, or its parameters are
+                frozen.
             InvalidObservation: the update of this layer is not finite or not shaped like it.
         """
-        attacked = attackable_layer(self.network, layer)
+        attacked = attackable_layer(self.network, layer, sparsity)
         for name in ("weight", "bias"):
             if f"{attacked.name}.{name}" not in self.gradients:
                 raise LayerError(
@@ -52,7 +57,7 @@ class Client:
     """A federated client: its network (the server's), loss, local training and defense.
 
     Args:
-        network: any module; the attack needs a linear layer followed by a ReLU in it.
+        network: any module; the attack needs a linear layer beside a ReLU in it.
         loss: maps (outputs, labels) to a scalar; the mean cross-entropy by default.
         fedavg: how many local steps lead to the update (`spear.fedavg`).
         defense: how each gradient is computed and disguised (`spear.defenses`).
@@ -80,12 +85,17 @@ class Client:
         gradients = self.fedavg.update(self.network, self.loss, self.defense, batch, generator)
         return Update(self.network, gradients)
 
-    def truth(self, batch: Batch, layer: int) -> Truth:
+    def truth(self, batch: Batch, layer: int, update: Update | None = None) -> Truth:
         """What the attack on `layer` should find: that layer's inputs and dL/dZ, for scoring only.
 
-        dL/dZ is that of the undefended first step; a defense or further local steps may change it.
+        Args:
+            batch: the private batch.
+            layer: the attacked linear layer, counted from 1.
+            update: what was shared of it, to learn which dL/dZ that shows where a defense or
+                further local steps have changed it.
         """
-        attacked = attackable_layer(self.network, layer).module
+        found = linear_layer(self.network, layer)
+        attacked, name = found.module, found.name
         seen: dict[str, Tensor] = {}
 
         def record(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -102,4 +112,7 @@ class Client:
             self.network.zero_grad()
         gradient = seen["pre_activations"].grad
         assert gradient is not None
-        return Truth(seen["inputs"], gradient.T.contiguous(), batch.labels)
+        shared = update.gradients.get(f"{name}.weight") if update else None
+        if shared is not None and not all_finite(shared):
+            shared = None
+        return Truth(seen["inputs"], gradient.T.contiguous(), batch.labels, shared)

@@ -11,7 +11,7 @@ class InvalidObservation(SpearError):
 
 
 class LayerError(SpearError):
-    """The attacked layer does not exist, or no ReLU follows it."""
+    """The attacked layer does not exist, or no ReLU stands where the attack needs it."""
 
 
 class DatasetError(SpearError):

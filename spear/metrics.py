@@ -27,6 +27,13 @@ exact reconstruction. The paper has an accuracy there (Tables 9 to 11) but names
 hardly gets as near: of 1,000 pictures of CIFAR-10, Tiny ImageNet or MNIST at most 2 have this PSNR
 to the mean picture, and none to another of 20 in a batch."""
 
+AT_BOUND = 3.0
+"""A picture is at its bound when its PSNR is at most this far below, in dB."""
+
+NEAR = 0.9
+"""Least |cos| to a true direction at which one is that direction but for noise. True ones are much
+further apart (0.2 to 0.5 on Tiny ImageNet), and one that mixes two in equal parts is at 0.7."""
+
 _SSIM_MIN_SIDE = 11
 """The side of SSIM's Gaussian window."""
 
@@ -41,10 +48,15 @@ class Score:
         lpips: LPIPS (AlexNet) of the clipped pictures, 0 for equal ones; NaN under 32 pixels and
             where AlexNet's weights are absent.
         mse, mae: mean squared and mean absolute error an entry, not clipped.
-        directions_right: how many true columns of dL/dZ the attack found, up to scale.
+        directions_right: how many columns of the shared dL/dZ (`Truth.shared_gradients`) the attack
+            found, up to scale.
+        directions_near: how many it found up to scale and noise (`NEAR`).
         exact: as many inputs reconstructed as there are, and every direction right.
         recovered: share of the pictures whose PSNR is at least `RECOVERED_PSNR`; NaN without PSNR.
         psnr_min: lowest of `psnr_per_image`, in dB.
+        psnr_bound: mean PSNR in dB of the inputs by least squares had dL/dZ been known
+            (`Truth.best_inputs`); NaN without pictures or without the update.
+        at_bound: share of the pictures that reach their own bound less `AT_BOUND`.
         psnr_per_image: in the order of the true inputs.
     """
 
@@ -54,9 +66,12 @@ class Score:
     mse: float
     mae: float
     directions_right: int
+    directions_near: int
     exact: bool
     recovered: float
     psnr_min: float
+    psnr_bound: float
+    at_bound: float
     psnr_per_image: tuple[float, ...]
 
 
@@ -98,17 +113,21 @@ class Scoring:
         order = match(reconstruction.inputs, truth.inputs)
         cosines = column_cosines(
             _rows(reconstruction.activation_gradients.T, order).T,
-            _rows(truth.activation_gradients.T).T,
+            _rows(truth.shared_gradients.T).T,
         )
         right = int((1.0 - cosines.abs() <= self._cosine_tolerance).sum())
         found, true = _rows(reconstruction.inputs, order), _rows(truth.inputs)
         b = len(true)
-        psnrs, ssim, lpips, recovered = torch.full((b,), math.nan), math.nan, math.nan, math.nan
+        psnrs = bounds = torch.full((b,), math.nan)
+        ssim, lpips, recovered, at_bound = math.nan, math.nan, math.nan, math.nan
         if self._shows_pictures(truth):
             found, true = self._dataset.denormalized(found), self._dataset.denormalized(true)
             psnrs = psnr(found, true)
             recovered = (psnrs >= RECOVERED_PSNR).double().mean().item()
             ssim, lpips = _ssim(found, true), self._mean_lpips(found, true)
+            if truth.best_inputs is not None:
+                bounds = psnr(self._dataset.denormalized(_rows(truth.best_inputs)), true)
+                at_bound = (psnrs >= bounds - AT_BOUND).double().mean().item()
         error = found - true
         return Score(
             psnr=psnrs.mean().item(),
@@ -117,9 +136,12 @@ class Scoring:
             mse=error.square().mean().item(),
             mae=error.abs().mean().item(),
             directions_right=right,
+            directions_near=int((cosines.abs() >= NEAR).sum()),
             exact=right == b == reconstruction.batch_size,
             recovered=recovered,
             psnr_min=psnrs.min().item(),
+            psnr_bound=bounds.mean().item(),
+            at_bound=at_bound,
             psnr_per_image=tuple(psnrs.tolist()),
         )
 

@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import pairwise
 from math import prod
 from pathlib import Path
@@ -15,6 +16,19 @@ from torch import Tensor, nn
 from spear.errors import CheckpointError, ConfigError, LayerError
 
 
+class Sparsity(StrEnum):
+    """Which factor of dL/dW = dL/dZ X^T a ReLU makes sparse (Sec. 3.2)."""
+
+    GRADIENT = "gradient"
+    """dL/dZ: a ReLU follows the layer."""
+    INPUT = "input"
+    """X: a ReLU precedes the layer."""
+
+
+KEEP_ZEROS = (nn.Flatten, nn.Identity, nn.Dropout, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+"""Modules after a ReLU whose outputs are still zeros and positive numbers."""
+
+
 @dataclass(frozen=True)
 class LinearLayer:
     """A linear layer and where it stands.
@@ -24,11 +38,23 @@ class LinearLayer:
         module: the layer itself.
         followed_by_relu: whether its output goes straight into a ReLU, which makes dL/dZ sparse
             (Sec. 3.2).
+        preceded_by_relu: whether its input comes out of a ReLU, unchanged or through a module that
+            keeps zeros (`KEEP_ZEROS`), which makes X sparse.
     """
 
     name: str
     module: nn.Linear
     followed_by_relu: bool
+    preceded_by_relu: bool
+
+    @property
+    def sparsity(self) -> frozenset[Sparsity]:
+        """Which of its factors are sparse."""
+        found = {
+            Sparsity.GRADIENT: self.followed_by_relu,
+            Sparsity.INPUT: self.preceded_by_relu,
+        }
+        return frozenset(each for each, sparse in found.items() if sparse)
 
 
 def fcnn(
@@ -115,18 +141,20 @@ def linear_layers(network: nn.Module) -> list[LinearLayer]:
     modules = network.named_modules(remove_duplicate=False)  # a ReLU may serve several layers
     leaves = [named for named in modules if not any(named[1].children())]
     following = [*[module for _, module in leaves[1:]], None]
-    return [
-        LinearLayer(name, module, isinstance(after, nn.ReLU))
-        for (name, module), after in zip(leaves, following, strict=True)
-        if isinstance(module, nn.Linear)
-    ]
+    found, nonnegative = [], False
+    for (name, module), after in zip(leaves, following, strict=True):
+        if isinstance(module, nn.Linear):
+            found.append(LinearLayer(name, module, isinstance(after, nn.ReLU), nonnegative))
+        if not isinstance(module, KEEP_ZEROS):
+            nonnegative = isinstance(module, nn.ReLU)
+    return found
 
 
-def attackable_layer(network: nn.Module, index: int) -> LinearLayer:
+def linear_layer(network: nn.Module, index: int) -> LinearLayer:
     """Linear layer number `index`, counted from 1 as in Table 4.
 
     Raises:
-        LayerError: there is no such layer, it has no bias, or no ReLU follows it.
+        LayerError: there is no such layer, or it has no bias.
     """
     layers = linear_layers(network)
     if not 1 <= index <= len(layers):
@@ -134,15 +162,46 @@ def attackable_layer(network: nn.Module, index: int) -> LinearLayer:
             f"attack.layer is {index}; the network has linear layers 1 to {len(layers)}."
         )
     layer = layers[index - 1]
-    if not layer.followed_by_relu:
-        sparse = [i for i, each in enumerate(layers, start=1) if each.followed_by_relu]
-        raise LayerError(
-            f"attack.layer is {index}, but no ReLU follows that layer, so its gradient is not "
-            f"sparse (Sec. 3.2); choose one of {sparse}."
-        )
     if layer.module.bias is None:
         raise LayerError(
             f"layer {index} ({layer.name}) has no bias; the attack finds the scale of each input "
             "from the bias gradient (Theorem 3.5)."
         )
     return layer
+
+
+def attackable_layer(
+    network: nn.Module, index: int, sparsity: Sparsity = Sparsity.GRADIENT
+) -> LinearLayer:
+    """Linear layer number `index`, for an attack that needs `sparsity` (Sec. 3.2).
+
+    Raises:
+        LayerError: there is no such layer, it has no bias, or no ReLU stands where the attack needs
+            it; the message names the layers it can attack and the attack for this one.
+    """
+    layer = linear_layer(network, index)
+    if sparsity in layer.sparsity:
+        return layer
+    fit = [i for i, each in enumerate(linear_layers(network), start=1) if sparsity in each.sparsity]
+    if not layer.sparsity:
+        raise LayerError(
+            f"attack.layer is {index}, but no ReLU follows that layer and none precedes it, so "
+            f"that neither its gradient nor its inputs are sparse (Sec. 3.2); choose one of {fit}."
+        )
+    missing, other = _MISSING[sparsity]
+    raise LayerError(
+        f"attack.layer is {index}, but {missing} sparse (Sec. 3.2); choose one of {fit}, or attack "
+        f"this layer with {other}."
+    )
+
+
+_MISSING = {
+    Sparsity.GRADIENT: (
+        "no ReLU follows that layer, so its gradient is not",
+        "attack=spear_input, for which a ReLU precedes it",
+    ),
+    Sparsity.INPUT: (
+        "no ReLU precedes that layer, so its inputs are not",
+        "attack=spear_irls, for which a ReLU follows it",
+    ),
+}

@@ -97,9 +97,14 @@ def _check_shapes(observation: Observation) -> None:
 def _check_finite(observation: Observation) -> None:
     for name in _PARTS:
         value = getattr(observation, name)
-        if not torch.isfinite(value).all():
+        if not all_finite(value):
             bad = int((~torch.isfinite(value)).sum())
             raise InvalidObservation(
                 f"{name} has {bad} NaN or infinite of {value.numel()} entries; check the client's "
                 "loss and precision before attacking its update."
             )
+
+
+def all_finite(value: Tensor) -> bool:
+    """Whether no entry is NaN or infinite. In one pass and without a copy: by the extremes."""
+    return bool(torch.stack(torch.aminmax(value)).isfinite().all())

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from spear.metrics import psnr
 
-_COLUMNS = 20
+_COLUMNS = 10
 _CELL = 0.8
 """Width of a picture, in inches, like every length below."""
 _GAP = 0.05
@@ -25,7 +26,7 @@ def reconstruction_figure(
 ) -> None:
     """Write a PNG: each original above its reconstruction, the absolute error and the PSNR below.
 
-    At most 20 pictures stand side by side; further ones follow in strips below. All errors are
+    At most 10 pictures stand side by side; further ones follow in strips below. All errors are
     magnified by the same power of ten, chosen so that the typical picture's error is visible; where
     few pictures fail, theirs are over-exposed.
 
@@ -38,11 +39,11 @@ def reconstruction_figure(
     error = (found - truth).abs()
     power = _magnification(error)
     rows = {
-        "original": truth,
-        "reconstruction": found,
-        f"|error| $\\times\\,10^{{{power}}}$" if power else "|error|": (
-            error * 10.0**power
-        ).clamp_max(1.0),
+        "original": thumbnails(truth),
+        "reconstruction": thumbnails(found),
+        f"|error| $\\times\\,10^{{{power}}}$" if power else "|error|": thumbnails(
+            (error * 10.0**power).clamp_max(1.0)
+        ),
     }
     b, _, height, width = truth.shape
     cell_height = _CELL * height / width
@@ -81,6 +82,15 @@ def _magnification(error: Tensor) -> int:
     return min(max(math.floor(math.log10(0.5 / typical)), 0), _LARGEST_POWER)
 
 
+def thumbnails(pictures: Tensor) -> Tensor:
+    """Pictures larger than they are shown, averaged down to about that size.
+
+    A figure of twenty at 720 pixels would take gigabytes, and their nearest pixels would alias.
+    """
+    factor = math.ceil(pictures.shape[3] / (_CELL * _DPI))
+    return avg_pool2d(pictures, factor, ceil_mode=True) if factor > 1 else pictures
+
+
 class _Canvas:
     """A figure addressed in inches from its upper left corner."""
 
@@ -105,13 +115,4 @@ class _Canvas:
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set(color="0.6", linewidth=0.4)
         pixels = values.permute(1, 2, 0).numpy()
-        # Small pictures keep their pixels; large ones are averaged, for nearest would alias.
-        small = values.shape[2] <= _CELL * _DPI
-        axes.imshow(
-            pixels,
-            cmap="gray",
-            vmin=0.0,
-            vmax=1.0,
-            aspect="auto",
-            interpolation="nearest" if small else "antialiased",
-        )
+        axes.imshow(pixels, cmap="gray", vmin=0.0, vmax=1.0, aspect="auto", interpolation="nearest")

@@ -40,6 +40,7 @@ SUMMARY_KEYS = {
     "batch_size",
     "attack",
     "dataset",
+    "drawing",
     "network",
     "defense",
     "fedavg",
@@ -59,6 +60,11 @@ def spear(tmp_path, monkeypatch, capfd):
 def read_rows(folder: Path) -> list[dict[str, str]]:
     with (folder / "batches.csv").open() as file:
         return list(csv.DictReader(file))
+
+
+def numbers(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """All but times."""
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
 def test_a_job_leaves_its_whole_record(spear):
@@ -91,9 +97,6 @@ def test_same_seed_same_result_and_another_seed_another(spear):
     spear(*QUICK, "seed=1")
     other = read_rows(spear.folder(f"{FOLDER},seed=1"))
 
-    def numbers(rows):
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
-
     assert numbers(first) == numbers(again)
     assert numbers(first) != numbers(other)
 
@@ -105,6 +108,16 @@ def test_a_batch_does_not_depend_on_those_before_it(spear):
     three = read_rows(spear.folder("batch_size=3,dataset=digits,n_batches=3"))
     assert one[0]["psnr"] == three[0]["psnr"]
     assert three[0]["psnr"] != three[1]["psnr"]
+
+
+def test_a_batch_alone_is_the_one_of_a_whole_job(spear):
+    choices = ("dataset=digits", "batch_size=3", "drawing=single_class", "defense=dpsgd")
+    spear(*choices, "defense.noise_std=1e-9", "n_batches=5")
+    spear(*choices, "defense.noise_std=1e-9", "n_batches=1", "first_batch=3")
+    whole, alone = (next(spear.output_root.rglob(f"*n_batches={n}*")) for n in (5, 1))
+    assert [row["batch"] for row in read_rows(alone)] == ["3"]
+    assert numbers(read_rows(alone)) == numbers(read_rows(whole))[3:4]
+    assert (alone / "reconstructions.png").is_file()
 
 
 def test_a_sweep_runs_every_combination(spear):
@@ -152,6 +165,7 @@ def test_bad_settings_of_other_choices_are_refused_in_one_sentence(spear, overri
 @pytest.mark.parametrize(
     ("override", "message"),
     [
+        ("drawing=single_class", "has 10 examples and cannot give a batch of 20; choose"),
         ("batchsize=3", "key 'batchsize' does not exist; did you mean 'batch_size'?"),
         ("+extra=3", "key 'extra' does not exist"),
         ("batch_size=ten", "key 'batch_size' is 'ten'; expected integer"),
@@ -171,6 +185,8 @@ def test_bad_settings_of_other_choices_are_refused_in_one_sentence(spear, overri
         ("experiment=table99", "experiment=table99 does not exist; choose one of"),
         ("device=gpu", "device 'gpu' is not available here"),
         ("seed=-1", "key 'seed' is -1; expected 0 or more"),
+        ("first_batch=-1", "key 'first_batch' is -1; expected 0 or more"),
+        ("drawing=one_class", "drawing=one_class does not exist; choose one of single_class"),
     ],
 )
 def test_bad_settings_are_refused_by_name_in_one_sentence(spear, override, message):

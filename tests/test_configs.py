@@ -13,8 +13,13 @@ from experiments.build import check
 from experiments.main import CONF
 from spear.inversion.irls.search import Settings
 
-GROUPS = ("dataset", "network", "attack", "defense", "fedavg", "tracking")
-WITHIN = {"attack/sampler": ["attack=spear"], "attack/settings": ["attack=spear_irls"]}
+GROUPS = ("dataset", "drawing", "network", "attack", "defense", "fedavg", "tracking")
+WITHIN = {
+    "attack/sampler": ["attack=spear"],
+    "attack/kernels": ["attack=spear_noisy"],
+    "attack/search": ["attack=spear_input"],
+    "attack/settings": ["attack=spear_irls"],
+}
 """Groups within a group, and the choice there that has them."""
 RUNTIME = {"network": {"input_shape", "n_classes"}}
 FILES = [
@@ -60,6 +65,11 @@ def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
     first = [f"{o.key_or_group}={next(o.sweep_string_iterator())}" for o in sweeps]
     if "SPEAR_DATA" not in os.environ:  # then on data that are always there
         first = [each for each in first if not each.startswith("dataset")] + ["dataset=faces"]
+        first += ["~dataset.resolution"] * ("resolution" in config.dataset)
+    elif "resolution" in config.dataset:  # on whichever images are there, small
+        folders = ("imagenet", "imagenet-sample", "imagenet-large")
+        found = [each for each in folders if Path(os.environ["SPEAR_DATA"], each).is_dir()]
+        first += ["dataset.resolution=16", f"dataset.folder={found[0]}"]
     small = ["n_batches=1", "batch_size=2"]
     if not any(each.startswith("network.width") for each in first):
         small.append("network.width=50")

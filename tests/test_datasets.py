@@ -132,6 +132,19 @@ def test_config_states_every_parameter_with_its_default(file):
     assert dataset.name == file.stem
 
 
+@pytest.mark.parametrize("dataset", [Faces, Digits, *ON_DISK])
+def test_labels_are_those_of_the_examples(dataset, monkeypatch):
+    opened = dataset(real_data(ON_DISK[dataset])) if dataset in ON_DISK else dataset()
+    some = range(0, len(opened), len(opened) // 50)
+    expected = [opened.example(i)[1] for i in some]
+    if dataset in ON_DISK:  # then without reading any example
+        monkeypatch.setattr(dataset, "example", None)
+    found = opened.labels()
+    assert found.dtype == torch.int64
+    assert len(found) == len(opened)
+    assert found[list(some)].tolist() == expected
+
+
 # Embedded data
 
 

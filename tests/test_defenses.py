@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from spear.client import Client
 from spear.datasets import Batch
-from spear.defenses import DPSGD, NoDefense
+from spear.defenses import DPSGD, Defense, NoDefense, NoiseMultiplier, NoiseOnEachExample
 from spear.errors import ConfigError
 from spear.networks import fcnn
 
@@ -24,7 +24,7 @@ def flat(gradient: dict[str, Tensor]) -> Tensor:
     return torch.cat([value.flatten() for value in gradient.values()])
 
 
-def shared(defense: DPSGD, b: int = 5, seed: int = 0) -> dict[str, Tensor]:
+def shared(defense: Defense, b: int = 5, seed: int = 0) -> dict[str, Tensor]:
     return defense.gradient(*_arguments(b), torch.Generator().manual_seed(seed))
 
 
@@ -72,6 +72,30 @@ def test_the_noise_is_gaussian_and_comes_on_top_of_the_mean():
     assert abs((noise**4).mean() - 3) < 4 * math.sqrt(96 / k)
 
 
+@pytest.mark.parametrize("b", [2, 5])
+@pytest.mark.parametrize(("max_norm", "sigma"), [(1.0, 0.02), (2.0, 0.02), (0.5, 0.1)])
+def test_noise_on_the_sum_and_on_each_example(max_norm, sigma, b):
+    """Of a sum with noise sigma C, divided by b; and of b gradients with sigma C each."""
+    clean = flat(shared(DPSGD(max_norm, 0.0), b))
+    draws = torch.randn(b, clean.numel(), generator=torch.Generator().manual_seed(1))
+    on_sum, on_each = sigma * max_norm * draws[0] / b, (sigma * max_norm * draws).mean(dim=0)
+    for defense, like in (
+        (NoiseMultiplier(max_norm, sigma), on_sum),
+        (NoiseOnEachExample(max_norm, sigma), on_each),
+    ):
+        noise = flat(shared(defense, b)) - clean
+        ratio = noise.var() / like.var()
+        assert abs(ratio - 1) < 4 * math.sqrt(4 / noise.numel())
+        assert noise.var() == pytest.approx(defense.deviation(b) ** 2, rel=0.2)
+
+
+def test_they_differ_in_the_scale_of_sigma_alone():
+    first = flat(shared(DPSGD(2.0, 0.02), b=4))
+    for defense in (NoiseMultiplier(2.0, 0.04), NoiseOnEachExample(2.0, 0.02)):
+        assert defense.deviation(4) == pytest.approx(0.02)
+        torch.testing.assert_close(flat(shared(defense, b=4)), first)
+
+
 def test_same_seed_same_noise_and_another_seed_another():
     defense = DPSGD(1.0, 0.01)
     assert torch.equal(flat(shared(defense)), flat(shared(defense)))
@@ -114,3 +138,18 @@ def test_clipping_multiplies_the_columns_of_the_activation_gradient():
 def test_numbers_without_a_meaning_are_refused(max_norm, noise_std, message):
     with pytest.raises(ConfigError, match=message):
         DPSGD(max_norm, noise_std)
+
+
+@pytest.mark.parametrize("defense", [NoiseMultiplier, NoiseOnEachExample])
+@pytest.mark.parametrize(
+    ("max_norm", "noise_multiplier", "message"),
+    [
+        (0.0, 0.1, "defense.max_norm is 0.0; expected a norm above 0"),
+        (math.inf, 0.1, "defense.max_norm is inf; expected a finite norm"),
+        (1.0, -0.1, "defense.noise_multiplier is -0.1; expected a number of 0 or more"),
+        (1.0, math.nan, "defense.noise_multiplier is nan"),
+    ],
+)
+def test_multiples_without_a_meaning_are_refused(defense, max_norm, noise_multiplier, message):
+    with pytest.raises(ConfigError, match=message):
+        defense(max_norm, noise_multiplier)

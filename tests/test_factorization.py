@@ -53,6 +53,8 @@ def test_columns_in_chunks_change_nothing(monkeypatch):
     signs = (whole.left * chunked.left).sum(dim=0).sign()
     torch.testing.assert_close(whole.left, chunked.left * signs, rtol=0, atol=1e-9)
     torch.testing.assert_close(whole.noise.rows, chunked.noise.rows, rtol=0.05, atol=0)
+    lengths = torch.linalg.vector_norm(observation.weight.double(), dim=1)
+    torch.testing.assert_close(chunked.weight_norms, lengths, rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize("pixels", [1, 30, 300])

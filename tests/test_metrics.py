@@ -45,13 +45,14 @@ RGB = Pictures((3, 16, 16))
 
 
 def truth(dataset: Dataset, b: int, seed: int = 0) -> Truth:
-    """Pictures with values in [0.25, 0.75], normalised, and the gradients of m = 30 neurons."""
+    """Pictures with values in [0.25, 0.75], normalised, the gradients of m = 30 neurons, G."""
     generator = torch.Generator().manual_seed(seed)
     pixels = 0.25 + 0.5 * torch.rand(
         b, *dataset.input_shape, generator=generator, dtype=torch.float64
     )
     gradients = torch.randn(30, b, generator=generator, dtype=torch.float64)
-    return Truth(dataset.normalized(pixels).flatten(1), gradients, torch.zeros(b))
+    inputs = dataset.normalized(pixels).flatten(1)
+    return Truth(inputs, gradients, torch.zeros(b), gradients @ inputs)
 
 
 def found(inputs: Tensor, gradients: Tensor) -> Reconstruction:
@@ -115,6 +116,27 @@ def test_pictures_above_the_bound_are_recovered_whatever_their_directions() -> N
     assert score.recovered == 0.75
     assert score.psnr_min == pytest.approx(19.9, abs=1e-4)
     assert not score.exact
+
+
+def test_a_noisy_update_bounds_the_psnr_by_least_squares() -> None:
+    true = truth(RGB, 4)
+    noise = 0.1 * torch.randn(30, 768, generator=torch.Generator().manual_seed(1)).double()
+    noisy = dataclasses.replace(true, weight_update=true.activation_gradients @ true.inputs + noise)
+    assert noisy.best_inputs is not None
+    at_best = Scoring(RGB)(found(noisy.best_inputs, noisy.shared_gradients), noisy)
+    assert at_best.psnr == pytest.approx(at_best.psnr_bound, abs=1e-9)
+    assert at_best.at_bound == 1.0
+    assert 20 < at_best.psnr_bound < 60
+    worse = found(noisy.best_inputs + 0.5 * torch.eye(4, 1).double(), noisy.shared_gradients)
+    assert Scoring(RGB)(worse, noisy).at_bound == 0.75
+
+
+def test_directions_that_noise_has_moved_are_near_but_not_right() -> None:
+    true = truth(RGB, 3)
+    gradients = true.activation_gradients
+    turned = torch.tensor([0.0, 0.4, 1.0]) * gradients.roll(1, dims=1)
+    score = Scoring(RGB)(found(true.inputs, gradients + turned), true)
+    assert (score.directions_right, score.directions_near) == (1, 2)
 
 
 @given(SEEDS)
@@ -191,7 +213,7 @@ def test_a_direction_counts_up_to_sign_and_scale(factor: float) -> None:
 def test_a_direction_counts_within_the_tolerance(sine: float, right: bool) -> None:
     # 1 - cos = sine^2 / 2 is 1e-6 at a sine of 1.41e-3.
     gradients = torch.eye(30, 2, dtype=torch.float64)
-    true = dataclasses.replace(truth(RGB, 2), activation_gradients=gradients)
+    true = dataclasses.replace(truth(RGB, 2), activation_gradients=gradients, weight_update=None)
     turned = gradients.clone()
     turned[5, 0] = sine
     score = Scoring(RGB)(found(true.inputs, turned), true)
@@ -215,6 +237,8 @@ def assert_no_picture_metrics(score: Score, b: int) -> None:
     values = (
         score.psnr,
         score.psnr_min,
+        score.psnr_bound,
+        score.at_bound,
         score.recovered,
         score.ssim,
         score.lpips,

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from spear.errors import CheckpointError, ConfigError, LayerError
-from spear.networks import attackable_layer, fcnn, linear_layers, load_checkpoint
+from spear.networks import Sparsity, attackable_layer, fcnn, linear_layers, load_checkpoint
 
 SHAPE = (1, 4, 4)
 
@@ -102,6 +102,34 @@ class TestAttackableLayer:
         net = nn.Sequential(nn.Linear(16, 8), activation, nn.ReLU(), nn.Linear(8, 3))
         with pytest.raises(LayerError, match="no ReLU follows"):
             attackable_layer(net, 1)
+
+    @pytest.mark.parametrize(
+        "between", [nn.Identity(), nn.Flatten(), nn.Dropout(), nn.MaxPool1d(2)]
+    )
+    def test_zeros_of_a_relu_may_pass_through_other_modules(self, between):
+        net = nn.Sequential(nn.Linear(16, 8), nn.ReLU(), between, nn.Linear(8, 3))
+        first, last = linear_layers(net)
+        assert (first.preceded_by_relu, last.preceded_by_relu) == (False, True)
+        assert attackable_layer(net, 2, Sparsity.INPUT).module is last.module
+
+    def test_which_factors_are_sparse(self):
+        first, middle, last = (each.sparsity for each in linear_layers(network(depth=3)))
+        assert first == {Sparsity.GRADIENT}
+        assert middle == {Sparsity.GRADIENT, Sparsity.INPUT}
+        assert last == {Sparsity.INPUT}
+
+    def test_each_error_names_the_attack_that_fits(self):
+        net = network(depth=3)
+        with pytest.raises(LayerError, match=r"is 3, .* one of \[1, 2\], .*attack=spear_input"):
+            attackable_layer(net, 3)
+        with pytest.raises(LayerError, match=r"is 1, .* one of \[2, 3\], .*attack=spear_irls"):
+            attackable_layer(net, 1, Sparsity.INPUT)
+
+    @pytest.mark.parametrize("sparsity", list(Sparsity))
+    def test_neither_before_nor_after(self, sparsity):
+        net = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 2))
+        with pytest.raises(LayerError, match="is 1, but no ReLU follows that layer and none prec"):
+            attackable_layer(net, 1, sparsity)
 
     def test_no_bias(self):
         net = nn.Sequential(nn.Linear(16, 8, bias=False), nn.ReLU())

@@ -7,7 +7,7 @@ import torch
 from matplotlib.image import imread
 from skimage.data import lfw_subset
 
-from spear.pictures import reconstruction_figure
+from spear.pictures import reconstruction_figure, thumbnails
 
 
 def faces(b: int, channels: int) -> torch.Tensor:
@@ -25,13 +25,13 @@ def test_a_figure_is_written(tmp_path: Path, channels: int) -> None:
     assert image[..., :3].std() > 0.1
 
 
-def test_more_than_twenty_pictures_are_wrapped(tmp_path: Path) -> None:
+def test_more_than_ten_pictures_are_wrapped(tmp_path: Path) -> None:
     shapes = {}
-    for b in (20, 21):
+    for b in (10, 11):
         reconstruction_figure(faces(b, 1), faces(b, 1), tmp_path / f"{b}.png", "faces")
         shapes[b] = imread(tmp_path / f"{b}.png").shape
-    assert shapes[21][1] == shapes[20][1]
-    assert shapes[21][0] > 1.7 * shapes[20][0]
+    assert shapes[11][1] == shapes[10][1]
+    assert shapes[11][0] > 1.7 * shapes[10][0]
 
 
 def test_a_failed_picture_does_not_hide_the_small_errors_of_the_others(tmp_path: Path) -> None:
@@ -52,3 +52,10 @@ def test_large_pictures_of_any_shape_are_shown_whole(tmp_path: Path) -> None:
     reconstruction_figure(tall, tall, tmp_path / "tall.png", "tall")
     heights = [imread(tmp_path / name).shape[0] for name in ("wide.png", "tall.png")]
     assert heights[1] > 2 * heights[0]
+
+
+def test_large_pictures_are_averaged_and_small_ones_kept() -> None:
+    large = torch.zeros(1, 3, 360, 720)
+    large[..., ::2] = 1.0  # stripes of one pixel
+    assert torch.equal(thumbnails(large), torch.full((1, 3, 60, 120), 0.5))
+    assert torch.equal(thumbnails(faces(2, 1)), faces(2, 1))

@@ -3,8 +3,9 @@
 import json
 
 from command import Command
+from PIL import Image
 
-from analysis.publish import PUBLISHED, publish
+from analysis.publish import PICTURE, PUBLISHED, publish
 
 
 def test_published_files_are_the_recorded_ones(tmp_path, monkeypatch, capfd):
@@ -20,3 +21,11 @@ def test_published_files_are_the_recorded_ones(tmp_path, monkeypatch, capfd):
     assert summary["psnr_mean"] == json.loads((recorded / "summary.json").read_text())["psnr_mean"]
     assert not any(str(tmp_path) in (folder / name).read_text() for name in PUBLISHED)
     assert "data_root: data\n" in (folder / "config.yaml").read_text()
+
+
+def test_a_picture_is_published_where_it_is_asked_for(tmp_path, monkeypatch, capfd):
+    spear = Command(tmp_path / "out", monkeypatch, capfd)
+    spear("dataset=digits", "batch_size=2", "n_batches=1")
+    (folder,) = publish(spear.output_root, tmp_path / "results", pictures=True)
+    recorded = next(spear.output_root.rglob("reconstructions.png"))
+    assert Image.open(folder / PICTURE).size == Image.open(recorded).size

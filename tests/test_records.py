@@ -14,8 +14,9 @@ from spear.errors import ConfigError
 def record(batch: int, **changes) -> BatchRecord:
     right = BatchRecord(
         batch=batch, status="exact", exact=True, recovered=1.0, psnr=150.0, psnr_min=140.0,
-        ssim=1.0, lpips=math.nan, mse=0.0, mae=0.0, gradient_median=1e-4,
-        sparsity_min=0.4, sparsity_matching=1.0, directions_right=4, directions=4, submatrices=100,
+        psnr_bound=152.0, at_bound=1.0, findable=4, directions_near=4, ssim=1.0,
+        lpips=math.nan, mse=0.0, mae=0.0, gradient_median=1e-4, sparsity_min=0.4,
+        sparsity_matching=1.0, directions_right=4, directions=4, submatrices=100,
         seconds=1.0, failure="",
     )  # fmt: skip
     return replace(right, **changes)

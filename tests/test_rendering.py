@@ -269,7 +269,10 @@ def test_what_can_be_is_rendered_and_what_is_missing_is_named(results, tmp_path,
         render(analysis.tables, tables.write, arguments)
     assert stop.value.code == 1
     assert "spear experiment=ablation_pixels" in capsys.readouterr().err
-    assert {path.name for path in (tmp_path / "to").iterdir()} == {"side_by_side.md"}
+    assert {path.name for path in (tmp_path / "to").iterdir()} == {
+        "side_by_side.md",
+        "appendix_b2.md",
+    }
 
 
 def test_an_unknown_figure_is_named(capsys):

@@ -47,9 +47,10 @@ def draw(results: pd.DataFrame) -> Figure:
 def _accuracy(axes: Axes, results: pd.DataFrame) -> None:
     for attack, line in LINES.items():
         table = exact_interval(results[results["attack"] == attack], STEPS)
+        name = style.NAMES[attack].replace(", ", ",\n")
         style.shares(
-            axes, table[STEPS], table, color=style.GREEN, linestyle=line, mfc=MARKS[attack],
-            marker=style.MARKERS[attack], label=style.NAMES[attack].replace(", ", ",\n"),
+            axes, table[STEPS], table, color=style.GREEN, linestyle=line,
+            marker=style.MARKERS[attack], mfc=MARKS[attack], label=name,
         )  # fmt: skip
 
 

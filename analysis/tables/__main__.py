@@ -20,7 +20,7 @@ def markdown(table: pd.DataFrame) -> str:
 def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
     """The module's table with what its docstring says about it, printed and as `<path>.md`."""
     caption = inspect.cleandoc(module.__doc__ or "")
-    text = f"{caption}\n\n{markdown(module.table(results))}\nMeasured on {origin(results)}.\n"
+    text = f"{caption}\n\n{markdown(module.table(results))}\n{origin(results)}.\n"
     Console().print(text, markup=False, highlight=False, soft_wrap=True)
     target = path.with_suffix(".md")
     target.write_text(text)

@@ -7,9 +7,11 @@ median of ours on one thread, the paper's on a GPU.
 import pandas as pd
 
 from analysis.measures import duration
-from analysis.reproduction import accuracy_verdict, papers
+from analysis.reproduction import accuracy_verdict, mean, papers, share
 
 EXPERIMENTS = ("table4",)
+KEYS = {"layer": "attack.layer"}
+COMPARED = {"mae": mean("mae", higher_is_better=False), "accuracy": share("exact")}
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:

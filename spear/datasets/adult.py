@@ -91,6 +91,10 @@ class Adult(Dataset):
         """A person and whether they earn over 50,000 dollars (1) or not (0)."""
         return self._inputs[index], self._labels[index]
 
+    def labels(self) -> Tensor:
+        """See `Dataset`."""
+        return torch.tensor(self._labels)
+
     def inverse(self, inputs: Tensor) -> pd.DataFrame:
         """The readable rows nearest to inputs in [0, 1] (b x n, as `denormalized` gives them)."""
         columns = self._columns.values()

@@ -72,8 +72,18 @@ class Dataset(ABC):
                 f"data set {self.name!r} has {len(self)} examples and cannot give a batch of "
                 f"{size}; choose batch_size <= {len(self)}."
             )
-        chosen = torch.randperm(len(self), generator=generator)[:size].tolist()
-        examples = [self.example(i) for i in chosen]
+        return self.collected(torch.randperm(len(self), generator=generator)[:size].tolist())
+
+    def labels(self) -> Tensor:
+        """Every example's label, int64, in their order.
+
+        Reads all examples unless a data set that knows their labels beforehand overrides it.
+        """
+        return torch.tensor([self.example(i)[1] for i in range(len(self))], dtype=torch.int64)
+
+    def collected(self, indices: Sequence[int]) -> Batch:
+        """The batch of these examples, in this order."""
+        examples = [self.example(i) for i in indices]
         inputs = torch.stack([x for x, _ in examples])
         labels = torch.tensor([y for _, y in examples], dtype=torch.int64)
         return Batch(self.normalized(inputs), labels)

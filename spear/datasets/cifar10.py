@@ -57,6 +57,10 @@ class CIFAR10(Dataset):
         """A photograph and its class."""
         return self._images[index] / 255, self._labels[index]
 
+    def labels(self) -> Tensor:
+        """See `Dataset`."""
+        return torch.tensor(self._labels)
+
 
 class _ArrayUnpickler(pickle.Unpickler):
     """Admits what a pickled NumPy array needs and nothing else, so it cannot run foreign code."""

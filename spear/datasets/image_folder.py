@@ -40,6 +40,10 @@ class _ImageFiles(Dataset):
         pixels = np.array(_resized(image, self.input_shape[-1]))
         return torch.from_numpy(pixels).permute(2, 0, 1) / 255, label
 
+    def labels(self) -> Tensor:
+        """See `Dataset`."""
+        return torch.tensor([label for _, label in self._examples])
+
 
 class TinyImageNet(_ImageFiles):
     """ImageNet at 64 x 64 with 200 classes (Le and Yang, Stanford CS231N, 2015).

@@ -61,6 +61,10 @@ class MNIST(Dataset):
         """A digit and its value."""
         return self._images[index].unsqueeze(0) / 255, int(self._labels[index])
 
+    def labels(self) -> Tensor:
+        """See `Dataset`."""
+        return self._labels.long()
+
 
 def _packed_first(unpacked: Path) -> Path:
     packed = unpacked.with_name(f"{unpacked.name}.gz")

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from spear.inversion.factorization import Factorization
+from spear.inversion.factorization import Decomposition
 from spear.inversion.refinement import FIRST_TOLERANCE, is_determined, refine
 from spear.inversion.zeros import required_active_zeros, zero_pattern
 
 SAME_DIRECTION = 1e-5
-"""Directions at a smaller angle are one direction found twice."""
+"""Directions at a smaller angle, or one that noise hides, are one direction found twice."""
 
 LARGEST_POOL = 50
 """Candidates kept, as a multiple of b; the least sparse go first."""
@@ -22,7 +22,7 @@ class CandidatePool:
         p_false_reject: p_fr of the sparsity threshold.
     """
 
-    def __init__(self, problem: Factorization, p_false_reject: float) -> None:
+    def __init__(self, problem: Decomposition, p_false_reject: float) -> None:
         self.problem = problem
         self.required = required_active_zeros(problem, p_false_reject)
         self.directions = problem.left.new_zeros(problem.b, 0)
@@ -38,7 +38,10 @@ class CandidatePool:
         sparse = directions[zeros >= self.required]
         if sparse.shape[0] == 0:
             return False
-        refined = refine(self.problem, sparse.T)
+        return self.add_refined(refine(self.problem, sparse.T))
+
+    def add_refined(self, refined: Tensor) -> bool:
+        """Filter refined directions (unit columns, b x k, float64); True if any was new."""
         zeros = zero_pattern(self.problem, refined)
         kept = (zeros.sum(dim=0) >= self.required) & is_determined(self.problem, refined, zeros)
         fresh = self._without_duplicates(refined[:, kept])
@@ -48,11 +51,12 @@ class CandidatePool:
 
     def _without_duplicates(self, directions: Tensor) -> Tensor:
         fresh = directions[:, :0]
-        for direction in directions.T:
+        hidden = self.problem.noise.angle(directions).clamp(min=SAME_DIRECTION)
+        for direction, angle in zip(directions.T, hidden, strict=True):
             known = torch.cat([self.directions, fresh], dim=1)
             cosines = known.T @ direction
             angles = torch.linalg.vector_norm(direction[:, None] - known * cosines, dim=0)
-            if not bool((angles < SAME_DIRECTION).any()):
+            if not bool((angles < angle).any()):
                 fresh = torch.cat([fresh, direction[:, None]], dim=1)
         return fresh
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.columns import columns, left_multiply, right_multiply, widened
+from spear.inversion.columns import columns, left_multiply, right_multiply, row_norms, widened
 from spear.inversion.noise import (
     NEARLY_WHITE,
     Noise,
@@ -34,21 +34,17 @@ ABOVE_ROUNDING = 30.0
 
 
 @dataclass(frozen=True)
-class Factorization:
-    """An observation in the coordinates of the search; everything is float64.
+class Decomposition:
+    """A gradient G = L R of rank b, L whitened; everything is float64.
 
-    Rows of dL/dW that are zero throughout (neurons that no sample activates) tell nothing about
-    any direction; `left` and `noise` leave them out.
+    Rows of G that are zero throughout (for G = dL/dW, neurons that no sample activates) tell
+    nothing about any direction; `left` and `noise` leave them out.
 
     Attributes:
-        left: L (m' x b), the rows of active neurons; L^T L = m' I.
-        right: R (b x n), with dL/dW = L R on the active rows.
-        singular_values: S_1..S_b of dL/dW.
-        noise: what the errors of dL/dW do to L q, measured on what the rank-b part leaves over.
-        bias_coordinates: s = L^+ dL/db = sum_i q_i (b), by Theorems 3.4 and 3.5.
-        projected_weight: M = W R^T (m x b), all rows: the pre-activations are Z = M Q^-T + bias.
-        bias: of the layer (m).
-        weight_norms: lengths of the rows of W (m).
+        left: L (m' x b), the active rows; L^T L = m' I.
+        right: R (b x n), with G = L R on the active rows.
+        singular_values: S_1..S_b of G.
+        noise: what the errors of G do to L q, measured on what the rank-b part leaves over.
         active: which of the m rows are active (m, bool).
     """
 
@@ -56,10 +52,6 @@ class Factorization:
     right: Tensor
     singular_values: Tensor
     noise: Noise
-    bias_coordinates: Tensor
-    projected_weight: Tensor
-    bias: Tensor
-    weight_norms: Tensor
     active: Tensor
 
     @property
@@ -69,8 +61,25 @@ class Factorization:
 
     @property
     def m(self) -> int:
-        """Neurons of the layer, inactive ones included."""
+        """Rows of the gradient (neurons of the layer), inactive ones included."""
         return self.active.shape[0]
+
+
+@dataclass(frozen=True)
+class Factorization(Decomposition):
+    """An observation in the coordinates of the search: dL/dW = L R, and the layer's parameters.
+
+    Attributes:
+        bias_coordinates: s = L^+ dL/db = sum_i q_i (b), by Theorems 3.4 and 3.5.
+        projected_weight: M = W R^T (m x b), all rows: the pre-activations are Z = M Q^-T + bias.
+        bias: of the layer (m).
+        weight_norms: lengths of the rows of W (m).
+    """
+
+    bias_coordinates: Tensor
+    projected_weight: Tensor
+    bias: Tensor
+    weight_norms: Tensor
 
 
 def factorize(observation: Observation, rank: int | None = None) -> Factorization | Status:
@@ -83,8 +92,24 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
     Returns:
         The factorisation, or the status that says why there is none (`ZERO_GRADIENT`, `FULL_RANK`).
     """
-    active = observation.weight_gradient.ne(0).any(dim=1)
-    gradient = observation.weight_gradient[active]
+    found = decompose(observation.weight_gradient, rank)
+    if isinstance(found, Status):
+        return found
+    bias_gradient = observation.bias_gradient[found.active].to(torch.float64)
+    return Factorization(
+        **vars(found),
+        bias_coordinates=found.left.T @ bias_gradient / found.left.shape[0],
+        projected_weight=right_multiply(observation.weight, found.right),
+        bias=observation.bias.to(torch.float64),
+        weight_norms=row_norms(observation.weight),
+    )
+
+
+def decompose(gradient: Tensor, rank: int | None = None) -> Decomposition | Status:
+    """Decompose a gradient G (m x n); see `factorize`."""
+    active = gradient.ne(0).any(dim=1)
+    if not active.all():
+        gradient = gradient[active]
     if gradient.shape[0] == 0:
         return Status.ZERO_GRADIENT
     dtype, gradient = gradient.dtype, widened(gradient)
@@ -98,16 +123,11 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
         return Status.FULL_RANK
     left = left_vectors[:, :rank] * gradient.shape[0] ** 0.5
     right = left_multiply(left.T / gradient.shape[0], gradient)
-    bias_gradient = observation.bias_gradient[active].to(torch.float64)
-    return Factorization(
+    return Decomposition(
         left=left,
         right=right,
         singular_values=singular_values[:rank],
         noise=_noise(gradient, left, right, singular_values, client_floor),
-        bias_coordinates=left.T @ bias_gradient / left.shape[0],
-        projected_weight=right_multiply(observation.weight, right),
-        bias=observation.bias.to(torch.float64),
-        weight_norms=torch.linalg.vector_norm(observation.weight, dim=1, dtype=torch.float64),
         active=active,
     )
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from spear.inversion.columns import row_norms
+
 GAP = 30.0
 """Smallest ratio of neighbouring singular values that separates signal from rounding noise.
 
@@ -48,5 +50,5 @@ def rounding_floor(gradient: Tensor, dtype: torch.dtype | None = None) -> float:
     m, n = gradient.shape
     precision = torch.finfo(dtype or gradient.dtype).eps
     roundoff = max(precision, torch.finfo(torch.float64).eps) / 2
-    norm = float(torch.linalg.vector_norm(gradient, dtype=torch.float64))
+    norm = float(torch.linalg.vector_norm(row_norms(gradient)))
     return roundoff * norm * (m**0.5 + n**0.5) / (m * n) ** 0.5

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spear.inversion.factorization import Factorization
+from spear.inversion.factorization import Decomposition
 
 FIRST_TOLERANCE = 1e-3
 """Entries of L q below this (where the mean square of L q is 1) may be zeros of a direction that
@@ -20,7 +20,7 @@ SINGULAR = 1e-8
 kernel has more than one dimension."""
 
 
-def refine(problem: Factorization, directions: Tensor) -> Tensor:
+def refine(problem: Decomposition, directions: Tensor) -> Tensor:
     """Refit each direction to its zero rows while the tolerance falls to the gradient's noise.
 
     A direction from b - 1 rows carries the noise of those rows, magnified by their condition. Its
@@ -47,7 +47,7 @@ def refine(problem: Factorization, directions: Tensor) -> Tensor:
         tolerance /= TIGHTENING
 
 
-def is_determined(problem: Factorization, directions: Tensor, zeros: Tensor) -> Tensor:
+def is_determined(problem: Decomposition, directions: Tensor, zeros: Tensor) -> Tensor:
     """Whether the zero rows of each direction would determine it even without any one of them.
 
     Theorem 3.3 asks for rank b - 1. A mixture of two true directions has their common zeros, whose

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.factorization import Factorization
+from spear.inversion.factorization import Decomposition, Factorization
 from spear.inversion.proof import proof
 from spear.inversion.sparsity_matching import activity, agreement, matches, uncertainty
 from spear.inversion.zeros import sparsity
@@ -55,7 +55,7 @@ def greedy_filter(problem: Factorization, candidates: Tensor, swaps: bool = True
     return Selection(selected.directions, selected.sparsity_matching, len(chosen), status)
 
 
-def sparsest_independent(problem: Factorization, candidates: Tensor, first: int = 0) -> list[int]:
+def sparsest_independent(problem: Decomposition, candidates: Tensor, first: int = 0) -> list[int]:
     """Go through candidate columns, sparsest first, and keep each that is independent of the kept.
 
     Sets of independent vectors form a matroid, so the result has the most zeros of all bases. What

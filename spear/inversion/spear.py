@@ -1,37 +1,27 @@
 """SPEAR: exact gradient inversion by sampling, filtering and selecting directions (Algorithm 1)."""
 
 import math
-import time
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from spear.attack import Progress, ProgressCallback
-from spear.errors import ConfigError
 from spear.inversion.candidates import CandidatePool
 from spear.inversion.factorization import Factorization
-from spear.inversion.recovery import Found, recover
 from spear.inversion.refinement import FIRST_TOLERANCE
 from spear.inversion.samplers import InformationSetSampler, Sampler
-from spear.inversion.selection import greedy_filter
-from spear.observation import Observation
-from spear.reconstruction import Reconstruction, Status
-
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
+from spear.inversion.sampling import FIRST_CHUNK, SamplingAttack
+from spear.inversion.selection import Selection
 
 TEST_ROWS, TEST_ZEROS = 16, 2
 """The first filter: rows it looks at, and zeros among them that let a direction pass. A true
 direction has fewer with probability 17 / 2^16; a random one has none, but for rounding."""
 
-FIRST_CHUNK = 32
-"""Draws in the first chunk; each chunk has twice as many as the last."""
-
 CPU_CHUNK_BYTES = 1 << 24
 """Submatrices that are worked on at once on a CPU, a few times the size of its cache."""
 
 
-class Spear:
+class Spear(SamplingAttack):
     """Algorithm 1 of the paper.
 
     Args:
@@ -62,58 +52,16 @@ class Spear:
         device: str = "cpu",
         dtype: str = "float32",
     ) -> None:
-        if not 0 < p_false_reject < 1:
-            raise ConfigError(
-                f"attack.p_false_reject is {p_false_reject}; expected a probability in (0, 1)."
-            )
-        if dtype not in DTYPES:
-            raise ConfigError(f"attack.dtype is {dtype!r}; expected one of {sorted(DTYPES)}.")
-        if rank is not None and rank < 1:
-            raise ConfigError(
-                f"attack.rank is {rank}; expected at least 1, or null for an estimate."
-            )
-        self.layer = layer
+        super().__init__(
+            layer, p_false_reject, max_submatrices, time_limit, swaps, rank, device, dtype
+        )
         self.sampler = sampler or InformationSetSampler()
-        self.p_false_reject = p_false_reject
-        self.max_submatrices = max_submatrices
-        self.time_limit = time_limit
-        self.swaps = swaps
-        self.rank = rank
-        self.device = device
-        self.dtype = DTYPES[dtype]
 
-    def __call__(
-        self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
-    ) -> Reconstruction:
-        """Reconstruct the batch behind `observation`; the same seed gives the same result."""
+    def _pool(self, problem: Factorization) -> CandidatePool:
+        return CandidatePool(problem, self.p_false_reject)
 
-        def search(problem: Factorization, start: float) -> Found:
-            return self._search(problem, seed, start, progress)
-
-        return recover(observation, search, self.rank, self.device)
-
-    def _search(
-        self, problem: Factorization, seed: int, start: float, progress: ProgressCallback | None
-    ) -> Found:
-        """Lines 3 to 14 of Algorithm 1."""
-        pool = CandidatePool(problem, self.p_false_reject)
-        submatrices = 0
-        next_selection = problem.b
-        status = Status.SAMPLES_EXHAUSTED
-        for directions, sampled in self._sample(problem, seed):
-            submatrices += sampled
-            found_new = pool.add(directions)
-            if found_new and len(pool) >= next_selection:
-                selection = greedy_filter(problem, pool.directions, self.swaps)
-                if selection.sparsity_matching == 1.0:
-                    return Found(selection, status, submatrices)
-                next_selection = _next_selection(len(pool), problem.b)
-            if progress:
-                progress(Progress(min(len(pool), problem.b), problem.b, submatrices))
-            if self.time_limit is not None and time.perf_counter() - start > self.time_limit:
-                status = Status.TIMED_OUT
-                break
-        return Found(greedy_filter(problem, pool.directions, self.swaps), status, submatrices)
+    def _is_enough(self, selection: Selection) -> bool:
+        return selection.sparsity_matching == 1.0
 
     def _sample(self, problem: Factorization, seed: int) -> Iterator[tuple[Tensor, int]]:
         """Directions that pass the first filter, with the number of submatrices they came from.
@@ -138,11 +86,6 @@ class Spear:
             yield directions[zeros >= test_zeros], directions.shape[0]
             remaining -= directions.shape[0]
             count *= 2
-
-
-def _next_selection(size: int, b: int) -> int:
-    """Pool size at which to select again: at once while small, then after growth by a tenth."""
-    return size + 1 if size < 4 * b else size + size // 10
 
 
 def largest_chunk(b: int, dtype: torch.dtype, device: torch.device) -> int:

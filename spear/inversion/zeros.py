@@ -4,7 +4,7 @@ import torch
 from scipy.stats import binom
 from torch import Tensor
 
-from spear.inversion.factorization import Factorization
+from spear.inversion.factorization import Decomposition
 
 
 def required_zeros(m: int, p_false_reject: float) -> int:
@@ -25,7 +25,7 @@ def sparsity_threshold(m: int, p_false_reject: float) -> float:
     return required_zeros(m, p_false_reject) / m
 
 
-def required_active_zeros(problem: Factorization, p_false_reject: float) -> int:
+def required_active_zeros(problem: Decomposition, p_false_reject: float) -> int:
     """The threshold for L q on active rows.
 
     Inactive rows are zero for *every* direction: they use up zeros of the binomial count but say
@@ -36,7 +36,7 @@ def required_active_zeros(problem: Factorization, p_false_reject: float) -> int:
     return max(required_zeros(problem.m, p_false_reject) - inactive, problem.b)
 
 
-def zero_pattern(problem: Factorization, directions: Tensor) -> Tensor:
+def zero_pattern(problem: Decomposition, directions: Tensor) -> Tensor:
     """Which entries of L q may be zero within the noise of the gradient.
 
     Args:
@@ -50,7 +50,7 @@ def zero_pattern(problem: Factorization, directions: Tensor) -> Tensor:
     return (problem.left @ directions).abs() <= tolerance
 
 
-def sparsity(problem: Factorization, directions: Tensor) -> Tensor:
+def sparsity(problem: Decomposition, directions: Tensor) -> Tensor:
     """How sparse each of the directions (unit columns, b x k) is, to rank candidates; k.
 
     Exact zeros are counted. In white noise a count would prefer directions of large error, of which

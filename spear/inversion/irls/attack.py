@@ -7,6 +7,7 @@ from spear.errors import ConfigError
 from spear.inversion.factorization import Factorization
 from spear.inversion.irls.search import Search, Settings
 from spear.inversion.recovery import Found, recover
+from spear.networks import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 
@@ -48,6 +49,7 @@ class SpearIrls:
         if not max_starts >= 1:
             raise ConfigError(f"attack.max_starts is {max_starts}; expected at least 1.")
         self.layer = layer
+        self.sparsity = Sparsity.GRADIENT
         self.time_limit = time_limit
         self.max_starts = max_starts
         self.rank = rank

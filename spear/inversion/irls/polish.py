@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spear.inversion.factorization import Factorization
+from spear.inversion.factorization import Decomposition
 from spear.inversion.irls.grams import TRUE_KERNEL, Grams, inverse_iteration
 from spear.inversion.refinement import stands_without_any_row
 
@@ -26,7 +26,7 @@ class Polish:
         problem: the factorised observation.
     """
 
-    def __init__(self, problem: Factorization) -> None:
+    def __init__(self, problem: Decomposition) -> None:
         self.problem = problem
         self.grams = Grams(problem.left)
 

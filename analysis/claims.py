@@ -1,0 +1,66 @@
+"""Whether the committed results keep what the paper reports: `python -m analysis.claims`.
+
+Every value of the paper's tables that we have results for is held against ours. Where ours is worse
+than the paper's by more than its 95 % interval, `analysis/paper/deviations.csv` must say why.
+"""
+
+import argparse
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+from rich.console import Console
+
+import analysis.tables
+from analysis.publish import RESULTS
+from analysis.rendering import load, modules
+from analysis.reproduction import PAPER, comparisons
+from analysis.tables.__main__ import markdown
+
+KEY = ["table", "cell", "measure"]
+
+
+def compared_tables() -> dict[str, ModuleType]:
+    """The tables that reproduce one of the paper's, by name."""
+    found = modules(analysis.tables)
+    return {name: module for name, module in found.items() if hasattr(module, "COMPARED")}
+
+
+def claims(root: Path) -> pd.DataFrame:
+    """Every comparison that the results below `root` allow (`analysis.reproduction.comparisons`).
+
+    Raises:
+        FileNotFoundError: a table of the paper has no results at all.
+    """
+    tables = []
+    for name, module in compared_tables().items():
+        results = load(module.EXPERIMENTS, root)
+        prepared = module.prepared(results) if hasattr(module, "prepared") else results
+        tables.append(comparisons(name, prepared, module.KEYS, module.COMPARED))
+    return pd.concat(tables, ignore_index=True)
+
+
+def deviations() -> pd.DataFrame:
+    """Where we are worse than the paper, and why: columns table, cell, measure, why."""
+    return pd.read_csv(PAPER / "deviations.csv")
+
+
+def with_reasons(found: pd.DataFrame) -> pd.DataFrame:
+    """The claims with a column `why`, empty where there is nothing to explain."""
+    return found.merge(deviations(), on=KEY, how="left").fillna({"why": ""})
+
+
+def main() -> None:
+    """Command line; exits with 1 if a deviation is not explained."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where experiments lie")
+    found = with_reasons(claims(parser.parse_args().results))
+    numbers = {column: found[column].map("{:.4g}".format) for column in ("paper", "ours")}
+    Console().print(markdown(found.assign(**numbers)), markup=False, soft_wrap=True)
+    unexplained = int(((found["verdict"] == "worse") & (found["why"] == "")).sum())
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in found["verdict"].value_counts().items())
+    parser.exit(1 if unexplained else 0, f"{counts}; {unexplained} worse without a reason.\n")
+
+
+if __name__ == "__main__":
+    main()

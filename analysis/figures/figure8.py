@@ -1,0 +1,61 @@
+"""Figure 8: the share of batches that no search inverts, beside Lemma 5.3."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import binomtest
+
+from analysis import style
+from spear.theory import p_fail_approximation, p_fail_bound
+
+EXPERIMENTS = ("figure8",)
+
+P_FALSE_REJECT = 1e-5
+
+
+def draw(results: pd.DataFrame) -> Figure:
+    """A panel a batch size: failures of an exhaustive search (95 % Clopper-Pearson), and theory."""
+    sizes = sorted(results["batch_size"].unique())
+    figure = style.new_figure(3.2)
+    panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
+    for axes, b in zip(panels, sizes, strict=True):
+        batches = results[results["batch_size"] == b]
+        _theory(axes, int(b), batches["network.width"])
+        _curve(axes, failures(batches, batches["findable"] < b), style.COLOURS["spear_irls"],
+               "o", "exhaustive search")  # fmt: skip
+        _curve(axes, failures(batches, ~batches["exact"]), style.COLOURS["spear"],
+               "s", "descent (spear_irls)")  # fmt: skip
+        axes.set_title(f"b = {b}")
+        axes.set_xlabel("network width m")
+    panels[0].set_ylabel("failure probability")
+    panels[0].set_ylim(-0.03, 1.03)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return figure
+
+
+def failures(batches: pd.DataFrame, failed: pd.Series) -> pd.DataFrame:
+    """Share of the batches that failed and its 95 % Clopper-Pearson interval, a row a width."""
+    groups = failed.groupby(batches["network.width"])
+    rows = [(m, binomtest(int(each.sum()), len(each))) for m, each in groups]
+    intervals = [test.proportion_ci(0.95) for _, test in rows]
+    return pd.DataFrame(
+        {
+            "width": [m for m, _ in rows],
+            "median": [test.statistic for _, test in rows],
+            "low": [each.low for each in intervals],
+            "high": [each.high for each in intervals],
+        }
+    )
+
+
+def _curve(axes: Axes, table: pd.DataFrame, colour: str, marker: str, label: str) -> None:
+    style.banded(axes, table["width"], table, colour, marker, label)
+
+
+def _theory(axes: Axes, b: int, widths: pd.Series) -> None:
+    m = np.arange(widths.min(), widths.max() + 1)
+    bound = [p_fail_bound(b, int(each), P_FALSE_REJECT) for each in m]
+    close = [p_fail_approximation(b, int(each), P_FALSE_REJECT) for each in m]
+    axes.plot(m, bound, "--", color=style.GREY, label="upper bound (Lemma 5.3)")
+    axes.plot(m, close, color=style.GREY, label="approximation")

@@ -1,0 +1,38 @@
+"""Figures 10 to 13: reconstructions of Tiny ImageNet, for four of the batches of Table 3.
+
+At the 10th, 50th and 90th percentile of PSNR (mean over the batch), and the worst. The paper's
+worst batch has 2 wrong directions and 91.2 dB.
+"""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.percentiles import PERCENTILES
+from analysis.publish import PICTURE
+
+EXPERIMENTS = ("figures10_13",)
+COLUMN = "original, reconstruction and magnified error"
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """Each figure's title with its picture below, as links from this folder.
+
+    Raises:
+        FileNotFoundError: a job's picture was not published.
+    """
+    worst, *others = (batch for _, batch in results.sort_values("psnr").iterrows())
+    rows = []
+    for batch, (name, share) in zip([*others, worst], PERCENTILES.items(), strict=True):
+        picture = Path(batch["folder"]) / PICTURE
+        if not picture.is_file():
+            raise FileNotFoundError(
+                f"{picture} is missing; publish it by `python -m analysis.publish --pictures "
+                "outputs/figures10_13`."
+            )
+        which = f"{share}th percentile" if share else "the worst"
+        title = f"{name}: {which}, batch {batch['batch']}, {batch['psnr']:.1f} dB"
+        link = os.path.relpath(picture, Path(__file__).parent)
+        rows += [f"**{title}**", f"![{title}]({link})"]
+    return pd.DataFrame({COLUMN: rows})

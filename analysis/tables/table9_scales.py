@@ -1,0 +1,47 @@
+"""Table 9 under three scales of the noise: what the paper's sigma may be the deviation of.
+
+It may be that of an entry of the mean gradient, or as a multiple of C that of each example's
+gradient, or of their sum (Opacus). `python -m benchmarks.dpsgd_conventions` shows which of them
+explain the paper's values.
+
+Columns as in `table9`; noise / |g|: the noise in an entry of the mean as a multiple of the median
+magnitude of the undefended gradient of the attacked layer (the paper: about 1 at sigma = 1e-4).
+"""
+
+import pandas as pd
+
+from analysis.reproduction import beside
+from analysis.tables import table9
+from spear.defenses import DPSGD, ClippedMean, NoiseMultiplier, NoiseOnEachExample
+
+EXPERIMENTS = ("table9", "table9_each", "table9_opacus")
+
+SCALES: dict[str, tuple[str, str, type[ClippedMean]]] = {
+    "dpsgd": ("on the mean", "noise_std", DPSGD),
+    "dpsgd_each": ("on each example", "noise_multiplier", NoiseOnEachExample),
+    "dpsgd_opacus": ("on the sum", "noise_multiplier", NoiseMultiplier),
+}
+"""Choice of defense: what sigma is said of, its key, and its class."""
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """A row for each of the paper's and each scale of the noise."""
+    tables = [
+        _of_scale(results[results["defense"] == choice], *scale)
+        for choice, scale in SCALES.items()
+        if (results["defense"] == choice).any()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _of_scale(
+    results: pd.DataFrame, scale: str, key: str, defense: type[ClippedMean]
+) -> pd.DataFrame:
+    keys = {"C": "defense.max_norm", "sigma": f"defense.{key}"}
+    rows = beside(table9.prepared(results), keys, "table9", right="near")
+    median, b = results["gradient_median"].median(), int(results["batch_size"].iloc[0])
+    settings = [{"max_norm": float(c), key: float(s)} for c, s in rows[["C", "sigma"]].to_numpy()]
+    ratios = [f"{defense(**each).deviation(b) / median:.2g}" for each in settings]
+    rows.insert(0, "sigma is", scale)
+    rows.insert(3, "noise / |g|", ratios)
+    return rows

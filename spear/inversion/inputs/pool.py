@@ -1,0 +1,70 @@
+"""Which directions are columns of P, and why that proves the inputs right.
+
+A direction p is kept if its zeros on R^T determine it even without any one of them
+(`spear.inversion.refinement.is_determined`) and if, at the scale s . p = 1, no input is negative.
+
+*The first test is a proof with probability one.* Let p = sum_i a_i p_i mix the t >= 2 samples in
+T. R^T p is zero on the rows where all samples in T are, which have rank b - t at most, and on rows
+where sum_i a_i x_i = 0 though not all of these x_i are zero. If the preceding layer's weights have
+a density (as at initialisation) and its inputs are independent, the rows of X are independent, each
+with a density on its support; the t - 1 degrees of freedom of a then satisfy t - 1 such equations
+and never one more. To reach rank b - 1 all of them are needed, so that each carries a dimension
+alone, and without any of them the zeros do not determine p.
+
+*The second test* costs nothing and is independent of the first: a mixture of nonnegative inputs
+with coefficients of both signs would have to be nonnegative everywhere. It also tells where the
+premises fail, for instance at a layer whose inputs come out of no ReLU.
+"""
+
+import torch
+from torch import Tensor
+
+from spear.inversion.inputs.problem import InputProblem
+from spear.inversion.irls.polish import Polish, distinct
+from spear.inversion.selection import sparsest_independent
+from spear.reconstruction import Status
+
+SAME_SEARCHED = 1e-3
+"""Angle below which two directions in float32 will be polished to the same one."""
+
+SAME = 1e-5
+"""Angle below which two exact directions are one."""
+
+
+class InputPool:
+    """Exact directions p, and the sparsest independent ones among them.
+
+    Args:
+        problem: the transposed factorisation.
+
+    Attributes:
+        basis: unit rows (f x b), those with the most zeros first.
+    """
+
+    def __init__(self, problem: InputProblem) -> None:
+        self.problem = problem
+        self.polish = Polish(problem)
+        self.basis = problem.left.new_zeros(0, problem.b)
+        if problem.b == 1:  # every direction in one dimension is the right one
+            self.basis = problem.left.new_ones(1, 1)
+        self._pool = self.basis
+
+    def __len__(self) -> int:
+        return len(self.basis)
+
+    def add(self, directions: Tensor) -> None:
+        """Make directions (k x b) exact and keep those that pass."""
+        exact = self.polish(distinct(directions, SAME_SEARCHED))
+        exact = exact[~self.problem.negative(self.problem.scaled(exact)).any(dim=1)]
+        angle = self.problem.noise.angle(exact.T).clamp(min=SAME)[:, None]
+        fresh = distinct(exact, angle, self._pool)
+        if len(fresh) > 0:
+            self._pool = torch.cat([self._pool, fresh])
+            self.basis = self._pool[sparsest_independent(self.problem, self._pool.T)]
+
+    @property
+    def status(self) -> Status:
+        """`EXACT` with b directions, `APPROXIMATE` if white noise blurs them, else `PARTIAL`."""
+        if len(self) < self.problem.b:
+            return Status.PARTIAL
+        return Status.APPROXIMATE if self.problem.noise.white else Status.EXACT

@@ -1,0 +1,58 @@
+"""The transposed problem: the inputs X are the sparse factor (Sec. 3.2, input sparsity).
+
+dL/dW = L R with X^T = Q^-1 R and dL/dZ = L Q (Theorem 3.2). Transposed, X = R^T P with P = Q^-T:
+R^T takes the place of L, and the columns p_i of P take that of the q_i. Theorem 3.3 holds with
+these names exchanged: the kernel of b - 1 rows of R^T on which x_i vanishes, of rank b - 1, is
+spanned by p_i. Here R^T is the whitened factor, so that |R^T p| is the same for every unit p.
+
+The scale is easier than that of the q_i (Theorem 3.5): s = L^+ dL/db = sum_i q_i = Q 1, and so
+P^T s = Q^-1 Q 1 = 1. Every column has s . p_i = 1, whatever the others are.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spear.inversion.factorization import Decomposition, decompose
+from spear.observation import Observation
+from spear.reconstruction import Status
+
+
+@dataclass(frozen=True)
+class InputProblem(Decomposition):
+    """(dL/dW)^T = R^T L^T: `left` is R^T (n' x b), `right` is L^T (b x m).
+
+    Rows of R^T that are zero throughout (inputs that every sample has at zero) are left out.
+
+    Attributes:
+        sums: s = L^+ dL/db (b), with s . p_i = 1 for each column p_i of P.
+    """
+
+    sums: Tensor
+
+    def scaled(self, directions: Tensor) -> Tensor:
+        """Directions (k x b) at the scale s . p = 1 and the sign that goes with it."""
+        lengths = directions @ self.sums
+        least = torch.finfo(lengths.dtype).tiny
+        return directions / torch.where(lengths.abs() < least, least, lengths)[:, None]
+
+    def inputs(self, rows: Tensor) -> Tensor:
+        """X^T = P^T R on the active inputs for p_i as rows (k x b); k x n'."""
+        return rows @ self.left.T
+
+    def negative(self, rows: Tensor) -> Tensor:
+        """Which inputs of rows p (k x b) are less than zero by more than noise (k x n')."""
+        lengths = torch.linalg.vector_norm(rows, dim=1)
+        deviation = self.noise.deviation((rows / lengths[:, None]).T) * lengths
+        return self.inputs(rows) < -self.noise.not_zero * deviation.T
+
+
+def transposed(observation: Observation, rank: int | None = None) -> InputProblem | Status:
+    """Decompose (dL/dW)^T; see `spear.inversion.factorization.factorize`."""
+    found = decompose(observation.weight_gradient.T.contiguous(), rank)
+    if isinstance(found, Status):
+        return found
+    bias_gradient = observation.bias_gradient.to(torch.float64)[:, None]
+    sums = torch.linalg.lstsq(found.right.T, bias_gradient).solution[:, 0]
+    return InputProblem(**vars(found), sums=sums)

@@ -1,0 +1,36 @@
+"""Algorithm 1 on the transposed problem: submatrices of R^T instead of L (Theorem 3.3)."""
+
+import torch
+from torch import Tensor
+
+from spear.inversion.inputs.problem import InputProblem
+from spear.inversion.inputs.search import Drawn
+from spear.inversion.refinement import FIRST_TOLERANCE
+from spear.inversion.samplers import InformationSetSampler, Sampler
+from spear.inversion.sampling import FIRST_CHUNK
+from spear.inversion.spear import largest_chunk
+
+SEARCH_DTYPE = torch.float32
+
+
+class Sampling:
+    """Kernels of random submatrices that vanish on one row more than it takes.
+
+    Args:
+        sampler: how submatrices become directions; `InformationSetSampler` unless given.
+    """
+
+    def __init__(self, sampler: Sampler | None = None) -> None:
+        self.sampler = sampler or InformationSetSampler()
+
+    def __call__(
+        self, problem: InputProblem, known: Tensor, round_: int, generator: torch.Generator
+    ) -> Drawn:
+        """See `InputSearch`. Each round draws twice as many as the last, up to a limit."""
+        left = problem.left.to(SEARCH_DTYPE)
+        most = largest_chunk(problem.b, SEARCH_DTYPE, left.device)
+        count = min(FIRST_CHUNK << min(round_, 32), most)
+        directions = self.sampler.draw(left, count, generator)
+        zeros = ((directions @ left.T).abs() < FIRST_TOLERANCE).sum(dim=1)
+        sparse = directions[zeros >= problem.b]
+        return Drawn(sparse.to(problem.left.dtype), submatrices=len(directions))
