@@ -73,6 +73,10 @@ def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
     small = ["n_batches=1", "batch_size=2"]
     if not any(each.startswith("network.width") for each in first):
         small.append("network.width=50")
+    if "steps" in config.network and not any(each.startswith("network.steps") for each in first):
+        small.append("network.steps=2")
+    if "time_limit" in config.attack:
+        small.append("attack.time_limit=2")
     spear = Command(tmp_path / "out", monkeypatch, capfd)
     outcome = spear(f"experiment={name}", "hydra.mode=RUN", *first, *small)
     assert outcome.code == 0, outcome.error
