@@ -17,7 +17,7 @@ PAPER := table9 table9_each figure8 table3_imagenet_720 table10_minibatches tabl
 	figure5_depth figure7 table3_imagenet_224 table4 table3 table11 table8 table4_trained figures10_13
 SAMPLING := table9_sampling figure6 figure4_large figure5_width_sampling figure5_depth_sampling figure4 \
 	figure7_sampling figure6_pixels table3_sampling
-TABLES := table3 table4 table8 table9 table10 table11 appendix_b2 figures10_13
+TABLES := table3 table4 table4_trained table8 table9 table10 table11 appendix_b2
 FIGURES := figure3 figure8
 SAMPLED_TABLES := table9_scales table9_sampling
 SAMPLED_FIGURES := figure4 figure5 figure6 figure7
