@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import binomtest
 
 from analysis import style
+from analysis.measures import exact_interval
 from spear.theory import p_fail_approximation, p_fail_bound
 
 EXPERIMENTS = ("figure8",)
@@ -36,17 +36,8 @@ def draw(results: pd.DataFrame) -> Figure:
 
 def failures(batches: pd.DataFrame, failed: pd.Series) -> pd.DataFrame:
     """Share of the batches that failed and its 95 % Clopper-Pearson interval, a row a width."""
-    groups = failed.groupby(batches["network.width"])
-    rows = [(m, binomtest(int(each.sum()), len(each))) for m, each in groups]
-    intervals = [test.proportion_ci(0.95) for _, test in rows]
-    return pd.DataFrame(
-        {
-            "width": [m for m, _ in rows],
-            "median": [test.statistic for _, test in rows],
-            "low": [each.low for each in intervals],
-            "high": [each.high for each in intervals],
-        }
-    )
+    table = exact_interval(batches.assign(exact=failed), "network.width")
+    return table.rename(columns={"network.width": "width", "share": "median"})
 
 
 def _curve(axes: Axes, table: pd.DataFrame, colour: str, marker: str, label: str) -> None:

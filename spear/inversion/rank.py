@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from spear.errors import ConfigError
 from spear.inversion.columns import row_norms
 
 GAP = 30.0
@@ -52,3 +53,13 @@ def rounding_floor(gradient: Tensor, dtype: torch.dtype | None = None) -> float:
     roundoff = max(precision, torch.finfo(torch.float64).eps) / 2
     norm = float(torch.linalg.vector_norm(row_norms(gradient)))
     return roundoff * norm * (m**0.5 + n**0.5) / (m * n) ** 0.5
+
+
+def check_rank(rank: int | None) -> None:
+    """Refuse a batch size, given as a setting, that none can have.
+
+    Raises:
+        ConfigError: it is below 1; None leaves it to the singular values.
+    """
+    if rank is not None and rank < 1:
+        raise ConfigError(f"attack.rank is {rank}; expected at least 1, or null for an estimate.")

@@ -11,6 +11,7 @@ from spear.attack import Progress, ProgressCallback
 from spear.errors import ConfigError
 from spear.inversion.candidates import CandidatePool
 from spear.inversion.factorization import Factorization
+from spear.inversion.rank import check_rank
 from spear.inversion.recovery import Found, recover
 from spear.inversion.selection import Selection, greedy_filter
 from spear.networks import Sparsity
@@ -49,10 +50,7 @@ class SamplingAttack(ABC):
             )
         if dtype not in DTYPES:
             raise ConfigError(f"attack.dtype is {dtype!r}; expected one of {sorted(DTYPES)}.")
-        if rank is not None and rank < 1:
-            raise ConfigError(
-                f"attack.rank is {rank}; expected at least 1, or null for an estimate."
-            )
+        check_rank(rank)
         self.layer = layer
         self.sparsity = Sparsity.GRADIENT
         self.p_false_reject = p_false_reject

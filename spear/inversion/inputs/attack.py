@@ -12,6 +12,7 @@ from spear.inversion.inputs.descent import Descent
 from spear.inversion.inputs.pool import InputPool
 from spear.inversion.inputs.problem import InputProblem, transposed
 from spear.inversion.inputs.search import InputSearch
+from spear.inversion.rank import check_rank
 from spear.networks import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
@@ -49,10 +50,7 @@ class SpearInput:
         rank: int | None = None,
         device: str = "cpu",
     ) -> None:
-        if rank is not None and rank < 1:
-            raise ConfigError(
-                f"attack.rank is {rank}; expected at least 1, or null for an estimate."
-            )
+        check_rank(rank)
         if not max_rounds >= 1:
             raise ConfigError(f"attack.max_rounds is {max_rounds}; expected at least 1.")
         self.layer = layer

@@ -6,6 +6,7 @@ from spear.attack import Progress, ProgressCallback
 from spear.errors import ConfigError
 from spear.inversion.factorization import Factorization
 from spear.inversion.irls.search import Search, Settings
+from spear.inversion.rank import check_rank
 from spear.inversion.recovery import Found, recover
 from spear.networks import Sparsity
 from spear.observation import Observation
@@ -42,10 +43,7 @@ class SpearIrls:
         device: str = "cpu",
         settings: Settings | None = None,
     ) -> None:
-        if rank is not None and rank < 1:
-            raise ConfigError(
-                f"attack.rank is {rank}; expected at least 1, or null for an estimate."
-            )
+        check_rank(rank)
         if not max_starts >= 1:
             raise ConfigError(f"attack.max_starts is {max_starts}; expected at least 1.")
         self.layer = layer
