@@ -21,7 +21,11 @@ from spear.reconstruction import Reconstruction, Status
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 FIRST_CHUNK = 32
-"""Draws in the first chunk; each chunk has twice as many as the last."""
+"""Draws in the first chunk."""
+
+GROWTH = 1.25
+"""Of a chunk beside the last one. The search looks at what it has after whole chunks, so that it
+counts at most a fifth too many submatrices."""
 
 
 class SamplingAttack(ABC):

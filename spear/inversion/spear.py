@@ -10,7 +10,7 @@ from spear.inversion.candidates import CandidatePool
 from spear.inversion.factorization import Factorization
 from spear.inversion.refinement import FIRST_TOLERANCE
 from spear.inversion.samplers import InformationSetSampler, Sampler
-from spear.inversion.sampling import FIRST_CHUNK, SamplingAttack
+from spear.inversion.sampling import FIRST_CHUNK, GROWTH, SamplingAttack
 from spear.inversion.selection import Selection
 
 TEST_ROWS, TEST_ZEROS = 16, 2
@@ -85,7 +85,7 @@ class Spear(SamplingAttack):
             zeros = ((directions @ tested.T).abs() < FIRST_TOLERANCE).sum(dim=1)
             yield directions[zeros >= test_zeros], directions.shape[0]
             remaining -= directions.shape[0]
-            count *= 2
+            count = math.ceil(GROWTH * count)
 
 
 def largest_chunk(b: int, dtype: torch.dtype, device: torch.device) -> int:
