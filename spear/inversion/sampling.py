@@ -1,5 +1,6 @@
 """Algorithm 1 but for how directions are drawn and what is enough: its two modes share the rest."""
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -31,11 +32,16 @@ counts at most a fifth too many submatrices."""
 class SamplingAttack(ABC):
     """Draws directions until b of them explain the gradient (Algorithm 1).
 
+    Attributes:
+        assurance: submatrices to draw in all, as a multiple of those after which it was enough.
+
     Args: see `spear.inversion.spear.Spear`.
 
     Raises:
         ConfigError: a setting is out of range.
     """
+
+    assurance = 1.0
 
     def __init__(
         self,
@@ -94,6 +100,7 @@ class SamplingAttack(ABC):
         pool = self._pool(problem)
         submatrices = 0
         next_selection = problem.b
+        last = math.inf
         status = Status.SAMPLES_EXHAUSTED
         for directions, sampled in self._sample(problem, seed):
             submatrices += sampled
@@ -101,8 +108,10 @@ class SamplingAttack(ABC):
             if found_new and len(pool) >= next_selection:
                 selection = greedy_filter(problem, pool.directions, self.swaps)
                 if self._is_enough(selection):
-                    return Found(selection, status, submatrices)
+                    last = min(last, self.assurance * submatrices)
                 next_selection = _next_selection(len(pool), problem.b)
+            if submatrices >= last:
+                return Found(selection, Status.PARTIAL, submatrices)
             if progress:
                 progress(Progress(min(len(pool), problem.b), problem.b, submatrices))
             if self.time_limit is not None and time.perf_counter() - start > self.time_limit:

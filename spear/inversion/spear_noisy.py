@@ -70,7 +70,9 @@ class NoisyPool(CandidatePool):
 class SpearNoisy(SamplingAttack):
     """Algorithm 1 with the changes of App. E.6.
 
-    What it finds is refined on all zero rows; the paper stays with b + 1.
+    What it finds is refined on all zero rows; the paper stays with b + 1. Within strong noise a
+    mixture can explain the gradient as well as it takes, so that the search draws twice what was
+    enough.
 
     Args:
         kernels: how submatrices become directions; `LeverageKernels` unless given.
@@ -78,6 +80,8 @@ class SpearNoisy(SamplingAttack):
             `spear.inversion.spear.Spear`. `p_false_reject` is also the chance to reject a submatrix
             of zero rows for its smallest singular value.
     """
+
+    assurance = 2.0
 
     def __init__(
         self,
