@@ -161,10 +161,11 @@ class TestPool:
 class TestAttack:
     @pytest.mark.parametrize("kernels", ["svd", "leverage"])
     @pytest.mark.parametrize(
-        ("share", "status"),
-        [(0.02, Status.APPROXIMATE), (0.1, Status.APPROXIMATE), (0.3, Status.TIMED_OUT)],
+        ("share", "unproven"),
+        [(0.02, set()), (0.1, set()), (0.3, {Status.TIMED_OUT, Status.PARTIAL})],
+        ids=["weak", "medium", "strong"],
     )
-    def test_it_finds_what_the_descent_finds(self, share, status, kernels):
+    def test_it_finds_what_the_descent_finds(self, share, unproven, kernels):
         dataset = Faces()
         problem = picture_problem(dataset, 6)
         sigma = share * problem.truth.weight_gradient_median()
@@ -172,7 +173,7 @@ class TestAttack:
         observation = client.share(problem.batch, generator(1)).observe(1)
         sampler = SvdKernels() if kernels == "svd" else LeverageKernels()
         found = SpearNoisy(kernels=sampler, time_limit=3)(observation)
-        assert found.status in (Status.APPROXIMATE, status), "strong noise may leave it unproven"
+        assert found.status in {Status.APPROXIMATE} | unproven, "strong noise may leave it so"
         scoring = Scoring(dataset)
         descent = scoring(SpearIrls()(observation), problem.truth).psnr
         assert scoring(found, problem.truth).psnr > descent - 1
