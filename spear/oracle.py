@@ -29,9 +29,10 @@ def gradients_given_inputs(weight_update: Tensor, inputs: Tensor) -> Tensor:
         D (m x b), float64.
     """
     inputs = inputs.double()
-    return torch.linalg.lstsq(
-        inputs @ inputs.T, right_multiply(weight_update, inputs).T, driver="gelsd"
-    ).solution.T
+    gram, mixed = inputs @ inputs.T, right_multiply(weight_update, inputs).T
+    # Only LAPACK's gelsd does with equal inputs, and only a CPU has it.
+    solved = torch.linalg.lstsq(gram.cpu(), mixed.cpu(), driver="gelsd").solution
+    return solved.T.to(inputs.device)
 
 
 def inputs_given_gradients(weight_update: Tensor, gradients: Tensor) -> Tensor:

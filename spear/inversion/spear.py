@@ -8,6 +8,7 @@ from torch import Tensor
 
 from spear.inversion.candidates import CandidatePool
 from spear.inversion.factorization import Factorization
+from spear.inversion.memory import bytes_at_once
 from spear.inversion.refinement import FIRST_TOLERANCE
 from spear.inversion.samplers import InformationSetSampler, Sampler
 from spear.inversion.sampling import FIRST_CHUNK, GROWTH, SamplingAttack
@@ -89,8 +90,6 @@ class Spear(SamplingAttack):
 
 
 def largest_chunk(b: int, dtype: torch.dtype, device: torch.device) -> int:
-    """Draws whose b x b matrices fit the cache of a CPU, or a share of a GPU's free memory."""
-    size = CPU_CHUNK_BYTES
-    if device.type == "cuda":
-        size = torch.cuda.mem_get_info(device)[0] // 16
-    return max(FIRST_CHUNK, int(size) // (b * b * dtype.itemsize))
+    """Draws whose b x b matrices fit the cache of a CPU, or a share of a GPU's."""
+    size = bytes_at_once(device, CPU_CHUNK_BYTES)
+    return max(FIRST_CHUNK, size // (b * b * dtype.itemsize))

@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor
 
+from spear.inversion.memory import bytes_at_once
+
 TABLE_BYTES = 1 << 29
-"""Products of columns kept at a time; a longer table is built again in pieces when it is needed."""
+"""Products of columns that a CPU keeps at a time; a longer table is built in pieces at each use."""
 
 TRUE_KERNEL = 1e-15
 """Ridge, relative to the mean eigenvalue, that keeps an exact kernel factorisable in float64."""
@@ -28,7 +30,8 @@ class Grams:
         place = torch.zeros(b, b, dtype=torch.long, device=rows.device)
         place[self._first, self._second] = torch.arange(len(self._first), device=rows.device)
         self._places = torch.maximum(place, place.T).flatten()
-        longest = max(1, TABLE_BYTES // (len(self._first) * rows.element_size()))
+        size = bytes_at_once(rows.device, TABLE_BYTES)
+        longest = max(1, size // (len(self._first) * rows.element_size()))
         self._blocks = torch.split(rows, longest)
         self._table = self._products(rows) if len(self._blocks) == 1 else None
 

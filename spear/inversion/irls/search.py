@@ -15,12 +15,13 @@ from spear.inversion.irls.grams import Grams, unit
 from spear.inversion.irls.polish import Polish, distinct
 from spear.inversion.irls.sphere_irls import sparse_directions
 from spear.inversion.irls.starts import Starts, random_starts, start_count
+from spear.inversion.memory import bytes_at_once
 from spear.inversion.selection import Selection
 from spear.reconstruction import Status
 
 SEARCH_DTYPE = torch.float32
 CHUNK_BYTES = 1 << 28
-"""Matrices H of the starts that are worked on at once."""
+"""Matrices H of the starts that a CPU works on at once."""
 
 SAME_SEARCHED = 3e-3
 """Angle below which two directions in float32 will be polished to the same one."""
@@ -149,8 +150,8 @@ class Search:
             SEARCH_DTYPE,
         )
         cleared = unit(deflation.clear(starts.directions))
-        size = max(1, CHUNK_BYTES // (b * b * SEARCH_DTYPE.itemsize))
-        return Starts(cleared, starts.exponents, starts.sharpness).split(size)
+        size = bytes_at_once(cleared.device, CHUNK_BYTES) // (b * b * SEARCH_DTYPE.itemsize)
+        return Starts(cleared, starts.exponents, starts.sharpness).split(max(1, size))
 
     def _searched_around(self) -> Known:
         """What the search takes out: the known, but one at random if nothing seems missing."""
