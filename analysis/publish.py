@@ -6,12 +6,14 @@ They go to `experiments/results/<experiment>/<job>/`; folders of one machine bec
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import yaml
 from PIL import Image
 
-PUBLISHED = ("summary.json", "batches.csv", "config.yaml")
+CONFIG = "config.yaml"
+PUBLISHED = ("summary.json", "batches.csv", CONFIG)
 PICTURE = "reconstructions.jpg"
 """A published picture: less than half of the PNG."""
 RESULTS = Path(__file__).resolve().parents[1] / "experiments" / "results"
@@ -32,12 +34,12 @@ def publish(source: Path, results: Path, pictures: bool = False) -> list[Path]:
     for summary in sorted(source.rglob("summary.json")):
         job = summary.parent
         experiment = json.loads(summary.read_text())["experiment"]
-        config = yaml.safe_load((job / "config.yaml").read_text())
+        config = yaml.safe_load((job / CONFIG).read_text())
         roots = {config["data_root"]: "data", config["output_root"]: "outputs"}
         target = results / experiment / job.name
         target.mkdir(parents=True, exist_ok=True)
         for name in PUBLISHED:
-            text = (job / name).read_text()
+            text = _unfolded(config) if name == CONFIG else (job / name).read_text()
             for here, default in roots.items():
                 text = text.replace(str(here), default)
             (target / name).write_text(text)
@@ -47,6 +49,11 @@ def publish(source: Path, results: Path, pictures: bool = False) -> list[Path]:
             )
         folders.append(target)
     return folders
+
+
+def _unfolded(config: object) -> str:
+    """YAML without folded lines, in which a long path would not be found."""
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=sys.maxsize)
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
         folders = ("imagenet", "imagenet-sample", "imagenet-large")
         found = [each for each in folders if Path(os.environ["SPEAR_DATA"], each).is_dir()]
         first += ["dataset.resolution=16", f"dataset.folder={found[0]}"]
-    small = ["n_batches=1", "batch_size=2"]
+    small = ["n_batches=1", "batch_size=2", "device=auto"]
     if not any(each.startswith("network.width") for each in first):
         small.append("network.width=50")
     if "steps" in config.network and not any(each.startswith("network.steps") for each in first):

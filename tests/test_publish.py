@@ -10,7 +10,7 @@ from analysis.publish import PICTURE, PUBLISHED, publish
 
 def test_published_files_are_the_recorded_ones(tmp_path, monkeypatch, capfd):
     spear = Command(tmp_path / "out", monkeypatch, capfd)
-    data = tmp_path / "my data"
+    data = tmp_path / ("long " * 20 + "name")
     spear("dataset=digits", "batch_size=2", "n_batches=1", f"data_root='{data}'")
     (folder,) = publish(spear.output_root, tmp_path / "results")
     assert folder.parent == tmp_path / "results" / "main"
