@@ -63,7 +63,7 @@ def breach(
         observation = update.observe(attack.layer, attack.sparsity)
         seed = batch_seed(config.seed, k, Stream.ATTACK)
         return attack(observation, seed=seed, progress=job.progress), ""
-    except SpearError as error:
+    except (SpearError, torch.OutOfMemoryError) as error:
         layer = linear_layer(update.network, attack.layer).module
         m, n = layer.weight.shape
         return Reconstruction.empty(m, n, Status.FAILED), str(error)

@@ -5,6 +5,8 @@ from torch import Tensor, nn
 
 from spear.datasets import Batch
 from spear.defenses import NoDefense
+from spear.inversion.irls.attack import SpearIrls
+from spear.reconstruction import Reconstruction
 
 
 class NanOnSecondBatch(NoDefense):
@@ -40,3 +42,10 @@ class Crash(NoDefense):
         self, network: nn.Module, loss: nn.Module, batch: Batch, generator: torch.Generator | None
     ) -> dict[str, Tensor]:
         raise ZeroDivisionError("a bug, not bad input")
+
+
+class NoMemory(SpearIrls):
+    """An attack on a GPU that others have filled."""
+
+    def __call__(self, *arguments: object, **settings: object) -> Reconstruction:
+        raise torch.OutOfMemoryError("CUDA out of memory.")

@@ -214,6 +214,13 @@ def test_missing_data_says_what_to_fetch(spear, tmp_path):
     assert str(tmp_path) in outcome.message
 
 
+def test_a_batch_without_memory_is_recorded_and_counted(spear):
+    outcome = spear(*QUICK, "n_batches=2", "attack._target_=faulty.NoMemory")
+    assert outcome.code == 1
+    assert "2 of 2 batches" in outcome.message
+    assert "out of memory" in outcome.message
+
+
 def test_an_output_folder_that_cannot_be_written_is_named(spear, tmp_path):
     (tmp_path / "file").write_text("in the way")
     outcome = spear(*QUICK, f"output_root={tmp_path / 'file'}")

@@ -6,11 +6,11 @@ GPU_SHARE = 32
 """A GPU's memory holds this many arrays of the largest size; a few are alive at a time."""
 
 
-def bytes_at_once(device: torch.device, on_cpu: int) -> int:
-    """Bytes of the largest array: `on_cpu` on a CPU, a share of all memory on a GPU.
+def bytes_at_once(device: torch.device, on_cpu: int, gpu_share: int = GPU_SHARE) -> int:
+    """Bytes of the largest array: `on_cpu` on a CPU, one part in `gpu_share` of a GPU's memory.
 
-    Of all, not of what is free: the same seed then gives the same result beside other work.
+    Of all memory, not of what is free: the same seed then gives the same result beside other work.
     """
     if device.type != "cuda":
         return on_cpu
-    return int(torch.cuda.get_device_properties(device).total_memory) // GPU_SHARE
+    return int(torch.cuda.get_device_properties(device).total_memory) // gpu_share

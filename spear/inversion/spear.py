@@ -21,6 +21,9 @@ direction has fewer with probability 17 / 2^16; a random one has none, but for r
 CPU_CHUNK_BYTES = 1 << 24
 """Submatrices that are worked on at once on a CPU, a few times the size of its cache."""
 
+GPU_CHUNK_SHARE = 256
+"""A GPU's memory holds this many of its chunks: PyTorch keeps memory for chunks of every size."""
+
 
 class Spear(SamplingAttack):
     """Algorithm 1 of the paper.
@@ -91,5 +94,5 @@ class Spear(SamplingAttack):
 
 def largest_chunk(b: int, dtype: torch.dtype, device: torch.device) -> int:
     """Draws whose b x b matrices fit the cache of a CPU, or a share of a GPU's."""
-    size = bytes_at_once(device, CPU_CHUNK_BYTES)
+    size = bytes_at_once(device, CPU_CHUNK_BYTES, GPU_CHUNK_SHARE)
     return max(FIRST_CHUNK, size // (b * b * dtype.itemsize))
