@@ -16,8 +16,8 @@ from experiments.provenance import hardware
 from spear.client import Client
 from spear.datasets.embedded import Digits, Faces
 from spear.inversion.factorization import Factorization, factorize
+from spear.inversion.first_filter import TEST_ROWS, largest_chunk
 from spear.inversion.samplers import InformationSetSampler, Sampler, SvdSampler
-from spear.inversion.spear import TEST_ROWS, largest_chunk
 from spear.networks import fcnn
 
 DATASETS = {"digits": Digits, "faces": Faces}

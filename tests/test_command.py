@@ -229,6 +229,26 @@ def test_an_output_folder_that_cannot_be_written_is_named(spear, tmp_path):
     assert "Traceback" not in outcome.error
 
 
+def test_luck_helps_where_training_has_made_the_descent_weak(spear):
+    trained = (
+        "dataset=digits",
+        "network=trained",
+        "network.steps=500",
+        "network.learning_rate=0.1",
+    )
+    summaries = []
+    for sample in (False, True):
+        spear(
+            *trained, "batch_size=10", "n_batches=6", "attack.max_starts=150",
+            f"attack.settings.sample={sample}",
+        )  # fmt: skip
+        newest = max(spear.output_root.rglob("summary.json"), key=lambda path: path.stat().st_mtime)
+        summaries.append(json.loads(newest.read_text()))
+    without, with_luck = summaries
+    assert with_luck["lambda_mean"] > max(0.98, without["lambda_mean"] + 0.1)
+    assert with_luck["n_exact"] > without["n_exact"]
+
+
 def test_a_failing_batch_is_recorded_and_counted(spear):
     outcome = spear(*QUICK, "n_batches=3", "defense._target_=faulty.NanOnSecondBatch")
     folder = next(spear.output_root.rglob("summary.json")).parent

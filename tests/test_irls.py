@@ -20,6 +20,7 @@ from spear.inversion.irls.deflation import Deflation, Known
 from spear.inversion.irls.frames import build_frame
 from spear.inversion.irls.grams import Grams, inverse_iteration, unit
 from spear.inversion.irls.polish import Polish, distinct
+from spear.inversion.irls.sampling import sampled_directions
 from spear.inversion.irls.search import Search, Settings
 from spear.inversion.irls.sphere_irls import sparsity_weights
 from spear.inversion.irls.starts import random_starts
@@ -338,6 +339,22 @@ def test_the_basis_prefers_true_directions_to_mixtures(case: tuple[Factorization
     pool = torch.cat([unit(directions + directions.roll(1, dims=0)), directions])
     basis = sparsest_basis(problem, pool)
     assert ((basis.directions @ directions.T).abs().amax(dim=0) > 1 - 1e-9).all()
+
+
+def test_luck_finds_all_directions_of_a_small_batch() -> None:
+    observation, truth = gaussian(8, 200, seed=0)
+    problem = solved(observation)
+    directions, drawn = sampled_directions(problem, torch.Generator().manual_seed(0))
+    polished = distinct(Polish(problem)(directions), 1e-5)
+    cosines = polished @ unit(true_directions(problem, truth)).T
+    assert bool((cosines.abs().amax(dim=0) > 1 - 1e-9).all())
+    assert 0 < drawn < 1e5
+
+
+def test_luck_is_not_tried_with_large_batches() -> None:
+    problem = solved(gaussian(30, 200, seed=0)[0])
+    directions, drawn = sampled_directions(problem, torch.Generator().manual_seed(0))
+    assert (len(directions), drawn) == (0, 0)
 
 
 def test_directions_are_the_same_up_to_sign() -> None:

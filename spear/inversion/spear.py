@@ -8,21 +8,10 @@ from torch import Tensor
 
 from spear.inversion.candidates import CandidatePool
 from spear.inversion.factorization import Factorization
-from spear.inversion.memory import bytes_at_once
-from spear.inversion.refinement import FIRST_TOLERANCE
+from spear.inversion.first_filter import draw_promising, largest_chunk
 from spear.inversion.samplers import InformationSetSampler, Sampler
 from spear.inversion.sampling import FIRST_CHUNK, GROWTH, SamplingAttack
 from spear.inversion.selection import Selection
-
-TEST_ROWS, TEST_ZEROS = 16, 2
-"""The first filter: rows it looks at, and zeros among them that let a direction pass. A true
-direction has fewer with probability 17 / 2^16; a random one has none, but for rounding."""
-
-CPU_CHUNK_BYTES = 1 << 24
-"""Submatrices that are worked on at once on a CPU, a few times the size of its cache."""
-
-GPU_CHUNK_SHARE = 256
-"""A GPU's memory holds this many of its chunks: PyTorch keeps memory for chunks of every size."""
 
 
 class Spear(SamplingAttack):
@@ -68,31 +57,14 @@ class Spear(SamplingAttack):
         return selection.sparsity_matching == 1.0
 
     def _sample(self, problem: Factorization, seed: int) -> Iterator[tuple[Tensor, int]]:
-        """Directions that pass the first filter, with the number of submatrices they came from.
-
-        The first filter looks at a few rows kept out of the submatrices. A random direction has no
-        zeros there, a true one is zero on half of them; no submatrix is favoured, because which
-        rows are kept out changes from chunk to chunk.
-        """
+        """Directions that pass the first filter, with the number of submatrices they came from."""
         left = problem.left.to(self.dtype)
         generator = torch.Generator(device=left.device).manual_seed(seed)
-        m, b = left.shape
-        test_rows = max(min(TEST_ROWS, m - b), 0)
-        test_zeros = TEST_ZEROS if test_rows == TEST_ROWS else 0
-        count, most = FIRST_CHUNK, largest_chunk(b, self.dtype, left.device)
+        count, most = FIRST_CHUNK, largest_chunk(problem.b, self.dtype, left.device)
         remaining = self.max_submatrices
         while remaining > 0:
-            count = min(count, most, math.ceil(remaining / self.sampler.per_draw(b)))
-            shuffled = torch.rand(m, generator=generator, device=left.device).argsort()
-            tested, sampled = left[shuffled[:test_rows]], left[shuffled[test_rows:]]
-            directions = self.sampler.draw(sampled, count, generator)
-            zeros = ((directions @ tested.T).abs() < FIRST_TOLERANCE).sum(dim=1)
-            yield directions[zeros >= test_zeros], directions.shape[0]
-            remaining -= directions.shape[0]
+            count = min(count, most, math.ceil(remaining / self.sampler.per_draw(problem.b)))
+            directions, drawn = draw_promising(self.sampler, left, count, generator)
+            yield directions, drawn
+            remaining -= drawn
             count = math.ceil(GROWTH * count)
-
-
-def largest_chunk(b: int, dtype: torch.dtype, device: torch.device) -> int:
-    """Draws whose b x b matrices fit the cache of a CPU, or a share of a GPU's."""
-    size = bytes_at_once(device, CPU_CHUNK_BYTES, GPU_CHUNK_SHARE)
-    return max(FIRST_CHUNK, size // (b * b * dtype.itemsize))

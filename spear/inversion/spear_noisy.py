@@ -19,12 +19,12 @@ from torch import Tensor
 
 from spear.inversion.candidates import SAME_DIRECTION, CandidatePool
 from spear.inversion.factorization import Factorization
+from spear.inversion.first_filter import largest_chunk
 from spear.inversion.irls.polish import Polish, is_distinct
 from spear.inversion.overdetermined import Kernels, KernelSampler, LeverageKernels
 from spear.inversion.refinement import FIRST_TOLERANCE
 from spear.inversion.sampling import FIRST_CHUNK, SamplingAttack
 from spear.inversion.selection import Selection
-from spear.inversion.spear import largest_chunk
 from spear.inversion.zeros import required_active_zeros, sparsity
 from spear.reconstruction import Status
 

@@ -75,7 +75,7 @@ class SpearIrls:
         while True:
             search.round()
             if progress:
-                progress(Progress(len(search.known), problem.b, 0))
+                progress(Progress(len(search.known), problem.b, search.submatrices))
             if search.solved or search.starts >= self.max_starts:
                 break
             if self.time_limit is not None and time.perf_counter() - start > self.time_limit:
@@ -86,4 +86,4 @@ class SpearIrls:
             "starts": float(search.starts),
             "certified": float(problem.b if search.solved else len(search.known)),
         }
-        return Found(search.selection, otherwise, details=details)
+        return Found(search.selection, otherwise, search.submatrices, details)

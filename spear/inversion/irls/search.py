@@ -13,6 +13,7 @@ from spear.inversion.irls.deflation import Deflation, Known
 from spear.inversion.irls.frames import build_frame
 from spear.inversion.irls.grams import Grams, unit
 from spear.inversion.irls.polish import Polish, distinct
+from spear.inversion.irls.sampling import sampled_directions
 from spear.inversion.irls.sphere_irls import sparse_directions
 from spear.inversion.irls.starts import Starts, random_starts, start_count
 from spear.inversion.memory import bytes_at_once
@@ -59,6 +60,7 @@ class Settings:
         deflate: search in what is missing only.
         certify: hold only those directions for right that pass the certificate.
         complete: compute the last two directions instead of searching for them.
+        sample: draw submatrices, too, when a round finds nothing new in a small batch.
     """
 
     exponents: tuple[float, ...] = (1.0, 0.5)
@@ -67,6 +69,7 @@ class Settings:
     deflate: bool = True
     certify: bool = True
     complete: bool = True
+    sample: bool = True
 
 
 class Search:
@@ -78,7 +81,7 @@ class Search:
         seed: of the starts.
 
     Attributes:
-        rounds, starts: how much has been searched.
+        rounds, starts, submatrices: how much has been searched.
         basis: the sparsest independent directions found.
         known: those of them that are certified.
     """
@@ -88,6 +91,7 @@ class Search:
         self.settings = settings
         self.rounds = 0
         self.starts = 0
+        self.submatrices = 0
         self.polish = Polish(problem)
         self.certificate = Certificate(problem)
         self._generator = torch.Generator(device=problem.left.device).manual_seed(seed)
@@ -106,6 +110,7 @@ class Search:
         prior = self.settings.priors[self.rounds % len(self.settings.priors)]
         frame = build_frame(self.problem, prior, SEARCH_DTYPE)
         grams = Grams(frame.left)
+        before = len(self.known)
         repel = self.rounds % FREE_ROUND != FREE_ROUND - 1
         deflation = Deflation(frame, self._searched_around(), repel)
         for starts in self._new_starts(deflation):
@@ -116,6 +121,8 @@ class Search:
             self._take(self.polish(distinct(found, SAME_SEARCHED)))
             if self.settings.complete and not self.solved:
                 self._complete()
+        if self.settings.sample and not self.solved and len(self.known) == before:
+            self._sample()
         self.rounds += 1
         full = len(self.basis) == self.problem.b
         self._unresolved += full and self.selection.status == Status.APPROXIMATE
@@ -188,6 +195,11 @@ class Search:
             selection = select(self.problem, self.polish, basis, self.known)
             if selection.status == Status.EXACT:
                 self.basis, self._selection = basis, selection
+
+    def _sample(self) -> None:
+        directions, submatrices = sampled_directions(self.problem, self._generator)
+        self.submatrices += submatrices
+        self._take(self.polish(directions))
 
     def _shuffled(self, count: int) -> Tensor:
         device = self._generator.device

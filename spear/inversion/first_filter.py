@@ -1,0 +1,50 @@
+"""The first sparsity filter (Sec. 4.1): a look at a few rows that no submatrix contains."""
+
+import torch
+from torch import Tensor
+
+from spear.inversion.memory import bytes_at_once
+from spear.inversion.refinement import FIRST_TOLERANCE
+from spear.inversion.samplers import Sampler
+
+TEST_ROWS, TEST_ZEROS = 16, 2
+"""Rows it looks at, and zeros among them that let a direction pass. A true direction has fewer with
+probability 17 / 2^16; a random one has none, but for rounding."""
+
+CPU_CHUNK_BYTES = 1 << 24
+"""Submatrices that are worked on at once on a CPU, a few times the size of its cache."""
+
+GPU_CHUNK_SHARE = 256
+"""A GPU's memory holds this many of its chunks: PyTorch keeps memory for chunks of every size."""
+
+
+def draw_promising(
+    sampler: Sampler, left: Tensor, count: int, generator: torch.Generator
+) -> tuple[Tensor, int]:
+    """Directions of random submatrices that pass the first filter, and how many were drawn.
+
+    No submatrix is favoured, because which rows are kept out changes from call to call.
+
+    Args:
+        sampler: how submatrices become directions.
+        left: L (m' x b), in the dtype of the search.
+        count: draws.
+        generator: on the device of `left`.
+
+    Returns:
+        Unit vectors (k x b), and the submatrices drawn.
+    """
+    m, b = left.shape
+    test_rows = max(min(TEST_ROWS, m - b), 0)
+    test_zeros = TEST_ZEROS if test_rows == TEST_ROWS else 0
+    shuffled = torch.rand(m, generator=generator, device=left.device).argsort()
+    tested, sampled = left[shuffled[:test_rows]], left[shuffled[test_rows:]]
+    directions = sampler.draw(sampled, count, generator)
+    zeros = ((directions @ tested.T).abs() < FIRST_TOLERANCE).sum(dim=1)
+    return directions[zeros >= test_zeros], directions.shape[0]
+
+
+def largest_chunk(b: int, dtype: torch.dtype, device: torch.device) -> int:
+    """Draws whose b x b matrices fit the cache of a CPU, or a share of a GPU's."""
+    size = bytes_at_once(device, CPU_CHUNK_BYTES, GPU_CHUNK_SHARE)
+    return max(1, size // (b * b * dtype.itemsize))
