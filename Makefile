@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed-$(shell sha256sum requirements.lock | cut -c1-16)
 
 IS_LINKED := import sys, importlib.util as u; from importlib.metadata import entry_points as e; \
 	s = u.find_spec("experiments"); \
-	sys.exit(not (s and s.origin == "$(CURDIR)/experiments/__init__.py" and e(name="spear")))
+	sys.exit(not (s and s.origin == "$(CURDIR)/experiments/__init__.py" and e(name="spear-collect")))
 
 # The longest first, so that two at once end together.
 PAPER := table9 table9_each figure8 table3_imagenet_720 table10_minibatches table10 figure5_width \

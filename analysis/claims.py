@@ -12,7 +12,7 @@ import pandas as pd
 from rich.console import Console
 
 import analysis.tables
-from analysis.publish import RESULTS
+from analysis.recorded import RESULTS
 from analysis.rendering import load, modules
 from analysis.reproduction import PAPER, comparisons
 from analysis.tables.__main__ import markdown

@@ -18,7 +18,7 @@ import pandas as pd
 import analysis.figures
 import analysis.tables
 from analysis import style
-from analysis.publish import RESULTS
+from analysis.recorded import RESULTS
 from analysis.rendering import drawn, load, names, origin
 
 

@@ -20,8 +20,8 @@ TOP = """\
 
 Written by `python -m analysis.page` from the files in `analysis/figures/` and `analysis/tables/`.
 The commands below an entry rebuild it; after an experiment is run anew,
-`python -m analysis.publish outputs/<experiment>` comes before it is rendered. First the paper's
-tables and figures, then what the paper does not have.
+`spear-collect outputs/<experiment>` comes before it is rendered. First the paper's tables and
+figures, then what the paper does not have.
 """
 
 KINDS = ("Table", "Figure", "Appendix")

@@ -7,7 +7,7 @@ import sys
 
 import pandas as pd
 
-from analysis.publish import RESULTS
+from analysis.recorded import RESULTS
 from analysis.rendering import load
 
 PERCENTILES = {"Figure 10": 10, "Figure 11": 50, "Figure 12": 90, "Figure 13": 0}

@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.publish import RESULTS
+from analysis.recorded import RESULTS
 from analysis.summaries import load_batches
 
 Write = Callable[[ModuleType, pd.DataFrame, Path], list[Path]]
@@ -45,7 +45,7 @@ def load(experiments: tuple[str, ...], root: Path) -> pd.DataFrame:
         if table.empty:
             raise FileNotFoundError(
                 f"there are no results of {experiment} in {root}; run `spear "
-                f"experiment={experiment}`, then `python -m analysis.publish outputs/{experiment}`."
+                f"experiment={experiment}`, then `spear-collect outputs/{experiment}`."
             )
         tables.append(table)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

@@ -1,17 +1,28 @@
-"""Run folders to tables: `python -m analysis.summaries outputs/batch_size [columns ...]`.
+"""What jobs recorded as tables: `python -m analysis.summaries outputs/batch_size [columns ...]`.
 
-Reads what jobs recorded and recomputes nothing.
+Reads run folders or collected results and recomputes nothing.
 """
 
 import argparse
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from rich.console import Console
 from rich.table import Table
+
+from analysis.recorded import (
+    ABSENT,
+    JOB,
+    JOBS,
+    SUMMARY,
+    Recorded,
+    collected_folders,
+    read,
+    run_folders,
+)
 
 COLUMNS = (
     "dataset", "attack", "batch_size", "seed", "n_exact", "n_batches", "psnr_mean", "psnr_std",
@@ -20,14 +31,21 @@ COLUMNS = (
 
 
 def load_summaries(root: Path) -> pd.DataFrame:
-    """Every `summary.json` below `root`, a row each, with its folder; empty if there is none.
+    """The summary of every complete job below `root`, a row each; empty if there is none.
 
-    Nested entries (versions, hardware) become dotted columns.
+    Args:
+        root: a folder of runs or of collected results.
+
+    Returns:
+        `job` is its name; nested entries (versions, hardware) become dotted columns.
     """
     rows = [
-        {"folder": str(path.parent.relative_to(root)), **json.loads(path.read_text())}
-        for path in sorted(root.rglob("summary.json"))
+        {JOB: folder.name, **json.loads((folder / SUMMARY).read_text())}
+        for folder in run_folders(root)
     ]
+    for folder in collected_folders(root):
+        jobs = json.loads((folder / JOBS).read_text())
+        rows += [{JOB: name, **job["summary"]} for name, job in jobs.items()]
     table = pd.json_normalize(rows)
     keys = [key for key in ("dataset", "attack", "batch_size", "seed") if key in table]
     return table.sort_values(keys, ignore_index=True) if keys else table
@@ -36,24 +54,39 @@ def load_summaries(root: Path) -> pd.DataFrame:
 def load_batches(root: Path) -> pd.DataFrame:
     """Every batch of every complete job below `root`, a row each; empty if there is none.
 
-    Columns are those of `batches.csv`, with `details` opened up (`details.starts`), then those of
-    the job: its `config.yaml` (`network.width`, `dataset.normalize`) and its `summary.json` with
-    the chosen files (`attack`, `attack/settings`). A batch's own value goes before the job's.
-    `folder` is where the job lies.
+    Args:
+        root: a folder of runs or of collected results; both give the same table.
+
+    Returns:
+        `job` is the job's name. Then come the columns of `batches.csv`, with `details` opened up
+        (`details.starts`), then those of the job: its configuration (`network.width`,
+        `dataset.normalize`) and its summary with the chosen files (`attack`, `attack/settings`). A
+        batch's own value goes before the job's. `picture` is where its job's picture would be.
     """
-    jobs = [_batches(path.parent) for path in sorted(root.rglob("summary.json"))]
-    return pd.concat(jobs, ignore_index=True) if jobs else pd.DataFrame()
+    tables = [_batches(recorded) for recorded in read(root)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def _batches(folder: Path) -> pd.DataFrame:
-    batches = pd.read_csv(folder / "batches.csv", keep_default_na=False, na_values=["nan"])
-    details = pd.json_normalize([json.loads(text) for text in batches.pop("details")])
-    text = (folder / "config.yaml").read_text()
-    config = _flat(yaml.load(text, yaml.CSafeLoader))  # several times as fast as in Python
-    job = config | _flat(json.loads((folder / "summary.json").read_text()))
-    constant = pd.DataFrame([job] * len(batches)).drop(columns=batches.columns, errors="ignore")
-    table = pd.concat([batches, details.add_prefix("details."), constant], axis=1)
-    return table.assign(folder=str(folder))
+def _batches(recorded: Recorded) -> pd.DataFrame:
+    batches = pd.read_csv(
+        StringIO(recorded.batches),
+        dtype={JOB: str},
+        keep_default_na=False,
+        na_values=[ABSENT],
+        low_memory=False,  # one type a column
+    )
+    details = pd.DataFrame([_flat(json.loads(text)) for text in batches.pop("details")])
+    jobs = pd.DataFrame(
+        [
+            _flat(job["config"]) | _flat(job["summary"]) | {"picture": str(recorded.pictures[name])}
+            for name, job in recorded.jobs.items()
+        ],
+        index=list(recorded.jobs),
+    )
+    of_batches = jobs.drop(columns=batches.columns, errors="ignore").loc[batches[JOB]]
+    return pd.concat(
+        [batches, details.add_prefix("details."), of_batches.reset_index(drop=True)], axis=1
+    )
 
 
 def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -76,12 +109,12 @@ def show(table: pd.DataFrame, columns: list[str], console: Console) -> None:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=Path, help="folder of an experiment's jobs")
-    parser.add_argument("columns", nargs="*", help="keys of summary.json to show")
+    parser.add_argument("root", type=Path, help="folder of runs or of collected results")
+    parser.add_argument("columns", nargs="*", help="keys of the summary to show")
     arguments = parser.parse_args()
     table = load_summaries(arguments.root)
     if table.empty:
-        parser.exit(1, f"no summary.json below {arguments.root}; run an experiment first.\n")
+        parser.exit(1, f"no complete job below {arguments.root}; run an experiment first.\n")
     unknown = sorted(set(arguments.columns) - set(table.columns))
     if unknown:
         parser.exit(1, f"no column {unknown[0]!r}; there are {', '.join(table.columns)}.\n")

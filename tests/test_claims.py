@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from analysis.claims import KEY, claims, compared_tables, deviations, main
-from analysis.publish import RESULTS
+from analysis.recorded import RESULTS
 from analysis.reproduction import comparisons, mean, papers, share
 
 

@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 import analysis.figures
 import analysis.tables
 from analysis.notebook import show
-from analysis.publish import RESULTS
+from analysis.recorded import RESULTS
 from analysis.rendering import modules, names
 
 ROOT = RESULTS.parents[1]

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from analysis.percentiles import shown
-from analysis.publish import PICTURE, RESULTS
+from analysis.recorded import RESULTS
 from analysis.rendering import load
 from analysis.tables import figures10_13
 from experiments.main import CONF
@@ -35,13 +35,12 @@ def test_the_experiment_runs_the_batches_that_table_3_names():
 def test_each_figure_is_the_picture_of_its_batch(tmp_path):
     psnr = {12: 91.0, 26: 160.0, 62: 164.0, 86: 162.0}
     for batch in psnr:
-        (tmp_path / str(batch)).mkdir()
-        (tmp_path / str(batch) / PICTURE).touch()
+        (tmp_path / f"{batch}.jpg").touch()
     results = pd.DataFrame({"batch": psnr.keys(), "psnr": psnr.values()})
-    results["folder"] = [str(tmp_path / str(batch)) for batch in psnr]
+    results["picture"] = [str(tmp_path / f"{batch}.jpg") for batch in psnr]
     rows = figures10_13.table(results)[figures10_13.COLUMN]
     assert rows[0] == "**Figure 10: 10th percentile, batch 26, 160.0 dB**"
-    assert [Path(link.split("(")[1]).parent.name for link in rows[1::2]] == ["26", "86", "62", "12"]
-    (tmp_path / "86" / PICTURE).unlink()
-    with pytest.raises(FileNotFoundError, match=r"86.*is missing; publish it by .* --pictures"):
+    assert [Path(link.split("(")[1]).stem for link in rows[1::2]] == ["26", "86", "62", "12"]
+    (tmp_path / "86.jpg").unlink()
+    with pytest.raises(FileNotFoundError, match=r"86.*is missing; collect it by .* --pictures"):
         figures10_13.table(results)

@@ -11,7 +11,7 @@ import yaml
 
 import analysis.ablation
 import analysis.figures
-import analysis.publish
+import analysis.recorded
 import analysis.tables
 from analysis import measures
 from analysis.figures import __main__ as figures
@@ -161,9 +161,9 @@ def test_tables_are_markdown_with_their_origin(results, name, tmp_path):
 @pytest.mark.parametrize(("package", "main"), [(FIGURES, figures), (TABLES, tables)])
 def test_whatever_has_committed_results_can_be_rendered(package, main, tmp_path):
     for name, module in package.items():
-        if all((analysis.publish.RESULTS / each).exists() for each in module.EXPERIMENTS):
+        if all((analysis.recorded.RESULTS / each).exists() for each in module.EXPERIMENTS):
             assert main.write(
-                module, load(module.EXPERIMENTS, analysis.publish.RESULTS), tmp_path / name
+                module, load(module.EXPERIMENTS, analysis.recorded.RESULTS), tmp_path / name
             )
 
 

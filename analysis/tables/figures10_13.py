@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.percentiles import PERCENTILES
-from analysis.publish import PICTURE
 
 EXPERIMENTS = ("figures10_13",)
 COLUMN = "original, reconstruction and magnified error"
@@ -20,16 +19,16 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     """Each figure's title with its picture below, as links from this folder.
 
     Raises:
-        FileNotFoundError: a job's picture was not published.
+        FileNotFoundError: a job's picture was not collected.
     """
     worst, *others = (batch for _, batch in results.sort_values("psnr").iterrows())
     rows = []
     for batch, (name, share) in zip([*others, worst], PERCENTILES.items(), strict=True):
-        picture = Path(batch["folder"]) / PICTURE
+        picture = Path(batch["picture"])
         if not picture.is_file():
             raise FileNotFoundError(
-                f"{picture} is missing; publish it by `python -m analysis.publish --pictures "
-                "outputs/figures10_13`."
+                f"{picture} is missing; collect it by "
+                "`spear-collect --pictures outputs/figures10_13`."
             )
         which = f"{share}th percentile" if share else "the worst"
         title = f"{name}: {which}, batch {batch['batch']}, {batch['psnr']:.1f} dB"
