@@ -3,6 +3,7 @@
 # make check   lint, format, types
 # make paper   the paper's tables and figures by the faster search (make -j2 paper: two jobs at once)
 # make paper-sampling   those that need the paper's own algorithm
+# make paper-gpu        those that want a GPU
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -13,17 +14,23 @@ IS_LINKED := import sys, importlib.util as u; from importlib.metadata import ent
 	sys.exit(not (s and s.origin == "$(CURDIR)/experiments/__init__.py" and e(name="spear-collect")))
 
 # The longest first, so that two at once end together.
-PAPER := table9 table9_each figure8 table3_imagenet_720 table10_minibatches table10 figure5_width \
+PAPER := table9 table9_each table9_opacus figure8 table3_imagenet_720 table10_minibatches table10 figure5_width \
 	figure5_depth figure7 table3_imagenet_224 table4 table3 table11 table8 table4_trained figures10_13
-SAMPLING := table9_sampling figure6 figure4_large figure5_width_sampling figure5_depth_sampling figure4 \
-	figure7_sampling figure6_pixels table3_sampling
-TABLES := table3 table4 table4_trained table8 table9 table10 table11 appendix_b2
+SAMPLING := figure4_large table9_sampling figure5_depth_sampling table3_sampling figure4 figure7_sampling \
+	figure5_width_sampling figure6 figure6_pixels
+GPU := exact_recovery_cuda exact_recovery_wide_cuda exact_recovery_b100_cuda exact_recovery_b200_cuda \
+	exact_recovery_b400 table4_sampling table10_sampling
+
+# What a CPU does of an experiment that wants a GPU; where there is one: make ON_CPU_figure4_large= paper-sampling
+ON_CPU_figure4_large := batch_size=18,20 n_batches=10
+TABLES := table3 table4 table4_trained table8 table9 table9_scales table10 table11 appendix_b2
 FIGURES := figure3 figure8
-SAMPLED_TABLES := table9_scales table9_sampling
+SAMPLED_TABLES := table9_sampling
+GPU_TABLES := exact_recovery_cuda sampling_beside_descent
 SAMPLED_FIGURES := figure4 figure5 figure6 figure7
 RENDERED := outputs/paper
 
-.PHONY: install demo test test-slow check format benchmark lock clean paper paper-sampling
+.PHONY: install demo test test-slow check format benchmark lock clean paper paper-sampling paper-gpu
 .DEFAULT_GOAL := demo
 
 demo: install
@@ -61,7 +68,7 @@ install: $(STAMP)
 
 # An experiment that has run to its end is not run again; remove outputs/.done to start over.
 outputs/.done/%: | install
-	OMP_NUM_THREADS=1 $(BIN)/spear experiment=$* tracking=off
+	OMP_NUM_THREADS=1 $(BIN)/spear experiment=$* tracking=off $(ON_CPU_$*)
 	@mkdir -p $(@D) && touch $@
 
 paper: $(PAPER:%=outputs/.done/%)
@@ -71,6 +78,9 @@ paper: $(PAPER:%=outputs/.done/%)
 paper-sampling: paper $(SAMPLING:%=outputs/.done/%)
 	$(BIN)/python -m analysis.tables $(SAMPLED_TABLES) --results outputs --to $(RENDERED)
 	$(BIN)/python -m analysis.figures $(SAMPLED_FIGURES) --results outputs --to $(RENDERED)
+
+paper-gpu: paper-sampling $(GPU:%=outputs/.done/%)
+	$(BIN)/python -m analysis.tables $(GPU_TABLES) --results outputs --to $(RENDERED)
 
 lock:
 	uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate \

@@ -55,10 +55,12 @@ def origin(results: pd.DataFrame) -> str:
     """On what, and by which code, the results were measured, if they were."""
     if results.empty:
         return "Computed from the lemmas, not measured"
-    cpus = ", ".join(sorted(results["hardware.cpu"].unique()))
+    on_gpu = results["device"] == "cuda"
+    chips = results["hardware.cpu"].mask(on_gpu, results["hardware.gpu"]).unique()
     threads = "/".join(str(each) for each in sorted(results["hardware.threads"].unique()))
     commits = ", ".join(sorted(str(each)[:7] for each in results["git_sha"].unique()))
-    return f"Measured on {cpus}, {threads} thread{'s' * (threads != '1')}, commit {commits}"
+    plural = "s" * (threads != "1")
+    return f"Measured on {', '.join(sorted(chips))}, {threads} thread{plural}, commit {commits}"
 
 
 def drawn(module: ModuleType, results: pd.DataFrame) -> Figure:

@@ -1,8 +1,8 @@
 """Figure 4: submatrices until a batch is exact, against b, for a wide and a narrow layer.
 
-Algorithm 1 with information sets. It counts whole chunks of submatrices, each twice the last until
-they fill the cache, so that a count may be up to twice what was needed; the paper always
-looks at 10,000 at once, the plateau on the left of its figure.
+Algorithm 1 with information sets. It counts whole chunks of submatrices, each a quarter larger than
+the last, so that a count is up to a fifth above what was needed; the paper always looks at
+10,000 at once, the plateau on the left of its figure.
 """
 
 import numpy as np

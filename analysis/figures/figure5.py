@@ -1,7 +1,8 @@
 """Figure 5: accuracy and submatrices against the width (L = 6) and the depth (m = 200), b = 20.
 
 One seed gives every depth the same batches and the same first layer. What sampling meets there
-depends on the depth only by the size of each input's gradient.
+depends on the depth only by the size of each input's gradient. Sampling at m = 200, L = 6 is that
+of Figure 4.
 """
 
 import pandas as pd
@@ -16,6 +17,7 @@ EXPERIMENTS = (
     "figure5_width_sampling",
     "figure5_depth",
     "figure5_depth_sampling",
+    "figure4_large",
 )
 
 LINES = {"spear_irls": "-", "spear": ":"}
@@ -26,10 +28,13 @@ NAMES = {"spear_irls": "descent", "spear": "sampling"}
 def draw(results: pd.DataFrame) -> Figure:
     """Accuracy of both attacks left in green, submatrices of Algorithm 1 right in blue."""
     figure = style.new_figure(3.9)
+    shared = results["experiment"] == "figure4_large"
+    results = results[~shared | ((results["batch_size"] == 20) & (results["network.width"] == 200))]
     sampled = results.loc[results["attack"] == "spear", "submatrices"]
     panels = {"network.width": "width m (L = 6)", "network.depth": "depth L (m = 200)"}
     for axes, (column, label) in zip(figure.subplots(1, 2), panels.items(), strict=True):
-        swept = results[results["experiment"].str.startswith(f"figure5_{column.split('.')[1]}")]
+        own = f"figure5_{column.removeprefix('network.')}"
+        swept = results[results["experiment"].str.startswith((own, "figure4_large"))]
         right = _panel(axes, swept, column, sampled)
         axes.set_xlabel(label)
     style.plain_ticks(figure.axes[0], sorted(results["network.width"].unique()))

@@ -26,6 +26,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     for _, batches in results.groupby(by):
         job, seconds = batches.iloc[0], spread(batches, by, "seconds").iloc[0]
         proven = batches["exact"] & (batches["sparsity_matching"] == 1.0)
+        ratio = batches["details.svd_ratio"].median()
         rows.append(
             {
                 "b": str(job["batch_size"]),
@@ -36,7 +37,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                 "PSNR [dB]": f"{batches['psnr'].mean():.1f} ± {batches['psnr'].std():.1f}",
                 "seconds": f"{duration(seconds['median'])} "
                 f"({duration(seconds['low'])} to {duration(seconds['high'])})",
-                "x SVD": f"{batches['details.svd_ratio'].median():.2g}",
+                "x SVD": f"{ratio:.2g}" if pd.notna(ratio) else "",
             }
         )
     return pd.DataFrame(rows)
