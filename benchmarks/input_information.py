@@ -1,9 +1,9 @@
 """Inputs of the last layer that their zeros determine: python -m benchmarks.input_information
 
 The share of private batches in which every input is determined, and the mean count of inputs that
-are (`spear.identifiability`): the limit of `attack=spear_input`, whatever its search. Beside it,
-how many neurons of the last hidden layer are on for some samples and off for others; only these
-tell the samples apart.
+are (`spear.oracle.determined_directions`): the limit of `attack=spear_input`, whatever its search.
+Beside it, how many neurons of the last hidden layer are on for some samples and off for others;
+only these tell the samples apart.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from hydra import compose, initialize_config_dir
 from experiments.build import build
 from experiments.config import CONF, register
 from spear.client import Client
-from spear.identifiability import determined_by_zeros
+from spear.oracle import determined_directions
 from spear.seeding import Stream, batch_generator
 
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for k in range(options.batches):
             batch = dataset.batch(b, batch_generator(config.seed, k, Stream.DATA))
             inputs = client.truth(batch, options.depth).inputs
-            counts.append(int(determined_by_zeros(inputs).sum()))
+            counts.append(determined_directions(inputs.T, to_spare=True))
             on = (inputs > 0).sum(dim=0)
             mixed.append(int(((on > 0) & (on < b)).sum()))
         whole = sum(count == b for count in counts)

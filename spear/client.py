@@ -100,18 +100,15 @@ class Client:
 
         def record(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
             seen["inputs"] = args[0].detach()
-            output.retain_grad()
             seen["pre_activations"] = output
             return output.clone()  # an in-place ReLU would overwrite Z
 
         hook = attacked.register_forward_hook(record)
         try:
-            self.loss(self.network(batch.inputs), batch.labels).backward()
+            loss = self.loss(self.network(batch.inputs), batch.labels)
         finally:
             hook.remove()
-            self.network.zero_grad()
-        gradient = seen["pre_activations"].grad
-        assert gradient is not None
+        (gradient,) = torch.autograd.grad(loss, seen["pre_activations"])
         shared = update.gradients.get(f"{name}.weight") if update else None
         if shared is not None and not all_finite(shared):
             shared = None

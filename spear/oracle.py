@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from spear.inversion.columns import left_multiply, right_multiply
+from spear.inversion.refinement import UNDECIDED
 
 SINGULAR = 1e-11
 """Eigenvalues of a Gram matrix of unit columns below this are rounding errors."""
@@ -61,27 +62,35 @@ def explains(weight_update: Tensor, gradients: Tensor, inputs: Tensor) -> bool:
     return bool(torch.linalg.matrix_norm(error) <= EXPLAINED * torch.linalg.matrix_norm(update))
 
 
-def determined_directions(activation_gradients: Tensor) -> int:
-    """How many directions *some* submatrix gives: those that an exhaustive search finds.
+def determined_directions(factor: Tensor, *, to_spare: bool = False) -> int:
+    """How many columns of a factor *some* submatrix gives: those that an exhaustive search finds.
 
-    Theorem 3.3 wants b - 1 rows on which column i of dL/dZ is zero and the others have full rank.
-    There are such rows exactly if all rows with a zero in column i have that rank together.
+    Theorem 3.3 wants b - 1 rows on which column i is zero and the others have full rank. There are
+    such rows exactly if all rows with a zero in column i have that rank together.
 
     Args:
-        activation_gradients: dL/dZ (m x b). A column of zeros takes no part in the gradient: its
-            direction is not there to be found, and the others are those of a smaller batch.
+        factor: dL/dZ (m x b), or X (n x b) for a search by input sparsity. A column of zeros takes
+            no part in the gradient: its direction is not there to be found, and the others are
+            those of a smaller batch.
+        to_spare: whether the rank must stay without any one of the rows, so that each zero confirms
+            the direction that the others give.
     """
-    columns = activation_gradients.double()
+    columns = factor.double()
     norms = torch.linalg.vector_norm(columns, dim=0)
     columns = columns[:, norms > 0] / norms[norms > 0]
-    return sum(_full_rank(columns[columns[:, i] == 0], i) for i in range(columns.shape[1]))
+    zero = columns == 0
+    return sum(_full_rank(columns[zero[:, i]], i, to_spare) for i in range(columns.shape[1]))
 
 
-def _full_rank(rows: Tensor, column: int) -> bool:
+def _full_rank(rows: Tensor, column: int, to_spare: bool) -> bool:
     """Whether the other columns of these rows have full rank."""
     others = torch.cat([rows[:, :column], rows[:, column + 1 :]], dim=1)
-    if others.shape[0] < others.shape[1]:
+    if others.shape[0] < others.shape[1] + to_spare:
         return False
     if others.shape[1] == 0:
         return True
-    return bool(torch.linalg.eigvalsh(others.T @ others)[0] > SINGULAR)
+    values, vectors = torch.linalg.eigh(others.T @ others)
+    if not bool(values[0] > SINGULAR):
+        return False
+    leverage = (others @ vectors).square() @ values.reciprocal()
+    return not to_spare or bool(leverage.max() < 1 - UNDECIDED)

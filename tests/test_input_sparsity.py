@@ -9,7 +9,6 @@ from torch import Tensor
 from spear.client import Client
 from spear.datasets.embedded import Digits, Faces
 from spear.errors import ConfigError
-from spear.identifiability import determined_by_zeros
 from spear.inversion.inputs.attack import SpearInput
 from spear.inversion.inputs.descent import Descent
 from spear.inversion.inputs.pool import InputPool
@@ -21,6 +20,7 @@ from spear.inversion.zeros import zero_pattern
 from spear.matching import match
 from spear.networks import Sparsity, fcnn
 from spear.observation import Observation
+from spear.oracle import determined_directions
 from spear.reconstruction import Reconstruction, Status
 
 
@@ -253,11 +253,11 @@ def test_the_rank_may_be_given():
 
 def test_what_the_zeros_determine():
     inputs, _ = behind_relu(6, n=150)
-    assert determined_by_zeros(inputs.T).all()
+    assert determined_directions(inputs, to_spare=True) == 6
     inputs[:, 0] = inputs[:, 0] + 0.5
     for zeros, enough in ((5, False), (60, True)):  # five have rank b - 1 and nothing to spare
         few = inputs.clone()
         few[:zeros, 0] = 0.0
         few[zeros, 0] = 0.5
-        assert determined_by_zeros(few.T)[0] == enough
-        assert determined_by_zeros(few.T)[1:].all()
+        assert determined_directions(few, to_spare=True) == 5 + enough
+        assert determined_directions(few) == 6
