@@ -1,8 +1,10 @@
 """What the server holds after a client has shared: the update, and what it knew before."""
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from math import prod
 
+import torch
 from torch import Tensor, nn
 
 from spear.domain import Domain
@@ -34,6 +36,16 @@ class Update:
     def with_labels(self, labels: Tensor) -> "Update":
         """The same update for a server that knows the batch's labels."""
         return replace(self, labels=labels)
+
+    def copied(self, device: torch.device | str) -> "Update":
+        """An update of its own, with its own network, on another device."""
+        return Update(
+            deepcopy(self.network).to(device),
+            {name: gradient.to(device) for name, gradient in self.gradients.items()},
+            deepcopy(self.loss).to(device),
+            self.domain.to(device),
+            None if self.labels is None else self.labels.to(device),
+        )
 
     def observe(self, layer: int, sparsity: Sparsity = Sparsity.GRADIENT) -> Observation:
         """The part of the update that belongs to linear layer `layer`, counted from 1.
