@@ -37,9 +37,9 @@ class BatchBar:
         """To be handed to the attack."""
 
         def show(state: AttackProgress) -> None:
-            text = f"{state.n_directions}/{state.batch_size} directions"
-            if state.submatrices:
-                text += f", {state.submatrices:.2g} submatrices"
+            text = f"{state.done}/{state.total} {state.unit}"
+            if state.note:
+                text += f", {state.note}"
             self._progress.update(self._task, attack=text)
 
         return show
@@ -75,11 +75,13 @@ class _SecondsPerBatch(ProgressColumn):
 def results_table(title: str, records: list[BatchRecord], summary: dict[str, Any]) -> Table:
     """A row a batch and one for all of them."""
     table = Table(title=title, title_justify="left", show_footer=True)
+    mean, deviation = (_number(summary[name], ".1f") for name in ("psnr_mean", "psnr_std"))
+    exact = f"{summary['n_exact']}/{summary['n_batches']} ({summary['accuracy']:.0%})"
     footers = {
         "batch": "all",
-        "PSNR [dB]": f"{summary['psnr_mean']:.1f} ± {summary['psnr_std']:.1f}",
-        "exact": f"{summary['n_exact']}/{summary['n_batches']} ({summary['accuracy']:.0%})",
-        "λ": f"{summary['lambda_mean']:.6g}",
+        "PSNR [dB]": f"{mean} ± {deviation}",
+        "exact": "-" if math.isnan(summary["lambda_mean"]) else exact,
+        "λ": _number(summary["lambda_mean"], ".6g"),
         "submatrices": f"{summary['submatrices_median']:,.0f}",
         "seconds": f"{summary['seconds_median']:.2f}",
         "status": f"{summary['failures']} failures",
@@ -89,9 +91,9 @@ def results_table(title: str, records: list[BatchRecord], summary: dict[str, Any
     for record in records:
         table.add_row(
             str(record.batch),
-            "-" if math.isnan(record.psnr) else f"{record.psnr:.1f}",
-            f"{record.directions_right}/{record.directions}" + (" ✓" if record.exact else " ✗"),
-            f"{record.sparsity_matching:.6g}",
+            _number(record.psnr, ".1f"),
+            _exactness(record),
+            _number(record.sparsity_matching, ".6g"),
             f"{record.submatrices:,}",
             f"{record.seconds:.2f}",
             record.status,
@@ -102,3 +104,15 @@ def results_table(title: str, records: list[BatchRecord], summary: dict[str, Any
         table.caption += f"\nmedians: {', '.join(counted)}"
     table.caption_justify = "left"
     return table
+
+
+def _exactness(record: BatchRecord) -> str:
+    """Directions right of those found, or a dash for an attack that looks for none."""
+    if math.isnan(record.sparsity_matching):
+        return "-"
+    return f"{record.directions_right}/{record.directions}" + (" ✓" if record.exact else " ✗")
+
+
+def _number(value: float, form: str) -> str:
+    """NaN, of what does not exist, is a dash."""
+    return "-" if math.isnan(value) else format(value, form)

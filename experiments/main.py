@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import hydra
 import torch
@@ -13,14 +14,14 @@ from experiments.config import CONF, JobSchema, experiment_name, register
 from experiments.job import Job
 from experiments.records import RunFolder
 from spear.attack import Attack
-from spear.client import Client, Update
+from spear.client import Client
 from spear.datasets import Dataset, Drawing
 from spear.errors import ConfigError, SpearError
 from spear.metrics import Scoring
-from spear.networks import attackable_layer, linear_layer
 from spear.perceptual import MIN_SIDE, LpipsMetric, load_lpips
 from spear.reconstruction import Reconstruction, Status
 from spear.seeding import Stream, batch_generator, batch_seed
+from spear.update import Update
 
 register()
 
@@ -36,37 +37,39 @@ def run(config: DictConfig, job: Job) -> None:
     network = build(
         config, "network", input_shape=dataset.input_shape, n_classes=dataset.n_classes
     ).to(config.device)
-    client = Client(network, fedavg=build(config, "fedavg"), defense=build(config, "defense"))
-    attack: Attack = build(config, "attack")
-    attackable_layer(network, attack.layer, attack.sparsity)
+    fedavg, defense = build(config, "fedavg"), build(config, "defense")
+    client = Client(network, fedavg=fedavg, defense=defense, domain=dataset.domain)
+    attack: Attack[Any] = build(config, "attack")
+    attack.check(network)
     draw: Drawing = build(config, "drawing")
-    scoring = Scoring(dataset, lpips_for(dataset, config), first_layer=attack.layer == 1)
+    scoring = Scoring(dataset, lpips_for(dataset, config), first_layer=attack.layer in (None, 1))
 
     for k in job.batches():
         generator = batch_generator(config.seed, k, Stream.DATA)
         batch = draw(dataset, config.batch_size, generator).to(config.device)
         job.folder.hash_data(batch.inputs, batch.labels)
         update = client.share(batch, batch_generator(config.seed, k, Stream.CLIENT))
+        if attack.given_labels:  # side information: no client sends them
+            update = update.with_labels(batch.labels)
         reconstruction, failure = breach(update, attack, config, job, k)
         truth = client.truth(batch, attack.layer, update)
         score = scoring(reconstruction, truth)
         job.record(k, truth, reconstruction, score, failure)
         if k == config.first_batch:
             job.picture(k, score, scoring.pictures(reconstruction, truth))
+        if reconstruction.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
 
 
 def breach(
-    update: Update, attack: Attack, config: DictConfig, job: Job, k: int
+    update: Update, attack: Attack[Any], config: DictConfig, job: Job, k: int
 ) -> tuple[Reconstruction, str]:
     """What the attacker makes of the client's update, or nothing and the reason why."""
     try:
-        observation = update.observe(attack.layer, attack.sparsity)
         seed = batch_seed(config.seed, k, Stream.ATTACK)
-        return attack(observation, seed=seed, progress=job.progress), ""
+        return attack(attack.observe(update), seed=seed, progress=job.progress), ""
     except (SpearError, torch.OutOfMemoryError) as error:
-        layer = linear_layer(update.network, attack.layer).module
-        m, n = layer.weight.shape
-        return Reconstruction.empty(m, n, Status.FAILED), str(error)
+        return Reconstruction.empty(*update.dimensions(attack.layer), Status.FAILED), str(error)
 
 
 def lpips_for(dataset: Dataset, config: DictConfig) -> LpipsMetric | None:

@@ -20,10 +20,12 @@ class BesideSvd:
         attack: the attack to time.
     """
 
-    def __init__(self, attack: Attack) -> None:
+    def __init__(self, attack: Attack[Observation]) -> None:
         self.attack = attack
         self.layer = attack.layer
-        self.sparsity = attack.sparsity
+        self.given_labels = attack.given_labels
+        self.check = attack.check
+        self.observe = attack.observe
 
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None

@@ -4,7 +4,7 @@
 """
 
 from spear.api import invert
-from spear.client import Client, Update
+from spear.client import Client
 from spear.datasets import Batch
 from spear.errors import SpearError
 from spear.inversion.inputs.attack import SpearInput
@@ -12,6 +12,7 @@ from spear.inversion.irls.attack import SpearIrls
 from spear.inversion.spear import Spear
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
+from spear.update import Update
 
 __all__ = [
     "Batch",

@@ -13,7 +13,7 @@ def invert(
     bias: Tensor,
     weight_gradient: Tensor,
     bias_gradient: Tensor,
-    attack: Attack | None = None,
+    attack: Attack[Observation] | None = None,
     seed: int = 0,
 ) -> Reconstruction:
     """Reconstruct the batch of inputs to a linear layer z = W x + b that a ReLU follows.

@@ -2,11 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from spear.networks import Sparsity
+from torch import nn
+
+from spear.networks import Sparsity, attackable_layer
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction
+from spear.update import Update
+
+Seen = TypeVar("Seen")
+"""What an attack looks at: an `Observation` of one layer, the whole `Update`, or its own type."""
 
 
 @dataclass(frozen=True)
@@ -14,34 +20,92 @@ class Progress:
     """How far a running attack is, for a progress display.
 
     Attributes:
-        n_directions: candidate directions found.
-        batch_size: directions to find (the rank of the gradient).
-        submatrices: submatrices sampled.
+        done: units of work done.
+        total: units until the attack ends at the latest.
+        unit: what is counted.
+        note: what else there is to say.
     """
 
-    n_directions: int
-    batch_size: int
-    submatrices: int
+    done: int
+    total: int
+    unit: str
+    note: str = ""
+
+    @classmethod
+    def directions(cls, found: int, b: int, submatrices: int = 0) -> "Progress":
+        """Of an attack that looks for b directions, and may sample submatrices for that."""
+        return cls(found, b, "directions", f"{submatrices:.2g} submatrices" if submatrices else "")
 
 
 ProgressCallback = Callable[[Progress], None]
 
 
-class Attack(Protocol):
-    """What a server does with an observation.
+class Attack(Protocol[Seen]):
+    """What a server does with an update.
 
-    A new attack is a class with `layer`, `sparsity` and this call, and one file in `conf/attack/`.
-
-    Attributes:
-        layer: the linear layer whose observation it wants, counted from 1.
-        sparsity: what it lives on, and so on which side of the layer a ReLU must stand (Sec. 3.2).
+    A new attack is a class with these members, and one file in `conf/attack/`.
     """
 
-    layer: int
-    sparsity: Sparsity
+    @property
+    def layer(self) -> int | None:
+        """The linear layer whose inputs it reconstructs, from 1; None for the network's own."""
+        ...
+
+    @property
+    def given_labels(self) -> bool:
+        """Whether the server knows the batch's labels, which no client sends."""
+        ...
+
+    def check(self, network: nn.Module) -> None:
+        """Refuse, before any batch, a network that it cannot attack.
+
+        Raises:
+            SpearError: what is wrong with it.
+        """
+        ...
+
+    def observe(self, update: Update) -> Seen:
+        """The part of the update that it looks at, and nothing else.
+
+        Raises:
+            SpearError: it is not there, or not what the attack needs.
+        """
+        ...
 
     def __call__(
-        self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
+        self, observation: Seen, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
         """Reconstruct the batch behind an observation, and nothing but the observation."""
         ...
+
+
+class LayerAttack:
+    """What attacks on one linear layer have in common: they look at its part of the update only.
+
+    Args:
+        layer: its number, counted from 1.
+        sparsity: what the attack lives on, and so on which side of the layer a ReLU must stand
+            (Sec. 3.2).
+    """
+
+    given_labels = False
+
+    def __init__(self, layer: int, sparsity: Sparsity) -> None:
+        self.layer = layer
+        self.sparsity = sparsity
+
+    def check(self, network: nn.Module) -> None:
+        """See `Attack.check`.
+
+        Raises:
+            LayerError: no such layer, or no ReLU where the attack needs it.
+        """
+        attackable_layer(network, self.layer, self.sparsity)
+
+    def observe(self, update: Update) -> Observation:
+        """See `Attack.observe`.
+
+        Raises:
+            LayerError, InvalidObservation: see `Update.observe`.
+        """
+        return update.observe(self.layer, self.sparsity)

@@ -1,66 +1,28 @@
 """The client: trains on a private batch and shares an update. Nothing else leaves it."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from spear.datasets.base import Batch
 from spear.defenses import Defense, NoDefense
-from spear.errors import LayerError
+from spear.domain import Domain
 from spear.fedavg import LocalTraining, SingleGradient
-from spear.networks import Sparsity, attackable_layer, linear_layer
-from spear.observation import Observation, all_finite
+from spear.networks import linear_layer
+from spear.observation import all_finite
 from spear.truth import Truth
-
-
-@dataclass(frozen=True)
-class Update:
-    """What the server receives: its own network and the client's update of every parameter.
-
-    Attributes:
-        network: the global model with the parameters the client started from.
-        gradients: name -> gradient (or, for FedAvg, (W_0 - W_E) / eta), shaped as the parameter.
-    """
-
-    network: nn.Module
-    gradients: dict[str, Tensor]
-
-    def observe(self, layer: int, sparsity: Sparsity = Sparsity.GRADIENT) -> Observation:
-        """The part of the update that belongs to linear layer `layer`, counted from 1.
-
-        Args:
-            layer: its number.
-            sparsity: what the attack needs (`Attack.sparsity`).
-
-        Raises:
-            LayerError: no such layer, no ReLU where the attack needs it, or its parameters are
-                frozen.
-            InvalidObservation: the update of this layer is not finite or not shaped like it.
-        """
-        attacked = attackable_layer(self.network, layer, sparsity)
-        for name in ("weight", "bias"):
-            if f"{attacked.name}.{name}" not in self.gradients:
-                raise LayerError(
-                    f"the {name} of layer {layer} ({attacked.name}) is frozen, so that the client "
-                    "shares no update of it; attack a layer that is trained."
-                )
-        return Observation(
-            attacked.module.weight.detach(),
-            attacked.module.bias.detach(),
-            self.gradients[f"{attacked.name}.weight"],
-            self.gradients[f"{attacked.name}.bias"],
-        )
+from spear.update import Update
 
 
 class Client:
     """A federated client: its network (the server's), loss, local training and defense.
 
     Args:
-        network: any module; the attack needs a linear layer beside a ReLU in it.
+        network: any module; attacks say what they need in it.
         loss: maps (outputs, labels) to a scalar; the mean cross-entropy by default.
         fedavg: how many local steps lead to the update (`spear.fedavg`).
         defense: how each gradient is computed and disguised (`spear.defenses`).
+        domain: of the network's inputs (`Dataset.domain`); the batch's shape without bounds unless
+            given.
     """
 
     def __init__(
@@ -69,11 +31,13 @@ class Client:
         fedavg: LocalTraining | None = None,
         defense: Defense | None = None,
         loss: nn.Module | None = None,
+        domain: Domain | None = None,
     ) -> None:
         self.network = network
         self.loss = loss or nn.CrossEntropyLoss()
         self.fedavg = fedavg or SingleGradient()
         self.defense = defense or NoDefense()
+        self.domain = domain
 
     def share(self, batch: Batch, generator: torch.Generator | None = None) -> Update:
         """Compute the update for one private batch.
@@ -83,17 +47,22 @@ class Client:
             generator: of the client's own randomness (mini-batches, noise).
         """
         gradients = self.fedavg.update(self.network, self.loss, self.defense, batch, generator)
-        return Update(self.network, gradients)
+        domain = self.domain or Domain.unbounded(tuple(batch.inputs.shape[1:]))
+        return Update(self.network, gradients, self.loss, domain)
 
-    def truth(self, batch: Batch, layer: int, update: Update | None = None) -> Truth:
+    def truth(self, batch: Batch, layer: int | None, update: Update | None = None) -> Truth:
         """What the attack on `layer` should find: that layer's inputs and dL/dZ, for scoring only.
 
         Args:
             batch: the private batch.
-            layer: the attacked linear layer, counted from 1.
+            layer: the attacked linear layer, counted from 1; None for the network's own inputs,
+                which have no dL/dZ (m = 0).
             update: what was shared of it, to learn which dL/dZ that shows where a defense or
                 further local steps have changed it.
         """
+        if layer is None:
+            inputs = batch.inputs.flatten(1)
+            return Truth(inputs, inputs.new_zeros(0, len(inputs)), batch.labels)
         found = linear_layer(self.network, layer)
         attacked, name = found.module, found.name
         seen: dict[str, Tensor] = {}

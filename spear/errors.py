@@ -14,6 +14,10 @@ class LayerError(SpearError):
     """The attacked layer does not exist, or no ReLU stands where the attack needs it."""
 
 
+class VictimError(SpearError):
+    """The network is one that gradient matching cannot attack: random, or not smooth enough."""
+
+
 class DatasetError(SpearError):
     """A data set's files are missing, damaged or too few for the batch asked for."""
 

@@ -1,5 +1,6 @@
 """What an attack returns: the reconstructed batch, and how far it can be trusted."""
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -15,6 +16,8 @@ class Status(StrEnum):
     APPROXIMATE = "approximate"
     """Every direction found, as exactly as the noise in the update allows: the ReLU pattern matches
     but for what that noise hides."""
+    ESTIMATED = "estimated"
+    """As many inputs as the batch has, by an attack that cannot prove any of them."""
     PARTIAL = "partial"
     """Candidates ran out or the best choice of directions does not match the ReLU pattern."""
     TIMED_OUT = "timed_out"
@@ -26,6 +29,8 @@ class Status(StrEnum):
     FULL_RANK = "full_rank"
     """No gap in the singular values: the batch is not smaller than the layer (b <= m, n fails), or
     noise hides it."""
+    INTERRUPTED = "interrupted"
+    """The user stopped the attack; what it had by then is returned."""
     FAILED = "failed"
     """The attack could not start; `message` says why."""
 
@@ -38,6 +43,7 @@ class Status(StrEnum):
 _MESSAGES = {
     Status.EXACT: "every direction was found and the ReLU pattern matches everywhere",
     Status.APPROXIMATE: ("every direction was found, as exactly as the noise in the update allows"),
+    Status.ESTIMATED: "every input was estimated; nothing proves the estimates right",
     Status.PARTIAL: "no choice of the directions found matches the ReLU pattern everywhere",
     Status.TIMED_OUT: "the time limit was reached; raise attack.time_limit to search longer",
     Status.SAMPLES_EXHAUSTED: (
@@ -48,6 +54,7 @@ _MESSAGES = {
         "the gradient of the attacked layer has full rank: its batch must be smaller than both of "
         "the layer's dimensions, and its noise below the smallest signal"
     ),
+    Status.INTERRUPTED: "the attack was interrupted; this is the best that it had found",
     Status.FAILED: "the attack could not start",
 }
 
@@ -59,9 +66,11 @@ class Reconstruction:
     Attributes:
         inputs: X^T = Q^-1 R, one reconstructed input a row (b x n), in the units in which the
             attacked layer received them. Their order is arbitrary. 0 x n when nothing was found.
-        activation_gradients: dL/dZ = L Q (m x b), its columns in the order of `inputs`.
-        disaggregation: Q (b x b) in the attack's own decomposition dL/dW = L R.
-        sparsity_matching: lambda in [0, 1] (Definition 4.1); 1 proves the reconstruction.
+        activation_gradients: dL/dZ = L Q (m x b), its columns in the order of `inputs`; 0 x b where
+            the attack looks at no layer.
+        disaggregation: Q (b x b) in the attack's own decomposition dL/dW = L R; 0 x 0 without one.
+        sparsity_matching: lambda in [0, 1] (Definition 4.1); 1 proves the reconstruction, NaN means
+            that the attack has no such test.
         n_directions: candidate directions found among which Q was chosen, at most b counted.
         submatrices: how many (b-1) x b submatrices were sampled (n_total of Lemma 5.2).
         seconds: wall time of the attack.
@@ -98,6 +107,35 @@ class Reconstruction:
         return (
             f"{self.status.message}; {self.missing} of {self.batch_size} directions are missing, "
             f"those of the first {self.n_directions} inputs were found"
+        )
+
+    @classmethod
+    def estimate(
+        cls,
+        inputs: Tensor,
+        seconds: float,
+        status: Status = Status.ESTIMATED,
+        details: dict[str, float] | None = None,
+    ) -> "Reconstruction":
+        """A reconstruction of the network's inputs alone, by an attack without a proof.
+
+        Args:
+            inputs: one a row (b x n), as the network receives them.
+            seconds: wall time of the attack.
+            status: how it ended.
+            details: what else it counted, by name.
+        """
+        b = len(inputs)
+        return cls(
+            inputs=inputs,
+            activation_gradients=inputs.new_zeros(0, b),
+            disaggregation=inputs.new_zeros(0, 0),
+            sparsity_matching=math.nan,
+            n_directions=b,
+            submatrices=0,
+            seconds=seconds,
+            status=status,
+            details=details or {},
         )
 
     @classmethod

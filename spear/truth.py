@@ -1,5 +1,6 @@
 """What the client kept to itself. For scoring only: no attack sees it."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +20,7 @@ class Truth:
         inputs: X^T, the attacked layer's inputs, flattened, one a row (b x n), in the units in
             which the layer received them (the first layer: as the network receives them).
         activation_gradients: dL/dZ (m x b) of the undefended first step, its columns in the order
-            of `inputs`.
+            of `inputs`. 0 x b where the attack is on the network's inputs and on no layer.
         labels: b class indices.
         weight_update: what the client shared for W (m x n); None where it is not known or not
             finite.
@@ -65,7 +66,7 @@ class Truth:
         """Median magnitude of an entry of the undefended dL/dW = dL/dZ X^T (Theorem 3.1).
 
         Noise is measured against it (App. E.6). Over evenly spaced columns where there are more
-        than `MOST_COLUMNS`.
+        than `MOST_COLUMNS`. NaN without a layer.
         """
         gradient = self.activation_gradients @ self.inputs[:, :: self._step()]
         return gradient.abs().median().item()
@@ -73,8 +74,10 @@ class Truth:
     def least_sparsity(self) -> float:
         """Least share of zeros in a column of dL/dZ, in [0, 1]: "minimum column sparsity" (Fig. 7).
 
-        All m neurons count, those that no sample activates among them.
+        All m neurons count, those that no sample activates among them. NaN without a layer.
         """
+        if not len(self.activation_gradients):
+            return math.nan
         zeros = (self.activation_gradients == 0).sum(dim=0)
         return zeros.min().item() / len(self.activation_gradients)
 

@@ -7,6 +7,7 @@ from torch import nn
 from spear.client import Client
 from spear.datasets import Batch
 from spear.defenses import DPSGD, NoDefense
+from spear.domain import Domain
 from spear.errors import LayerError
 from spear.truth import MOST_COLUMNS, Truth
 
@@ -39,6 +40,25 @@ def test_sharing_leaves_the_network_as_it_was(batch):
     client.truth(batch, 1)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_the_server_knows_its_own_task_and_labels_only_where_granted(batch):
+    loss, domain = nn.CrossEntropyLoss(label_smoothing=0.1), Domain.unbounded((12,))
+    update = Client(network(), loss=loss, domain=domain).share(batch)
+    assert update.loss is loss
+    assert update.domain is domain
+    assert Client(network()).share(batch).domain.shape == (12,)
+    assert update.labels is None
+    assert torch.equal(update.with_labels(batch.labels).labels, batch.labels)
+
+
+def test_without_a_layer_truth_is_the_networks_input(batch):
+    client = Client(network())
+    truth = client.truth(batch, None)
+    assert torch.equal(truth.inputs, batch.inputs)
+    assert truth.activation_gradients.shape == (0, 5)
+    assert client.share(batch).dimensions(None) == (0, 12)
+    assert client.share(batch).dimensions(2) == (20, 30)
 
 
 @pytest.mark.parametrize("inplace", [False, True])

@@ -90,6 +90,19 @@ def test_normalisation_is_undone_exactly(dataset):
     torch.testing.assert_close(dataset.denormalized(sent.flatten(1)), pixels, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("normalize", [True, False])
+def test_the_domain_holds_every_example(normalize):
+    faces = Faces(normalize=normalize)
+    domain = faces.domain
+    inputs = faces.batch(100, torch.Generator().manual_seed(0)).inputs
+    assert domain.shape == domain.lower.shape == domain.upper.shape == faces.input_shape
+    assert ((inputs >= domain.lower) & (inputs <= domain.upper)).all()
+    pixels = faces.denormalized(torch.stack([domain.lower, domain.upper]))
+    torch.testing.assert_close(
+        pixels, torch.stack([torch.zeros(pixels[0].shape), torch.ones(pixels[0].shape)])
+    )
+
+
 def test_batches_depend_on_the_seed_alone_and_repeat_no_example():
     digits = Digits(normalize=False)
     first, again, other = (digits.batch(50, seeded(seed)) for seed in (0, 0, 1))

@@ -737,10 +737,10 @@ class TestStatus:
         seen: list[Progress] = []
         problem = make_problem(12)
         Spear(max_submatrices=5e3)(problem.observation, progress=seen.append)
-        counts = [each.submatrices for each in seen]
+        counts = [float(each.note.removesuffix(" submatrices")) for each in seen]
         assert len(counts) > 2
         assert counts == sorted(set(counts))
-        assert all(each.batch_size == 12 >= each.n_directions for each in seen)
+        assert all(each.total == 12 >= each.done for each in seen)
 
 
 def assert_best_effort(reconstruction: Reconstruction, problem: Problem) -> None:

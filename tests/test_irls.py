@@ -165,7 +165,7 @@ def test_a_time_out_returns_what_is_certified() -> None:
     assert 0 < certified == result.n_directions < 40
     assert result.missing == 40 - certified
     assert f"{result.missing} of 40 directions are missing" in result.message
-    assert [each.n_directions for each in seen] == [certified]
+    assert [each.done for each in seen] == [certified]
     found = unit(result.activation_gradients[:, :certified].T.double())
     cosines = (found @ unit(truth.activation_gradients.T.double()).T).abs()
     assert (cosines.amax(dim=1) > 1 - 1e-6).all()

@@ -188,6 +188,24 @@ def test_an_attack_that_found_nothing_is_scored() -> None:
     assert not score.exact
 
 
+def test_an_estimate_of_the_networks_inputs_is_scored_by_its_pictures_alone() -> None:
+    true = truth(RGB, 3)
+    pictures = Truth(true.inputs, true.inputs.new_zeros(0, 3), true.labels)
+    estimate = Reconstruction.estimate(off_by(RGB, true, 0.1).inputs.flip(0), seconds=1.0)
+    score = Scoring(RGB)(estimate, pictures)
+    assert score.psnr == pytest.approx(20.0)
+    assert score.directions_right == score.directions_near == 0
+    assert not score.exact
+    assert math.isnan(score.psnr_bound)
+    assert math.isnan(estimate.sparsity_matching)
+    assert (estimate.missing, estimate.status) == (0, Status.ESTIMATED)
+    for nothing in (pictures.weight_gradient_median(), pictures.least_sparsity()):
+        assert math.isnan(nothing)
+    assert pictures.findable() == 0
+    failed = Scoring(RGB)(Reconstruction.empty(0, 768, Status.FAILED), pictures)
+    assert 0.0 < failed.psnr < 20.0
+
+
 def test_a_picture_too_many_is_not_exact() -> None:
     true = truth(RGB, 3)
     more = truth(RGB, 1, seed=1)

@@ -3,10 +3,13 @@
 import json
 import math
 from dataclasses import replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from experiments.config import LONGEST_NAME, experiment_name, run_name
+from experiments.display import results_table
 from experiments.records import BatchRecord, RunFolder, summarize
 from spear.errors import ConfigError
 
@@ -42,6 +45,19 @@ def test_recovered_pictures_are_counted_one_by_one_and_by_whole_batches():
     without_pictures = summarize([record(0, recovered=math.nan)])
     assert math.isnan(without_pictures["accuracy_recovered"])
     assert math.isnan(without_pictures["recovered_mean"])
+
+
+def test_an_estimate_has_dashes_where_there_is_nothing_to_count():
+    estimate = record(0, status="estimated", exact=False, sparsity_matching=math.nan, psnr=20.0)
+    summary = summarize([estimate, estimate])
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(results_table("estimates", [estimate, estimate], summary))
+    rows = [line for line in console.export_text().splitlines() if "│" in line]
+    assert len(rows) == 3
+    for row in rows:
+        _, _, decibels, exact, matching, *_ = (cell.strip() for cell in row.split("│"))
+        assert decibels.startswith("20.0")
+        assert (exact, matching) == ("-", "-")
 
 
 def test_nan_becomes_null_and_no_partial_file_stays(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from spear.domain import Domain
 from spear.errors import ConfigError, DatasetError
 
 SPLITS = ("train", "test")
@@ -53,6 +54,13 @@ class Dataset(ABC):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     normalize: bool
+
+    @property
+    def domain(self) -> Domain:
+        """Shape and range of what the network receives: of values in [0, 1], normalised or not."""
+        ends = torch.stack([torch.zeros(self.input_shape), torch.ones(self.input_shape)])
+        lower, upper = self.normalized(ends)
+        return Domain(self.input_shape, lower, upper)
 
     @abstractmethod
     def __len__(self) -> int: ...

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from spear.attack import Progress, ProgressCallback
+from spear.attack import LayerAttack, Progress, ProgressCallback
 from spear.errors import ConfigError
 from spear.inversion.candidates import CandidatePool
 from spear.inversion.factorization import Factorization
@@ -29,7 +29,7 @@ GROWTH = 1.25
 counts at most a fifth too many submatrices."""
 
 
-class SamplingAttack(ABC):
+class SamplingAttack(LayerAttack, ABC):
     """Draws directions until b of them explain the gradient (Algorithm 1).
 
     Attributes:
@@ -61,8 +61,7 @@ class SamplingAttack(ABC):
         if dtype not in DTYPES:
             raise ConfigError(f"attack.dtype is {dtype!r}; expected one of {sorted(DTYPES)}.")
         check_rank(rank)
-        self.layer = layer
-        self.sparsity = Sparsity.GRADIENT
+        super().__init__(layer, Sparsity.GRADIENT)
         self.p_false_reject = p_false_reject
         self.max_submatrices = max_submatrices
         self.time_limit = time_limit
@@ -113,7 +112,7 @@ class SamplingAttack(ABC):
             if submatrices >= last:
                 return Found(selection, Status.PARTIAL, submatrices)
             if progress:
-                progress(Progress(min(len(pool), problem.b), problem.b, submatrices))
+                progress(Progress.directions(min(len(pool), problem.b), problem.b, submatrices))
             if self.time_limit is not None and time.perf_counter() - start > self.time_limit:
                 status = Status.TIMED_OUT
                 break

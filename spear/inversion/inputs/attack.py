@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.attack import Progress, ProgressCallback
+from spear.attack import LayerAttack, Progress, ProgressCallback
 from spear.errors import ConfigError
 from spear.inversion.inputs.descent import Descent
 from spear.inversion.inputs.pool import InputPool
@@ -18,7 +18,7 @@ from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 
 
-class SpearInput:
+class SpearInput(LayerAttack):
     """Finds the sparse, nonnegative columns of X = R^T P (Sec. 3.2, input sparsity).
 
     For the last layer of a classifier, whose dL/dZ is dense: what comes out are the activations of
@@ -53,8 +53,7 @@ class SpearInput:
         check_rank(rank)
         if not max_rounds >= 1:
             raise ConfigError(f"attack.max_rounds is {max_rounds}; expected at least 1.")
-        self.layer = layer
-        self.sparsity = Sparsity.INPUT
+        super().__init__(layer, Sparsity.INPUT)
         self.search = search or Descent()
         self.time_limit = time_limit
         self.max_rounds = max_rounds
@@ -86,7 +85,7 @@ class SpearInput:
             spent.starts += drawn.starts
             spent.submatrices += drawn.submatrices
             if progress:
-                progress(Progress(len(pool), problem.b, spent.submatrices))
+                progress(Progress.directions(len(pool), problem.b, spent.submatrices))
             if spent.rounds >= self.max_rounds:
                 spent.otherwise = Status.SAMPLES_EXHAUSTED
             elif self.time_limit is not None and time.perf_counter() - start > self.time_limit:

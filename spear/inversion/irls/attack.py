@@ -2,7 +2,7 @@
 
 import time
 
-from spear.attack import Progress, ProgressCallback
+from spear.attack import LayerAttack, Progress, ProgressCallback
 from spear.errors import ConfigError
 from spear.inversion.factorization import Factorization
 from spear.inversion.irls.search import Search, Settings
@@ -13,7 +13,7 @@ from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 
 
-class SpearIrls:
+class SpearIrls(LayerAttack):
     """Finds the sparse directions of L by iteratively reweighted least squares.
 
     The theory is the paper's: dL/dW = L R (Theorem 3.2), the columns q of Q are those for which
@@ -46,8 +46,7 @@ class SpearIrls:
         check_rank(rank)
         if not max_starts >= 1:
             raise ConfigError(f"attack.max_starts is {max_starts}; expected at least 1.")
-        self.layer = layer
-        self.sparsity = Sparsity.GRADIENT
+        super().__init__(layer, Sparsity.GRADIENT)
         self.time_limit = time_limit
         self.max_starts = max_starts
         self.rank = rank
@@ -75,7 +74,7 @@ class SpearIrls:
         while True:
             search.round()
             if progress:
-                progress(Progress(len(search.known), problem.b, search.submatrices))
+                progress(Progress.directions(len(search.known), problem.b, search.submatrices))
             if search.solved or search.starts >= self.max_starts:
                 break
             if self.time_limit is not None and time.perf_counter() - start > self.time_limit:

@@ -1,0 +1,183 @@
+"""Gradient matching: inputs whose gradient would be the one that the client shared."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import nn
+
+from spear.attack import ProgressCallback
+from spear.domain import Domain
+from spear.errors import ConfigError, VictimError
+from spear.gradient_matching.checks import (
+    check_derivatives,
+    check_gradients,
+    check_modes,
+    outputs,
+)
+from spear.gradient_matching.descent import Descent, Start
+from spear.gradient_matching.initialisation import Initialisation, PatternedNormal
+from spear.gradient_matching.labels import GivenLabels, Labels
+from spear.gradient_matching.objectives import CosineDistance, Objective
+from spear.gradient_matching.optimisers import Adam, Optimiser, SoftSign
+from spear.gradient_matching.problem import Problem
+from spear.gradient_matching.regularisers import FeatureDistance, Regulariser, TotalVariation
+from spear.reconstruction import Reconstruction, Status
+from spear.update import Update
+
+
+class GradientMatching:
+    """Descends from random inputs to inputs with the same gradient: an estimate, never a proof.
+
+    Without settings it is the authors' "modern" variant of Geiping et al., "Inverting gradients"
+    (NeurIPS 2020), which the paper compares with (Tables 1, 5, 6, 9). Other pieces make it DLG
+    (Zhu et al., NeurIPS 2019): `conf/attack/dlg.yaml`.
+
+    Args:
+        objective: distance of gradients; `CosineDistance` unless given.
+        regularisers: further terms of the objective by name; `TotalVariation` and
+            `FeatureDistance` unless given.
+        initialisation: of the candidate; `PatternedNormal` unless given.
+        labels: how the attack comes by them; `GivenLabels` unless given.
+        optimiser: how the candidate moves; `Adam` with `SoftSign` unless given.
+        box: whether inputs return to the network's domain after each iteration.
+        iterations: of each restart.
+        restarts: how many; of all candidates the one with the lowest objective is returned.
+        time_limit: seconds a batch after which the best so far is returned; None for no limit.
+        device: where to compute, "cpu" or "cuda".
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    layer = None
+
+    def __init__(
+        self,
+        objective: Objective | None = None,
+        regularisers: Mapping[str, Regulariser] | None = None,
+        initialisation: Initialisation | None = None,
+        labels: Labels | None = None,
+        optimiser: Optimiser | None = None,
+        box: bool = True,
+        iterations: int = 24_000,
+        restarts: int = 1,
+        time_limit: float | None = None,
+        device: str = "cpu",
+    ) -> None:
+        for name, number in (("iterations", iterations), ("restarts", restarts)):
+            if number < 1:
+                raise ConfigError(f"attack.{name} is {number}; expected at least 1.")
+        if regularisers is None:
+            regularisers = {"total_variation": TotalVariation(), "features": FeatureDistance()}
+        self.objective = objective or CosineDistance()
+        self.regularisers = dict(regularisers)
+        self.initialisation = initialisation or PatternedNormal()
+        self.labels = labels or GivenLabels()
+        self.optimiser = optimiser or Adam(transform=SoftSign())
+        self.box = box
+        self.iterations = iterations
+        self.restarts = restarts
+        self.time_limit = time_limit
+        self.device = device
+        for name, regulariser in self.regularisers.items():
+            if regulariser.needs_labels and not self.labels.given:
+                raise ConfigError(
+                    f"attack.regularisers.{name} needs the labels, which attack.labels does not "
+                    "give; leave it out, or use GivenLabels."
+                )
+
+    @property
+    def given_labels(self) -> bool:
+        """See `spear.attack.Attack`."""
+        return self.labels.given
+
+    def check(self, network: nn.Module) -> None:
+        """See `spear.attack.Attack`.
+
+        Raises:
+            VictimError: the network's outputs depend on chance or on the rest of a batch.
+        """
+        check_modes(network)
+
+    def observe(self, update: Update) -> Update:
+        """The whole update: network, loss, every gradient, the domain; labels where it is given.
+
+        Raises:
+            VictimError: as of `check`.
+            InvalidObservation: a gradient is not finite or not shaped like its parameter.
+        """
+        check_modes(update.network)
+        check_gradients(update)
+        return update
+
+    def __call__(
+        self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
+    ) -> Reconstruction:
+        """See `spear.attack.Attack`.
+
+        `details` has the lowest objective, the distance of gradients in it, and iterations.
+        Interrupted from the keyboard it returns the best so far.
+
+        Raises:
+            VictimError: the network cannot be differentiated twice, does not take the domain's
+                shape, or its objective is finite nowhere.
+            InvalidObservation: labels or another part that the attack needs is missing.
+        """
+        began = time.perf_counter()
+        if not any(gradient.any() for gradient in observation.gradients.values()):
+            return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
+        deadline = began + (math.inf if self.time_limit is None else self.time_limit)
+        update = observation.copied(self.device)
+        box = update.domain if self.box else None
+        descent = Descent(self.iterations, self.restarts, deadline, box, progress)
+        status = Status.ESTIMATED
+        try:
+            descent(self._starts(update, seed))
+        except KeyboardInterrupt:
+            if descent.best.inputs is None:
+                raise
+            status = Status.INTERRUPTED
+        if descent.timed_out:
+            status = Status.TIMED_OUT
+        return _reconstruction(descent, box, status, time.perf_counter() - began)
+
+    def _starts(self, update: Update, seed: int) -> Callable[[], Start]:
+        """Random candidates, one a call."""
+        problem = Problem(update, self.objective, self.regularisers)
+        generator = torch.Generator().manual_seed(seed)
+        like = next(iter(update.gradients.values()))
+        classes = outputs(update.network, like.new_zeros(1, *update.domain.shape))
+
+        def start() -> Start:
+            targets = self.labels.start(update.labels, classes, generator)
+            inputs = self.initialisation(targets.b, update.domain, generator).to(like)
+            for variable in (inputs, *targets.variables):
+                variable.requires_grad_()
+            step = self.optimiser.start([inputs, *targets.variables], self.iterations)
+            begun = Start(
+                inputs, targets.variables, lambda: problem(inputs, targets.current()), step
+            )
+            check_derivatives(update.network, inputs, lambda: begun.evaluate().total)
+            return begun
+
+        return start
+
+
+def _reconstruction(
+    descent: Descent, box: Domain | None, status: Status, seconds: float
+) -> Reconstruction:
+    best = descent.best
+    if best.inputs is None:
+        raise VictimError(
+            "the objective of gradient matching is not finite at any candidate; check that the "
+            "network's parameters and its loss are."
+        )
+    inputs = box.clamp(best.inputs) if box else best.inputs
+    details = {
+        "objective": best.total,
+        "distance": best.distance,
+        "iterations": float(descent.done),
+    }
+    return Reconstruction.estimate(inputs.flatten(1).cpu(), seconds, status, details)

@@ -1,0 +1,119 @@
+"""Descending from several starts, and what is kept of it."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spear.attack import Progress, ProgressCallback
+from spear.domain import Domain
+from spear.gradient_matching.optimisers import Step
+from spear.gradient_matching.problem import Value
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a restart begins.
+
+    Attributes:
+        inputs: the candidate (b x domain.shape), a leaf.
+        others: further variables, leaves, too.
+        evaluate: the objective at the variables as they are.
+        step: one iteration of the optimiser on all of them.
+    """
+
+    inputs: Tensor
+    others: list[Tensor]
+    evaluate: Callable[[], Value]
+    step: Step
+
+
+class Best:
+    """The candidate of the lowest objective so far, over all restarts."""
+
+    def __init__(self) -> None:
+        self.total = math.inf
+        self.distance = math.nan
+        self.inputs: Tensor | None = None
+
+    def offer(self, total: float, distance: Tensor, inputs: Tensor) -> None:
+        """Keep a copy of the inputs if their objective is lower; NaN never is."""
+        if total < self.total:
+            self.total, self.distance = total, distance.item()
+            self.inputs = inputs.detach().clone()
+
+
+class Descent:
+    """Runs restarts until they end or the time is up.
+
+    Args:
+        iterations: of each restart.
+        restarts: how many.
+        deadline: `time.perf_counter()` at which to stop; infinite for none.
+        box: bounds to return to after each iteration, or None.
+        progress: told now and then how far it is.
+    """
+
+    def __init__(
+        self,
+        iterations: int,
+        restarts: int,
+        deadline: float,
+        box: Domain | None,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self.best = Best()
+        self.done = 0
+        self.timed_out = False
+        self._iterations = iterations
+        self._restarts = restarts
+        self._deadline = deadline
+        self._box = box
+        self._progress = progress
+
+    def __call__(self, start: Callable[[], Start]) -> None:
+        """Descend from each of `restarts` starts; `best` has the outcome, also if interrupted."""
+        for _ in range(self._restarts):
+            self._descend(start())
+            if self.timed_out:
+                break
+
+    def _descend(self, start: Start) -> None:
+        last = math.nan
+
+        def closure() -> Tensor:
+            nonlocal last
+            value = start.evaluate()
+            variables = [start.inputs, *start.others]
+            gradients = torch.autograd.grad(value.total, variables)
+            for variable, gradient in zip(variables, gradients, strict=True):
+                variable.grad = gradient
+            total = value.total.detach()
+            last = total.item()
+            self.best.offer(last, value.distance, start.inputs)
+            return total
+
+        for iteration in range(self._iterations):
+            start.step(iteration, closure)
+            if self._box:
+                start.inputs.data = self._box.clamp(start.inputs.data)
+            self.done += 1
+            self._report()
+            if not math.isfinite(last):
+                break  # it cannot come back from there; another restart may do better
+            if time.perf_counter() > self._deadline:
+                self.timed_out = True
+                break
+
+    def _report(self) -> None:
+        total = self._iterations * self._restarts
+        if self._progress and (self.done % REPORT_EVERY == 0 or self.done == total):
+            note = f"objective {self.best.total:.4g}"
+            self._progress(Progress(self.done, total, "iterations", note))
+
+
+REPORT_EVERY = 10
+"""Iterations between two reports, so that showing them takes no time to speak of."""

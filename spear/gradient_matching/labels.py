@@ -1,0 +1,100 @@
+"""The labels that a candidate's gradients are computed with: known, or found along with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from spear.errors import ConfigError, InvalidObservation
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the loss compares outputs with.
+
+    Attributes:
+        b: how many inputs to look for.
+        variables: what the optimiser changes beside the inputs.
+        current: the targets for the variables as they are now.
+    """
+
+    b: int
+    variables: list[Tensor]
+    current: Callable[[], Tensor]
+
+
+class Labels(Protocol):
+    """How an attack comes by the labels."""
+
+    @property
+    def given(self) -> bool:
+        """Whether the server must know them."""
+        ...
+
+    def start(self, labels: Tensor | None, outputs: Tensor, generator: torch.Generator) -> Targets:
+        """Targets at the beginning of a restart.
+
+        Args:
+            labels: b class indices, where the server knows them.
+            outputs: of the network for any inputs (... x K): their classes, precision and device.
+            generator: of the CPU.
+        """
+        ...
+
+
+class GivenLabels:
+    """The server knows every label."""
+
+    given = True
+
+    def start(self, labels: Tensor | None, outputs: Tensor, generator: torch.Generator) -> Targets:
+        """See `Labels`.
+
+        Raises:
+            InvalidObservation: it does not know them, or they are not b class indices.
+        """
+        if labels is None:
+            raise InvalidObservation(
+                "the labels are not known, but this attack is given them; pass b class indices, or "
+                "find them along with the inputs (spear.gradient_matching.labels.JointLabels)."
+            )
+        if labels.ndim != 1 or labels.is_floating_point() or not len(labels):
+            raise InvalidObservation(
+                f"labels have shape {tuple(labels.shape)} and dtype {labels.dtype}; expected b "
+                "class indices."
+            )
+        classes = outputs.shape[-1]
+        if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+            raise InvalidObservation(
+                f"labels are {labels.min()} to {labels.max()}, but the network has {classes} "
+                f"classes; expected class indices from 0 to {classes - 1}."
+            )
+        known = labels
+        return Targets(len(known), [], lambda: known)
+
+
+class JointLabels:
+    """Each label is a softmax over logits that are optimised with the inputs (DLG, Algorithm 1).
+
+    The loss must take class probabilities, as cross-entropy does.
+
+    Args:
+        batch_size: b, which DLG takes as known.
+
+    Raises:
+        ConfigError: batch_size < 1.
+    """
+
+    given = False
+
+    def __init__(self, batch_size: int) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"attack.labels.batch_size is {batch_size}; expected at least 1.")
+        self.batch_size = batch_size
+
+    def start(self, labels: Tensor | None, outputs: Tensor, generator: torch.Generator) -> Targets:
+        """See `Labels`. Logits begin standard normal."""
+        logits = torch.randn(self.batch_size, outputs.shape[-1], generator=generator).to(outputs)
+        return Targets(self.batch_size, [logits], lambda: logits.softmax(dim=1))

@@ -1,0 +1,81 @@
+"""What the server holds after a client has shared: the update, and what it knew before."""
+
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from spear.domain import Domain
+from spear.errors import LayerError
+from spear.networks import Sparsity, attackable_layer, linear_layer
+from spear.observation import Observation
+
+
+@dataclass(frozen=True)
+class Update:
+    """The client's update of every parameter, and the training task, which the server itself set.
+
+    Attributes:
+        network: the global model with the parameters the client started from.
+        gradients: name -> gradient (or, for FedAvg, (W_0 - W_E) / eta), shaped as the parameter.
+            Frozen parameters are not among them.
+        loss: maps (outputs, labels) to the scalar that the client minimises.
+        domain: shape and range of the network's inputs.
+        labels: b class indices, side information that no client sends; None unless granted
+            (`Attack.given_labels`).
+    """
+
+    network: nn.Module
+    gradients: dict[str, Tensor]
+    loss: nn.Module
+    domain: Domain
+    labels: Tensor | None = None
+
+    def with_labels(self, labels: Tensor) -> "Update":
+        """The same update for a server that knows the batch's labels."""
+        return replace(self, labels=labels)
+
+    def copied(self, device: torch.device | str) -> "Update":
+        """An update of its own, with its own network, on another device."""
+        return Update(
+            deepcopy(self.network).to(device),
+            {name: gradient.to(device) for name, gradient in self.gradients.items()},
+            deepcopy(self.loss).to(device),
+            self.domain.to(device),
+            None if self.labels is None else self.labels.to(device),
+        )
+
+    def observe(self, layer: int, sparsity: Sparsity = Sparsity.GRADIENT) -> Observation:
+        """The part of the update that belongs to linear layer `layer`, counted from 1.
+
+        Args:
+            layer: its number.
+            sparsity: what the attack lives on.
+
+        Raises:
+            LayerError: no such layer, no ReLU where the attack needs it, or its parameters are
+                frozen.
+            InvalidObservation: the update of this layer is not finite or not shaped like it.
+        """
+        attacked = attackable_layer(self.network, layer, sparsity)
+        for name in ("weight", "bias"):
+            if f"{attacked.name}.{name}" not in self.gradients:
+                raise LayerError(
+                    f"the {name} of layer {layer} ({attacked.name}) is frozen, so that the client "
+                    "shares no update of it; attack a layer that is trained."
+                )
+        return Observation(
+            attacked.module.weight.detach(),
+            attacked.module.bias.detach(),
+            self.gradients[f"{attacked.name}.weight"],
+            self.gradients[f"{attacked.name}.bias"],
+        )
+
+    def dimensions(self, layer: int | None) -> tuple[int, int]:
+        """Outputs m and inputs n of a linear layer; 0 and the network's inputs without one."""
+        if layer is None:
+            return 0, prod(self.domain.shape)
+        m, n = linear_layer(self.network, layer).module.weight.shape
+        return m, n
