@@ -73,5 +73,5 @@ def _numbers(results: pd.DataFrame) -> str:
     """How many batches there are: "100 batches each, 20 at m = 200, b = 24"."""
     sizes = results.groupby(["network.width", "batch_size"]).size()
     most = int(sizes.max())
-    fewer = [f", {n} at m = {m}, b = {b}" for (m, b), n in sizes[sizes < most].items()]
-    return f"{most} batches each{''.join(fewer)}"
+    fewer = sizes[sizes < most].reset_index(name="n").to_numpy()
+    return f"{most} batches each" + "".join(f", {n} at m = {m}, b = {b}" for m, b, n in fewer)
