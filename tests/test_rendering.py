@@ -16,7 +16,7 @@ import analysis.tables
 from analysis import measures
 from analysis.figures import __main__ as figures
 from analysis.figures import phase_transition, scaling
-from analysis.rendering import load, modules, render
+from analysis.rendering import load, modules, origin, render
 from analysis.side_by_side import ratios, times
 from analysis.summaries import load_batches
 from analysis.tables import __main__ as tables
@@ -68,7 +68,8 @@ def job(
         "gradient_median": 1e-4,
         "attack": attack,
         "attack/settings": settings,
-        "hardware": {"cpu": "A processor", "threads": 1},
+        "device": more.get("device", "cpu"),
+        "hardware": {"cpu": "A processor", "gpu": "A graphics card", "threads": 1},
         "git_sha": "0123456789",
     }
     (folder / "summary.json").write_text(json.dumps(summary))
@@ -192,7 +193,10 @@ def test_the_narrow_layer_is_compared_with_the_wide_one(results):
     assert FIGURES["figure4"].ratios(found).to_dict() == {8: 10.0, 20: 10.0}
     axes = FIGURES["figure4"].draw(found).axes[0]
     assert axes.get_title().startswith("m = 200 over m = 2000: 10.0 at b = 8, 10.0 at b = 20")
-    assert axes.get_xlabel() == "batch size b (4 batches a width, 2 at b = 20)"
+    assert (
+        axes.get_xlabel()
+        == "batch size b (4 batches each, 2 at m = 200, b = 20, 2 at m = 2000, b = 20)"
+    )
     (paper,) = [line for line in axes.lines if line.get_marker() == "*"]
     law = next(line for line in axes.lines if line.get_linestyle() == "--")
     ours = dict(zip(*law.get_data(), strict=True))
@@ -200,10 +204,16 @@ def test_the_narrow_layer_is_compared_with_the_wide_one(results):
         assert ours[b] == pytest.approx(stated, rel=0.02)
 
 
+def test_the_origin_names_what_computed(results, tmp_path):
+    job(tmp_path, "on_gpu", 20, "spear_irls", [1.0], device="cuda")
+    assert "A processor, 1 thread" in origin(load_batches(results / "scaling"))
+    assert "A graphics card, 1 thread" in origin(load_batches(tmp_path))
+
+
 def test_each_panel_of_figure_5_has_its_own_sweep(results):
     figure = FIGURES["figure5"].draw(load(FIGURES["figure5"].EXPERIMENTS, results))
     drawn = [axes.lines[0].get_xdata().tolist() for axes in figure.axes]
-    assert drawn == [[200, 400], [3, 10], [200, 400], [3, 10]]
+    assert drawn == [[200, 400], [3, 10], [200, 400], [3, 6, 10]]
     assert [axes.get_yscale() for axes in figure.axes] == ["linear", "linear", "log", "log"]
 
 
