@@ -54,6 +54,7 @@ format: install
 benchmark: install
 	$(BIN)/python -m benchmarks.samplers
 	$(BIN)/python -m benchmarks.large_layers
+	$(BIN)/python -m benchmarks.gradient_matching
 
 # One environment from the lock, made anew when the lock changes; the checkout is linked into it.
 $(STAMP):

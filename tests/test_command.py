@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from spear.networks import fcnn
+from spear.reconstruction import Reconstruction
 
 QUICK = ("batch_size=2", "n_batches=2", "dataset=digits")
 FOLDER = "batch_size=2,dataset=digits,n_batches=2"
@@ -303,6 +304,67 @@ def test_a_checkpoint_is_attacked(spear, tmp_path):
     outcome = spear(*QUICK, f"network.checkpoint={tmp_path / 'net.safetensors'}")
     assert outcome.code == 0
     assert "2/2 (100%)" in outcome.out
+
+
+def test_an_attack_without_a_proof_is_recorded_with_what_it_has(spear):
+    quick = ("attack.iterations=150", "attack.regularisers.total_variation.weight=0.001")
+    outcome = spear("dataset=digits", "attack=geiping", *quick, "batch_size=1", "n_batches=2")
+    folder = next(spear.output_root.rglob("summary.json")).parent
+    summary = json.loads((folder / "summary.json").read_text())
+    assert outcome.code == 0
+    assert [row["status"] for row in read_rows(folder)] == ["estimated"] * 2
+    assert summary["attack"] == "geiping"
+    assert summary["failures"] == summary["accuracy"] == 0
+    assert summary["psnr_mean"] > 20
+    assert summary["accuracy_recovered"] == 1
+    for nothing in ("lambda_mean", "psnr_bound_mean", "gradient_median"):
+        assert summary[nothing] is None
+    assert summary["details_median"]["iterations"] == 150
+    assert Image.open(folder / "reconstructions.png").width > 100
+
+
+@pytest.mark.parametrize(
+    ("attack", "knows"), [("geiping", True), ("dlg", False), ("spear_irls", False)]
+)
+def test_labels_are_known_only_to_attacks_that_are_given_them(spear, monkeypatch, attack, knows):
+    seen = []
+    monkeypatch.setattr(
+        "experiments.main.breach",
+        lambda update, attack, *_: (
+            seen.append(update) or Reconstruction.empty(*update.dimensions(attack.layer), "failed"),
+            "not attacked",
+        ),
+    )
+    spear(*QUICK, f"attack={attack}")
+    assert [update.labels is not None for update in seen] == [knows] * 2
+
+
+def test_an_interrupted_attack_leaves_what_it_had(spear, monkeypatch):
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("experiments.job.Job.progress", property(lambda job: interrupt))
+    outcome = spear(*QUICK, "attack=geiping")
+    (row,) = read_rows(next(spear.output_root.rglob("reconstructions.png")).parent)
+    assert outcome.code == 1
+    assert "interrupted" in outcome.message
+    assert row["status"] == "interrupted"
+    assert not list(spear.output_root.rglob("summary.json"))
+
+
+def test_terms_of_an_objective_are_checked_and_may_be_left_out(spear):
+    wrong = spear(*QUICK, "attack=geiping", "attack.regularisers.total_variation.weight=much")
+    assert "total_variation.weight' is 'much'; expected float" in wrong.message
+    more = spear(*QUICK, "attack=geiping", "+attack.regularisers.more=1")
+    assert "key 'attack.regularisers.more' has no _target_" in more.message
+    less = spear(*QUICK, "attack=geiping", "attack.iterations=2", "~attack.regularisers.features")
+    assert less.code == 0
+
+
+def test_an_attack_on_pictures_says_so_where_there_are_none(spear, data_root):
+    outcome = spear(*QUICK[:2], "dataset=adult", "attack=geiping", f"data_root={data_root}")
+    assert outcome.code == 1
+    assert "total variation is for pictures of shape C x H x W" in outcome.message
 
 
 def test_an_inner_layer_is_attacked(spear):

@@ -9,8 +9,13 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from experiments.build import check
+from experiments.build import build, check
 from experiments.main import CONF
+from spear.gradient_matching.attack import GradientMatching
+from spear.gradient_matching.initialisation import Normal
+from spear.gradient_matching.labels import JointLabels
+from spear.gradient_matching.objectives import SquaredDistance
+from spear.gradient_matching.optimisers import LBFGS
 from spear.inversion.irls.search import Settings
 
 GROUPS = ("dataset", "drawing", "network", "attack", "defense", "fedavg", "tracking")
@@ -46,6 +51,30 @@ def test_the_full_settings_are_those_of_the_class():
     assert full == {
         key: list(v) if isinstance(v, tuple) else v for key, v in vars(Settings()).items()
     }
+
+
+def test_the_papers_baseline_is_the_attack_without_settings():
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", ["attack=geiping", "device=cpu"])
+    assert pieces(build(config, "attack")) == pieces(GradientMatching())
+
+
+def test_dlg_differs_in_its_pieces_alone():
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", ["attack=dlg", "device=cpu", "batch_size=3"])
+    dlg = GradientMatching(
+        SquaredDistance(), {}, Normal(), JointLabels(3), LBFGS(), box=False, iterations=300
+    )
+    assert pieces(build(config, "attack")) == pieces(dlg)
+
+
+def pieces(value):
+    """An object's class and settings, those of the objects in it among them."""
+    if isinstance(value, dict):
+        return {name: pieces(each) for name, each in value.items()}
+    if hasattr(value, "__dict__"):
+        return type(value), pieces(vars(value))
+    return value
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from command import Command
+from torch import cosine_similarity
 
 from experiments.main import CONF
+from spear.matching import match
 
 ROOT = CONF.parent
 README = (ROOT / "README.md").read_text()
@@ -16,15 +18,21 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.S)
 
 
-def test_the_library_example_recovers_its_batch():
-    (example,) = blocks("python")
-    assert len([line for line in example.splitlines() if line.strip()]) == 8
+def test_the_library_examples_recover_their_batch():
+    example, matching = blocks("python")
+    lines = [[line for line in each.splitlines() if line.strip()] for each in blocks("python")]
+    assert [len(each) for each in lines] == [8, 3]
     names: dict = {}
     exec(example, names)
     found, private = names["found"], names["private"]
     assert found.status == "exact"
     distances = (found.inputs[:, None] - private.double()[None]).abs().amax(dim=2)
     assert distances.min(dim=0).values.max() < 1e-5
+    exec(matching, names)
+    estimate = names["estimate"]
+    assert estimate.status == "estimated"
+    order = match(estimate.inputs, private)
+    assert cosine_similarity(estimate.inputs[order], private).mean() > 0.6
 
 
 def test_the_first_commands_are_targets_of_the_makefile():

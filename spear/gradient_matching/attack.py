@@ -33,7 +33,8 @@ class GradientMatching:
 
     Without settings it is the authors' "modern" variant of Geiping et al., "Inverting gradients"
     (NeurIPS 2020), which the paper compares with (Tables 1, 5, 6, 9). Other pieces make it DLG
-    (Zhu et al., NeurIPS 2019): `conf/attack/dlg.yaml`.
+    (Zhu et al., NeurIPS 2019): `conf/attack/dlg.yaml`. The update of local training is matched as
+    if it were one gradient.
 
     Args:
         objective: distance of gradients; `CosineDistance` unless given.

@@ -32,7 +32,13 @@ class Start:
 
 
 class Best:
-    """The candidate of the lowest objective so far, over all restarts."""
+    """The candidate of the lowest objective so far.
+
+    Attributes:
+        total: its objective; infinite before the first candidate.
+        distance: of the gradients, in `total`.
+        inputs: the candidate itself (b x domain.shape).
+    """
 
     def __init__(self) -> None:
         self.total = math.inf
@@ -55,6 +61,11 @@ class Descent:
         deadline: `time.perf_counter()` at which to stop; infinite for none.
         box: bounds to return to after each iteration, or None.
         progress: told now and then how far it is.
+
+    Attributes:
+        best: over all restarts.
+        done: iterations, over all restarts.
+        timed_out: whether the deadline came first.
     """
 
     def __init__(

@@ -1,5 +1,6 @@
 """The network under attack: the gradients that a candidate batch would have had."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -51,8 +52,10 @@ class Victim:
         parameters = dict(self._network.named_parameters())
         self._parameters = {name: parameters[name].requires_grad_() for name in update.gradients}
         self._calls: dict[str, list[_Call]] = {}
-        for name, module in _own_linear_layers(self._network).items():
+        layers = {n: m for n, m in update.network.named_modules() if isinstance(m, nn.Linear)}
+        for name, module in layers.items():
             module.register_forward_hook(self._recorder(name), with_kwargs=True)
+        self._factored = _owners(self._network, layers)
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> Evaluation:
         """Gradients of the loss at a batch.
@@ -63,7 +66,7 @@ class Victim:
         """
         self._calls.clear()
         value = self._loss(self._network(inputs), targets)
-        calls = dict(self._calls)
+        calls = {name: each for name, each in self._calls.items() if name in self._factored}
         factored = {f"{name}.{part}" for name in calls for part in ("weight", "bias")}
         plain = [name for name in self._parameters if name not in factored]
         outputs = [call.outputs for each in calls.values() for call in each]
@@ -77,20 +80,15 @@ class Victim:
             name: Dense(gradient)
             for name, gradient in zip(plain, found[len(outputs) :], strict=True)
         }
-        layer_inputs: dict[str, Tensor] = {}
+        layer_inputs = {
+            name: _stacked([call.inputs for call in each]) for name, each in self._calls.items()
+        }
         rest = iter(found)
         for name, each in calls.items():
-            layer_inputs[name] = _stacked([call.inputs for call in each])
             activations = _stacked([next(rest) for _ in each])
             gradients[f"{name}.weight"] = product(activations, layer_inputs[name])
             gradients[f"{name}.bias"] = Dense(activations.sum(dim=0))
         return Evaluation(inputs, gradients, layer_inputs)
-
-    def outputs(self, inputs: Tensor) -> Tensor:
-        """What the network makes of a batch (b x K)."""
-        with torch.no_grad():
-            outputs: Tensor = self._network(inputs)
-        return outputs
 
     def _recorder(self, name: str) -> Any:
         def record(
@@ -103,19 +101,16 @@ class Victim:
         return record
 
 
-def _own_linear_layers(network: nn.Module) -> dict[str, nn.Linear]:
-    """Linear layers whose parameters are theirs alone, so that their calls give all of a gradient.
+def _owners(network: nn.Module, layers: Mapping[str, nn.Linear]) -> set[str]:
+    """Layers whose parameters are theirs alone, so that their calls give all of the gradient.
 
     Tied weights, and weights that a parametrisation computes, are left to plain differentiation.
     """
-    owners: dict[int, int] = {}
-    for _, parameter in network.named_parameters(remove_duplicate=False):
-        owners[id(parameter)] = owners.get(id(parameter), 0) + 1
+    uses = Counter(id(p) for _, p in network.named_parameters(remove_duplicate=False))
     return {
-        name: module
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Linear)
-        and all(owners.get(id(p), 0) == 1 for p in (module.weight, module.bias) if p is not None)
+        name
+        for name, layer in layers.items()
+        if all(uses[id(p)] == 1 for p in (layer.weight, layer.bias) if p is not None)
     }
 
 
