@@ -51,7 +51,7 @@ class Victim:
         parameters = dict(self._network.named_parameters())
         self._parameters = {name: parameters[name].requires_grad_() for name in update.gradients}
         self._calls: dict[str, list[_Call]] = {}
-        for name, module in _own_linear_layers(self._network).items():
+        for name, module in own_linear_layers(self._network).items():
             module.register_forward_hook(self._recorder(name), with_kwargs=True)
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> Evaluation:
@@ -103,7 +103,7 @@ class Victim:
         return record
 
 
-def _own_linear_layers(network: nn.Module) -> dict[str, nn.Linear]:
+def own_linear_layers(network: nn.Module) -> dict[str, nn.Linear]:
     """Linear layers whose parameters are theirs alone, so that their calls give all of a gradient.
 
     Tied weights, and weights that a parametrisation computes, are left to plain differentiation.
