@@ -25,7 +25,8 @@ def compared_tables(root: Path) -> dict[str, ModuleType]:
     return {
         name: module
         for name, module in modules(analysis.tables).items()
-        if hasattr(module, "COMPARED") and any((root / each).exists() for each in module.EXPERIMENTS)
+        if hasattr(module, "COMPARED")
+        and any((root / each).exists() for each in module.EXPERIMENTS)
     }
 
 

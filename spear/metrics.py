@@ -59,7 +59,7 @@ class Score:
         psnr_bound: mean PSNR in dB of the inputs by least squares had dL/dZ been known
             (`Truth.best_inputs`); NaN without pictures or without the update.
         at_bound: share of the pictures that reach their own bound less `AT_BOUND`.
-        discrete_accuracy: share of the table's discrete entries that are right; NaN without a table,
+        discrete_accuracy: share of the table's categories that are right; NaN without a table,
             as the next two.
         continuous_mae: mean absolute error of the table's numbers, each in its own unit.
         tabular_accuracy: share of all entries that are right, numbers to within
