@@ -116,7 +116,7 @@ def decoded(features: Mapping[str, Feature], entries: Tensor) -> Tensor:
 
 def split(features: Mapping[str, Feature], entries: Tensor) -> dict[str, Tensor]:
     """The entries (... x n) of each feature (... x width), by name."""
-    blocks = entries.split([feature.width for feature in features.values()], dim=-1)
+    blocks = torch.split(entries, [feature.width for feature in features.values()], dim=-1)
     return dict(zip(features, blocks, strict=True))
 
 

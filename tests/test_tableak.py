@@ -228,7 +228,7 @@ def test_ordinal_categories_are_refused(data_root):
     if not (data_root / "adult").exists():
         pytest.skip("SPEAR_DATA has no adult")
     update, _ = shared(2, Adult(data_root, encoding="ordinal"))
-    with pytest.raises(InvalidObservation, match="'workclass'.*encoding=one_hot"):
+    with pytest.raises(InvalidObservation, match=r"'workclass'.*encoding=one_hot"):
         TabLeak().observe(update)
 
 
