@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -50,19 +51,36 @@ def check(node: DictConfig, path: str, known: set[str] | None = None) -> None:
         full = f"{path}.{key!s}"
         if key not in allowed:
             raise ConfigError(f"key {full!r} does not exist; {path} takes {', '.join(allowed)}.")
-        if isinstance(value, DictConfig):
-            if "_target_" not in value:
-                raise ConfigError(
-                    f"key {full!r} has no _target_; set all of it, with the _target_ of its class."
-                )
-            check(value, full)
+        hint = hints.get(str(key), Any)
+        if isinstance(value, DictConfig) and "_target_" not in value and _is_mapping(hint):
+            for name in value:
+                _check_node(value[name], f"{full}.{name!s}")
+        elif isinstance(value, DictConfig):
+            _check_node(value, full)
         else:
-            _check_type(value, hints.get(str(key), Any), full)
+            _check_type(value, hint, full)
+
+
+def _check_node(value: object, path: str) -> None:
+    if not isinstance(value, DictConfig) or "_target_" not in value:
+        raise ConfigError(
+            f"key {path!r} has no _target_; set all of it, with the _target_ of its class."
+        )
+    check(value, path)
+
+
+def _is_mapping(hint: Any) -> bool:
+    """Whether it is for objects by name."""
+    return any(typing.get_origin(option) is Mapping for option in _options(hint))
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
 
 
 def _check_type(value: object, hint: Any, path: str) -> None:
     """Let OmegaConf convert the value to the annotated scalar type, as for a structured config."""
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    options = _options(hint)
     scalars = [option for option in options if option in SCALARS]
     if not scalars or (value is None and type(None) in options):
         return

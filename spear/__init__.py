@@ -1,12 +1,15 @@
 """SPEAR: exact gradient inversion of batches in federated learning (NeurIPS 2024).
 
-`invert` attacks a gradient of your own; `Client` makes one from a network and a batch.
+`invert` attacks a gradient of your own, `match_gradients` those of a whole network; `Client` makes
+them from a network and a batch.
 """
 
-from spear.api import invert
+from spear.api import invert, match_gradients
 from spear.client import Client
 from spear.datasets import Batch
+from spear.domain import Domain
 from spear.errors import SpearError
+from spear.gradient_matching.attack import GradientMatching
 from spear.inversion.inputs.attack import SpearInput
 from spear.inversion.irls.attack import SpearIrls
 from spear.inversion.spear import Spear
@@ -17,6 +20,8 @@ from spear.update import Update
 __all__ = [
     "Batch",
     "Client",
+    "Domain",
+    "GradientMatching",
     "Observation",
     "Reconstruction",
     "Spear",
@@ -26,4 +31,5 @@ __all__ = [
     "Status",
     "Update",
     "invert",
+    "match_gradients",
 ]

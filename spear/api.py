@@ -1,11 +1,16 @@
 """The whole attack as one call, for a gradient of your own."""
 
-from torch import Tensor
+from collections.abc import Mapping
+
+from torch import Tensor, nn
 
 from spear.attack import Attack
+from spear.domain import Domain
+from spear.gradient_matching.attack import GradientMatching
 from spear.inversion.irls.attack import SpearIrls
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction
+from spear.update import Update
 
 
 def invert(
@@ -38,3 +43,41 @@ def invert(
     """
     observation = Observation(weight, bias, weight_gradient, bias_gradient)
     return (attack or SpearIrls())(observation, seed=seed)
+
+
+def match_gradients(
+    network: nn.Module,
+    gradients: Mapping[str, Tensor],
+    domain: Domain | tuple[int, ...],
+    labels: Tensor | None = None,
+    attack: Attack[Update] | None = None,
+    loss: nn.Module | None = None,
+    seed: int = 0,
+) -> Reconstruction:
+    """Estimate the batch of inputs to any network from the gradients of all its parameters.
+
+    For comparison with `invert`, which is exact; this needs no ReLU, but the labels, and time.
+
+    Args:
+        network: as it was when the gradients were computed, in evaluation mode. It is not changed.
+        gradients: name, as in `network.named_parameters()`, -> gradient. Without those of frozen
+            parameters.
+        domain: of the network's inputs; the shape of one of them if they have no bounds.
+        labels: b class indices, which the default attack must know.
+        attack: how; `spear.GradientMatching()`, the paper's baseline, unless given.
+        loss: maps (outputs, labels) to the scalar whose gradients these are; the mean
+            cross-entropy unless given.
+        seed: the same seed gives the same result.
+
+    Returns:
+        `inputs` holds one estimated input a row, flattened, in arbitrary order.
+
+    Raises:
+        VictimError: the network cannot be attacked like this; the message says which part of it.
+        InvalidObservation: the gradients do not fit the network, or the labels are missing.
+    """
+    if not isinstance(domain, Domain):
+        domain = Domain.unbounded(domain)
+    update = Update(network, dict(gradients), loss or nn.CrossEntropyLoss(), domain, labels)
+    chosen = attack or GradientMatching()
+    return chosen(chosen.observe(update), seed=seed)

@@ -70,9 +70,8 @@ def _compared(results: pd.DataFrame) -> str:
 
 
 def _numbers(results: pd.DataFrame) -> str:
-    """How many batches there are of each size: "100 batches a width up to 16, 20 above"."""
-    sizes = results.groupby(["batch_size", "network.width"]).size().groupby("batch_size").max()
+    """How many batches there are: "100 batches each, 20 at m = 200, b = 24"."""
+    sizes = results.groupby(["network.width", "batch_size"]).size()
     most = int(sizes.max())
-    fewer = sizes[sizes < most]
-    text = f"{most} batches a width"
-    return text + "".join(f", {n} at b = {b}" for b, n in fewer.items())
+    fewer = sizes[sizes < most].reset_index(name="n").to_numpy()
+    return f"{most} batches each" + "".join(f", {n} at m = {m}, b = {b}" for m, b, n in fewer)

@@ -1,4 +1,8 @@
-"""Figure 8: the share of batches that no search inverts, beside Lemma 5.3."""
+"""Figure 8: the share of batches that no search inverts, beside Lemma 5.3.
+
+An exhaustive search takes a direction from any b - 1 zero rows of full rank. The descent wants one
+row more, which confirms the direction, and so needs a slightly wider layer.
+"""
 
 import numpy as np
 import pandas as pd

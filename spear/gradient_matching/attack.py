@@ -13,6 +13,7 @@ from spear.errors import ConfigError, VictimError
 from spear.gradient_matching.checks import (
     check_derivatives,
     check_gradients,
+    check_labels,
     check_modes,
     outputs,
 )
@@ -145,14 +146,16 @@ class GradientMatching:
 
     def _starts(self, update: Update, seed: int) -> Callable[[], Start]:
         """Random candidates, one a call."""
-        problem = Problem(update, self.objective, self.regularisers)
-        generator = torch.Generator().manual_seed(seed)
         like = next(iter(update.gradients.values()))
         classes = outputs(update.network, like.new_zeros(1, *update.domain.shape))
+        if self.given_labels:
+            check_labels(update.labels, classes.shape[-1])
+        problem = Problem(update, self.objective, self.regularisers)
+        generator = torch.Generator().manual_seed(seed)
 
         def start() -> Start:
             targets = self.labels.start(update.labels, classes, generator)
-            inputs = self.initialisation(targets.b, update.domain, generator).to(like)
+            inputs = self.initialisation(targets.b, update.domain, generator).to(like).clone()
             for variable in (inputs, *targets.variables):
                 variable.requires_grad_()
             step = self.optimiser.start([inputs, *targets.variables], self.iterations)

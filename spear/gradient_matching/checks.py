@@ -61,6 +61,30 @@ def check_gradients(update: Update) -> None:
             )
 
 
+def check_labels(labels: Tensor | None, n_classes: int) -> None:
+    """Refuse labels that are not known, or not class indices.
+
+    Raises:
+        InvalidObservation: saying which.
+    """
+    if labels is None:
+        raise InvalidObservation(
+            "the labels are not known, but this attack is given them; pass b class indices, or "
+            "find them along with the inputs (spear.gradient_matching.labels.JointLabels)."
+        )
+    if labels.ndim != 1 or labels.is_floating_point() or not len(labels):
+        raise InvalidObservation(
+            f"labels have shape {tuple(labels.shape)} and dtype {labels.dtype}; expected b class "
+            "indices."
+        )
+    least, most = int(labels.min()), int(labels.max())
+    if least < 0 or most >= n_classes:
+        raise InvalidObservation(
+            f"labels are {least} to {most}, but the network has {n_classes} classes; expected "
+            f"class indices from 0 to {n_classes - 1}."
+        )
+
+
 def outputs(network: nn.Module, inputs: Tensor) -> Tensor:
     """What the network makes of inputs (b x ... x K).
 
@@ -90,7 +114,9 @@ def check_derivatives(network: nn.Module, inputs: Tensor, evaluate: Callable[[],
         VictimError: naming the module that torch cannot differentiate twice.
     """
     try:
-        torch.autograd.grad(evaluate(), inputs)
+        # Not `autograd.grad`, which leaves out what is not on the way to the inputs, and with it a
+        # derivative that fails because it was cut off from them.
+        evaluate().backward()  # type: ignore[no-untyped-call]
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
@@ -99,6 +125,8 @@ def check_derivatives(network: nn.Module, inputs: Tensor, evaluate: Callable[[],
             "as gradient matching must; replace it, or attack a linear layer beside a ReLU with "
             "attack=spear_irls."
         ) from error
+    for variable in (inputs, *network.parameters()):
+        variable.grad = None
 
 
 def _culprit(network: nn.Module, inputs: Tensor) -> str:
@@ -130,7 +158,7 @@ def _twice_differentiable(function: Callable[..., Tensor], args: tuple[Tensor, .
         weights = torch.ones_like(output).requires_grad_()
         first = torch.autograd.grad((output * weights).sum(), leaves, create_graph=True)
         total = torch.stack([each.square().sum() for each in first]).sum()
-        torch.autograd.grad(total, [*leaves, weights], allow_unused=True)
+        total.backward()  # type: ignore[no-untyped-call]
     except RuntimeError:
         return False
     return True

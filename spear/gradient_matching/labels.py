@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from spear.errors import ConfigError, InvalidObservation
+from spear.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -50,27 +50,8 @@ class GivenLabels:
     given = True
 
     def start(self, labels: Tensor | None, outputs: Tensor, generator: torch.Generator) -> Targets:
-        """See `Labels`.
-
-        Raises:
-            InvalidObservation: it does not know them, or they are not b class indices.
-        """
-        if labels is None:
-            raise InvalidObservation(
-                "the labels are not known, but this attack is given them; pass b class indices, or "
-                "find them along with the inputs (spear.gradient_matching.labels.JointLabels)."
-            )
-        if labels.ndim != 1 or labels.is_floating_point() or not len(labels):
-            raise InvalidObservation(
-                f"labels have shape {tuple(labels.shape)} and dtype {labels.dtype}; expected b "
-                "class indices."
-            )
-        classes = outputs.shape[-1]
-        if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-            raise InvalidObservation(
-                f"labels are {labels.min()} to {labels.max()}, but the network has {classes} "
-                f"classes; expected class indices from 0 to {classes - 1}."
-            )
+        """See `Labels`."""
+        assert labels is not None  # `spear.gradient_matching.checks.check_labels`
         known = labels
         return Targets(len(known), [], lambda: known)
 

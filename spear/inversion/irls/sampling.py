@@ -11,24 +11,16 @@ import torch
 from torch import Tensor
 
 from spear.inversion.factorization import Factorization
-from spear.inversion.first_filter import draw_promising, largest_chunk
-from spear.inversion.irls.polish import distinct
-from spear.inversion.refinement import FIRST_TOLERANCE
+from spear.inversion.first_filter import different, draw_promising, largest_chunk
 from spear.inversion.samplers import InformationSetSampler
 
 SEARCH_DTYPE = torch.float32
-
-SAME = 1e-2
-"""Angle between the same direction from two submatrices, in float32."""
 
 TIMES = 64
 """Expected hits of a column that is zero on half of the rows; correlated ones have far fewer."""
 
 SPARE = 3
 """Zeros beside the b - 1 of its submatrix that make a direction promising."""
-
-LOOKED_AT = 2048
-"""Promising directions that are compared; most are a few columns found many times."""
 
 KEPT = 8
 """Different directions kept, as a multiple of b, those with the most zeros."""
@@ -54,11 +46,4 @@ def sampled_directions(problem: Factorization, generator: torch.Generator) -> tu
         return problem.left[:0], 0
     count = min(most, math.ceil(TIMES * enough))
     directions, drawn = draw_promising(sampler, left, count, generator)
-    directions = directions[_zeros(left, directions) >= b - 1 + SPARE][:LOOKED_AT]
-    directions = distinct(directions.to(problem.left.dtype), SAME)
-    order = _zeros(problem.left, directions).argsort(descending=True, stable=True)
-    return directions[order[: KEPT * b]], drawn
-
-
-def _zeros(left: Tensor, directions: Tensor) -> Tensor:
-    return ((directions @ left.T).abs() < FIRST_TOLERANCE).sum(dim=1)
+    return different(problem.left, directions, least_zeros=b - 1 + SPARE)[: KEPT * b], drawn
