@@ -12,11 +12,11 @@ from spear.gradient_matching.batched import BatchedProblem
 from spear.gradient_matching.checks import (
     check_derivatives,
     check_gradients,
+    check_labels,
     check_modes,
     outputs,
 )
 from spear.gradient_matching.descent import Descent, Start
-from spear.gradient_matching.labels import GivenLabels
 from spear.gradient_matching.objectives import CosineDistance, Objective
 from spear.gradient_matching.optimisers import Adam, Optimiser
 from spear.gradient_matching.pooling import pooled
@@ -162,9 +162,9 @@ class _Ensemble:
         generator = torch.Generator().manual_seed(seed)
         like = next(iter(update.gradients.values()))
         classes = outputs(update.network, like.new_zeros(1, *self._domain.shape))
-        targets = GivenLabels().start(update.labels, classes, generator)
-        self._problem = BatchedProblem(update, attack.objective, targets.current())
-        shape = (attack.restarts, targets.b, *self._domain.shape)
+        labels = check_labels(update.labels, classes.shape[-1])
+        self._problem = BatchedProblem(update, attack.objective, labels)
+        shape = (attack.restarts, len(labels), *self._domain.shape)
         self._free = (2 * torch.rand(shape, generator=generator) - 1).to(like).requires_grad_()
         first = self._relaxed(self._free[:1]).detach().requires_grad_()
         check_derivatives(update.network, first, lambda: self._problem(first).sum())
