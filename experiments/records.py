@@ -21,7 +21,8 @@ from spear.truth import Truth
 SUMMARY = "summary.json"
 PICTURE = "reconstructions.png"
 ERROR = "error.txt"
-OUTCOMES = (SUMMARY, PICTURE, ERROR)
+ROWS = "reconstructions.csv"
+OUTCOMES = (SUMMARY, PICTURE, ROWS, ERROR)
 """Files that say how a job ended; a new run of the job begins without them."""
 
 

@@ -1,12 +1,14 @@
 """TabLeak: every candidate is a row that could be, restarts agree, and they beat chance."""
 
 import dataclasses
+import json
 import math
 import time
 
 import pandas as pd
 import pytest
 import torch
+from command import Command
 from tabular import FEATURES, People
 from torch import Tensor, nn
 
@@ -244,6 +246,34 @@ def test_a_gradient_that_is_nowhere_finite_is_an_error():
 def test_settings_that_mean_nothing_are_refused(setting):
     with pytest.raises(ConfigError, match=rf"attack\.{setting} is 0"):
         TabLeak(**{setting: 0})
+
+
+# The command
+
+
+def test_the_command_writes_readable_rows(data_root, tmp_path, monkeypatch, capfd):
+    if not (data_root / "adult").exists():
+        pytest.skip("SPEAR_DATA has no adult")
+    spear = Command(tmp_path, monkeypatch, capfd)
+    keys = ["dataset=adult", "batch_size=3", "n_batches=1"]
+    assert spear(*keys, "attack=spear_irls").code == 0
+    folder = spear.folder("attack=spear_irls,batch_size=3,dataset=adult,n_batches=1")
+    rows = pd.read_csv(folder / "reconstructions.csv", index_col=["row", "is"])
+    assert len(rows) == 6
+    original, found = (rows.xs(each, level="is") for each in ("original", "reconstruction"))
+    pd.testing.assert_frame_equal(original, found)
+    assert set(original["sex"]) <= {"Male", "Female"}
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["discrete_accuracy_mean"] == 1.0
+    assert summary["continuous_mae_mean"] == 0.0
+
+
+def test_the_command_refuses_pictures_in_one_sentence(tmp_path, monkeypatch, capfd):
+    spear = Command(tmp_path, monkeypatch, capfd)
+    outcome = spear("dataset=digits", "batch_size=2", "n_batches=1", "attack=tableak")
+    assert outcome.code == 1
+    assert "no rows of a table" in outcome.message
+    assert "dataset=adult" in outcome.message
 
 
 # Metrics of tables
