@@ -20,20 +20,24 @@ from analysis.tables.__main__ import markdown
 KEY = ["table", "cell", "measure"]
 
 
-def compared_tables() -> dict[str, ModuleType]:
-    """The tables that reproduce one of the paper's, by name."""
-    found = modules(analysis.tables)
-    return {name: module for name, module in found.items() if hasattr(module, "COMPARED")}
+def compared_tables(root: Path) -> dict[str, ModuleType]:
+    """The tables that reproduce one of the paper's, by name, if any results of theirs are there."""
+    return {
+        name: module
+        for name, module in modules(analysis.tables).items()
+        if hasattr(module, "COMPARED")
+        and any((root / each).exists() for each in module.EXPERIMENTS)
+    }
 
 
 def claims(root: Path) -> pd.DataFrame:
     """Every comparison that the results below `root` allow (`analysis.reproduction.comparisons`).
 
     Raises:
-        FileNotFoundError: a table of the paper has no results at all.
+        FileNotFoundError: a table has results of some of its experiments only.
     """
     tables = []
-    for name, module in compared_tables().items():
+    for name, module in compared_tables(root).items():
         results = load(module.EXPERIMENTS, root)
         prepared = module.prepared(results) if hasattr(module, "prepared") else results
         tables.append(comparisons(name, prepared, module.KEYS, module.COMPARED))

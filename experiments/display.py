@@ -102,6 +102,11 @@ def results_table(title: str, records: list[BatchRecord], summary: dict[str, Any
     if summary["details_median"]:
         counted = (f"{name} {median:.4g}" for name, median in summary["details_median"].items())
         table.caption += f"\nmedians: {', '.join(counted)}"
+    if not math.isnan(summary["discrete_accuracy_mean"]):
+        table.caption += (
+            f"\nmeans: discrete features {summary['discrete_accuracy_mean']:.1%} right, "
+            f"continuous ones off by {summary['continuous_mae_mean']:.4g}"
+        )
     table.caption_justify = "left"
     return table
 

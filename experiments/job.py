@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
+import pandas as pd
 import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -14,13 +15,23 @@ from rich.console import Console
 from experiments.build import build
 from experiments.display import BatchBar, batch_bar, results_table
 from experiments.provenance import provenance
-from experiments.records import ERROR, PICTURE, SUMMARY, RunFolder, batch_record, shown, summarize
+from experiments.records import (
+    ERROR,
+    PICTURE,
+    ROWS,
+    SUMMARY,
+    RunFolder,
+    batch_record,
+    shown,
+    summarize,
+)
 from experiments.tracking import Tracking
 from spear.attack import ProgressCallback
 from spear.errors import SpearError
 from spear.metrics import Score
 from spear.pictures import reconstruction_figure
 from spear.reconstruction import Reconstruction
+from spear.tables import TableDomain, readable
 from spear.truth import Truth
 
 log = logging.getLogger(__name__)
@@ -126,6 +137,18 @@ class Job:
                 f"attack {self.choices['attack']}: mean PSNR {score.psnr:.1f} dB"
             )
             reconstruction_figure(*pictures, self.folder.path / PICTURE, title)
+
+    def rows(self, rows: tuple[TableDomain, torch.Tensor, torch.Tensor] | None) -> None:
+        """Write a batch's readable rows, each original above its reconstruction, if it has any."""
+        if rows is not None:
+            table, *values = rows
+            both = pd.concat(
+                [readable(table.features, each) for each in values],
+                keys=["original", "reconstruction"],
+                names=["is", "row"],
+            )
+            text = both.swaplevel().sort_index().to_csv()
+            self.folder.write_text(ROWS, text)
 
     def _finish(self) -> None:
         summary = self._summary()

@@ -57,6 +57,7 @@ def run(config: DictConfig, job: Job) -> None:
         job.record(k, truth, reconstruction, score, failure)
         if k == config.first_batch:
             job.picture(k, score, scoring.pictures(reconstruction, truth))
+            job.rows(scoring.rows(reconstruction, truth))
         if reconstruction.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
 

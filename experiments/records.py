@@ -21,7 +21,8 @@ from spear.truth import Truth
 SUMMARY = "summary.json"
 PICTURE = "reconstructions.png"
 ERROR = "error.txt"
-OUTCOMES = (SUMMARY, PICTURE, ERROR)
+ROWS = "reconstructions.csv"
+OUTCOMES = (SUMMARY, PICTURE, ROWS, ERROR)
 """Files that say how a job ended; a new run of the job begins without them."""
 
 
@@ -35,6 +36,7 @@ class BatchRecord:
         exact: whether every direction is right, by the truth.
         recovered, psnr, psnr_min, psnr_bound, at_bound, ssim, lpips, mse, mae: see
             `spear.metrics.Score`.
+        discrete_accuracy, continuous_mae, tabular_accuracy: of tables, see `spear.metrics.Score`.
         sparsity_matching: lambda (Definition 4.1).
         directions_right, directions_near: see `spear.metrics.Score`.
         directions: inputs that the attack reconstructed.
@@ -59,6 +61,9 @@ class BatchRecord:
     lpips: float
     mse: float
     mae: float
+    discrete_accuracy: float
+    continuous_mae: float
+    tabular_accuracy: float
     sparsity_matching: float
     directions_right: int
     directions_near: int
@@ -89,6 +94,9 @@ def batch_record(
         lpips=score.lpips,
         mse=score.mse,
         mae=score.mae,
+        discrete_accuracy=score.discrete_accuracy,
+        continuous_mae=score.continuous_mae,
+        tabular_accuracy=score.tabular_accuracy,
         sparsity_matching=reconstruction.sparsity_matching,
         directions_right=score.directions_right,
         directions_near=score.directions_near,
@@ -145,6 +153,9 @@ def summarize(records: list[BatchRecord]) -> dict[str, Any]:
         "lpips_mean": float(values("lpips").mean()),
         "mae_mean": float(values("mae").mean()),
         "mse_mean": float(values("mse").mean()),
+        "discrete_accuracy_mean": float(values("discrete_accuracy").mean()),
+        "continuous_mae_mean": float(values("continuous_mae").mean()),
+        "tabular_accuracy_mean": float(values("tabular_accuracy").mean()),
         "ssim_mean": float(values("ssim").mean()),
         "lambda_mean": float(values("sparsity_matching").mean()),
         "submatrices_median": float(np.median(values("submatrices"))),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
 from skimage.metrics import structural_similarity
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -15,6 +16,7 @@ from spear.datasets.base import Dataset
 from spear.matching import match
 from spear.perceptual import LpipsMetric
 from spear.reconstruction import Reconstruction
+from spear.tables import TableDomain
 from spear.truth import Truth
 
 PSNR_CAP = 320.0
@@ -57,6 +59,11 @@ class Score:
         psnr_bound: mean PSNR in dB of the inputs by least squares had dL/dZ been known
             (`Truth.best_inputs`); NaN without pictures or without the update.
         at_bound: share of the pictures that reach their own bound less `AT_BOUND`.
+        discrete_accuracy: share of the table's categories that are right; NaN without a table,
+            as the next two.
+        continuous_mae: mean absolute error of the table's numbers, each in its own unit.
+        tabular_accuracy: share of all entries that are right, numbers to within
+            `spear.tables.TOLERANCE` (TabLeak: Vero et al., ICML 2023).
         psnr_per_image: in the order of the true inputs.
     """
 
@@ -72,6 +79,9 @@ class Score:
     psnr_min: float
     psnr_bound: float
     at_bound: float
+    discrete_accuracy: float
+    continuous_mae: float
+    tabular_accuracy: float
     psnr_per_image: tuple[float, ...]
 
 
@@ -85,7 +95,8 @@ class Scoring:
     Where the attacked layer's inputs are pictures, every metric is on de-normalised pixels, in
     [0, 1] for the data; PSNR, SSIM and LPIPS clip the reconstruction to that range too. Elsewhere
     (tabular data, inner layers) these three and what follows from PSNR are NaN, and MSE and MAE are
-    on the inputs themselves.
+    on the inputs themselves. Where they are rows of a table, its own metrics are on readable rows,
+    matched to have the fewest wrong entries (`spear.tables.TableDomain.distances`).
 
     Args:
         dataset: gives the shape of an example and undoes the normalisation.
@@ -142,6 +153,7 @@ class Scoring:
             psnr_min=psnrs.min().item(),
             psnr_bound=bounds.mean().item(),
             at_bound=at_bound,
+            **self._of_table(reconstruction, truth),
             psnr_per_image=tuple(psnrs.tolist()),
         )
 
@@ -162,10 +174,49 @@ class Scoring:
             self._dataset.denormalized(found).clamp(0.0, 1.0),
         )
 
-    def _shows_pictures(self, truth: Truth) -> bool:
+    def rows(
+        self, reconstruction: Reconstruction, truth: Truth
+    ) -> tuple[TableDomain, Tensor, Tensor] | None:
+        """What a table shows: the original rows and, in their order, their reconstructions.
+
+        Returns:
+            The table and two stacks of values (b x features, `TableDomain.values`), or None where
+            the attacked layer's inputs are no rows of a table.
+        """
+        table = self._dataset.domain
+        if not isinstance(table, TableDomain) or not self._is_input(truth):
+            return None
+        inputs = _rows(reconstruction.inputs)
+        inputs = inputs[inputs.isfinite().all(dim=1)]
+        true = _rows(truth.inputs)
+        # What is missing is a row of zeros, as for the other metrics.
+        inputs = torch.cat([inputs, torch.zeros_like(true)[len(inputs) :]])
+        values, found = table.values(true), table.values(inputs)
+        _, order = linear_sum_assignment(table.distances(found, values).numpy())
+        return table, values, found[torch.from_numpy(order)]
+
+    def _is_input(self, truth: Truth) -> bool:
         n = truth.inputs.shape[1]
-        is_input = self._first_layer and n == math.prod(self._dataset.input_shape)
-        return is_input and self._dataset.is_image
+        return self._first_layer and n == math.prod(self._dataset.input_shape)
+
+    def _shows_pictures(self, truth: Truth) -> bool:
+        return self._is_input(truth) and self._dataset.is_image
+
+    def _of_table(self, reconstruction: Reconstruction, truth: Truth) -> dict[str, float]:
+        """The table's metrics by name, NaN where the attacked layer receives no rows of one."""
+        rows = self.rows(reconstruction, truth)
+        if rows is None:
+            return dict.fromkeys(
+                ("discrete_accuracy", "continuous_mae", "tabular_accuracy"), math.nan
+            )
+        table, true, found = rows
+        wrong, discrete = table.wrong(found, true), table.is_discrete
+        right = ~wrong
+        return {
+            "discrete_accuracy": right[:, discrete].double().mean().item(),
+            "continuous_mae": (found - true)[:, ~discrete].abs().mean().item(),
+            "tabular_accuracy": right.double().mean().item(),
+        }
 
     def _mean_lpips(self, found: Tensor, true: Tensor) -> float:
         if self._lpips is None or min(true.shape[2:]) < perceptual.MIN_SIDE:

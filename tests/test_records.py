@@ -18,7 +18,8 @@ def record(batch: int, **changes) -> BatchRecord:
     right = BatchRecord(
         batch=batch, status="exact", exact=True, recovered=1.0, psnr=150.0, psnr_min=140.0,
         psnr_bound=152.0, at_bound=1.0, findable=4, directions_near=4, ssim=1.0,
-        lpips=math.nan, mse=0.0, mae=0.0, gradient_median=1e-4, sparsity_min=0.4,
+        lpips=math.nan, mse=0.0, mae=0.0, discrete_accuracy=math.nan,
+        continuous_mae=math.nan, tabular_accuracy=math.nan, gradient_median=1e-4, sparsity_min=0.4,
         sparsity_matching=1.0, directions_right=4, directions=4, submatrices=100,
         seconds=1.0, failure="",
     )  # fmt: skip
@@ -45,6 +46,23 @@ def test_recovered_pictures_are_counted_one_by_one_and_by_whole_batches():
     without_pictures = summarize([record(0, recovered=math.nan)])
     assert math.isnan(without_pictures["accuracy_recovered"])
     assert math.isnan(without_pictures["recovered_mean"])
+
+
+def test_tables_have_means_of_their_own_and_pictures_have_none():
+    right = {"discrete_accuracy": 1.0, "continuous_mae": 0.0, "tabular_accuracy": 1.0}
+    wrong = {"discrete_accuracy": 0.5, "continuous_mae": 30.0, "tabular_accuracy": 0.25}
+    rows = [record(0, psnr=math.nan, **right), record(1, psnr=math.nan, **wrong)]
+    summary = summarize(rows)
+    assert summary["discrete_accuracy_mean"] == 0.75
+    assert summary["continuous_mae_mean"] == 15.0
+    assert summary["tabular_accuracy_mean"] == 0.625
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(results_table("table", rows, summary))
+    assert "discrete features 75.0% right" in console.export_text()
+    of_pictures = summarize([record(0)])
+    assert all(math.isnan(of_pictures[f"{name}_mean"]) for name in right)
+    console.print(results_table("pictures", [record(0)], of_pictures))
+    assert "discrete" not in console.export_text()
 
 
 def test_an_estimate_has_dashes_where_there_is_nothing_to_count():

@@ -7,6 +7,7 @@ import pytest
 
 from analysis.reproduction import accuracy_verdict, half_width, mean_verdict, papers
 from analysis.tables import (
+    table2,
     table3,
     table4,
     table8,
@@ -149,3 +150,18 @@ def test_errors_are_better_where_they_are_smaller():
     }
     assert rows.loc["1 - SSIM", "paper"] == "2.83e-04"
     assert rows.loc["accuracy", "ours"] == "4/4"
+
+
+def test_table_2_has_a_row_for_each_method_with_its_verdicts():
+    ours = cells(attack=["spear_irls", "tableak"]).assign(
+        discrete_accuracy=[1.0] * 4 + [0.5, 0.6, 0.5, 0.6],
+        continuous_mae=[0.0] * 4 + [5000.0, 4000.0, 6000.0, 5000.0],
+        tabular_accuracy=[1.0] * 4 + [0.4] * 4,
+    )
+    rows = table2.table(ours).set_index("method")
+    assert rows.loc["SPEAR", ["discrete", "MAE"]].tolist() == ["equal", "better"]
+    assert rows.loc["TabLeak", ["discrete", "MAE"]].tolist() == ["worse", "equal"]
+    assert rows.loc["TabLeak", "ours"].startswith("55.0 ±")
+    assert rows.loc["TabLeak", "MAE: paper"] == "4,922.7"
+    assert rows.loc["SPEAR", "time: paper"] == "24 s"
+    assert [*table2.table(ours[ours["attack"] == "tableak"])["method"]] == ["TabLeak"]

@@ -1,15 +1,23 @@
 """UCI Adult, the tabular data set."""
 
 import csv
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from spear.datasets.base import SPLITS, Dataset, check_choice, missing, unreadable
+from spear.tables import (
+    Continuous,
+    Feature,
+    OneHot,
+    Ordinal,
+    TableDomain,
+    decoded,
+    readable,
+    split,
+)
 
 SOURCE = "https://archive.ics.uci.edu/dataset/2/adult (unpack it into the folder adult)"
 FILES = {"train": "adult.data", "test": "adult.test"}
@@ -65,14 +73,14 @@ class Adult(Dataset):
         tables = {part: _read(path) for part, path in paths.items()}
 
         ignored = {"?"} if drop_missing else set()
-        self._columns: dict[str, _Continuous | _OneHot | _Ordinal] = {}
+        self._columns: dict[str, Feature] = {}
         for feature in FEATURES:
             values = tables["train"][feature]
             if feature in CONTINUOUS:
-                self._columns[feature] = _Continuous(values.min(), values.max())
+                self._columns[feature] = Continuous(values.min(), values.max())
             else:
                 categories = tuple(sorted({*values} - ignored))
-                column = _OneHot if encoding == "one_hot" else _Ordinal
+                column = OneHot if encoding == "one_hot" else Ordinal
                 self._columns[feature] = column(categories)
 
         kept = {part: table[~table.isin(ignored).any(axis=1)] for part, table in tables.items()}
@@ -95,12 +103,25 @@ class Adult(Dataset):
         """See `Dataset`."""
         return torch.tensor(self._labels)
 
+    @property
+    def domain(self) -> TableDomain:
+        """See `Dataset`; with the features, their ranges and deviations in the train file."""
+        box = super().domain
+        std = torch.tensor(self.std, dtype=torch.float64)
+        stds = split(self._columns, std)
+        deviations = {
+            name: stds[name].item() * feature.scale
+            for name, feature in self._columns.items()
+            if isinstance(feature, Continuous)
+        }
+        mean = torch.tensor(self.mean, dtype=torch.float64)
+        if not self.normalize:
+            mean, std = torch.zeros_like(mean), torch.ones_like(std)
+        return TableDomain(box.shape, box.lower, box.upper, self._columns, mean, std, deviations)
+
     def inverse(self, inputs: Tensor) -> pd.DataFrame:
         """The readable rows nearest to inputs in [0, 1] (b x n, as `denormalized` gives them)."""
-        columns = self._columns.values()
-        blocks = torch.split(inputs.detach().cpu(), [column.width for column in columns], dim=1)
-        decoded = [column.decode(block) for column, block in zip(columns, blocks, strict=True)]
-        return pd.DataFrame(dict(zip(FEATURES, decoded, strict=True)))
+        return readable(self._columns, decoded(self._columns, inputs))
 
     def _encoded(self, table: pd.DataFrame, path: Path) -> Tensor:
         try:
@@ -109,63 +130,6 @@ class Adult(Dataset):
             reason = f"{error} is not a category of the train file"
             raise unreadable(path, reason, SOURCE) from error
         return torch.cat(blocks, dim=1)
-
-
-@dataclass(frozen=True)
-class _Continuous:
-    """A number, scaled from [low, high] to [0, 1]."""
-
-    low: float
-    high: float
-    width = 1
-
-    def encode(self, values: "pd.Series[int]") -> Tensor:
-        numbers = torch.tensor(values.tolist(), dtype=torch.float64)
-        scaled = (numbers - self.low) / max(self.high - self.low, 1)
-        return scaled.clamp(0, 1).float().unsqueeze(1)
-
-    def decode(self, block: Tensor) -> list[int]:
-        numbers = self.low + block[:, 0].double() * (self.high - self.low)
-        return [round(number) for number in numbers.tolist()]
-
-
-@dataclass(frozen=True)
-class _Discrete:
-    categories: tuple[str, ...]
-
-    def numbers(self, values: "pd.Series[str]") -> Tensor:
-        number = {category: i for i, category in enumerate(self.categories)}
-        return torch.tensor([number[value] for value in values])
-
-    def names(self, numbers: Tensor) -> list[str]:
-        return [self.categories[number] for number in numbers.tolist()]
-
-
-class _OneHot(_Discrete):
-    """A category as one input each, 1 for the right one."""
-
-    @property
-    def width(self) -> int:
-        return len(self.categories)
-
-    def encode(self, values: "pd.Series[str]") -> Tensor:
-        return functional.one_hot(self.numbers(values), self.width).float()
-
-    def decode(self, block: Tensor) -> list[str]:
-        return self.names(block.argmax(dim=1))
-
-
-class _Ordinal(_Discrete):
-    """A category as its number, scaled to [0, 1]."""
-
-    width = 1
-
-    def encode(self, values: "pd.Series[str]") -> Tensor:
-        return self.numbers(values).float().unsqueeze(1) / max(len(self.categories) - 1, 1)
-
-    def decode(self, block: Tensor) -> list[str]:
-        last = len(self.categories) - 1
-        return self.names((block[:, 0] * last).round().clamp(0, last).long())
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -61,8 +61,8 @@ def check_gradients(update: Update) -> None:
             )
 
 
-def check_labels(labels: Tensor | None, n_classes: int) -> None:
-    """Refuse labels that are not known, or not class indices.
+def check_labels(labels: Tensor | None, n_classes: int) -> Tensor:
+    """The labels; refuse those that are not known, or not class indices.
 
     Raises:
         InvalidObservation: saying which.
@@ -83,6 +83,7 @@ def check_labels(labels: Tensor | None, n_classes: int) -> None:
             f"labels are {least} to {most}, but the network has {n_classes} classes; expected "
             f"class indices from 0 to {n_classes - 1}."
         )
+    return labels
 
 
 def outputs(network: nn.Module, inputs: Tensor) -> Tensor:

@@ -52,10 +52,10 @@ class Victim:
         parameters = dict(self._network.named_parameters())
         self._parameters = {name: parameters[name].requires_grad_() for name in update.gradients}
         self._calls: dict[str, list[_Call]] = {}
-        layers = {n: m for n, m in update.network.named_modules() if isinstance(m, nn.Linear)}
-        for name, module in layers.items():
-            module.register_forward_hook(self._recorder(name), with_kwargs=True)
-        self._factored = _owners(self._network, layers)
+        for name, module in self._network.named_modules():
+            if isinstance(module, nn.Linear):
+                module.register_forward_hook(self._recorder(name), with_kwargs=True)
+        self._factored = own_linear_layers(self._network).keys()
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> Evaluation:
         """Gradients of the loss at a batch.
@@ -101,14 +101,15 @@ class Victim:
         return record
 
 
-def _owners(network: nn.Module, layers: Mapping[str, nn.Linear]) -> set[str]:
-    """Layers whose parameters are theirs alone, so that their calls give all of the gradient.
+def own_linear_layers(network: nn.Module) -> dict[str, nn.Linear]:
+    """Linear layers whose parameters are theirs alone, so that their calls give all of a gradient.
 
     Tied weights, and weights that a parametrisation computes, are left to plain differentiation.
     """
     uses = Counter(id(p) for _, p in network.named_parameters(remove_duplicate=False))
+    layers = {n: m for n, m in network.named_modules() if isinstance(m, nn.Linear)}
     return {
-        name
+        name: layer
         for name, layer in layers.items()
         if all(uses[id(p)] == 1 for p in (layer.weight, layer.bias) if p is not None)
     }
