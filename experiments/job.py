@@ -145,7 +145,7 @@ class Job:
             both = pd.concat(
                 [readable(table.features, each) for each in values],
                 keys=("original", "reconstruction"),
-                names=("is", "row"),
+                names=["is", "row"],
             )
             text = both.swaplevel().sort_index().to_csv()
             self.folder.write_text(ROWS, text)
