@@ -144,7 +144,7 @@ class Job:
             table, *values = rows
             both = pd.concat(
                 [readable(table.features, each) for each in values],
-                keys=["original", "reconstruction"],
+                keys=("original", "reconstruction"),
                 names=["is", "row"],
             )
             text = both.swaplevel().sort_index().to_csv()
