@@ -12,7 +12,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from spear import perceptual
 from spear.datasets.base import Dataset
-from spear.matching import match
+from spear.matching import match, similarities
 from spear.perceptual import LpipsMetric
 from spear.reconstruction import Reconstruction
 from spear.truth import Truth
@@ -57,6 +57,9 @@ class Score:
         psnr_bound: mean PSNR in dB of the inputs by least squares had dL/dZ been known
             (`Truth.best_inputs`); NaN without pictures or without the update.
         at_bound: share of the pictures that reach their own bound less `AT_BOUND`.
+        feature_similarity: mean |cos| between the attacked layer's true inputs, as it received
+            them, and the reconstructed ones that are assigned to them by |cos| itself
+            (`spear.matching.similarities`); blind to sign and scale.
         psnr_per_image: in the order of the true inputs.
     """
 
@@ -72,6 +75,7 @@ class Score:
     psnr_min: float
     psnr_bound: float
     at_bound: float
+    feature_similarity: float
     psnr_per_image: tuple[float, ...]
 
 
@@ -142,6 +146,7 @@ class Scoring:
             psnr_min=psnrs.min().item(),
             psnr_bound=bounds.mean().item(),
             at_bound=at_bound,
+            feature_similarity=similarities(reconstruction.inputs, truth.inputs).mean().item(),
             psnr_per_image=tuple(psnrs.tolist()),
         )
 

@@ -171,16 +171,16 @@ def linear_layer(network: nn.Module, index: int) -> LinearLayer:
 
 
 def attackable_layer(
-    network: nn.Module, index: int, sparsity: Sparsity = Sparsity.GRADIENT
+    network: nn.Module, index: int, sparsity: Sparsity | None = Sparsity.GRADIENT
 ) -> LinearLayer:
-    """Linear layer number `index`, for an attack that needs `sparsity` (Sec. 3.2).
+    """Linear layer number `index`, for an attack that needs `sparsity` (Sec. 3.2), or None.
 
     Raises:
         LayerError: there is no such layer, it has no bias, or no ReLU stands where the attack needs
             it; the message names the layers it can attack and the attack for this one.
     """
     layer = linear_layer(network, index)
-    if sparsity in layer.sparsity:
+    if sparsity is None or sparsity in layer.sparsity:
         return layer
     fit = [i for i, each in enumerate(linear_layers(network), start=1) if sparsity in each.sparsity]
     if not layer.sparsity:
