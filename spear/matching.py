@@ -48,10 +48,13 @@ def similarities(reconstructed: Tensor, true: Tensor) -> Tensor:
         reconstructed: b' x n; b' may be smaller or larger than b.
         true: b x n.
     """
-    cosines = (_unit(true) @ _unit(reconstructed).T).abs().clamp_max(1.0)
+    targets, rows = _unit(true), _unit(reconstructed)
+    cosines = (targets @ rows.T).abs()
     matched_true, matched_rows = linear_sum_assignment(cosines.numpy(), maximize=True)
-    found = cosines.new_zeros(len(cosines))
-    found[torch.from_numpy(matched_true)] = cosines[matched_true, matched_rows]
+    found = targets.new_zeros(len(targets))
+    # Row by row again: a matrix product rounds differently in another order.
+    products = (targets[matched_true] * rows[matched_rows]).sum(dim=1)
+    found[torch.from_numpy(matched_true)] = products.abs().clamp_max(1.0)
     return found
 
 

@@ -105,18 +105,7 @@ def load_checkpoint(network: nn.Module, path: str | Path) -> None:
     Raises:
         CheckpointError: the file is missing, unreadable, or does not fit the network.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist; give the path of a state dict.")
-    try:
-        state = _read_state_dict(path)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise CheckpointError(f"checkpoint {path} cannot be read: {_first_line(error)}.") from error
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"checkpoint {path} holds more than tensors and was refused: {_first_line(error)}; "
-            "save the state dict alone, best as safetensors."
-        ) from error
+    state = read_state_dict(Path(path))
     try:
         network.load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError) as error:
@@ -125,10 +114,25 @@ def load_checkpoint(network: nn.Module, path: str | Path) -> None:
         ) from error
 
 
-def _read_state_dict(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    loaded: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """A saved state dict on the CPU, as safetensors or as a file for `torch.load`.
+
+    Raises:
+        CheckpointError: the file is missing, unreadable, or holds more than tensors.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path} does not exist; give the path of a state dict.")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        loaded: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {_first_line(error)}.") from error
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"checkpoint {path} holds more than tensors and was refused: {_first_line(error)}; "
+            "save the state dict alone, best as safetensors."
+        ) from error
     return loaded
 
 

@@ -376,7 +376,8 @@ def test_loading_lpips_leaves_the_random_numbers_alone(
 
 def test_features_are_similar_whatever_their_order_sign_and_scale() -> None:
     true = truth(RGB, 3)
-    mixed = true.inputs[[2, 0, 1]] * torch.tensor([[-1.0], [0.1], [1e200]])
+    factors = torch.tensor([[-1.0], [0.1], [1e200]], dtype=torch.float64)
+    mixed = true.inputs[[2, 0, 1]] * factors
     score = Scoring(RGB)(found(mixed, true.activation_gradients), true)
     assert score.feature_similarity == pytest.approx(1.0)
     assert Scoring(RGB)(perfect(true), true).feature_similarity == pytest.approx(1.0)
