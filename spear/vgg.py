@@ -61,7 +61,7 @@ def vgg16(
     if pretrained:
         _load_all(network, n_classes)
     else:
-        _load_features(network.features, Path(data_root) / "weights" / FEATURES)
+        _load_features(network.get_submodule("features"), Path(data_root) / "weights" / FEATURES)
     # Dropout with p = 0 changes nothing, but in training mode it passes for a random module.
     return network.eval()
 
