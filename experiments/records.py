@@ -34,8 +34,8 @@ class BatchRecord:
         batch: number of the batch in its job, from 0.
         status: how the attack ended, as far as the attacker can tell (`spear.Status`).
         exact: whether every direction is right, by the truth.
-        recovered, psnr, psnr_min, psnr_bound, at_bound, ssim, lpips, mse, mae: see
-            `spear.metrics.Score`.
+        recovered, psnr, psnr_min, psnr_bound, at_bound, ssim, lpips, mse, mae, feature_similarity:
+            see `spear.metrics.Score`.
         discrete_accuracy, continuous_mae, tabular_accuracy: of tables, see `spear.metrics.Score`.
         sparsity_matching: lambda (Definition 4.1).
         directions_right, directions_near: see `spear.metrics.Score`.
@@ -73,6 +73,7 @@ class BatchRecord:
     seconds: float
     gradient_median: float
     sparsity_min: float
+    feature_similarity: float
     failure: str = ""
     details: str = "{}"
 
@@ -106,6 +107,7 @@ def batch_record(
         seconds=reconstruction.seconds,
         gradient_median=truth.weight_gradient_median(),
         sparsity_min=truth.least_sparsity(),
+        feature_similarity=score.feature_similarity,
         failure=failure or shortfall(len(truth.inputs), reconstruction),
         details=json.dumps(reconstruction.details),
     )
@@ -157,6 +159,7 @@ def summarize(records: list[BatchRecord]) -> dict[str, Any]:
         "continuous_mae_mean": float(values("continuous_mae").mean()),
         "tabular_accuracy_mean": float(values("tabular_accuracy").mean()),
         "ssim_mean": float(values("ssim").mean()),
+        "feature_similarity_mean": float(values("feature_similarity").mean()),
         "lambda_mean": float(values("sparsity_matching").mean()),
         "submatrices_median": float(np.median(values("submatrices"))),
         "seconds_median": float(np.median(values("seconds"))),

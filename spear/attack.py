@@ -85,12 +85,12 @@ class LayerAttack:
     Args:
         layer: its number, counted from 1.
         sparsity: what the attack lives on, and so on which side of the layer a ReLU must stand
-            (Sec. 3.2).
+            (Sec. 3.2); None for one that needs no ReLU.
     """
 
     given_labels = False
 
-    def __init__(self, layer: int, sparsity: Sparsity) -> None:
+    def __init__(self, layer: int, sparsity: Sparsity | None) -> None:
         self.layer = layer
         self.sparsity = sparsity
 

@@ -3,6 +3,7 @@
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
+from torch.nn.functional import normalize
 
 _FAR = 1e3
 """Distances beyond this many times the longest true row all count as equally far."""
@@ -34,3 +35,32 @@ def match(reconstructed: Tensor, true: Tensor) -> Tensor:
     order = torch.full((len(targets),), -1, dtype=torch.int64)
     order[torch.from_numpy(matched_true)] = candidates[torch.from_numpy(matched_rows)]
     return order
+
+
+def similarities(reconstructed: Tensor, true: Tensor) -> Tensor:
+    """|cos| of each true row to its reconstruction, whatever that one's sign and scale (b).
+
+    Rows are assigned to each other so that the sum of |cos| is greatest (the Hungarian method; the
+    code of the Cocktail Party Attack assigns greedily). 0 for a true row that is left over or zero,
+    and to a reconstructed row that is zero or not finite.
+
+    Args:
+        reconstructed: b' x n; b' may be smaller or larger than b.
+        true: b x n.
+    """
+    targets, rows = _unit(true), _unit(reconstructed)
+    cosines = (targets @ rows.T).abs()
+    matched_true, matched_rows = linear_sum_assignment(cosines.numpy(), maximize=True)
+    found = targets.new_zeros(len(targets))
+    # Row by row again: a matrix product rounds differently in another order.
+    products = (targets[matched_true] * rows[matched_rows]).sum(dim=1)
+    found[torch.from_numpy(matched_true)] = products.abs().clamp_max(1.0)
+    return found
+
+
+def _unit(rows: Tensor) -> Tensor:
+    """Rows of length 1 in float64 on the CPU, or 0 where they are 0 or not finite."""
+    rows = rows.cpu().double()
+    rows = torch.where(rows.isfinite().all(dim=1, keepdim=True), rows, 0.0)
+    largest = torch.linalg.vector_norm(rows, torch.inf, dim=1, keepdim=True)
+    return normalize(rows / torch.where(largest > 0, largest, 1.0))

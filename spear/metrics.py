@@ -13,7 +13,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from spear import perceptual
 from spear.datasets.base import Dataset
-from spear.matching import match
+from spear.matching import match, similarities
 from spear.perceptual import LpipsMetric
 from spear.reconstruction import Reconstruction
 from spear.tables import TableDomain
@@ -64,6 +64,9 @@ class Score:
         continuous_mae: mean absolute error of the table's numbers, each in its own unit.
         tabular_accuracy: share of all entries that are right, numbers to within
             `spear.tables.TOLERANCE` (TabLeak: Vero et al., ICML 2023).
+        feature_similarity: mean |cos| between the attacked layer's true inputs, as it received
+            them, and the reconstructed ones that are assigned to them by |cos| itself
+            (`spear.matching.similarities`); blind to sign and scale.
         psnr_per_image: in the order of the true inputs.
     """
 
@@ -82,6 +85,7 @@ class Score:
     discrete_accuracy: float
     continuous_mae: float
     tabular_accuracy: float
+    feature_similarity: float
     psnr_per_image: tuple[float, ...]
 
 
@@ -154,6 +158,7 @@ class Scoring:
             psnr_bound=bounds.mean().item(),
             at_bound=at_bound,
             **self._of_table(reconstruction, truth),
+            feature_similarity=similarities(reconstruction.inputs, truth.inputs).mean().item(),
             psnr_per_image=tuple(psnrs.tolist()),
         )
 

@@ -105,18 +105,7 @@ def load_checkpoint(network: nn.Module, path: str | Path) -> None:
     Raises:
         CheckpointError: the file is missing, unreadable, or does not fit the network.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist; give the path of a state dict.")
-    try:
-        state = _read_state_dict(path)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise CheckpointError(f"checkpoint {path} cannot be read: {_first_line(error)}.") from error
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"checkpoint {path} holds more than tensors and was refused: {_first_line(error)}; "
-            "save the state dict alone, best as safetensors."
-        ) from error
+    state = read_state_dict(Path(path))
     try:
         network.load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError) as error:
@@ -125,10 +114,25 @@ def load_checkpoint(network: nn.Module, path: str | Path) -> None:
         ) from error
 
 
-def _read_state_dict(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    loaded: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """A saved state dict on the CPU, as safetensors or as a file for `torch.load`.
+
+    Raises:
+        CheckpointError: the file is missing, unreadable, or holds more than tensors.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path} does not exist; give the path of a state dict.")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        loaded: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {_first_line(error)}.") from error
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"checkpoint {path} holds more than tensors and was refused: {_first_line(error)}; "
+            "save the state dict alone, best as safetensors."
+        ) from error
     return loaded
 
 
@@ -171,16 +175,16 @@ def linear_layer(network: nn.Module, index: int) -> LinearLayer:
 
 
 def attackable_layer(
-    network: nn.Module, index: int, sparsity: Sparsity = Sparsity.GRADIENT
+    network: nn.Module, index: int, sparsity: Sparsity | None = Sparsity.GRADIENT
 ) -> LinearLayer:
-    """Linear layer number `index`, for an attack that needs `sparsity` (Sec. 3.2).
+    """Linear layer number `index`, for an attack that needs `sparsity` (Sec. 3.2), or None.
 
     Raises:
         LayerError: there is no such layer, it has no bias, or no ReLU stands where the attack needs
             it; the message names the layers it can attack and the attack for this one.
     """
     layer = linear_layer(network, index)
-    if sparsity in layer.sparsity:
+    if sparsity is None or sparsity in layer.sparsity:
         return layer
     fit = [i for i, each in enumerate(linear_layers(network), start=1) if sparsity in each.sparsity]
     if not layer.sparsity:

@@ -47,12 +47,12 @@ class Update:
             None if self.labels is None else self.labels.to(device),
         )
 
-    def observe(self, layer: int, sparsity: Sparsity = Sparsity.GRADIENT) -> Observation:
+    def observe(self, layer: int, sparsity: Sparsity | None = Sparsity.GRADIENT) -> Observation:
         """The part of the update that belongs to linear layer `layer`, counted from 1.
 
         Args:
             layer: its number.
-            sparsity: what the attack lives on.
+            sparsity: what the attack lives on, if on any.
 
         Raises:
             LayerError: no such layer, no ReLU where the attack needs it, or its parameters are

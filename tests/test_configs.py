@@ -24,6 +24,7 @@ WITHIN = {
     "attack/kernels": ["attack=spear_noisy"],
     "attack/search": ["attack=spear_input"],
     "attack/settings": ["attack=spear_irls"],
+    "attack/features": ["attack=feature_inversion"],
 }
 """Groups within a group, and the choice there that has them."""
 RUNTIME = {"network": {"input_shape", "n_classes"}}
@@ -100,8 +101,12 @@ def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
         found = [each for each in folders if Path(os.environ["SPEAR_DATA"], each).is_dir()]
         first += ["dataset.resolution=16", f"dataset.folder={found[0]}"]
     small = ["n_batches=1", "batch_size=2", "device=auto"]
+    if "width" not in config.network:  # VGG16 takes minutes
+        first += ["network=fcnn"]
     if not any(each.startswith("network.width") for each in first):
         small.append("network.width=50")
+    if "iterations" in config.attack:
+        small.append("attack.iterations=5")
     if "steps" in config.network and not any(each.startswith("network.steps") for each in first):
         small.append("network.steps=2")
     if "time_limit" in config.attack:

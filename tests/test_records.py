@@ -21,18 +21,20 @@ def record(batch: int, **changes) -> BatchRecord:
         lpips=math.nan, mse=0.0, mae=0.0, discrete_accuracy=math.nan,
         continuous_mae=math.nan, tabular_accuracy=math.nan, gradient_median=1e-4, sparsity_min=0.4,
         sparsity_matching=1.0, directions_right=4, directions=4, submatrices=100,
-        seconds=1.0, failure="",
+        seconds=1.0, feature_similarity=1.0, failure="",
     )  # fmt: skip
     return replace(right, **changes)
 
 
 def test_failures_enter_every_mean():
-    records = [record(0), record(1, exact=False, psnr=10.0, failure="why", seconds=3.0)]
+    failed = record(1, exact=False, psnr=10.0, feature_similarity=0.5, failure="why", seconds=3.0)
+    records = [record(0), failed]
     summary = summarize(records)
     assert summary["accuracy"] == 0.5
     assert summary["n_exact"] == 1
     assert summary["psnr_mean"] == 80.0
     assert summary["psnr_std"] == pytest.approx(140 / math.sqrt(2))
+    assert summary["feature_similarity_mean"] == 0.75
     assert summary["failures"] == 1
     assert summary["seconds_median"] == 2.0
     assert summary["seconds_total"] == 4.0

@@ -5,6 +5,8 @@ depends on the depth only by the size of each input's gradient. Sampling at m = 
 of Figure 4.
 """
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -30,12 +32,13 @@ def draw(results: pd.DataFrame) -> Figure:
     figure = style.new_figure(3.9)
     shared = results["experiment"] == "figure4_large"
     results = results[~shared | ((results["batch_size"] == 20) & (results["network.width"] == 200))]
+    counts = {str(attack): _batches(each) for attack, each in results.groupby("attack")}
     sampled = results.loc[results["attack"] == "spear", "submatrices"]
     panels = {"network.width": "width m (L = 6)", "network.depth": "depth L (m = 200)"}
     for axes, (column, label) in zip(figure.subplots(1, 2), panels.items(), strict=True):
         own = f"figure5_{column.removeprefix('network.')}"
         swept = results[results["experiment"].str.startswith((own, "figure4_large"))]
-        right = _panel(axes, swept, column, sampled)
+        right = _panel(axes, swept, column, sampled, counts)
         axes.set_xlabel(label)
     style.plain_ticks(figure.axes[0], sorted(results["network.width"].unique()))
     handles, labels = axes.get_legend_handles_labels()
@@ -44,14 +47,26 @@ def draw(results: pd.DataFrame) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, results: pd.DataFrame, column: str, submatrices: pd.Series) -> Axes:
+def _batches(results: pd.DataFrame) -> str:
+    """How many batches the points have: "100", or "5 to 100"."""
+    sizes = results.groupby(["network.width", "network.depth"]).size()
+    return " to ".join(str(each) for each in sorted({sizes.min(), sizes.max()}))
+
+
+def _panel(
+    axes: Axes,
+    results: pd.DataFrame,
+    column: str,
+    submatrices: pd.Series,
+    counts: Mapping[str, str],
+) -> Axes:
     """One sweep; its right axis, with room for all that were sampled in any."""
     for attack, line in LINES.items():
         table = exact_interval(results[results["attack"] == attack], column)
         style.shares(
             axes, table[column], table, color=style.GREEN, linestyle=line,
             marker=style.MARKERS[attack],
-            label=f"accuracy, {NAMES[attack]} (n = {table['n'].max()})", mfc=MARKS[attack],
+            label=f"accuracy, {NAMES[attack]} (n = {counts[attack]})", mfc=MARKS[attack],
         )  # fmt: skip
     style.per_cent(axes)
     axes.set_ylabel("accuracy (batches exact)", color=style.GREEN)

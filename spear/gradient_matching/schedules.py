@@ -30,3 +30,19 @@ class WarmUpCosine:
         if iteration <= self.warm_up:
             return iteration / self.warm_up if self.warm_up else 1.0
         return (1.0 + math.cos(math.pi * (iteration - self.warm_up - 1) / iterations)) / 2.0
+
+
+class Constant:
+    """1 throughout."""
+
+    def __call__(self, iteration: int, iterations: int) -> float:
+        """See `Schedule`."""
+        return 1.0
+
+
+class Cosine:
+    """A cosine from 1 at the first iteration to 0 after the last one, its half period."""
+
+    def __call__(self, iteration: int, iterations: int) -> float:
+        """See `Schedule`."""
+        return (1.0 + math.cos(math.pi * iteration / iterations)) / 2.0
