@@ -15,7 +15,7 @@ IS_LINKED := import sys, importlib.util as u; from importlib.metadata import ent
 
 # The longest first, so that two at once end together.
 PAPER := table9 table9_each table9_opacus figure8 table3_imagenet_720 table10_minibatches table10 figure5_width \
-	figure5_depth figure7 table3_imagenet_224 table5 table4 table3 table11 table8 table4_trained figures10_13
+	figure5_depth figure7 table3_imagenet_224 table5 table2 table4 table3 table11 table8 table4_trained figures10_13
 SAMPLING := figure4_large table9_sampling figure5_depth_sampling table3_sampling figure4 figure7_sampling \
 	figure5_width_sampling figure6 figure6_pixels
 GPU := exact_recovery_cuda exact_recovery_wide_cuda exact_recovery_b100_cuda exact_recovery_b200_cuda \
@@ -23,7 +23,7 @@ GPU := exact_recovery_cuda exact_recovery_wide_cuda exact_recovery_b100_cuda exa
 
 # What a CPU does of an experiment that wants a GPU; where there is one: make ON_CPU_figure4_large= paper-sampling
 ON_CPU_figure4_large := batch_size=18,20 n_batches=10
-TABLES := table3 table4 table4_trained table5 table8 table9 table9_scales table10 table11 appendix_b2
+TABLES := table2 table3 table4 table4_trained table5 table8 table9 table9_scales table10 table11 appendix_b2
 FIGURES := figure3 figure8
 SAMPLED_TABLES := table9_sampling
 GPU_TABLES := exact_recovery_cuda sampling_beside_descent
