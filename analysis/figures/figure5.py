@@ -49,7 +49,7 @@ def draw(results: pd.DataFrame) -> Figure:
 
 def _batches(results: pd.DataFrame) -> str:
     """How many batches the points have: "100", or "5 to 100"."""
-    sizes = results.groupby(["network.width", "network.depth"]).size()
+    sizes = results.groupby(["experiment", "network.width", "network.depth"]).size()
     return " to ".join(str(each) for each in sorted({sizes.min(), sizes.max()}))
 
 
