@@ -174,6 +174,17 @@ def linear_layer(network: nn.Module, index: int) -> LinearLayer:
     return layer
 
 
+def layer_inputs(network: nn.Module, layer: nn.Linear, inputs: Tensor) -> Tensor:
+    """What `layer` receives (b x n), differentiable in the network's inputs (b x ...)."""
+    seen: list[Tensor] = []
+    hook = layer.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    try:
+        network(inputs)
+    finally:
+        hook.remove()
+    return seen[-1]
+
+
 def attackable_layer(
     network: nn.Module, index: int, sparsity: Sparsity | None = Sparsity.GRADIENT
 ) -> LinearLayer:

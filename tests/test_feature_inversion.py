@@ -9,13 +9,14 @@ from torch import nn
 from torch.nn.functional import cosine_similarity
 
 from spear.client import Client
-from spear.cocktail_party.feature_inversion import FeatureInversion, layer_inputs
+from spear.cocktail_party.feature_inversion import FeatureInversion
 from spear.cocktail_party.pairing import paired_labels
 from spear.datasets.base import Batch
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, LayerError, VictimError
 from spear.inversion.irls.attack import SpearIrls
 from spear.matching import match
+from spear.networks import layer_inputs
 from spear.reconstruction import Status
 from spear.update import Update
 

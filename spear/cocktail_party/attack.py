@@ -143,17 +143,8 @@ class CocktailParty(LayerAttack):
             seconds = time.perf_counter() - began
             return Reconstruction.empty(observation.m, observation.n, problem, seconds)
         whitened = whiten(problem)
-        deadline = began + (math.inf if self.time_limit is None else self.time_limit)
-        descent = Descent(self.iterations, 1, deadline, None, progress)
-        status = Status.ESTIMATED
-        try:
-            descent(lambda: self._start(whitened, picture))
-        except KeyboardInterrupt:
-            if descent.best.inputs is None:
-                raise
-            status = Status.INTERRUPTED
-        if descent.timed_out:
-            status = Status.TIMED_OUT
+        descent = Descent(self.iterations, 1, began, self.time_limit, None, progress)
+        status = descent(lambda: self._start(whitened, picture))
         return _assembled(problem, whitened, descent, status, began)
 
     def _start(self, whitened: Whitened, picture: tuple[int, ...] | None) -> Start:

@@ -12,7 +12,6 @@ from spear.attack import Attack, ProgressCallback
 from spear.cocktail_party.pairing import paired_labels
 from spear.cocktail_party.terms import total_variation
 from spear.errors import ConfigError, InvalidObservation
-from spear.gradient_matching.checks import check_gradients, check_modes
 from spear.gradient_matching.descent import Descent, Start
 from spear.gradient_matching.initialisation import Normal
 from spear.gradient_matching.objectives import CosineDistance
@@ -20,13 +19,14 @@ from spear.gradient_matching.optimisers import Adam
 from spear.gradient_matching.problem import Value
 from spear.gradient_matching.schedules import Cosine
 from spear.gradient_matching.victim import Victim
-from spear.networks import linear_layer
+from spear.gradient_matching.whole_update import WholeUpdateAttack
+from spear.networks import layer_inputs, linear_layer
 from spear.observation import Observation
-from spear.reconstruction import Reconstruction, Status
+from spear.reconstruction import Reconstruction
 from spear.update import Update
 
 
-class FeatureInversion:
+class FeatureInversion(WholeUpdateAttack):
     """Another attack recovers a linear layer's inputs; these are taken back through what precedes.
 
     From random pictures x, by Adam with a cosine schedule, within the range of pictures:
@@ -52,8 +52,6 @@ class FeatureInversion:
     Raises:
         ConfigError: a setting is out of range.
     """
-
-    layer = None
 
     def __init__(
         self,
@@ -94,7 +92,7 @@ class FeatureInversion:
             VictimError: the network's outputs depend on chance or on the rest of a batch.
         """
         self.features.check(network)
-        check_modes(network)
+        super().check(network)
 
     def observe(self, update: Update) -> Update:
         """The whole update; labels with `matching`.
@@ -104,8 +102,7 @@ class FeatureInversion:
             InvalidObservation: a gradient is not finite or not shaped like its parameter, or inputs
                 are no pictures.
         """
-        self.check(update.network)
-        check_gradients(update)
+        update = super().observe(update)
         if self.total_variation and len(update.domain.shape) != 3:
             raise InvalidObservation(
                 f"the network's inputs have shape {update.domain.shape}, but feature inversion "
@@ -129,18 +126,9 @@ class FeatureInversion:
         if found.batch_size == 0:
             seconds = time.perf_counter() - began
             return Reconstruction.empty(*observation.dimensions(None), found.status, seconds)
-        deadline = began + (math.inf if self.time_limit is None else self.time_limit)
         update = observation.copied(self.device)
-        descent = Descent(self.iterations, 1, deadline, update.domain, progress)
-        status = Status.ESTIMATED
-        try:
-            descent(lambda: self._start(update, found, seed))
-        except KeyboardInterrupt:
-            if descent.best.inputs is None:
-                raise
-            status = Status.INTERRUPTED
-        if descent.timed_out:
-            status = Status.TIMED_OUT
+        descent = Descent(self.iterations, 1, began, self.time_limit, update.domain, progress)
+        status = descent(lambda: self._start(update, found, seed))
         if descent.best.inputs is None:
             raise InvalidObservation(
                 "the objective of feature inversion is not finite at its random start; check that "
@@ -201,14 +189,3 @@ class FeatureInversion:
             return distance(evaluation.gradients), evaluation.layer_inputs[name]
 
         return match
-
-
-def layer_inputs(network: nn.Module, layer: nn.Linear, pictures: Tensor) -> Tensor:
-    """What `layer` receives (b x n), differentiable in the pictures (b x C x H x W)."""
-    seen: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    try:
-        network(pictures)
-    finally:
-        hook.remove()
-    return seen[-1]

@@ -1,20 +1,16 @@
 """Gradient matching: inputs whose gradient would be the one that the client shared."""
 
-import math
 import time
 from collections.abc import Callable, Mapping
 
 import torch
-from torch import nn
 
 from spear.attack import ProgressCallback
 from spear.domain import Domain
 from spear.errors import ConfigError, VictimError
 from spear.gradient_matching.checks import (
     check_derivatives,
-    check_gradients,
     check_labels,
-    check_modes,
     outputs,
 )
 from spear.gradient_matching.descent import Descent, Start
@@ -24,11 +20,12 @@ from spear.gradient_matching.objectives import CosineDistance, Objective
 from spear.gradient_matching.optimisers import Adam, Optimiser, SoftSign
 from spear.gradient_matching.problem import Problem
 from spear.gradient_matching.regularisers import FeatureDistance, Regulariser, TotalVariation
+from spear.gradient_matching.whole_update import WholeUpdateAttack
 from spear.reconstruction import Reconstruction, Status
 from spear.update import Update
 
 
-class GradientMatching:
+class GradientMatching(WholeUpdateAttack):
     """Descends from random inputs to inputs with the same gradient: an estimate, never a proof.
 
     Without settings it is the authors' "modern" variant of Geiping et al., "Inverting gradients"
@@ -52,8 +49,6 @@ class GradientMatching:
     Raises:
         ConfigError: a setting is out of range.
     """
-
-    layer = None
 
     def __init__(
         self,
@@ -95,25 +90,6 @@ class GradientMatching:
         """See `spear.attack.Attack`."""
         return self.labels.given
 
-    def check(self, network: nn.Module) -> None:
-        """See `spear.attack.Attack`.
-
-        Raises:
-            VictimError: the network's outputs depend on chance or on the rest of a batch.
-        """
-        check_modes(network)
-
-    def observe(self, update: Update) -> Update:
-        """The whole update: network, loss, every gradient, the domain; labels where it is given.
-
-        Raises:
-            VictimError: as of `check`.
-            InvalidObservation: a gradient is not finite or not shaped like its parameter.
-        """
-        check_modes(update.network)
-        check_gradients(update)
-        return update
-
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
@@ -130,19 +106,10 @@ class GradientMatching:
         began = time.perf_counter()
         if not any(gradient.any() for gradient in observation.gradients.values()):
             return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
-        deadline = began + (math.inf if self.time_limit is None else self.time_limit)
         update = observation.copied(self.device)
         box = update.domain if self.box else None
-        descent = Descent(self.iterations, self.restarts, deadline, box, progress)
-        status = Status.ESTIMATED
-        try:
-            descent(self._starts(update, seed))
-        except KeyboardInterrupt:
-            if descent.best.inputs is None:
-                raise
-            status = Status.INTERRUPTED
-        if descent.timed_out:
-            status = Status.TIMED_OUT
+        descent = Descent(self.iterations, self.restarts, began, self.time_limit, box, progress)
+        status = descent(self._starts(update, seed))
         return _reconstruction(descent, box, status, time.perf_counter() - began)
 
     def _starts(self, update: Update, seed: int) -> Callable[[], Start]:

@@ -12,6 +12,7 @@ from spear.attack import Progress, ProgressCallback
 from spear.domain import Domain
 from spear.gradient_matching.optimisers import Step
 from spear.gradient_matching.problem import Value
+from spear.reconstruction import Status
 
 
 @dataclass(frozen=True)
@@ -58,39 +59,51 @@ class Descent:
     Args:
         iterations: of each restart.
         restarts: how many.
-        deadline: `time.perf_counter()` at which to stop; infinite for none.
+        began: `time.perf_counter()` when the attack began.
+        time_limit: seconds from then after which to stop; None for no limit.
         box: bounds to return to after each iteration, or None.
         progress: told now and then how far it is.
 
     Attributes:
         best: over all restarts.
         done: iterations, over all restarts.
-        timed_out: whether the deadline came first.
     """
 
     def __init__(
         self,
         iterations: int,
         restarts: int,
-        deadline: float,
+        began: float,
+        time_limit: float | None,
         box: Domain | None,
         progress: ProgressCallback | None,
     ) -> None:
         self.best = Best()
         self.done = 0
-        self.timed_out = False
+        self._timed_out = False
         self._iterations = iterations
         self._restarts = restarts
-        self._deadline = deadline
+        self._deadline = math.inf if time_limit is None else began + time_limit
         self._box = box
         self._progress = progress
 
-    def __call__(self, start: Callable[[], Start]) -> None:
-        """Descend from each of `restarts` starts; `best` has the outcome, also if interrupted."""
-        for _ in range(self._restarts):
-            self._descend(start())
-            if self.timed_out:
-                break
+    def __call__(self, start: Callable[[], Start]) -> Status:
+        """Descend from each of `restarts` starts; `best` has the outcome.
+
+        Returns:
+            `ESTIMATED`, or what ended it before: `TIMED_OUT`, or `INTERRUPTED` from the keyboard,
+            which goes on up while there is no candidate yet.
+        """
+        try:
+            for _ in range(self._restarts):
+                self._descend(start())
+                if self._timed_out:
+                    return Status.TIMED_OUT
+        except KeyboardInterrupt:
+            if self.best.inputs is None:
+                raise
+            return Status.INTERRUPTED
+        return Status.ESTIMATED
 
     def _descend(self, start: Start) -> None:
         last = math.nan
@@ -116,7 +129,7 @@ class Descent:
             if not math.isfinite(last):
                 break  # it cannot come back from there; another restart may do better
             if time.perf_counter() > self._deadline:
-                self.timed_out = True
+                self._timed_out = True
                 break
 
     def _report(self) -> None:

@@ -27,6 +27,14 @@ class Optimiser(Protocol):
         ...
 
 
+class Sign:
+    """The sign of a gradient, in place of it."""
+
+    def __call__(self, gradient: Tensor, left: float) -> Tensor:
+        """See `Transform`."""
+        return gradient.sign()
+
+
 class SoftSign:
     """tanh(s g) / s, s the share of the iterations left: from nearly the sign of g to g itself.
 

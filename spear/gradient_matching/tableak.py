@@ -1,49 +1,32 @@
 """TabLeak: gradient matching for rows of a table, by an ensemble of relaxed reconstructions."""
 
-import math
 import time
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spear.attack import ProgressCallback
 from spear.errors import ConfigError, InvalidObservation, VictimError
 from spear.gradient_matching.batched import BatchedProblem
 from spear.gradient_matching.checks import (
     check_derivatives,
-    check_gradients,
     check_labels,
-    check_modes,
     outputs,
 )
 from spear.gradient_matching.descent import Descent, Start
 from spear.gradient_matching.objectives import CosineDistance, Objective
-from spear.gradient_matching.optimisers import Adam, Optimiser
+from spear.gradient_matching.optimisers import Adam, Optimiser, Sign
 from spear.gradient_matching.pooling import pooled
 from spear.gradient_matching.problem import Value
 from spear.gradient_matching.relaxation import Relaxation
+from spear.gradient_matching.schedules import Constant
+from spear.gradient_matching.whole_update import WholeUpdateAttack
 from spear.reconstruction import Reconstruction, Status
 from spear.tables import Ordinal, TableDomain
 from spear.update import Update
 
 
-class Sign:
-    """The sign of a gradient, in place of it."""
-
-    def __call__(self, gradient: Tensor, left: float) -> Tensor:
-        """See `spear.gradient_matching.optimisers.Transform`."""
-        return gradient.sign()
-
-
-class Constant:
-    """The same learning rate from the first iteration to the last."""
-
-    def __call__(self, iteration: int, iterations: int) -> float:
-        """See `spear.gradient_matching.schedules.Schedule`."""
-        return 1.0
-
-
-class TabLeak:
+class TabLeak(WholeUpdateAttack):
     """TabLeak (Vero et al., ICML 2023), which the paper compares with on ADULT (Table 2).
 
     All restarts descend at once, each from its own random batch. The one whose gradient, after
@@ -64,7 +47,6 @@ class TabLeak:
         ConfigError: a setting is out of range.
     """
 
-    layer = None
     given_labels = True
 
     def __init__(
@@ -90,14 +72,6 @@ class TabLeak:
         self.time_limit = time_limit
         self.device = device
 
-    def check(self, network: nn.Module) -> None:
-        """See `spear.attack.Attack`.
-
-        Raises:
-            VictimError: the network's outputs depend on chance or on the rest of a batch.
-        """
-        check_modes(network)
-
     def observe(self, update: Update) -> Update:
         """The whole update: network, loss, every gradient, the table's features, the labels.
 
@@ -107,9 +81,7 @@ class TabLeak:
                 is not finite or not shaped like its parameter.
         """
         _table(update)
-        check_modes(update.network)
-        check_gradients(update)
-        return update
+        return super().observe(update)
 
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
@@ -129,18 +101,9 @@ class TabLeak:
         _table(observation)
         if not any(gradient.any() for gradient in observation.gradients.values()):
             return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
-        deadline = began + (math.inf if self.time_limit is None else self.time_limit)
         ensemble = _Ensemble(self, observation.copied(self.device), seed)
-        descent = Descent(self.iterations, 1, deadline, None, progress)
-        status = Status.ESTIMATED
-        try:
-            descent(ensemble.start)
-        except KeyboardInterrupt:
-            if descent.best.inputs is None:
-                raise
-            status = Status.INTERRUPTED
-        if descent.timed_out:
-            status = Status.TIMED_OUT
+        descent = Descent(self.iterations, 1, began, self.time_limit, None, progress)
+        status = descent(ensemble.start)
         rows, details = ensemble.pooled(descent.best.inputs)
         details["iterations"] = float(descent.done)
         return Reconstruction.estimate(rows.cpu(), time.perf_counter() - began, status, details)

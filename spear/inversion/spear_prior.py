@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from spear.inversion.first_filter import different, draw_promising, largest_chun
 from spear.inversion.samplers import Sampler
 from spear.inversion.sampling import FIRST_CHUNK, GROWTH
 from spear.inversion.spear import Spear
-from spear.networks import Sparsity, attackable_layer
+from spear.networks import Sparsity, attackable_layer, layer_inputs
 from spear.reconstruction import Reconstruction
 from spear.update import Update
 
@@ -156,16 +156,9 @@ def estimated_pre_activations(update: Update, layer: int, inputs: Tensor) -> Ten
         inputs: flattened, one a row.
     """
     module = attackable_layer(update.network, layer, Sparsity.GRADIENT).module
-    seen: list[Tensor] = []
-    hook = module.register_forward_hook(
-        lambda _module, _inputs, output: seen.append(output.detach().clone())
-    )
-    try:
-        with torch.no_grad():
-            update.network(inputs.to(module.weight).reshape(-1, *update.domain.shape))
-    finally:
-        hook.remove()
-    return seen[0].flatten(0, -2)
+    shaped = inputs.to(module.weight).reshape(-1, *update.domain.shape)
+    with torch.no_grad():
+        return cast(Tensor, module(layer_inputs(update.network, module, shaped)))
 
 
 def most_negative(pre_activations: Tensor, likely: float) -> Tensor:
