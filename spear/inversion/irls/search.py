@@ -136,8 +136,9 @@ class Search:
         """The best guess of Q so far, and its lambda."""
         if self._selection is None:
             found = select(self.problem, self.polish, self.basis, self.known)
-            better = self._best is None or _rank(found) >= _rank(self._best)
-            self._selection = self._best = found if better else self._best
+            if self._best is None or _rank(found) >= _rank(self._best):
+                self._best = found
+            self._selection = self._best
         return self._selection
 
     @property
