@@ -24,10 +24,11 @@ class CINet(GradientMatching):
     Zhang et al., "Generative gradient inversion via over-parameterized networks" (ICCV 2023), which
     the paper compares with (Table 1). The generator's structure is the only prior: it is fresh for
     each batch, and so are its fixed noise and its weights, which Adam moves by the signs of their
-    gradients. Pictures of the lowest objective are returned; the authors report those that score
-    best against the truth. A value v in (-1, 1) of the generator is the pixel v of the range
-    [0, 1] in which pictures are, as in the authors' code, and is then normalised where the network
-    sees normalised inputs.
+    gradients. A value v in (-1, 1) of the generator is the pixel v of the range [0, 1] in which
+    pictures are, as in the authors' code, and is then normalised where the network sees normalised
+    inputs. Pictures of the lowest objective are returned; the authors report those that score best
+    against the truth. To tell objectives apart, gradients are compared in float64: behind six
+    Sigmoid layers the inputs change the cosine by about 1e-7, which float32 rounds off.
 
     Args:
         width: feature maps of the generator (`PictureGenerator`); None for the authors' rule, by
@@ -40,7 +41,6 @@ class CINet(GradientMatching):
         ConfigError: a setting is out of range.
     """
 
-    # Behind six Sigmoid layers the inputs' share of the cosine is 1e-7, which float32 rounds off.
     precision = torch.float64
 
     def __init__(
