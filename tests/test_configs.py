@@ -18,13 +18,23 @@ from spear.gradient_matching.objectives import SquaredDistance
 from spear.gradient_matching.optimisers import LBFGS
 from spear.inversion.irls.search import Settings
 
-GROUPS = ("dataset", "drawing", "network", "attack", "defense", "fedavg", "tracking")
+GROUPS = (
+    "dataset",
+    "drawing",
+    "augmentation",
+    "network",
+    "attack",
+    "defense",
+    "fedavg",
+    "tracking",
+)
 WITHIN = {
     "attack/sampler": ["attack=spear"],
     "attack/kernels": ["attack=spear_noisy"],
     "attack/search": ["attack=spear_input"],
     "attack/settings": ["attack=spear_irls"],
     "attack/features": ["attack=feature_inversion"],
+    "attack/lambda_search": ["attack=label_recovery"],
 }
 """Groups within a group, and the choice there that has them."""
 RUNTIME = {"network": {"input_shape", "n_classes"}}

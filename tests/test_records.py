@@ -21,7 +21,8 @@ def record(batch: int, **changes) -> BatchRecord:
         lpips=math.nan, mse=0.0, mae=0.0, discrete_accuracy=math.nan,
         continuous_mae=math.nan, tabular_accuracy=math.nan, gradient_median=1e-4, sparsity_min=0.4,
         sparsity_matching=1.0, directions_right=4, directions=4, submatrices=100,
-        seconds=1.0, feature_similarity=1.0, failure="",
+        seconds=1.0, feature_similarity=1.0, label_accuracy=math.nan, labels_exact=math.nan,
+        label_l1=math.nan, label_l2=math.nan, failure="",
     )  # fmt: skip
     return replace(right, **changes)
 

@@ -122,7 +122,7 @@ class GradientMatching(WholeUpdateAttack):
         generator = torch.Generator().manual_seed(seed)
 
         def start() -> Start:
-            targets = self.labels.start(update.labels, classes, generator)
+            targets = self.labels.start(update, classes, generator)
             inputs = self.initialisation(targets.b, update.domain, generator).to(like).clone()
             for variable in (inputs, *targets.variables):
                 variable.requires_grad_()
