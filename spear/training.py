@@ -65,13 +65,13 @@ def trained_lenet(
     input_shape: Sequence[int],
     n_classes: int,
     dataset: Dataset,
-    activation: str = "sigmoid",
+    activation: str = "relu",
     half_width: float | None = None,
     bias: bool = True,
     seed: int = 0,
-    steps: int = 1000,
+    steps: int = 1500,
     learning_rate: float = 0.1,
-    train_batch_size: int = 64,
+    train_batch_size: int = 32,
 ) -> nn.Sequential:
     """`lenet`, trained for some steps of plain SGD on the mean cross-entropy (`train`).
 

@@ -110,7 +110,7 @@ def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
         folders = ("imagenet", "imagenet-sample", "imagenet-large")
         found = [each for each in folders if Path(os.environ["SPEAR_DATA"], each).is_dir()]
         first += ["dataset.resolution=16", f"dataset.folder={found[0]}"]
-    small = ["n_batches=1", "batch_size=2", "device=auto"]
+    small = ["n_batches=1", f"batch_size={min(2, config.batch_size)}", "device=auto"]
     if "width" not in config.network:  # VGG16 takes minutes
         first += ["network=fcnn"]
     if not any(each.startswith("network.width") for each in first):

@@ -35,6 +35,7 @@ class VarianceLoss:
     Attributes:
         unit: lambda at which the largest ratio of two probabilities is e times what the bias makes
             of it: the scale on which the loss changes.
+        length, largest: |g|, and the entry of g of largest magnitude.
         evaluations: values of lambda that it was asked for.
     """
 
@@ -49,7 +50,8 @@ class VarianceLoss:
         bias = layer.bias
         self._bias: Array = np.zeros(1) if bias is None else bias.double().cpu().numpy()
         self._gradient: Array = single.gradient.cpu().numpy()
-        self._length = float(np.linalg.norm(self._gradient))
+        self.length = float(np.linalg.norm(self._gradient))
+        self.largest = float(self._gradient[np.abs(self._gradient).argmax()])
         self._equal = layer.n_classes - unequal
         self.unit = 1.0 / max(float(np.ptp(self._slopes)), np.finfo(np.float64).tiny)
         self.evaluations = 0
@@ -70,7 +72,7 @@ class VarianceLoss:
         """The loss (k) for each lambda (k), continuous at 0."""
         self.evaluations += len(lambdas)
         column = lambdas[:, None]
-        scaled = (column * self._probabilities(lambdas) - self._gradient) / self._length
+        scaled = (column * self._probabilities(lambdas) - self._gradient) / self.length
         # y is this over lambda: for a negative one its smallest entries are the largest of this.
         ordered = np.sort(np.where(column < 0, -scaled, scaled), axis=1)
         return ordered[:, : self._equal].var(axis=1)
