@@ -69,7 +69,7 @@ def trained_lenet(
     half_width: float | None = None,
     bias: bool = True,
     seed: int = 0,
-    steps: int = 1500,
+    steps: int = 1000,
     learning_rate: float = 0.1,
     train_batch_size: int = 32,
 ) -> nn.Sequential:

@@ -74,8 +74,9 @@ class VarianceLoss:
         column = lambdas[:, None]
         scaled = (column * self._probabilities(lambdas) - self._gradient) / self.length
         # y is this over lambda: for a negative one its smallest entries are the largest of this.
-        ordered = np.sort(np.where(column < 0, -scaled, scaled), axis=1)
-        return ordered[:, : self._equal].var(axis=1)
+        signed = np.where(column < 0, -scaled, scaled)
+        smallest = np.partition(signed, self._equal - 1, axis=1)[:, : self._equal]
+        return smallest.var(axis=1)
 
     def _probabilities(self, lambdas: Array) -> Array:
         logits = lambdas[:, None] * self._slopes + self._bias
