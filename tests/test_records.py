@@ -68,6 +68,19 @@ def test_tables_have_means_of_their_own_and_pictures_have_none():
     assert "discrete" not in console.export_text()
 
 
+def test_labels_have_means_of_their_own():
+    right = {"label_accuracy": 1.0, "labels_exact": 1.0, "label_l1": 0.0, "label_l2": 0.0}
+    wrong = {"label_accuracy": 1.0, "labels_exact": 0.0, "label_l1": 0.4, "label_l2": 0.2}
+    rows = [record(0, **right), record(1, **wrong)]
+    summary = summarize(rows)
+    means = {name: summary[f"{name}_mean"] for name in right}
+    assert means == {name: (right[name] + wrong[name]) / 2 for name in right}
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(results_table("labels", rows, summary))
+    assert "labels 100.0% of the right class, 50.0% exact, L1 error 0.2" in console.export_text()
+    assert math.isnan(summarize([record(0)])["label_l1_mean"])
+
+
 def test_an_estimate_has_dashes_where_there_is_nothing_to_count():
     estimate = record(0, status="estimated", exact=False, sparsity_matching=math.nan, psnr=20.0)
     summary = summarize([estimate, estimate])
