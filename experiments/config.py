@@ -27,6 +27,7 @@ class JobSchema:
     output_root: str = MISSING
     dataset: Any = MISSING
     drawing: Any = MISSING
+    augmentation: Any = MISSING
     network: Any = MISSING
     defense: Any = MISSING
     fedavg: Any = MISSING

@@ -107,6 +107,11 @@ def results_table(title: str, records: list[BatchRecord], summary: dict[str, Any
             f"\nmeans: discrete features {summary['discrete_accuracy_mean']:.1%} right, "
             f"continuous ones off by {summary['continuous_mae_mean']:.4g}"
         )
+    if not math.isnan(summary["label_l1_mean"]):
+        table.caption += (
+            f"\nmeans: labels {summary['label_accuracy_mean']:.1%} of the right class, "
+            f"{summary['labels_exact_mean']:.1%} exact, L1 error {summary['label_l1_mean']:.2g}"
+        )
     table.caption_justify = "left"
     return table
 

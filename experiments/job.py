@@ -37,7 +37,7 @@ from spear.truth import Truth
 
 log = logging.getLogger(__name__)
 
-CHOSEN = ("attack", "dataset", "drawing", "network", "defense", "fedavg")
+CHOSEN = ("attack", "dataset", "drawing", "augmentation", "network", "defense", "fedavg")
 """Groups whose chosen files the summary names."""
 
 

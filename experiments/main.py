@@ -14,6 +14,7 @@ from experiments.config import CONF, JobSchema, experiment_name, register
 from experiments.job import Job
 from experiments.records import RunFolder
 from spear.attack import Attack
+from spear.augmentations import Augmentation
 from spear.client import Client
 from spear.datasets import Dataset, Drawing
 from spear.errors import ConfigError, SpearError
@@ -42,11 +43,13 @@ def run(config: DictConfig, job: Job) -> None:
     attack: Attack[Any] = build(config, "attack")
     attack.check(network)
     draw: Drawing = build(config, "drawing")
+    augment: Augmentation = build(config, "augmentation")
     scoring = Scoring(dataset, lpips_for(dataset, config), first_layer=attack.layer in (None, 1))
 
     for k in job.batches():
         generator = batch_generator(config.seed, k, Stream.DATA)
-        batch = draw(dataset, config.batch_size, generator).to(config.device)
+        drawn = draw(dataset, augment.examples(config.batch_size), generator)
+        batch = augment(drawn, dataset.n_classes, generator).to(config.device)
         job.folder.hash_data(batch.inputs, batch.labels)
         update = client.share(batch, batch_generator(config.seed, k, Stream.CLIENT))
         if attack.given_labels:  # side information: no client sends them

@@ -38,6 +38,8 @@ class BatchRecord:
         recovered, psnr, psnr_min, psnr_bound, at_bound, ssim, lpips, mse, mae, feature_similarity:
             see `spear.metrics.Score`.
         discrete_accuracy, continuous_mae, tabular_accuracy: of tables, see `spear.metrics.Score`.
+        label_accuracy, labels_exact, label_l1, label_l2: of recovered labels, see
+            `spear.metrics.Score`.
         sparsity_matching: lambda (Definition 4.1).
         directions_right, directions_near: see `spear.metrics.Score`.
         directions: inputs that the attack reconstructed.
@@ -65,6 +67,10 @@ class BatchRecord:
     discrete_accuracy: float
     continuous_mae: float
     tabular_accuracy: float
+    label_accuracy: float
+    labels_exact: float
+    label_l1: float
+    label_l2: float
     sparsity_matching: float
     directions_right: int
     directions_near: int
@@ -99,6 +105,10 @@ def batch_record(
         discrete_accuracy=score.discrete_accuracy,
         continuous_mae=score.continuous_mae,
         tabular_accuracy=score.tabular_accuracy,
+        label_accuracy=score.label_accuracy,
+        labels_exact=score.labels_exact,
+        label_l1=score.label_l1,
+        label_l2=score.label_l2,
         sparsity_matching=reconstruction.sparsity_matching,
         directions_right=score.directions_right,
         directions_near=score.directions_near,
@@ -159,6 +169,10 @@ def summarize(records: list[BatchRecord]) -> dict[str, Any]:
         "discrete_accuracy_mean": float(values("discrete_accuracy").mean()),
         "continuous_mae_mean": float(values("continuous_mae").mean()),
         "tabular_accuracy_mean": float(values("tabular_accuracy").mean()),
+        "label_accuracy_mean": float(values("label_accuracy").mean()),
+        "labels_exact_mean": float(values("labels_exact").mean()),
+        "label_l1_mean": float(values("label_l1").mean()),
+        "label_l2_mean": float(values("label_l2").mean()),
         "ssim_mean": float(values("ssim").mean()),
         "feature_similarity_mean": float(values("feature_similarity").mean()),
         "lambda_mean": float(values("sparsity_matching").mean()),

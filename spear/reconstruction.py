@@ -76,6 +76,8 @@ class Reconstruction:
         seconds: wall time of the attack.
         status: how the attack ended.
         details: what else the attack counted, by name.
+        labels: class probabilities of each input (b x K), in the order of `inputs`; None from an
+            attack that recovers none.
     """
 
     inputs: Tensor
@@ -87,6 +89,7 @@ class Reconstruction:
     seconds: float
     status: Status
     details: dict[str, float] = field(default_factory=dict)
+    labels: Tensor | None = None
 
     @property
     def batch_size(self) -> int:

@@ -19,13 +19,23 @@ from spear.gradient_matching.objectives import SquaredDistance
 from spear.gradient_matching.optimisers import LBFGS
 from spear.inversion.irls.search import Settings
 
-GROUPS = ("dataset", "drawing", "network", "attack", "defense", "fedavg", "tracking")
+GROUPS = (
+    "dataset",
+    "drawing",
+    "augmentation",
+    "network",
+    "attack",
+    "defense",
+    "fedavg",
+    "tracking",
+)
 WITHIN = {
     "attack/sampler": ["attack=spear"],
     "attack/kernels": ["attack=spear_noisy"],
     "attack/search": ["attack=spear_input"],
     "attack/settings": ["attack=spear_irls"],
     "attack/features": ["attack=feature_inversion"],
+    "attack/lambda_search": ["attack=label_recovery"],
 }
 """Groups within a group, and the choice there that has them."""
 RUNTIME = {"network": {"input_shape", "n_classes"}}
@@ -108,7 +118,7 @@ def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
         folders = ("imagenet", "imagenet-sample", "imagenet-large")
         found = [each for each in folders if Path(os.environ["SPEAR_DATA"], each).is_dir()]
         first += ["dataset.resolution=16", f"dataset.folder={found[0]}"]
-    small = ["n_batches=1", "batch_size=2", "device=auto"]
+    small = ["n_batches=1", f"batch_size={min(2, config.batch_size)}", "device=auto"]
     if "width" not in config.network:  # VGG16 takes minutes
         first += ["network=fcnn"]
     if not any(each.startswith("network.width") for each in first):

@@ -21,7 +21,8 @@ def record(batch: int, **changes) -> BatchRecord:
         lpips=math.nan, mse=0.0, mae=0.0, discrete_accuracy=math.nan,
         continuous_mae=math.nan, tabular_accuracy=math.nan, gradient_median=1e-4, sparsity_min=0.4,
         sparsity_matching=1.0, directions_right=4, directions=4, submatrices=100,
-        seconds=1.0, feature_similarity=1.0, failure="",
+        seconds=1.0, feature_similarity=1.0, label_accuracy=math.nan, labels_exact=math.nan,
+        label_l1=math.nan, label_l2=math.nan, failure="",
     )  # fmt: skip
     return replace(right, **changes)
 
@@ -65,6 +66,19 @@ def test_tables_have_means_of_their_own_and_pictures_have_none():
     assert all(math.isnan(of_pictures[f"{name}_mean"]) for name in right)
     console.print(results_table("pictures", [record(0)], of_pictures))
     assert "discrete" not in console.export_text()
+
+
+def test_labels_have_means_of_their_own():
+    right = {"label_accuracy": 1.0, "labels_exact": 1.0, "label_l1": 0.0, "label_l2": 0.0}
+    wrong = {"label_accuracy": 1.0, "labels_exact": 0.0, "label_l1": 0.4, "label_l2": 0.2}
+    rows = [record(0, **right), record(1, **wrong)]
+    summary = summarize(rows)
+    means = {name: summary[f"{name}_mean"] for name in right}
+    assert means == {name: (right[name] + wrong[name]) / 2 for name in right}
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(results_table("labels", rows, summary))
+    assert "labels 100.0% of the right class, 50.0% exact, L1 error 0.2" in console.export_text()
+    assert math.isnan(summarize([record(0)])["label_l1_mean"])
 
 
 def test_an_estimate_has_dashes_where_there_is_nothing_to_count():

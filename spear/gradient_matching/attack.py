@@ -127,7 +127,7 @@ class GradientMatching(WholeUpdateAttack):
         generator = torch.Generator().manual_seed(seed)
 
         def start() -> Start:
-            targets = self.labels.start(update.labels, classes, generator)
+            targets = self.labels.start(update, classes, generator)
             candidate = self._candidate(targets.b, update.domain, like, generator)
             for variable in targets.variables:
                 variable.requires_grad_()
