@@ -30,9 +30,10 @@ def factored(gradient: Tensor) -> Gradient:
     generator = torch.Generator().manual_seed(0)
     width = FIRST_WIDTH
     while 2 * width * (m + n) <= m * n:
-        sketch = torch.randn(n, width, generator=generator, dtype=gradient.dtype)
-        basis = torch.linalg.qr(gradient @ sketch.to(gradient.device)).Q
-        rows = basis.T @ gradient
+        rows = torch.randn(width, n, generator=generator, dtype=gradient.dtype).to(gradient)
+        for _ in range(2):  # once more, because few columns to spare make an uneven sketch
+            basis = torch.linalg.qr(gradient @ rows.T).Q
+            rows = basis.T @ gradient
         if float(torch.linalg.vector_norm(gradient - basis @ rows)) <= least:
             return _narrowed(basis, rows, least)
         width *= 2
