@@ -23,6 +23,7 @@ class JobSchema:
     seed: int = MISSING
     device: str = MISSING
     threads: int | None = MISSING
+    lpips_net: str = MISSING
     data_root: str = MISSING
     output_root: str = MISSING
     dataset: Any = MISSING

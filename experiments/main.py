@@ -79,7 +79,7 @@ def breach(
 def lpips_for(dataset: Dataset, config: DictConfig) -> LpipsMetric | None:
     """LPIPS where the data set's pictures are large enough for it and its weights are at hand."""
     large = dataset.is_image and min(dataset.input_shape[1:]) >= MIN_SIDE
-    return load_lpips(Path(config.data_root)) if large else None
+    return load_lpips(Path(config.data_root), config.lpips_net) if large else None
 
 
 def validate(config: DictConfig) -> None:
