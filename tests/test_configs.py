@@ -18,7 +18,7 @@ from spear.gradient_matching.objectives import SquaredDistance
 from spear.gradient_matching.optimisers import LBFGS
 from spear.inversion.irls.search import Settings
 
-GROUPS = ("dataset", "drawing", "network", "attack", "defense", "fedavg", "tracking")
+GROUPS = ("dataset", "drawing", "network", "attack", "defense", "fedavg", "forecast", "tracking")
 WITHIN = {
     "attack/sampler": ["attack=spear"],
     "attack/kernels": ["attack=spear_noisy"],
