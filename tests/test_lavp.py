@@ -4,12 +4,18 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from command import Command
+from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from analysis.figures import lavp as figure
+from analysis.lavp import Interval, correlation, gain, spearman
+from analysis.tables import lavp as table
+from analysis.tables import lavp_spectrum
 from spear.client import Client
 from spear.datasets import Batch
 from spear.errors import ConfigError, InvalidObservation, VictimError
@@ -225,3 +231,84 @@ def test_a_job_records_what_its_client_foresaw(tmp_path, monkeypatch, capfd):
     assert foreseen["lavp_l2_max"] > foreseen["lavp_l2_min"] > 0.0
     assert "gradient_norm" not in summaries[1]["details_median"]
     assert summaries[0]["psnr_mean"] == summaries[1]["psnr_mean"]
+
+
+# What analysis makes of it
+
+
+def test_ranks_are_correlated_as_scipy_does_it():
+    generator = np.random.default_rng(0)
+    first, second = generator.integers(0, 6, (2, 4, 20)).astype(float)  # with ties
+    expected = [spearmanr(x, y).statistic for x, y in zip(first, second, strict=True)]
+    np.testing.assert_allclose(spearman(first, second), expected)
+    assert np.isnan(spearman(np.ones(5), np.arange(5.0)))
+
+
+def test_a_monotone_proxy_has_a_correlation_without_doubt():
+    x = np.linspace(1.0, 2.0, 20)
+    assert str(correlation(x, -(x**3))) == "-1.00 [-1.00, -1.00]"
+    assert gain(-x, x, x**3) == Interval(0.0, 0.0, 0.0)
+
+
+def test_intervals_hold_what_they_should():
+    """Of 40 pairs of normal variables with rho = 0.6, 95 % intervals miss it twice in the mean."""
+    generator = np.random.default_rng(1)
+    pearson = 2.0 * math.sin(math.pi * 0.6 / 6.0)  # of normal variables with that rho
+    x, noise = generator.standard_normal((2, 40, 60))
+    y = pearson * x + math.sqrt(1.0 - pearson**2) * noise
+    intervals = [correlation(*pair) for pair in zip(x, y, strict=True)]
+    held = sum(each.low <= 0.6 <= each.high for each in intervals)
+    assert 33 <= held <= 40
+
+
+@pytest.mark.parametrize("proxy", [[1.0, 1.0, 1.0], [1.0, math.nan, 2.0]])
+def test_what_is_always_the_same_or_missing_has_no_correlation(proxy):
+    assert correlation(proxy, [1.0, 2.0, 3.0]) is None
+    assert correlation([1.0, 2.0, 3.0], proxy) is None
+
+
+def recorded() -> pd.DataFrame:
+    """PSNR falls with LAVP and has nothing to do with the norm; one job had no forecast."""
+    generator = np.random.default_rng(0)
+    jobs = []
+    for dataset, network in (("mnist", "fcnn"), ("cifar10", "lenet")):
+        lavp = np.exp(generator.standard_normal(25))
+        seen = {"details.gradient_norm": generator.random(25), "details.lavp_dense": 0.0}
+        seen["details.lavp_seconds"] = 2.0
+        for loss in ("l2", "cosine", "fused"):
+            seen |= {f"details.lavp_{loss}_max": lavp, f"details.lavp_{loss}_min": np.nan}
+            seen |= {f"details.lavp_{loss}_{end}_residual": 1e-9 * lavp for end in ("max", "min")}
+        lpips = np.nan if dataset == "mnist" else lavp / 9.0
+        reached = {"batch": np.arange(25), "psnr": 20.0 - np.log(lavp), "lpips": lpips}
+        chosen = {"dataset": dataset, "network": network, "seed": 0}
+        jobs.append(pd.DataFrame(reached | chosen | seen | {"attack": "match_l2"}))
+        if dataset == "mnist":
+            jobs.append(pd.DataFrame(reached | chosen | {"attack": "match_cosine"}))
+    return pd.concat(jobs, ignore_index=True)
+
+
+def test_the_table_has_each_proxy_beside_the_norm():
+    rows = table.table(recorded()).set_index(["data", "attack's loss", "quality"])
+    assert list(rows.index) == [
+        ("MNIST", "L2", "PSNR"), ("MNIST", "cosine", "PSNR"),
+        ("CIFAR-10", "L2", "PSNR"), ("CIFAR-10", "L2", "LPIPS"),
+    ]  # fmt: skip
+    assert set(rows["L2 max"]) == {"-1.00 [-1.00, -1.00]", "1.00 [1.00, 1.00]"}
+    assert set(rows["L2 min"]) == {"-"}
+    for _, row in rows.iterrows():
+        rho, gained = (float(row[name].split()[0]) for name in ("norm", "gain"))
+        assert gained == pytest.approx(1.0 - abs(rho), abs=0.011)
+
+
+def test_the_spectrum_says_what_was_not_found():
+    rows = lavp_spectrum.table(recorded())
+    assert len(rows) == 2
+    assert set(rows["l2 min"]) == {"not found"}
+    assert set(rows["residual of max"]) == {"1e-09"}
+
+
+def test_the_figure_has_a_panel_for_each_cell():
+    drawn = figure.draw(recorded())
+    titles = [axes.get_title() for axes in drawn.axes if axes.get_title()]
+    assert len(titles) == 3
+    assert all(r"$\rho$ = -1.00 (norm " in title for title in titles)
