@@ -38,7 +38,7 @@ LOSSES = {
     "cosine": (CosineDistance(), cosine_distance_hessian),
 }
 SHAPE = (1, 8, 9)  # more entries than are decomposed at once
-PICTURE = (1, 16, 16)
+PICTURE = (1, 12, 12)
 CASES = {
     "fully connected": (lambda: fcnn(SHAPE, 4, width=12, depth=3), SHAPE, 1),
     "a batch of two": (lambda: fcnn(SHAPE, 4, width=12, depth=3), SHAPE, 2),
@@ -143,7 +143,7 @@ def test_the_forecast_names_its_numbers_and_leaves_the_network_as_it_was():
 
 
 def test_a_smallest_eigenvalue_that_would_need_too_large_a_matrix_is_not_found():
-    found = Lavp(max_dense=255)(lenet(PICTURE, 4), LOSS, drawn(1, PICTURE))
+    found = Lavp(max_dense=143)(lenet(PICTURE, 4), LOSS, drawn(1, PICTURE))
     assert found["lavp_dense"] == 0.0
     for name, value in found.items():
         assert math.isnan(value) == ("min" in name), name
@@ -251,14 +251,14 @@ def test_a_monotone_proxy_has_a_correlation_without_doubt():
 
 
 def test_intervals_hold_what_they_should():
-    """Of 40 pairs of normal variables with rho = 0.6, 95 % intervals miss it twice in the mean."""
+    """Of 20 pairs of normal variables with rho = 0.6, 95 % intervals miss it once in the mean."""
     generator = np.random.default_rng(1)
     pearson = 2.0 * math.sin(math.pi * 0.6 / 6.0)  # of normal variables with that rho
-    x, noise = generator.standard_normal((2, 40, 60))
+    x, noise = generator.standard_normal((2, 20, 60))
     y = pearson * x + math.sqrt(1.0 - pearson**2) * noise
     intervals = [correlation(*pair) for pair in zip(x, y, strict=True)]
     held = sum(each.low <= 0.6 <= each.high for each in intervals)
-    assert 33 <= held <= 40
+    assert held >= 16
 
 
 @pytest.mark.parametrize("proxy", [[1.0, 1.0, 1.0], [1.0, math.nan, 2.0]])
