@@ -5,6 +5,7 @@ truth; in theory PSNR falls with it. Above each panel Spearman's rho of LAVP and
 the gradient's norm. The 95 % intervals are in the table.
 """
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +15,7 @@ from analysis.lavp import DATASETS, LOSS_NAMES, NETWORKS, NORM, Cell, cells, cor
 
 EXPERIMENTS = ("lavp",)
 
-COLOURS = {"l2": style.BLUE, "cosine": "#D55E00"}
+COLOURS = {"l2": style.BLUE, "cosine": style.COLOURS["spear"]}
 
 
 def draw(results: pd.DataFrame) -> Figure:
@@ -22,7 +23,7 @@ def draw(results: pd.DataFrame) -> Figure:
     found = list(cells(results))
     rows = list(dict.fromkeys((cell.network, cell.loss) for cell in found))
     columns = list(dict.fromkeys(cell.dataset for cell in found))
-    figure = style.new_figure(0.6 + 1.9 * len(rows))
+    figure = style.new_figure(0.6 + 2.1 * len(rows))
     panels = figure.subplots(len(rows), len(columns), squeeze=False)
     for cell in found:
         axes = panels[rows.index((cell.network, cell.loss)), columns.index(cell.dataset)]
@@ -38,8 +39,11 @@ def _panel(axes: Axes, cell: Cell) -> None:
     batches = cell.batches
     axes.scatter(batches[cell.lavp], batches["psnr"], s=14, color=COLOURS[cell.loss], alpha=0.8)
     axes.set_xscale("log")
+    ticks = np.geomspace(batches[cell.lavp].min(), batches[cell.lavp].max(), 3)
+    axes.set_xticks(ticks, [f"{float(f'{tick:.2g}'):g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
     lavp, norm = (_rho(batches[each], batches["psnr"]) for each in (cell.lavp, NORM))
-    axes.set_title(f"{DATASETS[cell.dataset]}: $\\rho$ = {lavp} (norm {norm})")
+    axes.set_title(f"{DATASETS[cell.dataset]}\n$\\rho$ = {lavp} (norm {norm})")
 
 
 def _rho(proxy: pd.Series, psnr: pd.Series) -> str:
