@@ -56,7 +56,8 @@ def cells(results: pd.DataFrame) -> Iterator[Cell]:
     sweep need not compute it anew with `forecast=none`.
     """
     results = results.copy()
-    foreseen = [each for each in results if each == NORM or each.startswith("details.lavp_")]
+    columns = map(str, results.columns)
+    foreseen = [each for each in columns if each == NORM or each.startswith("details.lavp_")]
     same = ["dataset", "network", "seed", "batch"]
     results[foreseen] = results.groupby(same)[foreseen].transform("first")
     for network in NETWORKS:
