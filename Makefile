@@ -37,10 +37,10 @@ demo: install
 	$(BIN)/spear
 
 test: install
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n auto
 
 test-slow: install
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n auto
 
 check: install
 	$(BIN)/ruff check .

@@ -13,7 +13,9 @@ from spear.defenses import DPSGD
 from spear.fedavg import FedAvg
 from spear.inversion.columns import left_multiply, right_multiply
 from spear.inversion.factorization import Factorization
+from spear.inversion.irls.assembly import Basis
 from spear.inversion.irls.attack import SpearIrls
+from spear.inversion.irls.exchange import exchanged
 from spear.inversion.noise import signal_strengths, white_noise_rank
 from spear.inversion.proof import proof
 from spear.inversion.rank import rounding_floor
@@ -148,7 +150,7 @@ class TestProof:
         signs[inactive[:switched], 0] = 1
         signs[active[:off], 0] = -1
         matched = agreement(found, torch.linalg.inv(disaggregation), signs)
-        return proof(found, directions, signs, matched)
+        return proof(found, directions, signs, matched).status
 
     @pytest.mark.parametrize(
         ("switched", "off", "status"),
@@ -173,6 +175,32 @@ class TestProof:
         found = factorized(noisy(problem, sigma))
         assert found.noise.white
         assert self.judge(found, problem, 0, off) is status
+
+    def test_noise_does_not_switch_neurons_on_but_local_steps_do(self):
+        problem = picture_problem(Faces(), 6)
+        found = factorized(noisy(problem, 0.05 * problem.truth.weight_gradient_median()))
+        disaggregation = true_disaggregation(found, problem.truth)
+        directions = unit_columns(disaggregation)
+        signs = activity(found, directions)
+        for switched, alone in [(0, True), (20, False)]:
+            inactive = (signs[:, 0] == -1).nonzero().flatten()
+            signs[inactive[:switched], 0] = 1
+            matched = agreement(found, torch.linalg.inv(disaggregation), signs)
+            proven = proof(found, directions, signs, matched)
+            assert proven.status is Status.APPROXIMATE
+            assert proven.noise_alone is alone
+
+
+def test_lambda_tells_a_mixture_from_the_directions_that_it_mixes():
+    """The second stage of GreedyFilter, where noise leaves their sparsity alike."""
+    problem = picture_problem(Faces(), 6)
+    found, directions = true_directions(problem, 0.05 * problem.truth.weight_gradient_median())
+    true = directions.T
+    mixture = unit_columns((true[0] + true[1])[:, None]).T
+    wrong = torch.cat([mixture, true[1:]])
+    basis = Basis(wrong, activity(found, wrong.T).T)
+    mended = exchanged(found, basis, torch.cat([wrong, true[:1]]))
+    assert torch.allclose((mended.directions @ true.T).abs().amax(dim=0), torch.ones(6).double())
 
 
 def with_true_pattern(problem: Problem, observation: Observation) -> Reconstruction:

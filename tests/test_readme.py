@@ -1,7 +1,6 @@
 """What the README shows works as it stands there."""
 
 import re
-from pathlib import Path
 
 import pytest
 from command import Command
@@ -12,6 +11,7 @@ from spear.matching import match
 
 ROOT = CONF.parent
 README = (ROOT / "README.md").read_text()
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 
 def blocks(language: str) -> list[str]:
@@ -59,11 +59,18 @@ def test_every_command_shown_runs(line, tmp_path, monkeypatch, capfd, request):
     assert outcome.code == 0, outcome.error
 
 
-def test_every_path_named_exists():
+@pytest.mark.parametrize("page", [README, *PAGES], ids=["README", *(p.stem for p in PAGES)])
+def test_every_path_named_exists(page):
+    folder, text = (ROOT, page) if isinstance(page, str) else (page.parent, page.read_text())
     named = re.findall(
-        r"`((?:spear|conf|experiments|analysis|benchmarks|tests|docs)/[\w./]*)`", README
+        r"`((?:spear|conf|experiments|analysis|benchmarks|tests|docs)/[\w./]*)`", text
     )
-    named += re.findall(r"\]\((docs/[^)]+)\)", README)
-    assert named
-    missing = [path for path in named if not Path(ROOT / path).exists()]
-    assert not missing
+    linked = re.findall(r"\]\(([^):#]+)\)", text)
+    assert named or linked
+    paths = [ROOT / path for path in named] + [folder / path for path in linked]
+    assert not [path for path in paths if not path.exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_readme_leads_to_every_page(page):
+    assert f"](docs/{page.name})" in README

@@ -1,5 +1,7 @@
 """What the ReLU pattern says of a full set of directions: exact, approximate, or not right."""
 
+from dataclasses import dataclass
+
 from torch import Tensor
 
 from spear.inversion.factorization import Factorization
@@ -14,23 +16,44 @@ SWITCHED = 0.15
 step, and the sum over all steps is zero only for neurons that stay inactive (App. F)."""
 
 
-def proof(problem: Factorization, directions: Tensor, signs: Tensor, matched: Tensor) -> Status:
-    """How far all b directions are proven right.
+FLUCTUATIONS = 3.0
+"""How many neurons noise may hide beyond their expected number, in its deviations."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How far a set of directions is proven right.
+
+    Attributes:
+        status: `EXACT` if everything matches, but for what rounding leaves open (lambda = 1);
+            `APPROXIMATE` if each sample disagrees no more than noise and local steps explain, so
+            that the directions are right though the update is no exact gradient; otherwise
+            `PARTIAL`.
+        noise_alone: whether noise explains everything, without local steps.
+    """
+
+    status: Status
+    noise_alone: bool
+
+
+UNPROVEN = Proof(Status.PARTIAL, noise_alone=False)
+
+
+def proof(problem: Factorization, directions: Tensor, signs: Tensor, matched: Tensor) -> Proof:
+    """What the ReLU pattern proves of all b directions.
 
     Args:
         problem: the factorised observation.
         directions: Qbar, unit columns (b x b).
         signs: what dL/dZ says of each neuron (m x b), see `sparsity_matching.activity`.
         matched: where Z agrees with it (m x b).
-
-    Returns:
-        `EXACT` if everything matches, but for what rounding leaves open (lambda = 1);
-        `APPROXIMATE` if each sample disagrees no more than noise and local steps explain, so that
-        the directions are right though the update is no exact gradient; otherwise `PARTIAL`.
     """
     if bool(matched.all()) and not problem.noise.white:
-        return Status.EXACT
-    hidden = problem.noise.hidden_states(directions)
+        return Proof(Status.EXACT, noise_alone=True)
+    expected = problem.noise.hidden_states(directions)
+    hidden = expected + FLUCTUATIONS * (expected / problem.m).sqrt()
     inactive, active = ((~matched & side).double().mean(dim=0) for side in (signs < 0, signs > 0))
-    explained = (inactive <= hidden + FOLLOWED) & (active <= hidden + SWITCHED)
-    return Status.APPROXIMATE if bool(explained.all()) else Status.PARTIAL
+    followed = bool((inactive <= hidden + FOLLOWED).all())
+    if not followed or bool((active > hidden + SWITCHED).any()):
+        return UNPROVEN
+    return Proof(Status.APPROXIMATE, problem.noise.white and bool((active <= hidden).all()))

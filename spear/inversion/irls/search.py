@@ -10,6 +10,7 @@ from spear.inversion.irls.assembly import Basis, select, sparsest_basis
 from spear.inversion.irls.certificate import Certificate
 from spear.inversion.irls.completion import complete
 from spear.inversion.irls.deflation import Deflation, Known
+from spear.inversion.irls.exchange import exchanged
 from spear.inversion.irls.frames import build_frame
 from spear.inversion.irls.grams import Grams, unit
 from spear.inversion.irls.polish import Polish, distinct
@@ -100,6 +101,7 @@ class Search:
         self.known = Known(self._pool, self._pool)
         self._completed = self._pool
         self._selection: Selection | None = None
+        self._best: Selection | None = None
         self._unresolved = 0
 
     def round(self) -> None:
@@ -123,26 +125,31 @@ class Search:
                 self._complete()
         if self.settings.sample and not self.solved and len(self.known) == before:
             self._sample()
+        if self.problem.noise.white and not self.solved:
+            self._exchange()
         self.rounds += 1
         full = len(self.basis) == self.problem.b
         self._unresolved += full and self.selection.status == Status.APPROXIMATE
 
     @property
     def selection(self) -> Selection:
-        """The best guess of Q, and its lambda."""
+        """The best guess of Q so far, and its lambda."""
         if self._selection is None:
-            self._selection = select(self.problem, self.polish, self.basis, self.known)
+            found = select(self.problem, self.polish, self.basis, self.known)
+            if self._best is None or _rank(found) >= _rank(self._best):
+                self._best = found
+            self._selection = self._best
         return self._selection
 
     @property
     def solved(self) -> bool:
         """Whether all directions are found and the ReLU pattern proves it.
 
-        Where there is no white noise to explain a disagreement, a few rounds try to resolve it.
+        Where noise alone does not explain a disagreement, a few rounds try to resolve it.
         """
         if len(self.basis) < self.problem.b:
             return False
-        resolved = self.problem.noise.white or self._unresolved >= PATIENCE
+        resolved = self.selection.proof.noise_alone or self._unresolved >= PATIENCE
         proven = (Status.EXACT, Status.APPROXIMATE) if resolved else (Status.EXACT,)
         return self.selection.status in proven
 
@@ -195,6 +202,16 @@ class Search:
             selection = select(self.problem, self.polish, basis, self.known)
             if selection.status == Status.EXACT:
                 self.basis, self._selection = basis, selection
+
+    def _exchange(self) -> None:
+        """Resolve with lambda what sparsity has decided wrongly in noise."""
+        if len(self.basis) < self.problem.b:
+            return
+        basis = exchanged(self.problem, self.basis, self._pool)
+        selection = select(self.problem, self.polish, basis, self.known)
+        if _rank(selection) > _rank(self.selection):
+            self.basis, self._selection, self._best = basis, selection, selection
+            self.known = self._certified(basis)
 
     def _sample(self) -> None:
         directions, submatrices = sampled_directions(self.problem, self._generator)
@@ -250,3 +267,8 @@ class Search:
         noise = self.problem.noise
         share = SLACK + noise.hidden_states(members.directions.T) + NOISY_SLACK * noise.white
         return rows, violated <= 1 + share * self.problem.m
+
+
+def _rank(selection: Selection) -> tuple[int, float]:
+    """Of two selections the one with more directions is better, then that of the larger lambda."""
+    return selection.n_found, selection.sparsity_matching

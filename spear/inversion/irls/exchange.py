@@ -1,0 +1,42 @@
+"""The second stage of GreedyFilter for noisy updates: lambda where sparsity does not decide."""
+
+import torch
+from torch import Tensor
+
+from spear.inversion.factorization import Factorization
+from spear.inversion.irls.assembly import Basis
+from spear.inversion.irls.polish import is_distinct
+from spear.inversion.selection import greedy_filter
+from spear.inversion.sparsity_matching import activity
+from spear.inversion.zeros import sparsity
+
+CANDIDATES = 2
+"""Candidates to choose from, as a multiple of b: the sparsest ones."""
+
+SAME = 1e-5
+"""Angle below which two directions are one."""
+
+VERSION = 0.9
+"""Cosine above which a noisy direction is another version of the same."""
+
+
+def exchanged(problem: Factorization, basis: Basis, pool: Tensor) -> Basis:
+    """Swap members of a full basis for others of the pool as long as lambda grows (Sec. 4.2).
+
+    In noise a mixture may be as sparse as the directions that it mixes, but it does not fit the
+    ReLU pattern. Of the versions in which noise lets a new member be found, the sparsest is the
+    most exact.
+
+    Args:
+        problem: the factorised observation.
+        basis: b independent directions.
+        pool: all directions found (k x b).
+    """
+    order = sparsity(problem, pool.T).argsort(descending=True)
+    candidates = pool[order[: CANDIDATES * problem.b]]
+    swapped = greedy_filter(problem, candidates.T).directions.T
+    fresh = is_distinct(swapped, SAME, basis.directions)
+    versions = (swapped @ candidates.T).abs() > VERSION
+    sparsest = candidates[versions.int().argmax(dim=1)]
+    swapped = torch.where(fresh[:, None], sparsest, swapped)
+    return Basis(swapped, activity(problem, swapped.T).T)
