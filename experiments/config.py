@@ -32,6 +32,7 @@ class JobSchema:
     network: Any = MISSING
     defense: Any = MISSING
     fedavg: Any = MISSING
+    forecast: Any = MISSING
     attack: Any = MISSING
     tracking: Any = MISSING
 

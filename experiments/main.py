@@ -23,6 +23,7 @@ from spear.perceptual import MIN_SIDE, LpipsMetric, load_lpips
 from spear.reconstruction import Reconstruction, Status
 from spear.seeding import Stream, batch_generator, batch_seed
 from spear.update import Update
+from spear.vulnerability.forecast import Forecast
 
 register()
 
@@ -40,6 +41,7 @@ def run(config: DictConfig, job: Job) -> None:
     ).to(config.device)
     fedavg, defense = build(config, "fedavg"), build(config, "defense")
     client = Client(network, fedavg=fedavg, defense=defense, domain=dataset.domain)
+    forecast: Forecast = build(config, "forecast")
     attack: Attack[Any] = build(config, "attack")
     attack.check(network)
     draw: Drawing = build(config, "drawing")
@@ -51,13 +53,14 @@ def run(config: DictConfig, job: Job) -> None:
         drawn = draw(dataset, augment.examples(config.batch_size), generator)
         batch = augment(drawn, dataset.n_classes, generator).to(config.device)
         job.folder.hash_data(batch.inputs, batch.labels)
+        foreseen = forecast(network, client.loss, batch)  # by the client, which has the batch
         update = client.share(batch, batch_generator(config.seed, k, Stream.CLIENT))
         if attack.given_labels:  # side information: no client sends them
             update = update.with_labels(batch.labels)
         reconstruction, failure = breach(update, attack, config, job, k)
         truth = client.truth(batch, attack.layer, update)
         score = scoring(reconstruction, truth)
-        job.record(k, truth, reconstruction, score, failure)
+        job.record(k, truth, reconstruction, score, failure, foreseen)
         if k == config.first_batch:
             job.picture(k, score, scoring.pictures(reconstruction, truth))
             job.rows(scoring.rows(reconstruction, truth))

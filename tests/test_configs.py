@@ -27,6 +27,7 @@ GROUPS = (
     "attack",
     "defense",
     "fedavg",
+    "forecast",
     "tracking",
 )
 WITHIN = {
