@@ -54,7 +54,7 @@ class Training:
         ConfigError: a setting is out of range.
     """
 
-    epochs: int = 30
+    epochs: int = 20
     batch_size: int = 128
     learning_rate: float = 1e-3
     mirror: bool = True
