@@ -1,4 +1,4 @@
-"""The `spear-train-generator` command: the generator that `attack=gifd` searches, from a data set."""
+"""The `spear-train-generator` command: makes the generator that `attack=gifd` searches."""
 
 import os
 import sys

@@ -1,21 +1,18 @@
-"""Every attack against every defense, tiny: each ends with a reconstruction or one clear sentence."""
+"""Every attack against every defense, tiny: each ends with a reconstruction."""
 
 import math
-from contextlib import suppress
 
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from tabular import People
-from torch import nn
 
 from experiments.build import build
 from experiments.main import CONF
 from spear.attack import Attack
 from spear.client import Client
 from spear.datasets import Digits
-from spear.errors import LayerError, SpearError
 from spear.generative.dcgan import DCGAN
 from spear.networks import fcnn
 from spear.reconstruction import Status
@@ -25,21 +22,15 @@ ATTACKS = sorted(path.stem for path in (CONF / "attack").glob("*.yaml"))
 DEFENSES = sorted(path.stem for path in (CONF / "defense").glob("*.yaml"))
 B, WIDTH, DEPTH = 2, 20, 3
 TABULAR = {"tableak"}
-REFUSED: dict[tuple[str, str], str] = {}
-"""Pairs that cannot be, and the beginning of the sentence that says so."""
 TINY = {
-    "iterations": 3,
+    "iterations": 4,
     "restarts": 2,
+    "evaluations": 4,
     "max_submatrices": 2000,
     "max_starts": 20,
     "max_rounds": 20,
     "time_limit": 1,
 }
-
-
-def composed(*overrides: str):
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", ["dataset=digits", f"batch_size={B}", "device=cpu", *overrides])
 
 
 def shrunk(node):
@@ -62,9 +53,10 @@ def generator(tmp_path_factory):
 @pytest.fixture(scope="module")
 def attacks(generator):
     built: dict[str, Attack] = {}
+    usual = ["dataset=digits", f"batch_size={B}", "device=cpu", f"network.depth={DEPTH}"]
     for name in ATTACKS:
-        config = composed(f"attack={name}", f"network.depth={DEPTH}")
-        OmegaConf.set_struct(config, False)
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = compose("config", [*usual, f"attack={name}"])
         shrunk(config.attack)
         if "generator" in config.attack:
             config.attack.generator.weights = str(generator)
@@ -78,7 +70,8 @@ def updates():
     """What a client of pictures, and one of rows of a table, shares under each defense."""
     shared = {}
     for defense in DEFENSES:
-        made = build(composed(f"defense={defense}"), "defense")
+        node = OmegaConf.load(CONF / "defense" / f"{defense}.yaml")
+        made = build(OmegaConf.create({"defense": node}), "defense")
         for dataset in (Digits(), People()):
             network = fcnn(dataset.input_shape, dataset.n_classes, WIDTH, DEPTH)
             client = Client(network, defense=made, domain=dataset.domain)
@@ -95,10 +88,6 @@ def test_every_attack_runs_against_every_defense(name, defense, attacks, updates
     update, batch = updates[defense, "people" if name in TABULAR else "digits"]
     if attack.given_labels:
         update = update.with_labels(batch.labels)
-    if (name, defense) in REFUSED:
-        with pytest.raises(SpearError, match=REFUSED[name, defense]):
-            attack(attack.observe(update))
-        return
     found = attack(attack.observe(update))
     assert found.status is not Status.FAILED
     assert found.message
@@ -115,16 +104,3 @@ def test_an_update_without_information_is_told(name, attacks, updates):
     update = type(update)(update.network, gradients, update.loss, update.domain, batch.labels)
     attack = attacks[name]
     assert attack(attack.observe(update)).status is Status.ZERO_GRADIENT
-
-
-@pytest.mark.parametrize("defense", DEFENSES)
-def test_every_defense_needs_no_linear_layer_or_says_so(defense):
-    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AvgPool2d(6), nn.Flatten())
-    batch = Digits().batch(1, torch.Generator().manual_seed(0))
-    batch = type(batch)(batch.inputs, batch.labels % 4)
-    made = build(composed(f"defense={defense}"), "defense")
-    with suppress(LayerError) if defense != "soteria" else pytest.raises(
-        LayerError, match="the network has no linear layer, whose inputs Soteria would perturb"
-    ):
-        shared = Client(network, defense=made).share(batch, torch.Generator().manual_seed(0))
-        assert shared.gradients.keys() == dict(network.named_parameters()).keys()

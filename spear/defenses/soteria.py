@@ -83,7 +83,7 @@ def sensitivity(network: nn.Module, layer: nn.Linear, inputs: Tensor) -> Tensor:
         )
     n = found.shape[1]
     norms = []
-    for rows in torch.eye(n, dtype=found.dtype, device=found.device).split(ROWS):
+    for rows in torch.split(torch.eye(n, dtype=found.dtype, device=found.device), ROWS):
         # Each example's own derivative: those of the others are 0 in the sum.
         (jacobian,) = torch.autograd.grad(
             found, pictures, rows[:, None].expand(-1, len(found), -1), True, is_grads_batched=True

@@ -1,6 +1,7 @@
 """A small generator, and its weights on disk."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -56,7 +57,7 @@ class DCGAN(nn.Module):
                     *_between(channels[0]),
                 )
             ]
-            for wide, narrow in zip(channels[:-1], channels[1:], strict=True):
+            for wide, narrow in pairwise(channels):
                 blocks.append(nn.Sequential(_doubling(wide, narrow, False), *_between(narrow)))
             blocks.append(nn.Sequential(_doubling(width, shape[0], True), nn.Sigmoid()))
             self.blocks = nn.Sequential(*blocks)

@@ -1,4 +1,4 @@
-"""GIFD: gradient matching within what a generator can make, first of its latents, then further in."""
+"""GIFD: gradient matching over what a generator can make of its latents, then of inner features."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class GIFD(WholeUpdateAttack):
         regularisers: further terms of the objective by name; `AbsoluteVariation` unless given.
         labels: how the attack comes by them; `GivenLabels` unless given.
         optimiser: how features move; Adam with `WarmUpRampDown`, anew in each stage, unless given.
-        iterations: of each stage.
+        iterations: of a restart, divided equally among its stages; what is left over is not used.
         restarts: how many times all stages are run, each from latents of its own.
         time_limit: seconds a batch after which the best so far is returned; None for no limit.
         device: where to compute, "cpu" or "cuda".
@@ -61,14 +61,17 @@ class GIFD(WholeUpdateAttack):
         regularisers: Mapping[str, Regulariser] | None = None,
         labels: Labels | None = None,
         optimiser: Optimiser | None = None,
-        iterations: int = 1000,
+        iterations: int = 4000,
         restarts: int = 4,
         time_limit: float | None = None,
         device: str = "cpu",
     ) -> None:
-        for name, number in (("iterations", iterations), ("restarts", restarts)):
-            if number < 1:
-                raise ConfigError(f"attack.{name} is {number}; expected at least 1.")
+        for name, number, least in (
+            ("iterations", iterations, 1 + len(radii)),
+            ("restarts", restarts, 1),
+        ):
+            if number < least:
+                raise ConfigError(f"attack.{name} is {number}; expected at least {least}.")
         inner = len(parts(generator)[1]) - 1
         if len(radii) > inner or not all(radius > 0 for radius in radii):
             raise ConfigError(
@@ -114,7 +117,7 @@ class GIFD(WholeUpdateAttack):
             return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
         search = _Search(self, observation.copied(self.device), seed)
         stages = self.restarts * search.stages
-        descent = Descent(self.iterations, stages, began, self.time_limit, None, progress)
+        descent = Descent(search.iterations, stages, began, self.time_limit, None, progress)
         status = descent(search.start)
         inputs, details = search.found()
         details["iterations"] = float(descent.done)
@@ -132,6 +135,7 @@ class _Search:
 
     def __init__(self, attack: GIFD, update: Update, seed: int) -> None:
         self.stages = 1 + len(attack.radii)
+        self.iterations = attack.iterations // self.stages
         self._attack = attack
         self._update = update
         self._random = torch.Generator().manual_seed(seed)
@@ -199,7 +203,7 @@ class _Search:
     def _step(self, stage: int, features: Tensor) -> Step:
         """An iteration of the optimiser, and from stage 1 on back into the ball."""
         variables = [features, *self._targets.variables]
-        free = self._attack.optimiser.start(variables, self._attack.iterations)
+        free = self._attack.optimiser.start(variables, self.iterations)
         if not stage:
             return free
         centre, radius = features.detach().clone(), self._attack.radii[stage - 1]

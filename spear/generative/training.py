@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 import torch
@@ -54,7 +55,7 @@ class Training:
         ConfigError: a setting is out of range.
     """
 
-    epochs: int = 20
+    epochs: int = 15
     batch_size: int = 128
     learning_rate: float = 1e-3
     mirror: bool = True
@@ -117,7 +118,8 @@ class Training:
         """Each picture once an epoch; what does not fill a batch is left out."""
         for _ in range(self.epochs):
             order = torch.randperm(len(pictures), generator=random)
-            for chosen in order[: -(len(order) % self.batch_size) or None].split(self.batch_size):
+            whole = len(order) - len(order) % self.batch_size
+            for chosen in torch.split(order[:whole], self.batch_size):
                 batch = pictures[chosen]
                 flipped = torch.rand(len(batch), generator=random) < 0.5 * self.mirror
                 yield torch.where(flipped[:, None, None, None], batch.flip(3), batch)
@@ -142,13 +144,13 @@ def _pictures(
 
 
 def _encoder(generator: DCGAN, seed: int) -> nn.Module:
-    """DCGAN's discriminator, with means and log variances of the latents (b x 2 latent) at the end."""
+    """DCGAN's discriminator; it ends in means and log variances of the latents (b x 2 latent)."""
     side, doublings = smallest_square(generator.shape)
     widths = [generator.shape[0], *(generator.width << k for k in range(doublings))]
     layers: list[nn.Module] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for k, (narrow, wide) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for k, (narrow, wide) in enumerate(pairwise(widths)):
             layers.append(nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=k == 0))
             layers += [nn.BatchNorm2d(wide)] * (k > 0) + [nn.LeakyReLU(0.2)]
         layers += [nn.Flatten(), nn.Linear(widths[-1] * side * side, 2 * generator.latent)]
