@@ -74,13 +74,13 @@ def train(config: DictConfig, console: Console) -> tuple[DCGAN, Fit]:
 def run(config: DictConfig) -> None:
     """Train, and write the weights with what made them."""
     began, console = time.perf_counter(), Console()
+    path = Path(config.weights)
+    if path.suffix != ".safetensors":
+        raise ConfigError(f"key 'weights' is {str(path)!r}; expected a file NAME.safetensors.")
     torch.set_num_threads(config.threads)
     generator, fit = train(config, console)
     seconds = time.perf_counter() - began
     made = provenance()
-    path = Path(config.weights)
-    if path.suffix != ".safetensors":
-        raise ConfigError(f"key 'weights' is {str(path)!r}; expected a file NAME.safetensors.")
     generator.save(
         path,
         {
