@@ -87,6 +87,15 @@ def test_dlg_differs_in_its_pieces_alone():
     assert pieces(build(config, "attack")) == pieces(dlg)
 
 
+@pytest.mark.parametrize("defense", sorted(p.stem for p in (CONF / "defense").glob("*.yaml")))
+def test_attacks_with_a_generator_repeat_the_defenses_that_can_be(defense):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", ["attack=gifd", f"defense={defense}"])
+    check(config.attack, "attack")
+    repeated = (CONF / "attack" / "transform" / f"{defense}.yaml").is_file()
+    assert ("transform" in config.attack.objective) is repeated
+
+
 def pieces(value):
     """An object's class and settings, those of the objects in it among them."""
     if isinstance(value, dict):
