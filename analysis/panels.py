@@ -1,13 +1,14 @@
 """What is watched of a job: the panels of the HTML report, and of the W&B workspaces alike.
 
-A panel shows one number of the jobs' summaries (`experiments.records.summarize`). A paper table has
-the panels of the values that it compares, and every experiment that of its seconds.
+A panel shows one number of the jobs' summaries (`experiments.records.summarize`). A table of the
+paper has the panels of the values that the paper gives, and every experiment that of its seconds.
 """
 
 from dataclasses import dataclass
 
 import analysis.tables
 from analysis.rendering import modules
+from analysis.reproduction import PAPER, papers
 
 
 @dataclass(frozen=True)
@@ -50,18 +51,18 @@ ALWAYS = ("accuracy", "psnr_mean", "seconds_median")
 
 
 def of_table(name: str) -> list[Panel]:
-    """The panels of one of the paper's tables (a module of `analysis.tables` with `COMPARED`)."""
-    compared = modules(analysis.tables)[name].COMPARED
-    keys = [key for measure in compared for key in (measure, f"{measure}_mean")]
-    return [panel for key, panel in PANELS.items() if key in [*keys, "seconds_median"]]
+    """The panels of one of the paper's tables: those of the values that it gives, and seconds."""
+    given = papers(name).columns
+    keys = {f"{measure}{summary}" for measure in given for summary in ("", "_mean")}
+    return [panel for key, panel in PANELS.items() if key in keys | {"seconds_median"}]
 
 
 def paper_tables() -> dict[str, tuple[str, ...]]:
-    """The tables that compare with the paper's, and the experiments that each shows."""
+    """The tables whose values the paper gives, and the experiments that each shows."""
     return {
         name: module.EXPERIMENTS
         for name, module in modules(analysis.tables).items()
-        if hasattr(module, "COMPARED")
+        if (PAPER / f"{name}.csv").exists()
     }
 
 

@@ -50,6 +50,7 @@ def sync(server: WandbServer, *arguments: str | Path) -> str:
     """What `wandb sync` says."""
     done = subprocess.run(
         [Path(sys.executable).with_name("wandb"), "sync", *arguments],
+        cwd=Path(arguments[-1]).parent,  # where it leaves a log
         env=os.environ | {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY},
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
@@ -81,3 +82,18 @@ def agrees(run: ReceivedRun, folder: Path) -> None:
 def plain(summary: dict[str, Any]) -> dict[str, Any]:
     """The numbers and texts of a summary."""
     return {key: value for key, value in summary.items() if isinstance(value, int | float | str)}
+
+
+@pytest.mark.slow
+def test_a_run_that_is_tracked_online_arrives_while_it_runs(tmp_path):
+    keys = ["batch_size=2", f"n_batches={N_BATCHES}"]
+    own = ["tracking=online", f"output_root={tmp_path}"]
+    with wandb_server() as server:
+        done = subprocess.run(  # a process reads once where the server is
+            [sys.executable, "-m", "experiments.cli", *keys, *own],
+            env=os.environ | {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY},
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        (run,) = server.runs.values()
+        agrees(run, tmp_path / "main" / ",".join(keys))
+        assert f"W&B run: {server.url}/someone/spear/runs/" in done.stdout

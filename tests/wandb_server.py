@@ -1,7 +1,7 @@
 """A stand-in for the W&B server on this machine, which keeps what arrives.
 
 It answers what `wandb sync` of version 0.31 asks: a few GraphQL operations, the stream of a run's
-history and summary, uploads of files and artifacts. What it does not know it lists in `unknown`.
+history and summary, uploads of files and artifacts; and what saving a workspace asks.
 """
 
 import json
@@ -15,6 +15,8 @@ from threading import Lock, Thread
 from typing import Any
 
 Answer = dict[str, Any]
+
+VIEWER = {"viewer": {"id": "u", "entity": "someone"}}
 
 KEY = "0" * 40
 """An API key that has the right length and opens nothing."""
@@ -51,10 +53,11 @@ class ReceivedRun:
 
 
 class WandbServer:
-    """Keeps what arrives: `runs` by their ids, and the operations that it could not answer."""
+    """Keeps what arrives: `runs` by their ids, saved `views`, and operations that are `unknown`."""
 
     def __init__(self) -> None:
         self.runs: dict[str, ReceivedRun] = defaultdict(ReceivedRun)
+        self.views: list[dict[str, Any]] = []
         self.unknown: list[str] = []
         self.url = ""
         self._lock = Lock()
@@ -65,6 +68,10 @@ class WandbServer:
         answers: dict[str, Callable[[dict[str, Any]], Answer]] = {
             "UpsertBucket": self._open_run,
             "ServerFeaturesQuery": lambda _: {"serverInfo": {"features": []}},
+            "Viewer": lambda _: VIEWER,
+            "GetDefaultEntity": lambda _: VIEWER,
+            "ArtifactType": lambda _: {"project": None},
+            "UpsertView2": self._save_view,
             "CreateRunFiles": self._run_files,
             "CreateArtifact": self._create_artifact,
             "CreateArtifactManifest": self._manifest,
@@ -106,6 +113,11 @@ class WandbServer:
         project = {"id": "p", "name": "spear", "entity": {"id": "e", "name": "someone"}}
         bucket = {"id": "b", "name": variables["name"], "project": project, "historyLineCount": 0}
         return {"upsertBucket": {"bucket": bucket, "inserted": run.created == 1}}
+
+    def _save_view(self, variables: dict[str, Any]) -> Answer:
+        self.views.append(variables)
+        view = {"id": f"view{len(self.views)}", "name": variables["name"]}
+        return {"upsertView": {"view": view, "inserted": True}}
 
     def _run_files(self, variables: dict[str, Any]) -> Answer:
         files = [
