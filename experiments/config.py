@@ -32,6 +32,7 @@ class JobSchema:
     fedavg: Any = MISSING
     attack: Any = MISSING
     tracking: Any = MISSING
+    objective: Any = None
 
 
 def experiment_name(choice: str | None) -> str:
