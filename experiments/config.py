@@ -35,6 +35,7 @@ class JobSchema:
     forecast: Any = MISSING
     attack: Any = MISSING
     tracking: Any = MISSING
+    objective: Any = None
 
 
 def experiment_name(choice: str | None) -> str:

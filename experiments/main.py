@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from experiments.build import build, resolve_device
 from experiments.config import CONF, JobSchema, experiment_name, register
 from experiments.job import Job
+from experiments.objective import objective
 from experiments.records import RunFolder
 from spear.attack import Attack
 from spear.augmentations import Augmentation
@@ -107,8 +108,8 @@ def validate(config: DictConfig) -> None:
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")  # type: ignore[untyped-decorator]
-def main(config: DictConfig) -> None:
-    """Entry point: `spear` on the command line."""
+def main(config: DictConfig) -> float | None:
+    """Entry point: `spear` on the command line; returns what a search makes small."""
     validate(config)
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
     runtime = HydraConfig.get().runtime
@@ -116,3 +117,4 @@ def main(config: DictConfig) -> None:
     with Job(config, dict(runtime.choices), experiment, RunFolder(Path(runtime.output_dir))) as job:
         run(config, job)
     job.check_failures()
+    return objective(config, Path(runtime.output_dir))
