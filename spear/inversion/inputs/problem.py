@@ -14,7 +14,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.factorization import Decomposition, decompose
+from spear.inversion.factorization import (
+    Decomposition,
+    check_bias_gradient,
+    decompose,
+    fits,
+)
 from spear.observation import Observation
 from spear.reconstruction import Status
 
@@ -27,9 +32,11 @@ class InputProblem(Decomposition):
 
     Attributes:
         sums: s = L^+ dL/db (b), with s . p_i = 1 for each column p_i of P.
+        bias_fits: whether dL/db is L s but for rounding; see `factorization.Factorization`.
     """
 
     sums: Tensor
+    bias_fits: bool
 
     def scaled(self, directions: Tensor) -> Tensor:
         """Directions (k x b) at the scale s . p = 1 and the sign that goes with it."""
@@ -53,6 +60,9 @@ def transposed(observation: Observation, rank: int | None = None) -> InputProble
     found = decompose(observation.weight_gradient.T.contiguous(), rank)
     if isinstance(found, Status):
         return found
-    bias_gradient = observation.bias_gradient.to(torch.float64)[:, None]
-    sums = torch.linalg.lstsq(found.right.T, bias_gradient).solution[:, 0]
-    return InputProblem(**vars(found), sums=sums)
+    check_bias_gradient(observation)
+    bias_gradient = observation.bias_gradient.to(torch.float64)
+    sums = torch.linalg.lstsq(found.right.T, bias_gradient[:, None]).solution[:, 0]
+    return InputProblem(
+        **vars(found), sums=sums, bias_fits=fits(found.right.T @ sums, bias_gradient)
+    )

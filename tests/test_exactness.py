@@ -1,0 +1,86 @@
+"""`exact` is never said of inputs that are wrong, whatever became of the update."""
+
+import pytest
+import torch
+from problems import make_problem
+from torch import Tensor, nn
+
+import spear
+from spear.datasets import Digits
+from spear.errors import InvalidObservation
+from spear.matching import match
+from spear.networks import fcnn
+from spear.observation import Observation
+from spear.reconstruction import Reconstruction, Status
+
+ATTACKS = [spear.SpearIrls(time_limit=2.0), spear.SpearInput(time_limit=2.0)]
+
+
+def observed(b: int, layer: int = 1, seed: int = 0) -> tuple[Observation, Tensor]:
+    """A float32 update of a layer without bias values, whose ReLU pattern tells no scale."""
+    problem = make_problem(b, m=60, dtype=torch.float32, seed=seed, layer=layer)
+    network = problem.network
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.Linear):
+                module.bias.zero_()
+    client = spear.Client(network)
+    given = client.share(problem.batch).observe(layer)
+    assert not given.bias.any()
+    return given, client.truth(problem.batch, layer).inputs
+
+
+def with_bias_gradient(given: Observation, bias_gradient: Tensor) -> Observation:
+    return Observation(given.weight, given.bias, given.weight_gradient, bias_gradient)
+
+
+def largest_error(found: Reconstruction, inputs: Tensor) -> float:
+    order = match(found.inputs, inputs)
+    return float((found.inputs[order] - inputs).abs().max())
+
+
+@pytest.mark.parametrize("b", [1, 3])
+def test_an_unaltered_update_of_a_layer_without_bias_is_exact(b):
+    given, inputs = observed(b)
+    found = ATTACKS[0](given)
+    assert found.status == Status.EXACT
+    assert largest_error(found, inputs) < 1e-4
+
+
+@pytest.mark.parametrize("b", [1, 3])
+@pytest.mark.parametrize("change", ["permuted", "noisy", "rounded"])
+def test_a_bias_gradient_of_another_scale_is_not_exact(b, change):
+    """Without bias values every positive scale has the same ReLU pattern (lambda = 1)."""
+    given, _ = observed(b)
+    gradient = given.bias_gradient
+    generator = torch.Generator().manual_seed(0)
+    changed = {
+        "permuted": gradient[torch.randperm(len(gradient), generator=generator)],
+        "noisy": gradient + 0.1 * gradient.std() * torch.randn(60, generator=generator),
+        "rounded": gradient.bfloat16().float(),
+    }[change]
+    found = ATTACKS[0](with_bias_gradient(given, changed))
+    assert found.status != Status.EXACT
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_bias_gradient_of_zeros_is_refused(attack):
+    given, _ = observed(3, layer=2)
+    with pytest.raises(InvalidObservation, match="bias_gradient is zero everywhere"):
+        attack(with_bias_gradient(given, torch.zeros(60)))
+
+
+def test_inputs_that_noise_in_few_singular_values_mixes_are_not_exact():
+    """Weights before and after one small step: ten classes show too few singular values for a law
+    of noise, and some of the directions found are mixtures."""
+    batch = Digits().batch(8, torch.Generator().manual_seed(1))
+    network = fcnn((1, 8, 8), 10, width=100, depth=2)
+    last = network[-1]
+    gradients = spear.Client(network).share(batch).gradients
+    changes = []
+    for parameter, name in ((last.weight, "3.weight"), (last.bias, "3.bias")):
+        before = parameter.detach()
+        changes.append(before - (before - 0.01 * gradients[name]))
+    given = Observation(last.weight.detach(), last.bias.detach(), *changes)
+    found = spear.SpearInput(time_limit=5.0)(given)
+    assert found.status != Status.EXACT
