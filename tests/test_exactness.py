@@ -6,10 +6,10 @@ from problems import make_problem
 from torch import Tensor, nn
 
 import spear
-from spear.datasets import Digits
+from spear.datasets import Batch, Digits
 from spear.errors import InvalidObservation
 from spear.matching import match
-from spear.networks import fcnn
+from spear.networks import Sparsity, fcnn
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 
@@ -84,3 +84,24 @@ def test_inputs_that_noise_in_few_singular_values_mixes_are_not_exact():
     given = Observation(last.weight.detach(), last.bias.detach(), *changes)
     found = spear.SpearInput(time_limit=5.0)(given)
     assert found.status != Status.EXACT
+
+
+@pytest.mark.parametrize(("classes", "b"), [(2, 1), (2, 3), (3, 3), (4, 4), (4, 5)])
+def test_more_inputs_than_a_softmax_shows_are_not_exact(classes, b):
+    """dL/dZ sums to zero over the classes, so that its rank is at most their number less one."""
+    for seed in range(3):
+        torch.manual_seed(seed)
+        network = nn.Sequential(nn.Linear(20, 60), nn.ReLU(), nn.Linear(60, classes))
+        batch = Batch(torch.randn(b, 20), torch.randint(classes, (b,)))
+        observation = spear.Client(network).share(batch).observe(2, Sparsity.INPUT)
+        found = spear.SpearInput(time_limit=1.0)(observation)
+        assert found.status == Status.FULL_RANK
+
+
+def test_one_input_fewer_is_exact():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(20, 60), nn.ReLU(), nn.Linear(60, 4))
+    client, batch = spear.Client(network), Batch(torch.randn(2, 20), torch.tensor([0, 3]))
+    found = spear.SpearInput()(client.share(batch).observe(2, Sparsity.INPUT))
+    assert found.status == Status.EXACT
+    assert largest_error(found, client.truth(batch, 2).inputs) < 1e-4

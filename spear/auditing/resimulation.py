@@ -24,6 +24,9 @@ from spear.reconstruction import Reconstruction
 MOST_CLASSES = 100
 """Classes that are all tried; of more, those of which the last bias gradient is most negative."""
 
+LEAST_CLASSES = 32
+"""So many of these, and twice as many as there are inputs."""
+
 NEGLIGIBLE = 1e-6
 """Share of the update below which a parameter's own size is no scale for its error."""
 
@@ -171,7 +174,8 @@ def _candidates(
         if len(classes) <= MOST_CLASSES:
             return classes
         last = [each for each in gradients.values() if each.shape == outputs.shape[1:]]
-        return last[-1].argsort()[:MOST_CLASSES] if last else None
+        likely = max(LEAST_CLASSES, 2 * len(outputs))
+        return last[-1].argsort()[:likely] if last else None
     if isinstance(loss, nn.BCEWithLogitsLoss | nn.BCELoss) and outputs[0].numel() == 1:
         return torch.tensor([0.0, 1.0], dtype=torch.float64).view(2, *[1] * (outputs.ndim - 1))
     return None

@@ -10,7 +10,7 @@ from spear.auditing.forecast import Pilot
 from spear.auditing.resimulation import Loss
 from spear.auditing.task import Task
 from spear.auditing.updates import Shared, as_gradients
-from spear.auditing.victim import locate, overlooked, share
+from spear.auditing.victim import locate, outputs, overlooked, share
 from spear.errors import ConfigError, LayerError
 
 BatchFunction = Callable[[], tuple[Tensor, Tensor]]
@@ -67,7 +67,8 @@ def audit(
     if layer is not None and not chosen:
         names = ", ".join(flow.name for flow in flows) or "none, as the model has no such layer"
         raise LayerError(f"layer is {layer!r}; expected one of: {names}.")
-    task = Task(model, gradients, loss, example, labels, truth, budget, seed, Pilot.run())
+    classes = outputs(model, example)
+    task = Task(model, gradients, loss, example, labels, classes, truth, budget, seed, Pilot.run())
     findings = tuple(task(flow) for flow in chosen)
     notes = [note] if note else []
     return Audit(findings, (*notes, *overlooked(model, flows)), time.perf_counter() - start)

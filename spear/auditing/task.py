@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from spear.auditing.applicability import applicability
 from spear.auditing.findings import LayerFinding, Resimulation, Verdict
-from spear.auditing.flow import INPUTS, Flow
+from spear.auditing.flow import INPUTS, RELU, Flow
 from spear.auditing.forecast import Pilot, forecast
 from spear.auditing.recovery import attack, recovery_of, spectrum_of, verdict_of
 from spear.auditing.resimulation import Loss, resimulate
@@ -17,6 +17,11 @@ from spear.inversion.factorization import decompose
 from spear.networks import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
+
+TOO_FEW_CLASSES = (
+    "no nonlinearity stands between it and the {} outputs, so that the rank of its update, which is "
+    "at most that number, does not tell how many inputs there are"
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Task:
         loss: that it minimised.
         example: inputs that the model takes; None if none are known.
         labels: of the batch, where they are known.
+        classes: outputs of the model; 0 if not known.
         truth: what each layer received, by name, where that is known.
         budget: seconds a layer.
         seed: of the attacks.
@@ -40,6 +46,7 @@ class Task:
     loss: Loss
     example: Tensor | None
     labels: Tensor | None
+    classes: int
     truth: Mapping[str, Tensor]
     budget: float
     seed: int
@@ -70,9 +77,12 @@ class Task:
         with torch.no_grad():
             factor = decompose(gradient if side is Sparsity.GRADIENT else gradient.T.contiguous())
         if isinstance(factor, Status):
-            reasons = (*finding.reasons, factor.message)
-            return replace(finding, verdict=Verdict.NOTHING, reasons=reasons)
+            return _nothing(finding, factor.message)
+        if side is Sparsity.INPUT and flow.after != RELU and 0 < self.classes <= factor.b + 1:
+            return _nothing(finding, TOO_FEW_CLASSES.format(self.classes))
         found = attack(observation, side, self.budget, self.seed)
+        if found.status in (Status.ZERO_GRADIENT, Status.FULL_RANK):
+            return _nothing(finding, found.message)
         checked = self._resimulated(flow, found)
         return replace(
             finding,
@@ -106,3 +116,7 @@ class Task:
             return None
         shape = tuple(self.example.shape[1:])
         return shape if torch.Size(shape).numel() == flow.module.in_features else None
+
+
+def _nothing(finding: LayerFinding, reason: str) -> LayerFinding:
+    return replace(finding, verdict=Verdict.NOTHING, reasons=(*finding.reasons, reason))

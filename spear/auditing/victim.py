@@ -73,6 +73,15 @@ def locate(
     return layers, None, note
 
 
+def outputs(model: nn.Module, example: Tensor | None) -> int:
+    """How many numbers the model makes of an input; 0 where that is not known."""
+    if example is None:
+        return 0
+    with torch.no_grad():
+        found = deepcopy(model)(example)
+    return found.shape[-1] if isinstance(found, Tensor) and found.ndim > 1 else 0
+
+
 def overlooked(model: nn.Module, flows: list[Flow]) -> list[str]:
     """What is not among the layers that were found, and why."""
     found = {flow.name for flow in flows}

@@ -23,6 +23,9 @@ from spear.inversion.factorization import (
 from spear.observation import Observation
 from spear.reconstruction import Status
 
+SOFTMAX = 1e-3
+"""Length of the sum of the rows of dL/dW, as a share of its norm, up to which they sum to zero."""
+
 
 @dataclass(frozen=True)
 class InputProblem(Decomposition):
@@ -56,13 +59,28 @@ class InputProblem(Decomposition):
 
 
 def transposed(observation: Observation, rank: int | None = None) -> InputProblem | Status:
-    """Decompose (dL/dW)^T; see `spear.inversion.factorization.factorize`."""
+    """Decompose (dL/dW)^T; see `spear.inversion.factorization.factorize`.
+
+    The rank tells the size of the batch only below the dimension of the space in which dL/dZ is.
+    Behind a softmax of m classes that is m - 1, because each column of dL/dZ sums to zero: from m
+    inputs on the rank stays m - 1, and directions in the row space may be mixtures of more inputs
+    whose zeros seem to determine them (of two classes, always).
+    """
     found = decompose(observation.weight_gradient.T.contiguous(), rank)
     if isinstance(found, Status):
         return found
+    if rank is None and found.b == observation.m - 1 and _sums_to_zero(observation.weight_gradient):
+        return Status.FULL_RANK
     check_bias_gradient(observation)
     bias_gradient = observation.bias_gradient.to(torch.float64)
     sums = torch.linalg.lstsq(found.right.T, bias_gradient[:, None]).solution[:, 0]
     return InputProblem(
         **vars(found), sums=sums, bias_fits=fits(found.right.T @ sums, bias_gradient)
     )
+
+
+def _sums_to_zero(gradient: Tensor) -> bool:
+    """Whether every column does, as behind a softmax."""
+    sums = gradient.to(torch.float64).sum(dim=0)
+    size = torch.linalg.vector_norm(gradient.to(torch.float64))
+    return bool(torch.linalg.vector_norm(sums) <= SOFTMAX * size)
