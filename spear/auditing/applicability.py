@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from spear.auditing.findings import Applicability
-from spear.auditing.flow import RELU, UNKNOWN, Flow
+from spear.auditing.flow import DROPOUT, NONLINEAR, OUTPUTS, RELU, UNKNOWN, Flow
 from spear.networks import Sparsity
 
 MIXING = "batch norm in training mode"
@@ -36,9 +36,17 @@ def applicability(flow: Flow, gradients: Mapping[str, Tensor]) -> Applicability:
         unknown = "what stands around it is not known; the attack and its test decide"
         return Applicability(Sparsity.GRADIENT, (unknown,))
     after, before = flow.after == RELU, flow.before == RELU
-    if after and not flow.dropped:
+    if after and DROPOUT not in flow.beyond:
         reasons = ["a ReLU follows it, so that about half of dL/dZ is zero"]
         side = Sparsity.GRADIENT
+    elif before and not _is_followed_by_nonlinearity(flow):
+        return Applicability(
+            None,
+            (
+                f"a ReLU precedes it, but {flow.after} follows, which may be narrower than the "
+                "batch, so that the rank of the update need not be the number of inputs",
+            ),
+        )
     elif before:
         reasons = ["a ReLU precedes it, so that its inputs have zeros and are never negative"]
         if after:
@@ -56,6 +64,12 @@ def applicability(flow: Flow, gradients: Mapping[str, Tensor]) -> Applicability:
         reason = f"no ReLU on either side of it: {flow.before} before, {flow.after} after"
         return Applicability(None, (WHY.get(flow.after, reason),))
     return Applicability(side, (*reasons, *_remarks(flow)))
+
+
+def _is_followed_by_nonlinearity(flow: Flow) -> bool:
+    """Whether nothing behind the layer can lower the rank of dL/dZ before it reaches the layer."""
+    behind = flow.beyond if flow.after in (DROPOUT, *WHY) else flow.after
+    return behind in (RELU, OUTPUTS, *NONLINEAR)
 
 
 def _obstacle(flow: Flow, gradients: Mapping[str, Tensor]) -> str:

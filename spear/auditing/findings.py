@@ -16,8 +16,8 @@ class Verdict(StrEnum):
     EXACT = "exact"
     """The ReLU pattern matches everywhere, and the network gives just this update for them."""
     CONSISTENT = "consistent"
-    """The ReLU pattern matches everywhere, but whether the network gives this update for them could
-    not be tried: they are right if the update is an unaltered gradient."""
+    """The pattern of zeros matches, but whether the network gives this update for them, and for
+    them alone, could not be told: they are right if the update is an unaltered gradient."""
     UNCONFIRMED = "unconfirmed"
     """The pattern of zeros matches, but the network does not give this update for them: it is no
     single gradient of this loss, or it was altered."""

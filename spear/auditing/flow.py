@@ -27,9 +27,7 @@ OUTPUTS = "the network's outputs"
 DROPOUT = "dropout in training mode"
 UNKNOWN = "something unknown"
 
-WORDS = {
-    "NativeBatchNorm": "batch norm",
-    "NativeLayerNorm": "layer norm",
+ACTIVATIONS = {
     "Gelu": "a GELU",
     "Silu": "a SiLU",
     "Elu": "an ELU",
@@ -39,6 +37,13 @@ WORDS = {
     "Tanh": "a tanh",
     "Sigmoid": "a sigmoid",
     "Softplus": "a softplus",
+}
+NONLINEAR = tuple(ACTIVATIONS.values())
+"""Other activations than a ReLU."""
+
+WORDS = ACTIVATIONS | {
+    "NativeBatchNorm": "batch norm",
+    "NativeLayerNorm": "layer norm",
     "LogSoftmax": "a softmax",
     "Softmax": "a softmax",
     "Addmm": "another linear layer",
@@ -63,7 +68,7 @@ class Flow:
         module: the layer.
         before: what its inputs come out of (`RELU`, `INPUTS`, or other words).
         after: what its outputs go into, likewise; several things joined by "and".
-        dropped: whether dropout in training mode comes right after that.
+        beyond: what comes after that, likewise.
         calls: how often it ran.
         positions: inputs of the layer for each of the network's: more than 1 in sequences.
     """
@@ -72,7 +77,7 @@ class Flow:
     module: nn.Linear
     before: str
     after: str
-    dropped: bool
+    beyond: str
     calls: int
     positions: int
 
@@ -97,7 +102,7 @@ def trace(network: nn.Module, inputs: Tensor) -> list[Flow]:
             hooks.append(module.register_forward_hook(lambda *a: dropouts.add(a[2].grad_fn)))
     try:
         with torch.enable_grad():
-            outputs = list(_tensors(copied(inputs)))
+            outputs = list(_tensors(copied(_recorded(inputs))))
     except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise VictimError(
@@ -114,6 +119,13 @@ def trace(network: nn.Module, inputs: Tensor) -> list[Flow]:
         for name, module in copied.named_modules()
         if isinstance(module, nn.Linear) and seen[module].outputs
     ]
+
+
+def _recorded(inputs: Tensor) -> Tensor:
+    """A copy of the inputs, of which autograd records what becomes of it, in place or not."""
+    if not inputs.is_floating_point():
+        return inputs
+    return inputs.detach().clone().requires_grad_().clone()
 
 
 @dataclass
@@ -190,6 +202,8 @@ class _Graph:
         if node in self.dropouts:
             return DROPOUT
         operation = _operation(node)
+        if operation == "AccumulateGrad":
+            return INPUTS
         if operation == "Relu" or (operation == "ClampMin" and _is_zero(node)):
             return RELU
         if operation == "NativeBatchNorm" and getattr(node, "_saved_training", False):
@@ -213,11 +227,11 @@ def _flow(name: str, module: Any, seen: _Seen, graph: _Graph, batch: int) -> Flo
         module=module,
         before=_joined(graph.before(each) for each in seen.inputs),
         after=_joined(words for words, _ in following) or "nothing",
-        dropped=any(words == DROPOUT for words, _ in beyond),
+        beyond=_joined(words for words, _ in beyond) or "nothing",
         calls=len(seen.outputs),
         positions=max(1, seen.rows // batch),
     )
 
 
 def _joined(words: Any) -> str:
-    return " and ".join(dict.fromkeys(words))
+    return " and ".join(sorted(set(words)))

@@ -16,6 +16,9 @@ CONFIRMED = 1e-5
 """Largest residual of a re-simulation that confirms a reconstruction. Of float32 gradients it is
 some 1e-7; inputs that are wrong by a thousandth leave 1e-4 and more."""
 
+UNIT_SCALE = 1e-4
+"""How far from 1 the scale of a re-simulated float32 gradient may be."""
+
 REFUTED = 0.5
 """Residual from which on approximate inputs explain too little of the update to be called so."""
 
@@ -58,7 +61,7 @@ def recovery_of(
     factor = found.activation_gradients if side is Sparsity.GRADIENT else found.inputs.T
     return Recovery(
         status=str(found.status),
-        message=found.message,
+        message="the budget was used up" if found.status is Status.TIMED_OUT else found.message,
         inputs=found.inputs,
         found=_proven(found),
         sparsity_matching=found.sparsity_matching,
@@ -78,10 +81,21 @@ def _proven(found: Reconstruction) -> int:
     return min(int(singly), found.n_directions)
 
 
-def verdict_of(status: Status, resimulation: Resimulation) -> Verdict:
-    """What a status says once the rest of the network has been asked."""
+def verdict_of(status: Status, resimulation: Resimulation, classes: int) -> Verdict:
+    """What a status says once the rest of the network has been asked.
+
+    Of two classes (or one output) the gradients of two inputs with the same active neurons point
+    along one line, so that both count as one, their weighted mean. The scale tells: an unaltered
+    gradient of the right number of inputs has the scale 1.
+
+    Args:
+        status: of the attack.
+        resimulation: of its result.
+        classes: outputs of the network.
+    """
     if status is Status.EXACT:
-        if resimulation.obstacle:
+        merged = classes <= 2 and not abs(resimulation.scale - 1) <= UNIT_SCALE
+        if resimulation.obstacle or (merged and resimulation.residual <= CONFIRMED):
             return Verdict.CONSISTENT
         return Verdict.EXACT if resimulation.residual <= CONFIRMED else Verdict.UNCONFIRMED
     if status is Status.APPROXIMATE:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from spear.auditing.applicability import applicability
 from spear.auditing.findings import LayerFinding, Resimulation, Verdict
-from spear.auditing.flow import INPUTS, RELU, Flow
+from spear.auditing.flow import INPUTS, NONLINEAR, RELU, Flow
 from spear.auditing.forecast import Pilot, forecast
 from spear.auditing.recovery import attack, recovery_of, spectrum_of, verdict_of
 from spear.auditing.resimulation import Loss, resimulate
@@ -19,8 +19,8 @@ from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 
 TOO_FEW_CLASSES = (
-    "no nonlinearity stands between it and the {} outputs, so that the rank of its update, which is "
-    "at most that number, does not tell how many inputs there are"
+    "it gives the {} outputs, so that the rank of its update, which is at most that number, does "
+    "not tell how many inputs there are"
 )
 
 
@@ -78,7 +78,7 @@ class Task:
             factor = decompose(gradient if side is Sparsity.GRADIENT else gradient.T.contiguous())
         if isinstance(factor, Status):
             return _nothing(finding, factor.message)
-        if side is Sparsity.INPUT and flow.after != RELU and 0 < self.classes <= factor.b + 1:
+        if side is Sparsity.INPUT and _is_last(flow) and factor.b + 1 >= self.classes:
             return _nothing(finding, TOO_FEW_CLASSES.format(self.classes))
         found = attack(observation, side, self.budget, self.seed)
         if found.status in (Status.ZERO_GRADIENT, Status.FULL_RANK):
@@ -86,7 +86,7 @@ class Task:
         checked = self._resimulated(flow, found)
         return replace(
             finding,
-            verdict=verdict_of(found.status, checked),
+            verdict=verdict_of(found.status, checked, self.classes),
             spectrum=spectrum_of(factor),
             forecast=forecast(observation.m, observation.n, factor.b, side, self.pilot),
             recovery=recovery_of(found, side, checked, self.truth.get(flow.name)),
@@ -116,6 +116,11 @@ class Task:
             return None
         shape = tuple(self.example.shape[1:])
         return shape if torch.Size(shape).numel() == flow.module.in_features else None
+
+
+def _is_last(flow: Flow) -> bool:
+    """Whether nothing but batch norm or dropout stands between a layer and the outputs."""
+    return flow.after not in (RELU, *NONLINEAR)
 
 
 def _nothing(finding: LayerFinding, reason: str) -> LayerFinding:

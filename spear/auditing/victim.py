@@ -65,7 +65,7 @@ def locate(
         except VictimError:
             continue
     layers = [
-        Flow(name, module, UNKNOWN, UNKNOWN, dropped=False, calls=1, positions=1)
+        Flow(name, module, UNKNOWN, UNKNOWN, UNKNOWN, calls=1, positions=1)
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear)
     ]
