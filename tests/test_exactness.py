@@ -105,3 +105,14 @@ def test_one_input_fewer_is_exact():
     found = spear.SpearInput()(client.share(batch).observe(2, Sparsity.INPUT))
     assert found.status == Status.EXACT
     assert largest_error(found, client.truth(batch, 2).inputs) < 1e-4
+
+
+def test_one_input_that_no_relu_made_is_not_exact():
+    """Every direction of one dimension is right, but not what it says of the inputs."""
+    generator = torch.Generator().manual_seed(0)
+    gradients, inputs = (torch.randn(k, generator=generator) for k in (10, 30))
+    weight, bias = torch.zeros(10, 30), torch.zeros(10)
+    given = Observation(weight, bias, torch.outer(gradients, inputs), gradients)
+    assert spear.SpearInput()(given).status != Status.EXACT
+    given = Observation(weight, bias, torch.outer(gradients, inputs.relu()), gradients)
+    assert spear.SpearInput()(given).status == Status.EXACT

@@ -84,9 +84,13 @@ class InputPool:
     def status(self) -> Status:
         """`EXACT` with b directions, `APPROXIMATE` if noise blurs them, their zeros or their scale,
         else `PARTIAL`."""
-        if len(self) < self.problem.b:
+        if len(self) < self.problem.b or self._any_negative():
             return Status.PARTIAL
         noise = self.problem.noise
         zeros_by_chance = NEAR_ZERO * self.problem.m * noise.not_zero * noise.angle(self.basis.T)
         sharp = not noise.white and bool(zeros_by_chance.max() <= ACCIDENTAL)
         return Status.EXACT if sharp and self.problem.bias_fits else Status.APPROXIMATE
+
+    def _any_negative(self) -> bool:
+        """Whether an input is, as a batch of one may turn out to be, which has no other test."""
+        return bool(self.problem.negative(self.problem.scaled(self.basis)).any())
