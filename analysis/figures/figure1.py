@@ -18,10 +18,10 @@ N_IMAGES = 4
 
 def draw(results: pd.DataFrame) -> Figure:
     """Four images beside each other."""
-    rows = PictureRows.of(results)
+    each = PictureRows.of(results)
     matched = next(
-        row for label, row in rows.rows.items() if label.startswith(NAMES["geiping_1000"])
+        row for label, row in each.rows.items() if label.startswith(NAMES["geiping_1000"])
     )
-    ranked = psnr(matched, rows.rows[ORIGINAL]).argsort(descending=True).tolist()
+    ranked = psnr(matched, each.rows[ORIGINAL]).argsort(descending=True).tolist()
     last = len(ranked) - 1
-    return rows.chosen([ranked[k * last // (N_IMAGES - 1)] for k in range(N_IMAGES)]).draw(4.0)
+    return each.chosen([ranked[k * last // (N_IMAGES - 1)] for k in range(N_IMAGES)]).draw(4.0)
