@@ -640,6 +640,8 @@ def test_settings_out_of_range_are_refused(make: Callable[[], object], words: st
 
 
 def test_given_labels_know_the_batch_size() -> None:
-    targets = GivenLabels().start(torch.tensor([1, 0, 1]), torch.zeros(1, 2), torch.Generator())
+    labels = torch.tensor([1, 0, 1])
+    update = Update(nn.Flatten(), {}, nn.CrossEntropyLoss(), Domain.unbounded((2,)), labels)
+    targets = GivenLabels().start(update, torch.zeros(1, 2), torch.Generator())
     assert (targets.b, targets.variables) == (3, [])
     assert targets.current().tolist() == [1, 0, 1]
