@@ -10,28 +10,43 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.config import JobSchema
+from experiments.interrupts import sigterm_interrupts
 from experiments.main import main as run_main
+from experiments.sweep import end_sweep
 from spear.errors import SpearError
 
 
 def main() -> None:
     """Run `experiments.main` with the command line's arguments; exit 1 after an error."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # hand exceptions over instead of printing them
+    sys.argv[1:] = ["force=true" if each == "--force" else each for each in sys.argv[1:]]
+    with sigterm_interrupts():
+        try:
+            said = _run()
+        finally:
+            unfinished = end_sweep()
+    if said or unfinished:
+        sys.exit(f"spear: {said or unfinished}")
+
+
+def _run() -> str:
+    """Run the command; what went wrong, in a sentence, or nothing."""
     try:
         run_main()
     except SpearError as error:
-        sys.exit(f"spear: {error}")
+        return str(error)
     except (HydraException, OmegaConfBaseException) as error:
-        sys.exit(f"spear: {explain(error)}")
+        return explain(error)
     except OSError as error:
         if error.filename is None:
             raise
-        sys.exit(
-            f"spear: {error.filename} cannot be used ({error.strerror}); set output_root to a "
+        return (
+            f"{error.filename} cannot be used ({error.strerror}); set output_root to a "
             "folder that can be written."
         )
     except KeyboardInterrupt:
-        sys.exit("spear: interrupted; the batches finished so far are recorded.")
+        return "interrupted; what is done is recorded, and the same command again goes on."
+    return ""
 
 
 def explain(error: Exception) -> str:

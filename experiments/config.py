@@ -25,6 +25,7 @@ class JobSchema:
     threads: int | None = MISSING
     data_root: str = MISSING
     output_root: str = MISSING
+    force: bool = MISSING
     dataset: Any = MISSING
     drawing: Any = MISSING
     network: Any = MISSING

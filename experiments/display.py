@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from rich.console import Console
@@ -23,15 +24,21 @@ from spear.attack import Progress as AttackProgress
 from spear.attack import ProgressCallback
 
 
+@cache
+def shared_console() -> Console:
+    """One for the process, so that the bars of a sweep and of a job stand below each other."""
+    return Console()
+
+
 class BatchBar:
     """A progress bar over batches with the running attack's own progress beside it.
 
     Quiet where there is no terminal.
     """
 
-    def __init__(self, progress: Progress, total: int) -> None:
+    def __init__(self, progress: Progress, total: int, done: int) -> None:
         self._progress = progress
-        self._task = progress.add_task("batches", total=total, attack="")
+        self._task = progress.add_task("batches", total=total, completed=done, attack="")
 
     def attack_progress(self) -> ProgressCallback:
         """To be handed to the attack."""
@@ -50,8 +57,8 @@ class BatchBar:
 
 
 @contextmanager
-def batch_bar(total: int, console: Console) -> Iterator[BatchBar]:
-    """A bar for `total` batches."""
+def batch_bar(total: int, done: int, console: Console) -> Iterator[BatchBar]:
+    """A bar for `total` batches of which some are done already."""
     columns = (
         TextColumn("batch"),
         MofNCompleteColumn(),
@@ -61,9 +68,9 @@ def batch_bar(total: int, console: Console) -> Iterator[BatchBar]:
         TimeRemainingColumn(),
     )
     with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
+        *columns, console=console, transient=True, disable=not console.is_terminal or console.quiet
     ) as progress:
-        yield BatchBar(progress, total)
+        yield BatchBar(progress, total, done)
 
 
 class _SecondsPerBatch(ProgressColumn):
