@@ -151,7 +151,7 @@ class RunFolder:
 
     def _write_failure(self, error: BaseException) -> None:
         status = self._status or Status.read(self.path) or Status()
-        if isinstance(error, KeyboardInterrupt):
+        if not isinstance(error, Exception):
             status.outcome, status.reason = Outcome.INTERRUPTED, "interrupted"
         else:
             status.outcome, status.reason = Outcome.FAILED, reason_of(error)

@@ -58,7 +58,7 @@ def reported(job: HydraConf) -> Iterator[Report]:
     with sigterm_interrupts():
         try:
             yield report
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # the latter from submitit, to requeue the job
             tell(Outcome.INTERRUPTED, "interrupted")
             raise
         except Exception as error:

@@ -72,14 +72,16 @@ def outcomes_table(entries: dict[int, Entry]) -> Table:
     counted = ", ".join(f"{counts[each]} {each}" for each in ENDED if counts[each])
     table = Table(title=f"{len(entries)} jobs: {counted}", title_justify="left")
     table.add_column("#", justify="right")
-    table.add_column("job", overflow="fold")
+    table.add_column("job, as far as jobs differ", overflow="fold")
     table.add_column("outcome")
     table.add_column("seconds", justify="right")
     table.add_column("reason", overflow="fold")
+    shared = set.intersection(*(set(entry.overrides) for entry in entries.values()))
     for number, entry in entries.items():
+        own = [each for each in entry.overrides if each not in shared]
         seconds = f"{entry.seconds:.1f}" if entry.seconds else "-"
         style = STYLES.get(entry.outcome)
-        table.add_row(str(number), entry.name, entry.outcome, seconds, entry.reason, style=style)
+        table.add_row(str(number), " ".join(own), entry.outcome, seconds, entry.reason, style=style)
     return table
 
 

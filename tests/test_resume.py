@@ -4,20 +4,17 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from command import Command
+from command import Attacked, Command, draw_nothing
 from filelock import FileLock
 from hydra import compose, initialize_config_dir
 from PIL import Image
 from test_command import numbers, read_rows
 
-from experiments import main
 from experiments.config import CONF
 from experiments.key import Key
 
@@ -27,30 +24,8 @@ FOLDER = "batch_size=2,dataset=digits,n_batches=4"
 
 @pytest.fixture
 def spear(tmp_path, monkeypatch, capfd):
-    def quick_figure(found, truth, path, title):
-        path.write_text(title)
-
-    monkeypatch.setattr("experiments.job.reconstruction_figure", quick_figure)
+    draw_nothing(monkeypatch)
     return Command(tmp_path / "out", monkeypatch, capfd)
-
-
-@dataclass
-class Attacked:
-    """Counts the batches attacked; before number `stop` it does what stops the job."""
-
-    stop: int | None = None
-    how: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGINT)
-    batches: list[int] = field(default_factory=list)
-
-    def __call__(self, *arguments):
-        k = arguments[-1]
-        if k == self.stop:
-            self.stop = None
-            self.how()
-        self.batches.append(k)
-        return self.breach(*arguments)
-
-    breach = staticmethod(main.breach)
 
 
 @pytest.fixture
