@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,9 +70,11 @@ class Sweep:
 
     @property
     def log(self) -> Path:
+        """Where `Counted` writes."""
         return self.folder / "begun.log"
 
     def start(self) -> subprocess.Popen[bytes]:
+        """Run the command, the same each time."""
         overrides = [
             f"hydra/launcher={self.launcher}", f"output_root={self.folder / 'out'}",
             "dataset=digits", f"n_batches={N_BATCHES}", "tracking=off",
@@ -99,14 +102,12 @@ class Sweep:
 
     def recorded(self) -> set[Numbers]:
         """Every batch that has its row."""
-        found = set()
+        found: set[Numbers] = set()
         for path in self.folder.glob("out/main/*/batches.csv"):
             settings = dict(each.split("=", 1) for each in path.parent.name.split(","))
             with path.open(newline="") as file:
-                for row in csv.DictReader(file):
-                    found.add(
-                        (int(settings["batch_size"]), int(settings["seed"]), int(row["batch"]))
-                    )
+                size, seed = int(settings["batch_size"]), int(settings["seed"])
+                found |= {(size, seed, int(row["batch"])) for row in csv.DictReader(file)}
         return found
 
     def collected(self) -> list[dict[str, str]]:
@@ -125,10 +126,8 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     except psutil.NoSuchProcess:
         return
     for each in family:
-        try:
+        with suppress(psutil.NoSuchProcess):
             each.kill()
-        except psutil.NoSuchProcess:
-            pass
     psutil.wait_procs(family)
     process.wait()
 
@@ -152,20 +151,19 @@ def disturbed(sweep: Sweep, kills: int, chance: random.Random) -> tuple[int, int
         before, already = len(sweep.begun()), sweep.recorded()
         process = sweep.start()
         if number < kills:
-            wait_for(process, sweep, chance.randrange(2 * N_BATCHES * 2), chance.uniform(0, 1))
+            wait_for(process, sweep, chance.randrange(12), chance.uniform(0, 1))
             kill(process)
         else:
             process.wait()
         recorded_again += sum(each in already for each in sweep.begun()[before:])
-        sys.stdout.write(f"  run {number}: {len(sweep.begun()) - before} batches begun\n")
-        sys.stdout.flush()
+        print(f"  run {number}: {len(sweep.begun()) - before} batches begun", flush=True)
     begun = sweep.begun()
     return len(begun) - len(set(begun)), recorded_again
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("launchers", nargs="+", help="basic, joblib, submitit_local, ray")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=10, help="jobs: four times as many")
@@ -174,18 +172,14 @@ def main() -> None:
         whole = Sweep("basic", chosen.seeds, Path(folder) / "undisturbed")
         whole.start().wait()
         expected = whole.collected()
-        sys.stdout.write(
-            "| launcher | jobs | batches | kills | begun again | recorded, and again | same |\n"
-        )
+        print("| launcher | jobs | batches | kills | begun again | recorded, and again | same |")
         for launcher in chosen.launchers:
             sweep = Sweep(launcher, chosen.seeds, Path(folder) / launcher)
             again, wrong = disturbed(sweep, chosen.kills, random.Random(launcher))
             same = "yes" if sweep.collected() == expected else "NO"
             jobs = len(SIZES) * chosen.seeds
-            sys.stdout.write(
-                f"| {launcher} | {jobs} | {len(expected)} | {chosen.kills} | {again} | {wrong} | {same} |\n"
-            )
-            sys.stdout.flush()
+            cells = (launcher, jobs, len(expected), chosen.kills, again, wrong, same)
+            print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
 if __name__ == "__main__":
