@@ -37,6 +37,10 @@ def _run() -> str:
         return str(error)
     except (HydraException, OmegaConfBaseException) as error:
         return explain(error)
+    except RuntimeError as error:
+        if "Unknown plugin class" not in str(error):
+            raise
+        return _missing_launcher(str(error))
     except OSError as error:
         if error.filename is None:
             raise
@@ -67,6 +71,18 @@ def explain(error: Exception) -> str:
         options = rest.split("Config search path")[0].split()
         return f"{group}={name} does not exist; choose one of {', '.join(options)}."
     return " ".join(text.split())
+
+
+def _missing_launcher(text: str) -> str:
+    """For a launcher whose plugin is not installed."""
+    plugin = re.search(r"hydra_plugins\.hydra_(\w+)_launcher\.", text)
+    if not plugin:
+        return " ".join(text.split())
+    extra = {"submitit": "slurm"}.get(plugin.group(1), plugin.group(1))
+    return (
+        f"the launcher's plugin, hydra-{plugin.group(1)}-launcher, is not installed; "
+        f"run `pip install 'spear-suite[{extra}]'`."
+    )
 
 
 def _unknown_key(key: str) -> str:

@@ -14,6 +14,7 @@ from experiments.folder import RunFolder
 from experiments.job import Job
 from experiments.key import code_hash
 from experiments.reporting import reported
+from experiments.targets import check_targets
 from experiments.threads import threads
 from spear.attack import Attack
 from spear.client import Client
@@ -88,7 +89,7 @@ def lpips_for(dataset: Dataset, config: DictConfig) -> LpipsMetric | None:
 
 
 def validate(config: DictConfig) -> None:
-    """Settle the device; refuse keys that are not there and sizes that mean nothing.
+    """Settle the device; refuse keys that are not there, foreign code and meaningless sizes.
 
     Raises:
         ConfigError: naming the key.
@@ -106,6 +107,7 @@ def validate(config: DictConfig) -> None:
     if config.threads is not None and config.threads < 1:
         raise ConfigError(f"key 'threads' is {config.threads}; expected at least 1, or null.")
     config.device = resolve_device(config.device)
+    check_targets(config)
 
 
 def perform(config: DictConfig) -> None:

@@ -15,7 +15,7 @@ VARIABLE = "SPEAR_PACKAGES"
 key, because a configuration must not allow itself what it wants to run."""
 
 
-def check_targets(node: Any, path: str) -> None:
+def check_targets(node: Any, path: str = "") -> None:
     """Refuse a `_target_` outside the allowed packages, however deep in a configuration.
 
     What it resolves to must belong to them, too: a module that `spear` imports is no way out.

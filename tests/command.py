@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from experiments import cli, main
 from spear.reconstruction import Reconstruction
@@ -81,6 +82,6 @@ def draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take most of the time of a small job."""
 
     def quick_figure(found: object, truth: object, path: Path, title: str) -> None:
-        path.write_text(title)
+        Image.new("L", (1, 1)).save(path)
 
     monkeypatch.setattr("experiments.job.reconstruction_figure", quick_figure)
