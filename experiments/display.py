@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from experiments.files import shown
 from experiments.records import BatchRecord
 from spear.attack import Progress as AttackProgress
 from spear.attack import ProgressCallback
@@ -116,6 +118,16 @@ def results_table(title: str, records: list[BatchRecord], summary: dict[str, Any
         )
     table.caption_justify = "left"
     return table
+
+
+def say_where(console: Console, folder: Path, tracking: list[str]) -> None:
+    """Name a job's run folder and its files, and where its tracker has it."""
+    console.print(f"Results: {shown(folder)}", soft_wrap=True, highlight=False)
+    for path in sorted(folder.glob("[!.]*")):
+        if path.is_file():
+            console.print(f"  {path.name}", highlight=False)
+    for line in tracking:
+        console.print(line, soft_wrap=True, highlight=False)
 
 
 def _exactness(record: BatchRecord) -> str:

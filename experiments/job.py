@@ -11,8 +11,8 @@ from rich.console import Console
 from torch import Tensor
 
 from experiments.build import build
-from experiments.display import BatchBar, batch_bar, results_table
-from experiments.files import replacing, shown, write_json, write_text
+from experiments.display import BatchBar, batch_bar, results_table, say_where
+from experiments.files import replacing, write_json, write_text
 from experiments.folder import RunFolder
 from experiments.key import Key
 from experiments.provenance import continued, provenance
@@ -22,7 +22,6 @@ from experiments.summary import summarize
 from experiments.tracking import TrackedJob, Tracking
 from spear.attack import ProgressCallback
 from spear.datasets import Batch
-from spear.errors import SpearError
 from spear.metrics import Score
 from spear.pictures import reconstruction_figure
 from spear.reconstruction import Reconstruction
@@ -34,9 +33,8 @@ log = logging.getLogger(__name__)
 CHOSEN = ("attack", "dataset", "drawing", "network", "defense", "fedavg")
 """Groups whose chosen files the summary names."""
 
-
-class BatchesFailed(SpearError):
-    """Some batches of a job that ran to its end have no reconstruction to score."""
+TAGGED = ("dataset", "network", "attack")
+"""Groups whose chosen files are tags of the tracked run."""
 
 
 class Job:
@@ -89,7 +87,7 @@ class Job:
         finally:
             lines = self.tracking.close(failed=error is not None)
         if self.folder.records:
-            self._say_where(lines)
+            say_where(self.console, self.folder.path, lines)
 
     def begin(self, draw: Callable[[int], Batch]) -> bool:
         """Find out what an earlier run has left to do, say so, and write what is known beforehand.
@@ -104,28 +102,15 @@ class Job:
         self.folder.begin(key, self.numbers, draw, self.config.force)
         done, n = len(self.folder.records), len(self.numbers)
         if self.folder.complete:
-            log.info(
-                "complete already (key %s), nothing is computed; --force does it again", key.digest
-            )
+            log.info("complete already (key %s): nothing is computed without --force", key.digest)
             self._show_results()
             return False
         if done:
-            log.info("an earlier run left %d of %d batches (key %s), and it is continued",
-                     done, n, key.digest)  # fmt: skip
+            log.info("continued (key %s): %d of %d batches are there", key.digest, done, n)
         self.provenance = continued(self.provenance, self.folder.path / PROVENANCE, done)
-        resolved: dict[str, Any] = OmegaConf.to_container(self.config, resolve=True)  # type: ignore[assignment]
         write_text(self.folder.path / CONFIG, OmegaConf.to_yaml(self.config, resolve=True))
         write_json(self.folder.path / PROVENANCE, self.provenance)
-        self.tracking.start(
-            TrackedJob(
-                experiment=self.experiment,
-                tags=[self.experiment, *self._chosen().values()],
-                key=key.digest,
-                config=resolved,
-                folder=self.folder.path,
-                records=list(self.folder.records),
-            )
-        )
+        self.tracking.start(self._tracked())
         self._bar = self._stack.enter_context(batch_bar(n, done, self.console))
         return True
 
@@ -171,42 +156,37 @@ class Job:
         if record.failure:
             log.warning("batch %d: %s", number, record.failure)
 
-    def check_failures(self) -> None:
-        """To be called at the end.
-
-        Raises:
-            BatchesFailed: some batch has no full reconstruction.
-        """
-        failed = [record for record in self.folder.records if record.failure]
-        if failed:
-            raise BatchesFailed(
-                f"{len(failed)} of {len(self.folder.records)} batches have no full "
-                f"reconstruction (batch {failed[0].batch}: {failed[0].failure}); "
-                f"all are recorded in {shown(self.folder.path / 'batches.csv')}."
-            )
+    def _tracked(self) -> TrackedJob:
+        resolved: dict[str, Any] = OmegaConf.to_container(self.config, resolve=True)  # type: ignore[assignment]
+        return TrackedJob(
+            experiment=self.experiment,
+            tags=[self.experiment, *(self.choices[group] for group in TAGGED)],
+            key=self.folder.key,
+            config=resolved,
+            folder=self.folder.path,
+            records=list(self.folder.records),
+        )
 
     def _finish(self) -> None:
-        failures = [f"batch {r.batch}: {r.failure}" for r in self.folder.records if r.failure]
+        records = self.folder.records
+        chosen = {
+            group: choice for group, choice in self.choices.items() if group.split("/")[0] in CHOSEN
+        }
         summary = {
             "experiment": self.experiment,
-            **summarize(self.folder.records),
+            **summarize(records),
             "batch_size": self.config.batch_size,
-            **self._chosen(),
+            **chosen,
             "seed": self.config.seed,
             "device": self.config.device,
-            "failure_reasons": failures,
+            "failure_reasons": [f"batch {r.batch}: {r.failure}" for r in records if r.failure],
             "data_hash": self.folder.data_hash,
             "key": self.folder.key,
             **self.provenance,
         }
-        self.tracking.finish(summary, self.folder.records, self.folder.path / PICTURE)
+        self.tracking.finish(summary, records, self.folder.path / PICTURE)
         self.folder.finish(summary)
         self._show_results()
-
-    def _chosen(self) -> dict[str, str]:
-        return {
-            group: choice for group, choice in self.choices.items() if group.split("/")[0] in CHOSEN
-        }
 
     def _show_results(self) -> None:
         title = (
@@ -216,11 +196,3 @@ class Job:
         )
         records = self.folder.records
         self.console.print(results_table(title, records, summarize(records)))
-
-    def _say_where(self, tracking_lines: list[str]) -> None:
-        self.console.print(f"Results: {shown(self.folder.path)}", soft_wrap=True, highlight=False)
-        for path in sorted(self.folder.path.glob("[!.]*")):
-            if path.is_file():
-                self.console.print(f"  {path.name}", highlight=False)
-        for line in tracking_lines:
-            self.console.print(line, soft_wrap=True, highlight=False)

@@ -14,6 +14,8 @@ from experiments.folder import RunFolder
 from experiments.job import Job
 from experiments.key import code_hash
 from experiments.reporting import reported
+from experiments.resume import BATCHES
+from experiments.summary import check_failures
 from experiments.targets import check_targets
 from experiments.threads import threads
 from spear.attack import Attack
@@ -125,7 +127,7 @@ def perform(config: DictConfig) -> None:
             ):
                 run(config, job)
         report.skipped = folder.complete
-        job.check_failures()
+        check_failures(folder.records, folder.path / BATCHES)
 
 
 main = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(perform)

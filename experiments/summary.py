@@ -1,11 +1,36 @@
 """Means, medians and counts over the batches of a job."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from experiments.files import shown
 from experiments.records import BatchRecord
+from spear.errors import SpearError
+
+
+class BatchesFailed(SpearError):
+    """Some batches of a job that ran to its end have no reconstruction to score."""
+
+
+def check_failures(records: list[BatchRecord], path: Path) -> None:
+    """To be called at the end of a job.
+
+    Args:
+        records: all of its batches.
+        path: where they are recorded.
+
+    Raises:
+        BatchesFailed: some batch has no full reconstruction.
+    """
+    failed = [record for record in records if record.failure]
+    if failed:
+        raise BatchesFailed(
+            f"{len(failed)} of {len(records)} batches have no full reconstruction "
+            f"(batch {failed[0].batch}: {failed[0].failure}); all are recorded in {shown(path)}."
+        )
 
 
 def summarize(records: list[BatchRecord]) -> dict[str, Any]:

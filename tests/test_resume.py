@@ -58,7 +58,7 @@ def test_a_job_that_is_continued_equals_an_uninterrupted_one_to_the_bit(
     assert [row["batch"] for row in read_rows(folder)] == ["0", "1"]
     assert json.loads((folder / "status.json").read_text())["outcome"] == "interrupted"
     continued = spear(*QUICK, *choice)
-    assert "left 2 of 4 batches" in continued.out
+    assert "2 of 4 batches are there" in continued.out
     assert attacked.batches == [0, 1, 2, 3]
     one_by_one, resumed = read_rows(folder), summary_of(folder)
     shutil.rmtree(spear.output_root)

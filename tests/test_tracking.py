@@ -64,13 +64,12 @@ def test_a_job_that_is_continued_goes_on_in_its_run(tmp_path, monkeypatch, capfd
     text = wandb("leet", "inspect", "--json", continued)
     records = [json.loads(line) for line in text.split("\n") if line]
     run = next(r["run"] for r in records if r["type"] == "run")
-    assert run["group"] == "main"
-    assert {"main", "digits", "spear_irls"} <= set(run["tags"])
+    assert (run["run_group"], run["tags"]) == ("main", ["digits", "fcnn", "main", "spear_irls"])
     (table,) = continued.rglob("*.table.json")
     assert len(json.loads(table.read_text())["data"]) == 3
     history = [r["history"]["item"] for r in records if r["type"] == "history"]
-    steps = [int(each["value_json"]) for each in history for each in each if each["key"] == "_step"]
-    assert steps == [0, 1, 2]
+    steps = {each["_step"]: each.get("batch/batch") for each in history}
+    assert steps == {0: 0, 1: 1, 2: 2, 3: None}  # all batches, then the table of them
 
 
 def test_wandb_without_login_is_told_in_one_sentence(tmp_path, monkeypatch, capfd):
