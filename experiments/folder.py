@@ -1,9 +1,9 @@
 """The folder of one job: its lock, what an earlier run left in it, and what this one adds."""
 
 import hashlib
-import logging
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,8 +17,6 @@ from experiments.records import BatchRecord, to_csv
 from experiments.status import Outcome, Status, Trace, row_hash
 from spear.datasets import Batch
 from spear.errors import ConfigError, SpearError
-
-log = logging.getLogger(__name__)
 
 
 class Busy(SpearError):
@@ -74,9 +72,8 @@ class RunFolder:
         """Write how the job failed, if it did; let the folder go."""
         try:
             if error is not None:
-                self._write_failure(error)
-        except CannotWrite as another:
-            log.warning("%s", another)
+                with suppress(CannotWrite):  # then the error itself is all that can be told
+                    self._write_failure(error)
         finally:
             self._lock.release()
 

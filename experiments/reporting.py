@@ -52,6 +52,7 @@ def reported(job: HydraConf) -> Iterator[Report]:
             seconds = time.perf_counter() - start
             journal.write(job.job.num, Entry(name, overrides, outcome, reason, seconds))
 
+    logging.raiseExceptions = False  # a full disk is told once, not by every message
     for handler in logging.getLogger().handlers:
         handler.addFilter(Redaction())
     tell(Outcome.RUNNING)

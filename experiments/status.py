@@ -23,6 +23,8 @@ class Outcome(StrEnum):
     """Complete before this run."""
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    NOT_RUN = "not run"
+    """The sweep ended before its turn."""
 
 
 @dataclass(frozen=True)

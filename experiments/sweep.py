@@ -19,7 +19,6 @@ from experiments.sweep_display import SweepBar, outcomes_table
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 0.5
-NOT_RUN = "not run: the sweep ended before"
 LOST = "its process ended without a word, perhaps killed for want of memory"
 
 
@@ -96,7 +95,7 @@ class Sweep:
             for number, entry in self.journal.read().items()
         }
         for number, overrides in enumerate(self.plan or []):
-            missing = Entry(",".join(overrides), overrides, Outcome.INTERRUPTED, NOT_RUN)
+            missing = Entry(",".join(overrides), overrides, Outcome.NOT_RUN)
             entries.setdefault(number, missing)
         return dict(sorted(entries.items()))
 

@@ -15,6 +15,7 @@ from experiments.status import Outcome
 log = logging.getLogger(__name__)
 
 ENDED = (Outcome.DONE, Outcome.SKIPPED, Outcome.FAILED, Outcome.INTERRUPTED)
+COUNTED = (*ENDED, Outcome.NOT_RUN)
 COMPUTED = (Outcome.DONE, Outcome.FAILED)
 STYLES = {Outcome.DONE: "green", Outcome.SKIPPED: "dim", Outcome.FAILED: "red"}
 
@@ -69,7 +70,7 @@ class SweepBar:
 def outcomes_table(entries: dict[int, Entry]) -> Table:
     """A row a job: what became of it, how long it took, and why it failed."""
     counts = Counter(entry.outcome for entry in entries.values())
-    counted = ", ".join(f"{counts[each]} {each}" for each in ENDED if counts[each])
+    counted = ", ".join(f"{counts[each]} {each}" for each in COUNTED if counts[each])
     table = Table(title=f"{len(entries)} jobs: {counted}", title_justify="left")
     table.add_column("#", justify="right")
     table.add_column("job, as far as jobs differ", overflow="fold")
