@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from spear.metrics import Score
@@ -117,7 +117,7 @@ def to_csv(records: Iterable[BatchRecord]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS)
     writer.writeheader()
-    writer.writerows(asdict(record) for record in records)
+    writer.writerows(map(vars, records))
     return text.getvalue()
 
 

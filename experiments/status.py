@@ -76,7 +76,7 @@ class Status:
 
     def write(self, folder: Path) -> None:
         """Replace the folder's `status.json`."""
-        write_json(folder / STATUS, asdict(self))
+        write_json(folder / STATUS, vars(self) | {"batches": [*map(vars, self.batches)]})
 
 
 def row_hash(record: BatchRecord) -> str:
