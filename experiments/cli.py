@@ -12,19 +12,22 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments.config import JobSchema
 from experiments.interrupts import sigterm_interrupts
 from experiments.main import main as run_main
-from experiments.sweep import end_sweep
+from experiments.sweep import end_sweep, sweep_runs_here
 from spear.errors import SpearError
+
+LONGEST_REASON = 300
 
 
 def main() -> None:
     """Run `experiments.main` with the command line's arguments; exit 1 after an error."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # hand exceptions over instead of printing them
     sys.argv[1:] = ["force=true" if each == "--force" else each for each in sys.argv[1:]]
+    said = ""
     with sigterm_interrupts():
         try:
             said = _run()
         finally:
-            unfinished = end_sweep()
+            unfinished = end_sweep(early=bool(said))
     if said or unfinished:
         sys.exit(f"spear: {said or unfinished}")
 
@@ -37,19 +40,13 @@ def _run() -> str:
         return str(error)
     except (HydraException, OmegaConfBaseException) as error:
         return explain(error)
-    except RuntimeError as error:
-        if "Unknown plugin class" not in str(error):
-            raise
-        return _missing_launcher(str(error))
-    except OSError as error:
-        if error.filename is None:
-            raise
-        return (
-            f"{error.filename} cannot be used ({error.strerror}); set output_root to a "
-            "folder that can be written."
-        )
     except KeyboardInterrupt:
         return "interrupted; what is done is recorded, and the same command again goes on."
+    except Exception as error:
+        sentence = _explain_other(error)
+        if not sentence:
+            raise
+        return sentence
     return ""
 
 
@@ -71,6 +68,21 @@ def explain(error: Exception) -> str:
         options = rest.split("Config search path")[0].split()
         return f"{group}={name} does not exist; choose one of {', '.join(options)}."
     return " ".join(text.split())
+
+
+def _explain_other(error: Exception) -> str:
+    """One sentence for an error outside a job; nothing for a bug in a job run alone."""
+    if isinstance(error, OSError) and error.filename:
+        return (
+            f"{error.filename} cannot be used ({error.strerror}); set output_root to a "
+            "folder that can be written."
+        )
+    if "Unknown plugin class" in str(error):
+        return _missing_launcher(str(error))
+    if sweep_runs_here():
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
+        return f"the launcher gave up ({reason}); the same command again goes on."
+    return ""
 
 
 def _missing_launcher(text: str) -> str:

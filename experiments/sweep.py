@@ -19,6 +19,7 @@ from experiments.sweep_display import SweepBar, outcomes_table
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 0.5
+STOPPED = "stopped with the sweep"
 LOST = "its process ended without a word, perhaps killed for want of memory"
 
 
@@ -56,15 +57,18 @@ class Sweep:
         """Show how far the jobs are, until `end`."""
         self._watcher.start()
 
-    def end(self) -> str:
+    def end(self, early: bool) -> str:
         """Show what became of each job.
+
+        Args:
+            early: whether the sweep ended before its last job did.
 
         Returns:
             What is wrong, in a sentence, or nothing.
         """
         self._ended.set()
         self._watcher.join()
-        entries = self._final_entries()
+        entries = self.final_entries(early)
         if not entries:
             return ""
         incomplete = [each for each in entries.values() if not _is_complete(each)]
@@ -86,10 +90,11 @@ class Sweep:
                 self._bar.show(self.journal.read())
             self._bar.show(self.journal.read())
 
-    def _final_entries(self) -> dict[int, Entry]:
+    def final_entries(self, early: bool) -> dict[int, Entry]:
         """Of every job, those that did not begin and those that did not end among them."""
+        ending = (Outcome.INTERRUPTED, STOPPED) if early else (Outcome.FAILED, LOST)
         entries = {
-            number: Entry(entry.name, entry.overrides, Outcome.FAILED, LOST)
+            number: Entry(entry.name, entry.overrides, *ending)
             if entry.outcome is Outcome.RUNNING
             else entry
             for number, entry in self.journal.read().items()
@@ -104,11 +109,11 @@ _running: Sweep | None = None
 """The sweep that this process started, if it has."""
 
 
-def end_sweep() -> str:
+def end_sweep(early: bool) -> str:
     """End the sweep that this process started, if it has; see `Sweep.end`."""
     global _running
     sweep, _running = _running, None
-    return sweep.end() if sweep else ""
+    return sweep.end(early) if sweep else ""
 
 
 def sweep_runs_here() -> bool:

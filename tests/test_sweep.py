@@ -8,6 +8,7 @@ from io import StringIO
 
 import pytest
 from command import Attacked, Command, draw_nothing
+from hydra.core.plugins import Plugins
 from rich.console import Console
 
 from experiments import cli
@@ -86,10 +87,24 @@ def test_jobs_that_never_ended_are_told_from_those_that_never_began(tmp_path):
     journal = Journal.new(tmp_path)
     journal.write(0, Entry("a", ["seed=1"], Outcome.RUNNING))
     sweep = Sweep(journal, [["seed=1"], ["seed=2"]])
-    ended = sweep._final_entries()
-    assert ended[0].outcome is Outcome.FAILED
-    assert "killed" in ended[0].reason
-    assert ended[1] == Entry("seed=2", ["seed=2"], Outcome.NOT_RUN)
+    killed, stopped = sweep.final_entries(early=False), sweep.final_entries(early=True)
+    assert killed[0].outcome is Outcome.FAILED
+    assert "killed" in killed[0].reason
+    assert stopped[0].outcome is Outcome.INTERRUPTED
+    assert killed[1] == stopped[1] == Entry("seed=2", ["seed=2"], Outcome.NOT_RUN)
+
+
+def test_a_launcher_that_gives_up_leaves_the_table_and_a_sentence(spear, monkeypatch):
+    def give_up(*_):
+        raise ConnectionError("a worker is gone")
+
+    launcher = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+    monkeypatch.setattr(Plugins.instance().class_name_to_class[launcher], "launch", give_up)
+    outcome = spear(*SWEEP, "batch_size=2", "seed=1,2")
+    assert outcome.code == 1
+    assert "the launcher gave up (ConnectionError: a worker is gone)" in outcome.message
+    assert [job[2] for job in rows(outcome.out)] == ["not run", "not run"]
+    assert "Traceback" not in outcome.error
 
 
 def test_progress_counts_jobs_and_tells_the_time_left(caplog):
