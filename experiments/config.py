@@ -1,7 +1,9 @@
 """The typed root of the configuration, and its resolvers."""
 
 import hashlib
+import os
 import textwrap
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ class JobSchema:
     lpips_net: str = MISSING
     data_root: str = MISSING
     output_root: str = MISSING
+    force: bool = MISSING
     dataset: Any = MISSING
     drawing: Any = MISSING
     augmentation: Any = MISSING
@@ -65,6 +68,11 @@ def train_split(dataset: DictConfig) -> DictConfig:
     return chosen
 
 
+def at_once(launcher: str) -> int | None:
+    """Jobs of a sweep to be started together, for a launcher that would start all of them."""
+    return os.cpu_count() if launcher.endswith(".submitit_launcher.LocalLauncher") else None
+
+
 def choices() -> str:
     """Each group of `conf/` and the files to choose from, wrapped, for the help."""
     paragraphs = []
@@ -77,9 +85,12 @@ def choices() -> str:
 
 def register() -> None:
     """Make the schema and the resolvers known to Hydra; must come before composing."""
+    # A launcher's file is checked against the schema that its plugin has under the same name.
+    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
     ConfigStore.instance().store(name="job_schema", node=JobSchema)
     OmegaConf.register_new_resolver("spear.experiment", experiment_name, replace=True)
     OmegaConf.register_new_resolver("spear.train_split", train_split, replace=True)
     OmegaConf.register_new_resolver("spear.run_name", run_name, replace=True)
     OmegaConf.register_new_resolver("spear.choices", choices, replace=True)
+    OmegaConf.register_new_resolver("spear.at_once", at_once, replace=True)
     OmegaConf.register_new_resolver("spear.times", times, replace=True)
