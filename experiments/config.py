@@ -1,7 +1,6 @@
 """The typed root of the configuration, and its resolvers."""
 
 import hashlib
-import os
 import textwrap
 import warnings
 from dataclasses import dataclass
@@ -68,11 +67,6 @@ def train_split(dataset: DictConfig) -> DictConfig:
     return chosen
 
 
-def at_once(launcher: str) -> int | None:
-    """Jobs of a sweep to be started together, for a launcher that would start all of them."""
-    return os.cpu_count() if launcher.endswith(".submitit_launcher.LocalLauncher") else None
-
-
 def choices() -> str:
     """Each group of `conf/` and the files to choose from, wrapped, for the help."""
     paragraphs = []
@@ -92,5 +86,4 @@ def register() -> None:
     OmegaConf.register_new_resolver("spear.train_split", train_split, replace=True)
     OmegaConf.register_new_resolver("spear.run_name", run_name, replace=True)
     OmegaConf.register_new_resolver("spear.choices", choices, replace=True)
-    OmegaConf.register_new_resolver("spear.at_once", at_once, replace=True)
     OmegaConf.register_new_resolver("spear.times", times, replace=True)

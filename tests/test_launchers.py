@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from command import Command
 
-from experiments.config import CONF, at_once
-
 LAUNCHERS = {
     "joblib": "hydra_joblib_launcher",
     "submitit_local": "hydra_submitit_launcher",
@@ -59,9 +57,3 @@ def test_a_launcher_that_is_not_installed_is_told_with_what_to_install(
     plugin = LAUNCHERS[missing[-1]].replace("_", "-")
     assert f"{plugin}, is not installed" in outcome.message
     assert "pip install 'spear-suite[" in outcome.message
-
-
-def test_only_submitit_here_is_told_how_many_jobs_to_start_at_once():
-    for path in sorted((CONF / "hydra" / "launcher").glob("*.yaml")):
-        target = next(line for line in path.read_text().splitlines() if "_target_" in line)
-        assert (at_once(target) is not None) == (path.stem == "submitit_local")

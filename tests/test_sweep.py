@@ -28,7 +28,7 @@ def rows(text: str) -> list[list[str]]:
 
 @pytest.fixture
 def spear(tmp_path, monkeypatch, capfd):
-    monkeypatch.setenv("COLUMNS", "500")
+    monkeypatch.setenv("COLUMNS", "2000")
     draw_nothing(monkeypatch)
     return Command(tmp_path / "out", monkeypatch, capfd)
 
@@ -95,7 +95,7 @@ def test_jobs_that_never_ended_are_told_from_those_that_never_began(tmp_path):
 
 
 def test_a_launcher_that_gives_up_leaves_the_table_and_a_sentence(spear, monkeypatch):
-    def give_up(*_):
+    def give_up(*_, **__):
         raise ConnectionError("a worker is gone")
 
     launcher = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"

@@ -1,6 +1,7 @@
 """An offline W&B run, read back, says what the run folder says."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,7 +61,9 @@ def test_a_job_that_is_continued_goes_on_in_its_run(tmp_path, monkeypatch, capfd
     assert spear(*job, tracking="offline").code == 0
     folder = spear.folder("batch_size=2,dataset=digits,n_batches=3")
     stopped, continued = sorted((folder / "wandb").glob("offline-run-*"))
-    assert stopped.name.rpartition("-")[2] == continued.name.rpartition("-")[2]
+    ids = [re.match(r"offline-run-\d+_\d+-(\w+)", each.name) for each in (stopped, continued)]
+    assert ids[0] and ids[1]
+    assert ids[0][1] == ids[1][1]  # a second run of the same second has a number behind its name
     text = wandb("leet", "inspect", "--json", continued)
     records = [json.loads(line) for line in text.split("\n") if line]
     run = next(r["run"] for r in records if r["type"] == "run")
