@@ -12,6 +12,7 @@ from hydra.core.plugins import Plugins
 from rich.console import Console
 
 from experiments import cli
+from experiments.display import shared_console
 from experiments.journal import Entry, Journal
 from experiments.status import Outcome
 from experiments.sweep import Sweep
@@ -29,6 +30,7 @@ def rows(text: str) -> list[list[str]]:
 @pytest.fixture
 def spear(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("COLUMNS", "2000")
+    shared_console.cache_clear()  # it keeps the width that it began with
     draw_nothing(monkeypatch)
     return Command(tmp_path / "out", monkeypatch, capfd)
 

@@ -62,7 +62,7 @@ def test_a_job_that_is_continued_goes_on_in_its_run(tmp_path, monkeypatch, capfd
     folder = spear.folder("batch_size=2,dataset=digits,n_batches=3")
     stopped, continued = sorted((folder / "wandb").glob("offline-run-*"))
     ids = [re.match(r"offline-run-\d+_\d+-(\w+)", each.name) for each in (stopped, continued)]
-    assert ids[0] and ids[1]
+    assert all(ids)
     assert ids[0][1] == ids[1][1]  # a second run of the same second has a number behind its name
     text = wandb("leet", "inspect", "--json", continued)
     records = [json.loads(line) for line in text.split("\n") if line]
