@@ -18,12 +18,11 @@ from omegaconf import OmegaConf
 from scipy.optimize import nnls
 
 from analysis.recorded import RESULTS, Recorded
-from experiments.plan_command import search_of
+from experiments.plan_command import obstacle_of, search_of
 from spear.errors import SpearError
 from spear.forecasting import BAND, COSTS, ROUNDS, Search, costs, features, rounds
 
 REFERENCE = "AMD EPYC"
-ATTACKS = ("spear.inversion.irls.attack.SpearIrls",)
 LEFT_OUT = ("ablation", "ablation_pixels")
 """Experiments with parts of the search taken out."""
 
@@ -69,12 +68,9 @@ def cells() -> list[Cell]:
         rows = recorded.rows()
         for name, job in recorded.jobs.items():
             config, hardware = job["config"], job["summary"].get("hardware") or {}
-            attack = config["attack"]
             details = [json.loads(row.get("details") or "{}") for row in rows[name]]
             counted = [each.get("rounds", 0.0) for each in details]  # of full rank: none
-            if attack["_target_"] not in ATTACKS or folder.name in LEFT_OUT:
-                continue
-            if attack["device"] != "cpu" or not counted:
+            if folder.name in LEFT_OUT or obstacle_of(OmegaConf.create(config)) or not details:
                 continue
             statuses = [row["status"] for row in rows[name]]
             try:

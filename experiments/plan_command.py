@@ -91,7 +91,7 @@ def _jobs(lines: list[str]) -> Any:
 def _planned(overrides: list[str]) -> Planned:
     config = compose("config", overrides)
     name = ",".join(overrides) or "defaults"
-    obstacle, search = _obstacle(config), None
+    obstacle, search = obstacle_of(config), None
     if not obstacle:
         try:
             search = search_of(config)
@@ -100,7 +100,8 @@ def _planned(overrides: list[str]) -> Planned:
     return Planned(name, search, config.n_batches, obstacle)
 
 
-def _obstacle(config: DictConfig) -> str:
+def obstacle_of(config: DictConfig) -> str:
+    """Why there is no forecast for a job, or an empty string."""
     if config.attack._target_ != DESCENT:
         return f"no forecast for {config.attack._target_.rpartition('.')[2]}"
     if config.network._target_ not in FCNN:
