@@ -111,6 +111,8 @@ def largest_error(found: Tensor, truth: Tensor) -> float:
     Inputs that share a direction because they are equal stand for one.
     """
     rows, targets = found.double(), truth.double()
+    if not bool(rows.isfinite().all()):
+        return float("inf")
     order = match(targets, rows)
     matched = [(rows[i], targets[int(k)]) for i, k in enumerate(order) if k >= 0]
     lengths = targets.norm(dim=1).mean().clamp(min=torch.finfo(torch.float64).tiny)
