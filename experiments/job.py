@@ -19,6 +19,7 @@ from experiments.records import (
     ERROR,
     PICTURE,
     ROWS,
+    SHEET,
     SUMMARY,
     RunFolder,
     batch_record,
@@ -29,7 +30,7 @@ from experiments.tracking import Tracking
 from spear.attack import ProgressCallback
 from spear.errors import SpearError
 from spear.metrics import Score
-from spear.pictures import reconstruction_figure
+from spear.pictures import picture_sheet, reconstruction_figure
 from spear.reconstruction import Reconstruction
 from spear.tables import TableDomain, readable
 from spear.truth import Truth
@@ -137,6 +138,7 @@ class Job:
                 f"attack {self.choices['attack']}: mean PSNR {score.psnr:.1f} dB"
             )
             reconstruction_figure(*pictures, self.folder.path / PICTURE, title)
+            picture_sheet(*pictures, self.folder.path / SHEET)
 
     def rows(self, rows: tuple[TableDomain, torch.Tensor, torch.Tensor] | None) -> None:
         """Write a batch's readable rows, each original above its reconstruction, if it has any."""

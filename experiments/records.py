@@ -20,9 +20,10 @@ from spear.truth import Truth
 
 SUMMARY = "summary.json"
 PICTURE = "reconstructions.png"
+SHEET = "sheet.png"
 ERROR = "error.txt"
 ROWS = "reconstructions.csv"
-OUTCOMES = (SUMMARY, PICTURE, ROWS, ERROR)
+OUTCOMES = (SUMMARY, PICTURE, SHEET, ROWS, ERROR)
 """Files that say how a job ended; a new run of the job begins without them."""
 
 

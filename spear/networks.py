@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -68,6 +69,7 @@ def fcnn(
     depth: int = 6,
     seed: int = 0,
     checkpoint: str | Path | None = None,
+    activation: nn.Module | None = None,
     bias: bool = True,
 ) -> nn.Sequential:
     """A fully connected ReLU network with `depth` linear layers (Sec. 6: L = 6, m = 200).
@@ -77,11 +79,12 @@ def fcnn(
 
     Args:
         input_shape: shape of one example; it is flattened first.
-        n_classes: outputs of the last layer, which no ReLU follows.
+        n_classes: outputs of the last layer, which no activation follows.
         width: neurons of every hidden layer (m).
         depth: number of linear layers (L), at least 2 so that one is followed by a ReLU.
         seed: of the initialisation.
         checkpoint: a state dict, as safetensors or as a file for `torch.load(weights_only=True)`.
+        activation: follows each hidden layer; a ReLU unless given.
         bias: whether the linear layers have biases; SPEAR needs them.
 
     Raises:
@@ -97,7 +100,8 @@ def fcnn(
         torch.manual_seed(seed)
         layers: list[nn.Module] = [nn.Flatten()]
         for n, m in pairwise(sizes):
-            layers += [nn.Linear(n, m, bias), nn.ReLU()]
+            after = nn.ReLU() if activation is None else deepcopy(activation)
+            layers += [nn.Linear(n, m, bias), after]
         layers.append(nn.Linear(sizes[-1], n_classes, bias))
     network = nn.Sequential(*layers)
     if checkpoint is not None:
@@ -219,9 +223,10 @@ def attackable_layer(
         return layer
     fit = [i for i, each in enumerate(linear_layers(network), start=1) if sparsity in each.sparsity]
     if not layer.sparsity:
+        advice = f"choose one of {fit}" if fit else "attack the network with attack=geiping"
         raise LayerError(
             f"attack.layer is {index}, but no ReLU follows that layer and none precedes it, so "
-            f"that neither its gradient nor its inputs are sparse (Sec. 3.2); choose one of {fit}."
+            f"that neither its gradient nor its inputs are sparse (Sec. 3.2); {advice}."
         )
     missing, other = _MISSING[sparsity]
     raise LayerError(

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from experiments.build import build, check
 from experiments.main import CONF
+from spear.ci_net.attack import CINet
 from spear.gradient_matching.attack import GradientMatching
 from spear.gradient_matching.initialisation import Normal
 from spear.gradient_matching.labels import JointLabels
@@ -70,6 +71,12 @@ def test_the_papers_baseline_is_the_attack_without_settings():
     assert pieces(build(config, "attack")) == pieces(GradientMatching())
 
 
+def test_ci_nets_file_is_the_attack_without_settings():
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", ["attack=ci_net", "device=cpu"])
+    assert pieces(build(config, "attack")) == pieces(CINet())
+
+
 def test_dlg_differs_in_its_pieces_alone():
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", ["attack=dlg", "device=cpu", "batch_size=3"])
@@ -105,7 +112,8 @@ def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
     first = [f"{o.key_or_group}={next(o.sweep_string_iterator())}" for o in sweeps]
     if "SPEAR_DATA" not in os.environ:  # then on data that are always there
         first = [each for each in first if not each.startswith("dataset")] + ["dataset=faces"]
-        first += ["~dataset.resolution"] * ("resolution" in config.dataset)
+        its_own = OmegaConf.load(CONF / "experiment" / f"{name}.yaml").get("dataset", {})
+        first += [f"~dataset.{key}" for key in ("resolution", "folder") if key in its_own]
     elif "resolution" in config.dataset:  # on whichever images are there, small
         folders = ("imagenet", "imagenet-sample", "imagenet-large")
         found = [each for each in folders if Path(os.environ["SPEAR_DATA"], each).is_dir()]
