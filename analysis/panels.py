@@ -1,93 +1,74 @@
-"""Pictures by SPEAR, by gradient matching, and the originals, below each other as in Figure 9."""
+"""What is watched of a job: the panels of the HTML report, and of the W&B workspaces alike.
+
+A panel shows one number of the jobs' summaries (`experiments.records.summarize`). A table of the
+paper has the panels of the values that the paper gives, and every experiment that of its seconds.
+"""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from torch import Tensor
-
-from analysis import style
-from spear.pictures import read_sheet
-
-NAMES = {"spear_irls": "SPEAR", "geiping_1000": "Geiping et al."}
-ORIGINAL = "original"
-
-_GAP = 0.05
-"""Between pictures, as a share of their side."""
-_COLUMNS = 10
+import analysis.tables
+from analysis.rendering import modules
+from analysis.reproduction import PAPER, papers
 
 
 @dataclass(frozen=True)
-class Panels:
-    """The same pictures by each attack, and the originals.
+class Panel:
+    """One number of every job, side by side.
 
     Attributes:
-        rows: label -> pictures (b x 3 x H x W in [0, 1]), from top to bottom.
+        title: with the unit.
+        key: of the summary.
+        text: how a value is written, for `str.format`.
+        logarithmic: whether values are best compared by their ratios.
+        most: the largest value that there can be, if there is one.
     """
 
-    rows: dict[str, Tensor]
-
-    @classmethod
-    def of(cls, results: pd.DataFrame) -> "Panels":
-        """Those of the first batch of each attack's job.
-
-        Raises:
-            FileNotFoundError: a job's sheet was not collected.
-            ValueError: the jobs have not the same batch.
-        """
-        rows, truth = {}, None
-        for attack, name in NAMES.items():
-            job = results[results["attack"] == attack].iloc[0]
-            sheet = Path(job["sheet"])
-            if not sheet.is_file():
-                raise FileNotFoundError(
-                    f"{sheet} is missing; collect it by `spear-collect --sheets outputs/figure9`."
-                )
-            originals, found = read_sheet(sheet, int(job["batch_size"]))
-            if truth is not None and not torch.equal(truth, originals):
-                raise ValueError("the attacks' batches differ; run them with the same seed.")
-            truth = originals
-            rows[f"{name}\n{job['psnr']:.1f} dB"] = found
-        assert truth is not None  # there are attacks
-        return cls({**rows, ORIGINAL: truth})
-
-    def chosen(self, indices: list[int]) -> "Panels":
-        """Some of the pictures."""
-        return Panels({label: pictures[indices] for label, pictures in self.rows.items()})
-
-    def draw(self, width: float = style.WIDTH) -> Figure:
-        """At most 10 pictures beside each other, further ones in strips below; width in inches."""
-        b = len(self.rows[ORIGINAL])
-        strips = [list(range(b))[k : k + _COLUMNS] for k in range(0, b, _COLUMNS)]
-        cell = (width - 1.0) / min(b, _COLUMNS)
-        height = len(strips) * (len(self.rows) * cell + 0.15) + 0.25
-        figure = Figure(figsize=(width, height))
-        for axes, indices in zip(
-            figure.subplots(len(strips), squeeze=False).flat, strips, strict=True
-        ):
-            self.chosen(indices)._show(axes)
-        return figure
-
-    def _show(self, axes: Axes) -> None:
-        side = self.rows[ORIGINAL].shape[2]
-        gap = round(_GAP * side)
-        grid = [
-            np.concatenate([_padded(p, gap) for p in row], axis=1) for row in self.rows.values()
-        ]
-        axes.imshow(np.concatenate(grid), interpolation="nearest")
-        centres = [(k + 0.5) * (side + gap) for k in range(len(grid))]
-        axes.set_yticks(centres, list(self.rows))
-        axes.set_xticks([])
-        axes.tick_params(length=0)
-        axes.grid(False)
-        axes.spines[:].set_visible(False)
+    title: str
+    key: str
+    text: str = "{:.3g}"
+    logarithmic: bool = False
+    most: float | None = None
 
 
-def _padded(picture: Tensor, gap: int) -> np.ndarray:
-    """H x W x 3 with a white gap at the right and below."""
-    pixels = picture.permute(1, 2, 0).numpy()
-    return np.pad(pixels, ((0, gap), (0, gap), (0, 0)), constant_values=1.0)
+PANELS = {
+    panel.key: panel
+    for panel in (
+        Panel("accuracy", "accuracy", "{:.0%}", most=1.0),
+        Panel("PSNR [dB]", "psnr_mean", "{:.1f}"),
+        Panel("SSIM", "ssim_mean", "{:.4f}"),
+        Panel("LPIPS", "lpips_mean", "{:.2g}", logarithmic=True),
+        Panel("MSE", "mse_mean", "{:.2g}", logarithmic=True),
+        Panel("MAE", "mae_mean", "{:.2g}", logarithmic=True),
+        Panel("categories right", "discrete_accuracy_mean", "{:.1%}", most=1.0),
+        Panel("MAE of the numbers", "continuous_mae_mean", "{:,.1f}", logarithmic=True),
+        Panel("feature similarity", "feature_similarity_mean", "{:.4f}"),
+        Panel("seconds a batch, median", "seconds_median", "{:.2g}", logarithmic=True),
+    )
+}
+
+ALWAYS = ("accuracy", "psnr_mean", "seconds_median")
+"""Of an experiment that is in no table of the paper's."""
+
+
+def of_table(name: str) -> list[Panel]:
+    """The panels of one of the paper's tables: those of the values that it gives, and seconds."""
+    given = papers(name).columns
+    keys = {f"{measure}{summary}" for measure in given for summary in ("", "_mean")}
+    return [panel for key, panel in PANELS.items() if key in keys | {"seconds_median"}]
+
+
+def paper_tables() -> dict[str, tuple[str, ...]]:
+    """The tables whose values the paper gives, and the experiments that each shows."""
+    return {
+        name: module.EXPERIMENTS
+        for name, module in modules(analysis.tables).items()
+        if (PAPER / f"{name}.csv").exists()
+    }
+
+
+def of_experiment(experiment: str) -> list[Panel]:
+    """The panels of an experiment: those of the paper's table that shows it, or `ALWAYS`."""
+    for name, experiments in paper_tables().items():
+        if experiment in experiments:
+            return of_table(name)
+    return [PANELS[key] for key in ALWAYS]

@@ -9,16 +9,24 @@ from collections.abc import Iterator
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments import audit_command
 from experiments.config import JobSchema
 from experiments.main import main as run_main
 from spear.errors import SpearError
 
+SUBCOMMANDS = {"audit": audit_command.main}
+"""What is no job for Hydra; each takes the arguments after its name."""
+
 
 def main() -> None:
-    """Run `experiments.main` with the command line's arguments; exit 1 after an error."""
+    """Run the command line's subcommand, or `experiments.main`; exit 1 after an error."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # hand exceptions over instead of printing them
+    subcommand = SUBCOMMANDS.get(sys.argv[1]) if len(sys.argv) > 1 else None
     try:
-        run_main()
+        if subcommand:
+            subcommand(sys.argv[2:])
+        else:
+            run_main()
     except SpearError as error:
         sys.exit(f"spear: {error}")
     except (HydraException, OmegaConfBaseException) as error:

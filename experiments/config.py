@@ -23,6 +23,7 @@ class JobSchema:
     seed: int = MISSING
     device: str = MISSING
     threads: int | None = MISSING
+    lpips_net: str = MISSING
     data_root: str = MISSING
     output_root: str = MISSING
     dataset: Any = MISSING
@@ -31,8 +32,10 @@ class JobSchema:
     network: Any = MISSING
     defense: Any = MISSING
     fedavg: Any = MISSING
+    forecast: Any = MISSING
     attack: Any = MISSING
     tracking: Any = MISSING
+    objective: Any = None
 
 
 def experiment_name(choice: str | None) -> str:

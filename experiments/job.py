@@ -37,7 +37,16 @@ from spear.truth import Truth
 
 log = logging.getLogger(__name__)
 
-CHOSEN = ("attack", "dataset", "drawing", "augmentation", "network", "defense", "fedavg")
+CHOSEN = (
+    "attack",
+    "dataset",
+    "drawing",
+    "augmentation",
+    "network",
+    "defense",
+    "fedavg",
+    "forecast",
+)
 """Groups whose chosen files the summary names."""
 
 
@@ -120,9 +129,10 @@ class Job:
         reconstruction: Reconstruction,
         score: Score,
         failure: str = "",
+        foreseen: dict[str, float] | None = None,
     ) -> None:
         """Write a batch's row and tell the tracker."""
-        record = batch_record(batch, truth, reconstruction, score, failure)
+        record = batch_record(batch, truth, reconstruction, score, failure, foreseen)
         self.folder.add(record)
         self.tracking.batch(record)
         if record.failure:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from experiments.build import build, resolve_device
 from experiments.config import CONF, JobSchema, experiment_name, register
 from experiments.job import Job
+from experiments.objective import objective
 from experiments.records import RunFolder
 from spear.attack import Attack
 from spear.augmentations import Augmentation
@@ -23,6 +24,7 @@ from spear.perceptual import MIN_SIDE, LpipsMetric, load_lpips
 from spear.reconstruction import Reconstruction, Status
 from spear.seeding import Stream, batch_generator, batch_seed
 from spear.update import Update
+from spear.vulnerability.forecast import Forecast
 
 register()
 
@@ -40,6 +42,7 @@ def run(config: DictConfig, job: Job) -> None:
     ).to(config.device)
     fedavg, defense = build(config, "fedavg"), build(config, "defense")
     client = Client(network, fedavg=fedavg, defense=defense, domain=dataset.domain)
+    forecast: Forecast = build(config, "forecast")
     attack: Attack[Any] = build(config, "attack")
     attack.check(network)
     draw: Drawing = build(config, "drawing")
@@ -51,13 +54,14 @@ def run(config: DictConfig, job: Job) -> None:
         drawn = draw(dataset, augment.examples(config.batch_size), generator)
         batch = augment(drawn, dataset.n_classes, generator).to(config.device)
         job.folder.hash_data(batch.inputs, batch.labels)
+        foreseen = forecast(network, client.loss, batch)  # by the client, which has the batch
         update = client.share(batch, batch_generator(config.seed, k, Stream.CLIENT))
         if attack.given_labels:  # side information: no client sends them
             update = update.with_labels(batch.labels)
         reconstruction, failure = breach(update, attack, config, job, k)
         truth = client.truth(batch, attack.layer, update)
         score = scoring(reconstruction, truth)
-        job.record(k, truth, reconstruction, score, failure)
+        job.record(k, truth, reconstruction, score, failure, foreseen)
         if k == config.first_batch:
             job.picture(k, score, scoring.pictures(reconstruction, truth))
             job.rows(scoring.rows(reconstruction, truth))
@@ -79,7 +83,7 @@ def breach(
 def lpips_for(dataset: Dataset, config: DictConfig) -> LpipsMetric | None:
     """LPIPS where the data set's pictures are large enough for it and its weights are at hand."""
     large = dataset.is_image and min(dataset.input_shape[1:]) >= MIN_SIDE
-    return load_lpips(Path(config.data_root)) if large else None
+    return load_lpips(Path(config.data_root), config.lpips_net) if large else None
 
 
 def validate(config: DictConfig) -> None:
@@ -104,8 +108,8 @@ def validate(config: DictConfig) -> None:
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")  # type: ignore[untyped-decorator]
-def main(config: DictConfig) -> None:
-    """Entry point: `spear` on the command line."""
+def main(config: DictConfig) -> float | None:
+    """Entry point: `spear` on the command line; returns what a search makes small."""
     validate(config)
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
     runtime = HydraConfig.get().runtime
@@ -113,3 +117,4 @@ def main(config: DictConfig) -> None:
     with Job(config, dict(runtime.choices), experiment, RunFolder(Path(runtime.output_dir))) as job:
         run(config, job)
     job.check_failures()
+    return objective(config, Path(runtime.output_dir))

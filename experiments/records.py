@@ -49,7 +49,7 @@ class BatchRecord:
         gradient_median: see `spear.truth.Truth.weight_gradient_median`.
         sparsity_min: see `spear.truth.Truth.least_sparsity`.
         failure: why there is no full reconstruction to score, or empty.
-        details: what else the attack counted, as JSON.
+        details: what else the attack counted, and what the client had foreseen, as JSON.
     """
 
     batch: int
@@ -86,9 +86,14 @@ class BatchRecord:
 
 
 def batch_record(
-    batch: int, truth: Truth, reconstruction: Reconstruction, score: Score, failure: str = ""
+    batch: int,
+    truth: Truth,
+    reconstruction: Reconstruction,
+    score: Score,
+    failure: str = "",
+    foreseen: dict[str, float] | None = None,
 ) -> BatchRecord:
-    """The row of a batch."""
+    """The row of a batch; `foreseen` as of `spear.vulnerability.forecast.Forecast`."""
     return BatchRecord(
         batch=batch,
         status=str(reconstruction.status),
@@ -120,7 +125,7 @@ def batch_record(
         sparsity_min=truth.least_sparsity(),
         feature_similarity=score.feature_similarity,
         failure=failure or shortfall(len(truth.inputs), reconstruction),
-        details=json.dumps(reconstruction.details),
+        details=json.dumps(reconstruction.details | (foreseen or {})),
     )
 
 

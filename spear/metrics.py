@@ -51,8 +51,8 @@ class Score:
     Attributes:
         psnr: mean of `psnr_per_image`, in dB.
         ssim: structural similarity of the clipped pictures, 1 for equal ones; NaN under 11 pixels.
-        lpips: LPIPS (AlexNet) of the clipped pictures, 0 for equal ones; NaN under 32 pixels and
-            where AlexNet's weights are absent.
+        lpips: LPIPS (`spear.perceptual`) of the clipped pictures, 0 for equal ones; NaN under 32
+            pixels and where the weights of its network are absent.
         mse, mae: mean squared and mean absolute error an entry, not clipped.
         directions_right: how many columns of the shared dL/dZ (`Truth.shared_gradients`) the attack
             found, up to scale.

@@ -100,8 +100,8 @@ def fcnn(
         torch.manual_seed(seed)
         layers: list[nn.Module] = [nn.Flatten()]
         for n, m in pairwise(sizes):
-            after = nn.ReLU() if activation is None else deepcopy(activation)
-            layers += [nn.Linear(n, m, bias), after]
+            activated = nn.ReLU() if activation is None else deepcopy(activation)
+            layers += [nn.Linear(n, m, bias), activated]
         layers.append(nn.Linear(sizes[-1], n_classes, bias))
     network = nn.Sequential(*layers)
     if checkpoint is not None:

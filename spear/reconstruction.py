@@ -52,7 +52,8 @@ _MESSAGES = {
     Status.ZERO_GRADIENT: "the gradient of the attacked layer is zero everywhere",
     Status.FULL_RANK: (
         "the gradient of the attacked layer has full rank: its batch must be smaller than both of "
-        "the layer's dimensions, and its noise below the smallest signal"
+        "the layer's dimensions (by one more behind a softmax), and its noise below the smallest "
+        "signal"
     ),
     Status.INTERRUPTED: "the attack was interrupted; this is the best that it had found",
     Status.FAILED: "the attack could not start",

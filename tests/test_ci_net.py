@@ -75,7 +75,7 @@ def test_convolutions_have_the_spectral_norm_one() -> None:
     assert len(convolutions) == 4
     for each in convolutions:
         norm = torch.linalg.matrix_norm(each.weight.detach().flatten(1), ord=2)
-        assert float(norm) == pytest.approx(1.0, abs=0.02)
+        assert float(norm) == pytest.approx(1.0, abs=0.05)
 
 
 # The attack

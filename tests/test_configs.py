@@ -7,6 +7,7 @@ import pytest
 from command import Command
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import OmegaConf
 
 from experiments.build import build, check
@@ -27,6 +28,7 @@ GROUPS = (
     "attack",
     "defense",
     "fedavg",
+    "forecast",
     "tracking",
 )
 WITHIN = {
@@ -86,6 +88,15 @@ def test_dlg_differs_in_its_pieces_alone():
     assert pieces(build(config, "attack")) == pieces(dlg)
 
 
+@pytest.mark.parametrize("defense", sorted(p.stem for p in (CONF / "defense").glob("*.yaml")))
+def test_attacks_with_a_generator_repeat_the_defenses_that_can_be(defense):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", ["attack=gifd", f"defense={defense}"])
+    check(config.attack, "attack")
+    repeated = (CONF / "attack" / "transform" / f"{defense}.yaml").is_file()
+    assert ("transform" in config.attack.objective) is repeated
+
+
 def pieces(value):
     """An object's class and settings, those of the objects in it among them."""
     if isinstance(value, dict):
@@ -93,6 +104,16 @@ def pieces(value):
     if hasattr(value, "__dict__"):
         return type(value), pieces(vars(value))
     return value
+
+
+def first_of(override: Override) -> object:
+    """The first value of a sweep, or the lower end of what a search is free to choose."""
+    values = override.value()
+    return (
+        values.start
+        if isinstance(values, IntervalSweep)
+        else next(override.sweep_string_iterator())
+    )
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -104,12 +125,16 @@ def test_every_experiment_says_its_command_first(name):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
+    if "/hydra/sweeper: optuna" in (CONF / "experiment" / f"{name}.yaml").read_text():
+        pytest.importorskip(
+            "hydra_plugins.hydra_optuna_sweeper", reason="needs spear-suite[search]"
+        )
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", [f"experiment={name}"], return_hydra_config=True)
     sweep = OmegaConf.to_container(config.hydra.sweeper.params or OmegaConf.create({}))
     lines = [f"{key}={values}" for key, values in sweep.items()]
     sweeps = OverridesParser.create().parse_overrides(lines)
-    first = [f"{o.key_or_group}={next(o.sweep_string_iterator())}" for o in sweeps]
+    first = [f"{o.key_or_group}={first_of(o)}" for o in sweeps]
     if "SPEAR_DATA" not in os.environ:  # then on data that are always there
         first = [each for each in first if not each.startswith("dataset")] + ["dataset=faces"]
         its_own = OmegaConf.load(CONF / "experiment" / f"{name}.yaml").get("dataset", {})

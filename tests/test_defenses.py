@@ -8,8 +8,19 @@ from torch import Tensor, nn
 
 from spear.client import Client
 from spear.datasets import Batch
-from spear.defenses import DPSGD, Defense, NoDefense, NoiseMultiplier, NoiseOnEachExample
-from spear.errors import ConfigError
+from spear.defenses import (
+    DPSGD,
+    Clipping,
+    Defense,
+    GaussianNoise,
+    NoDefense,
+    NoiseMultiplier,
+    NoiseOnEachExample,
+    Soteria,
+    Sparsification,
+)
+from spear.defenses.soteria import sensitivity
+from spear.errors import ConfigError, LayerError
 from spear.networks import fcnn
 
 LOSS = nn.CrossEntropyLoss()
@@ -153,3 +164,91 @@ def test_numbers_without_a_meaning_are_refused(max_norm, noise_std, message):
 def test_multiples_without_a_meaning_are_refused(defense, max_norm, noise_multiplier, message):
     with pytest.raises(ConfigError, match=message):
         defense(max_norm, noise_multiplier)
+
+
+def test_clipping_shortens_the_gradient_of_the_whole_batch():
+    plain = flat(NoDefense().gradient(*_arguments(5), None))
+    norm = float(plain.norm())
+    torch.testing.assert_close(flat(shared(Clipping(norm / 3))), plain / 3)
+    torch.testing.assert_close(flat(shared(Clipping(norm * 1.01))), plain)
+
+
+def test_the_noise_of_a_gradient_is_gaussian():
+    plain = flat(NoDefense().gradient(*_arguments(5), None))
+    noise = (flat(shared(GaussianNoise(0.01))) - plain) / 0.01
+    k = noise.numel()
+    assert abs(noise.mean()) < 4 / math.sqrt(k)
+    assert abs(noise.var() - 1) < 4 * math.sqrt(2 / k)
+    torch.testing.assert_close(flat(shared(GaussianNoise(0.0))), plain)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_sparsification_leaves_the_largest_entries_of_each_parameter(share):
+    plain = NoDefense().gradient(*_arguments(5), None)
+    for name, value in shared(Sparsification(share)).items():
+        kept = value.numel() - int(share * value.numel())
+        largest = plain[name].abs().flatten().sort(descending=True).values[:kept]
+        torch.testing.assert_close(
+            value.abs().flatten().sort(descending=True).values[:kept], largest
+        )
+        assert (value != 0).sum() <= kept
+        assert torch.equal(value[value != 0], plain[name][value != 0])
+
+
+def test_the_sensitivity_is_that_of_each_examples_jacobian():
+    network, batch = problem(3)
+    layer = network[-1]
+    scores = sensitivity(network, layer, batch.inputs)
+    expected = torch.zeros(30)
+    for x in batch.inputs:
+        r = network[:-1](x[None])[0].detach()
+        jacobian = torch.autograd.functional.jacobian(lambda x: network[:-1](x[None])[0], x)
+        active = r > 0
+        expected[active] += jacobian.norm(dim=1)[active] / r[active]
+    dead = torch.stack([network[:-1](x[None])[0] for x in batch.inputs]).eq(0).all(dim=0)
+    assert dead.any()
+    expected = expected.masked_fill(dead, torch.inf)
+    torch.testing.assert_close(scores, expected, rtol=1e-4, atol=0)
+
+
+def test_soteria_sets_the_columns_of_the_most_telling_entries_to_zero():
+    network, batch = problem(3)
+    plain = NoDefense().gradient(network, LOSS, batch, None)
+    defended = Soteria(0.2).gradient(network, LOSS, batch, None)
+    scores = sensitivity(network, network[-1], batch.inputs)
+    perturbed = scores.argsort()[: int(0.2 * 30)]
+    expected = plain["5.weight"].clone()
+    expected[:, perturbed] = 0.0
+    assert not torch.equal(expected, plain["5.weight"])
+    assert torch.equal(defended.pop("5.weight"), expected)
+    assert all(torch.equal(value, plain[name]) for name, value in defended.items())
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (nn.Sequential(nn.Conv2d(1, 3, 12), nn.Flatten()), "the network has no linear layer"),
+        (
+            nn.Sequential(nn.Linear(12, 3), nn.AvgPool2d((12, 1)), nn.Flatten()),
+            r"the last linear layer receives inputs of shape \(2, 1, 12, 12\)",
+        ),
+    ],
+)
+def test_soteria_needs_one_representation_an_example(network, message):
+    batch = Batch(torch.ones(2, 1, 12, 12), torch.tensor([0, 1]))
+    with pytest.raises(LayerError, match=message):
+        Soteria(0.1).gradient(network, LOSS, batch, None)
+
+
+@pytest.mark.parametrize(
+    ("defense", "value", "message"),
+    [
+        (Clipping, 0.0, "defense.max_norm is 0.0; expected a norm above 0"),
+        (GaussianNoise, -1.0, "defense.noise_std is -1.0; expected a standard deviation"),
+        (Sparsification, 1.0, "defense.share is 1.0; expected a share from 0 to below 1"),
+        (Soteria, -0.1, "defense.share is -0.1"),
+    ],
+)
+def test_settings_of_the_others_without_a_meaning_are_refused(defense, value, message):
+    with pytest.raises(ConfigError, match=message):
+        defense(value)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from spear.datasets.base import Dataset
-from spear.errors import CheckpointError
+from spear.errors import CheckpointError, ConfigError
 from spear.metrics import PSNR_CAP, Score, Scoring, psnr
 from spear.perceptual import load_lpips
 from spear.reconstruction import Reconstruction, Status
@@ -347,27 +347,32 @@ def test_damaged_weights_are_refused(tmp_path: Path, content: bytes | None) -> N
         load_lpips(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def alexnet_lpips() -> Callable[[Tensor, Tensor], Tensor]:
-    metric = load_lpips(Path(os.environ.get("SPEAR_DATA", "data")))
+def test_a_network_that_lpips_does_not_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'lpips_net' is 'squeeze'; expected one of alex, vgg\."):
+        load_lpips(tmp_path, "squeeze")
+
+
+@pytest.fixture(scope="module", params=["alex", pytest.param("vgg", marks=pytest.mark.slow)])
+def deep_lpips(request: pytest.FixtureRequest) -> Callable[[Tensor, Tensor], Tensor]:
+    metric = load_lpips(Path(os.environ.get("SPEAR_DATA", "data")), request.param)
     if metric is None:
-        pytest.skip("no AlexNet weights; SPEAR_DATA names the folder that has them in weights/")
+        pytest.skip("no weights for LPIPS; SPEAR_DATA names the folder that has them in weights/")
     return metric
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_lpips_is_zero_for_equal_pictures_only(
-    alexnet_lpips: Callable[[Tensor, Tensor], Tensor], channels: int
+    deep_lpips: Callable[[Tensor, Tensor], Tensor], channels: int
 ) -> None:
     dataset = Pictures((channels, 32, 32))
     true = truth(dataset, 2)
-    scoring = Scoring(dataset, alexnet_lpips)
+    scoring = Scoring(dataset, deep_lpips)
     assert scoring(perfect(true), true).lpips == 0.0
     assert scoring(found(-true.inputs, true.activation_gradients), true).lpips > 1e-2
 
 
 def test_loading_lpips_leaves_the_random_numbers_alone(
-    alexnet_lpips: Callable[[Tensor, Tensor], Tensor],
+    deep_lpips: Callable[[Tensor, Tensor], Tensor],
 ) -> None:
     state = torch.random.get_rng_state()
     load_lpips(Path(os.environ.get("SPEAR_DATA", "data")))

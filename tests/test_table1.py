@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from analysis.figures import figure1, figure9
-from analysis.panels import Panels
+from analysis.picture_rows import PictureRows
 from analysis.reproduction import comparisons
 from analysis.tables import table1
 from spear.pictures import picture_sheet
@@ -88,7 +88,7 @@ def test_figures_say_what_is_missing(tmp_path):
     found = sheets(tmp_path)
     other = sheets(tmp_path / "other", b=10).loc[1, "sheet"]
     with pytest.raises(ValueError, match="batches differ"):
-        Panels.of(found.assign(sheet=[found.loc[0, "sheet"], other]))
+        PictureRows.of(found.assign(sheet=[found.loc[0, "sheet"], other]))
     (tmp_path / "spear_irls.png").unlink()
     with pytest.raises(FileNotFoundError, match="spear-collect --sheets outputs/figure9"):
-        Panels.of(found)
+        PictureRows.of(found)

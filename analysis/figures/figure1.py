@@ -8,7 +8,7 @@ and worst by PSNR; the paper does not say how it chose. The PSNR beside a row is
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.panels import NAMES, ORIGINAL, Panels
+from analysis.picture_rows import NAMES, ORIGINAL, PictureRows
 from spear.metrics import psnr
 
 EXPERIMENTS = ("figure9",)
@@ -18,10 +18,10 @@ N_IMAGES = 4
 
 def draw(results: pd.DataFrame) -> Figure:
     """Four images beside each other."""
-    panels = Panels.of(results)
+    each = PictureRows.of(results)
     matched = next(
-        row for label, row in panels.rows.items() if label.startswith(NAMES["geiping_1000"])
+        row for label, row in each.rows.items() if label.startswith(NAMES["geiping_1000"])
     )
-    ranked = psnr(matched, panels.rows[ORIGINAL]).argsort(descending=True).tolist()
+    ranked = psnr(matched, each.rows[ORIGINAL]).argsort(descending=True).tolist()
     last = len(ranked) - 1
-    return panels.chosen([ranked[k * last // (N_IMAGES - 1)] for k in range(N_IMAGES)]).draw(4.0)
+    return each.chosen([ranked[k * last // (N_IMAGES - 1)] for k in range(N_IMAGES)]).draw(4.0)

@@ -8,11 +8,11 @@ class. PSNR: mean over the batch. Gradient matching (Geiping et al.) is given th
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.panels import Panels
+from analysis.picture_rows import PictureRows
 
 EXPERIMENTS = ("figure9",)
 
 
 def draw(results: pd.DataFrame) -> Figure:
     """Ten images beside each other, in two strips."""
-    return Panels.of(results).draw()
+    return PictureRows.of(results).draw()

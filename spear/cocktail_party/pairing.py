@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from spear.errors import InvalidObservation
+from spear.gradient_matching.checks import check_labels, outputs
 from spear.networks import linear_layer, putting_out
 from spear.reconstruction import Reconstruction
 from spear.update import Update
@@ -23,7 +24,8 @@ def paired_labels(update: Update, layer: int, found: Reconstruction) -> Tensor:
         found: its inputs (b x n) and dL/dZ (m x b), in the same order.
 
     Raises:
-        InvalidObservation: other than b labels.
+        InvalidObservation: other than b labels, or not class indices.
+        VictimError: the network does not take the domain's shape.
     """
     labels = update.labels
     if labels is None or len(labels) != found.batch_size:
@@ -32,6 +34,8 @@ def paired_labels(update: Update, layer: int, found: Reconstruction) -> Tensor:
             f"there are {found.batch_size} recovered features but {known} labels; gradient "
             "matching needs one each: set attack.matching=0."
         )
+    example = next(iter(update.gradients.values())).new_zeros(1, *update.domain.shape)
+    check_labels(labels, outputs(update.network, example).shape[-1])
     module = linear_layer(update.network, layer).module
     features = found.inputs.to(module.weight)
     gradients = found.activation_gradients.T.to(module.weight)
@@ -52,7 +56,7 @@ def _activation_gradients(
         reached = layer(features)
     reached.requires_grad_()
     with putting_out(layer, reached):
-        outputs = update.network(features.new_zeros(len(features), *update.domain.shape))
-    losses = [update.loss(outputs, label.expand(len(features), *label.shape)) for label in classes]
+        logits = update.network(features.new_zeros(len(features), *update.domain.shape))
+    losses = [update.loss(logits, label.expand(len(features), *label.shape)) for label in classes]
     found = [torch.autograd.grad(loss, reached, retain_graph=True)[0] for loss in losses]
     return torch.stack(found)

@@ -137,7 +137,10 @@ class GradientMatching(WholeUpdateAttack):
                 lambda: problem(candidate.current(), targets.current()),
                 self.optimiser.start([*candidate.variables, *targets.variables], self.iterations),
             )
-            check_derivatives(update.network, candidate.current(), lambda: begun.evaluate().total)
+            inputs = candidate.current().detach().requires_grad_()
+            check_derivatives(
+                update.network, inputs, lambda: problem(inputs, targets.current()).total
+            )
             return begun
 
         return start

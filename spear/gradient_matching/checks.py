@@ -116,7 +116,12 @@ def outputs(network: nn.Module, inputs: Tensor) -> Tensor:
 
 
 def check_derivatives(network: nn.Module, inputs: Tensor, evaluate: Callable[[], Tensor]) -> None:
-    """Refuse a network whose gradients cannot be differentiated by its inputs. ReLU is fine.
+    """Refuse a network whose gradients cannot be differentiated by its inputs.
+
+    What torch can differentiate twice is fine, also where the second derivative is 0 nearly
+    everywhere, as of ReLU and max-pooling. What is not: functions marked `once_differentiable`,
+    operations whose backward pass has no derivative of its own, and a network that is cut off from
+    its inputs (`detach`).
 
     Args:
         network: the victim.
@@ -138,6 +143,11 @@ def check_derivatives(network: nn.Module, inputs: Tensor, evaluate: Callable[[],
             "as gradient matching must; replace it, or attack a linear layer beside a ReLU with "
             "attack=spear_irls."
         ) from error
+    if inputs.grad is None:
+        raise VictimError(
+            "the gradients of the network do not depend on its inputs, as gradient matching needs; "
+            "take out what cuts them off, such as detach() or no_grad()."
+        )
     for variable in (inputs, *network.parameters()):
         variable.grad = None
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, pad
 
+from spear.cocktail_party.terms import total_variation
 from spear.errors import InvalidObservation, VictimError
 from spear.gradient_matching.victim import Evaluation
 from spear.labels.last_layer import check_last_layer
@@ -62,12 +63,7 @@ class TotalVariation:
         Raises:
             InvalidObservation: inputs are not pictures.
         """
-        shape = update.domain.shape
-        if len(shape) != 3:
-            raise InvalidObservation(
-                f"the network's inputs have shape {shape}, but total variation is for pictures of "
-                "shape C x H x W; leave attack.regularisers.total_variation out."
-            )
+        check_pictures(update)
         return lambda evaluation: self.weight * self._mean(evaluation.inputs)
 
     def _mean(self, pictures: Tensor) -> Tensor:
@@ -81,6 +77,44 @@ def _with_differences(pictures: Tensor) -> Tensor:
     """R, G, B, R - G, R - B, G - B."""
     red, green, blue = pictures[:, :1], pictures[:, 1:2], pictures[:, 2:]
     return torch.cat([pictures, red - green, red - blue, green - blue], dim=1)
+
+
+class AbsoluteVariation:
+    """weight times mean |dx| + mean |dy|, differences between neighbouring pixels of a channel.
+
+    The total variation of GIFD (arXiv 2308.04699). In the units that the network receives.
+
+    Args:
+        weight: of the term.
+    """
+
+    needs_labels = False
+
+    def __init__(self, weight: float = 1e-4) -> None:
+        self.weight = weight
+
+    def prepare(self, update: Update) -> Term:
+        """See `Regulariser`.
+
+        Raises:
+            InvalidObservation: inputs are not pictures.
+        """
+        check_pictures(update)
+        return lambda evaluation: self.weight * total_variation(evaluation.inputs)
+
+
+def check_pictures(update: Update) -> None:
+    """Refuse an update of a network whose inputs are not pictures.
+
+    Raises:
+        InvalidObservation: giving their shape.
+    """
+    shape = update.domain.shape
+    if len(shape) != 3:
+        raise InvalidObservation(
+            f"the network's inputs have shape {shape}, but total variation is for pictures of "
+            "shape C x H x W; leave attack.regularisers.total_variation out."
+        )
 
 
 class FeatureDistance:

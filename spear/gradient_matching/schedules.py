@@ -3,6 +3,8 @@
 import math
 from typing import Protocol
 
+from spear.errors import ConfigError
+
 
 class Schedule(Protocol):
     """A factor of the learning rate. A new one is named in a file of `conf/attack/`."""
@@ -46,3 +48,31 @@ class Cosine:
     def __call__(self, iteration: int, iterations: int) -> float:
         """See `Schedule`."""
         return (1.0 + math.cos(math.pi * iteration / iterations)) / 2.0
+
+
+class WarmUpRampDown:
+    """min(1, t / w) times a half cosine from 1 to 0 over the last part r, t the share that is done.
+
+    Args:
+        warm_up: w, the share of the iterations in which the factor rises linearly.
+        ramp_down: r, the share in which it falls.
+
+    Raises:
+        ConfigError: a share is not above 0, or above 1.
+    """
+
+    def __init__(self, warm_up: float = 0.05, ramp_down: float = 0.75) -> None:
+        for name, share in (("warm_up", warm_up), ("ramp_down", ramp_down)):
+            if not 0 < share <= 1:
+                raise ConfigError(
+                    f"attack.optimiser.schedule.{name} is {share}; expected a share above 0, at "
+                    "most 1."
+                )
+        self.warm_up = warm_up
+        self.ramp_down = ramp_down
+
+    def __call__(self, iteration: int, iterations: int) -> float:
+        """See `Schedule`."""
+        t = iteration / iterations
+        falling = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1.0 - t) / self.ramp_down))
+        return min(1.0, t / self.warm_up) * falling

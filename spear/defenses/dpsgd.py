@@ -1,48 +1,16 @@
-"""Defenses: how a client computes the gradient that it is willing to share."""
+"""Differentially private gradients (DP-SGD), and what implementations understand by sigma."""
 
 import math
 from abc import ABC, abstractmethod
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from spear.datasets.base import Batch
+from spear.defenses.base import NoDefense
+from spear.defenses.clipping import check_norm, clipped
+from spear.defenses.noise import check_deviation, noised
 from spear.errors import ConfigError
-
-
-class Defense(Protocol):
-    """Computes a gradient of the loss on a batch, disguised or not.
-
-    A new defense implements `gradient` and gets one file in `conf/defense/`.
-    """
-
-    def gradient(
-        self,
-        network: nn.Module,
-        loss: nn.Module,
-        batch: Batch,
-        generator: torch.Generator | None,
-    ) -> dict[str, Tensor]:
-        """Name of each parameter that is trained -> gradient; leaves `network` as it was."""
-        ...
-
-
-class NoDefense:
-    """The plain gradient of the loss, as every undefended client sends it."""
-
-    def gradient(
-        self,
-        network: nn.Module,
-        loss: nn.Module,
-        batch: Batch,
-        generator: torch.Generator | None,
-    ) -> dict[str, Tensor]:
-        """dL/dtheta for every parameter that is trained, in the network's own precision."""
-        parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
-        value = loss(network(batch.inputs), batch.labels)
-        gradients = torch.autograd.grad(value, list(parameters.values()))
-        return dict(zip(parameters, gradients, strict=True))
 
 
 class ClippedMean(ABC):
@@ -63,10 +31,7 @@ class ClippedMean(ABC):
     """
 
     def __init__(self, max_norm: float) -> None:
-        if not max_norm > 0:
-            raise ConfigError(
-                f"defense.max_norm is {max_norm}; expected a norm above 0, or .inf for no clipping."
-            )
+        check_norm(max_norm)
         self.max_norm = max_norm
 
     @abstractmethod
@@ -88,16 +53,11 @@ class ClippedMean(ABC):
         total: dict[str, Tensor] = {}
         for i in range(b):
             one = Batch(batch.inputs[i : i + 1], batch.labels[i : i + 1])
-            clipped = self._clipped(NoDefense().gradient(network, loss, one, generator))
-            for name, value in clipped.items():
+            short = clipped(NoDefense().gradient(network, loss, one, generator), self.max_norm)
+            for name, value in short.items():
                 total[name] = total[name].add_(value) if name in total else value
         deviation = self.deviation(b)
-        return {name: _noised(value / b, deviation, generator) for name, value in total.items()}
-
-    def _clipped(self, gradient: dict[str, Tensor]) -> dict[str, Tensor]:
-        norm = nn.utils.get_total_norm(list(gradient.values()))
-        factor = (self.max_norm / norm).clamp(max=1.0)
-        return {name: value * factor for name, value in gradient.items()}
+        return {name: noised(value / b, deviation, generator) for name, value in total.items()}
 
 
 class DPSGD(ClippedMean):
@@ -113,10 +73,7 @@ class DPSGD(ClippedMean):
 
     def __init__(self, max_norm: float, noise_std: float) -> None:
         super().__init__(max_norm)
-        if not 0 <= noise_std < math.inf:
-            raise ConfigError(
-                f"defense.noise_std is {noise_std}; expected a standard deviation of 0 or more."
-            )
+        check_deviation(noise_std)
         self.noise_std = noise_std
 
     def deviation(self, b: int) -> float:
@@ -167,11 +124,3 @@ class NoiseOnEachExample(NoiseMultiplier):
     def deviation(self, b: int) -> float:
         """Sigma C / sqrt(b)."""
         return self.noise_multiplier * self.max_norm / b**0.5
-
-
-def _noised(mean: Tensor, deviation: float, generator: torch.Generator | None) -> Tensor:
-    if deviation == 0:
-        return mean
-    # Drawn on the CPU, where the generator is: the same noise on every device.
-    noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype)
-    return mean + deviation * noise.to(mean.device)

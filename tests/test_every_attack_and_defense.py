@@ -1,0 +1,114 @@
+"""Every attack against every defense, tiny: a reconstruction, or one sentence why there is none."""
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from tabular import People
+
+from experiments.build import build
+from experiments.main import CONF
+from spear.attack import Attack
+from spear.client import Client
+from spear.datasets import Digits
+from spear.errors import InvalidObservation
+from spear.generative.dcgan import DCGAN
+from spear.networks import fcnn
+from spear.reconstruction import Status
+from spear.seeding import Stream, batch_generator
+
+ATTACKS = sorted(path.stem for path in (CONF / "attack").glob("*.yaml"))
+DEFENSES = sorted(path.stem for path in (CONF / "defense").glob("*.yaml"))
+B, WIDTH, DEPTH = 2, 20, 3
+TABULAR = {"tableak"}
+SINGLE = {"geiping_recovered_labels", "idlg", "label_recovery", "label_recovery_analytic"}
+"""Attacks on one sample, whose gradient at the last layer has rank 1 but for noise."""
+NOISY = {"gaussian_noise"}
+"""Defenses whose noise, by default, is seen in that rank."""
+TINY = {
+    "iterations": 4,
+    "restarts": 2,
+    "evaluations": 4,
+    "max_submatrices": 2000,
+    "max_starts": 20,
+    "max_rounds": 20,
+    "time_limit": 1,
+}
+
+
+def shrunk(node):
+    """Every key of an attack that says how long it may take, made small."""
+    for key, value in node.items():
+        if OmegaConf.is_dict(value):
+            shrunk(value)
+        elif key in TINY and value is not None:
+            node[key] = TINY[key]
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory):
+    """For the pictures of the digits, untrained."""
+    path = tmp_path_factory.mktemp("generator") / "digits.safetensors"
+    DCGAN((1, 8, 8), latent=4, width=4).save(path, {})
+    return path
+
+
+@pytest.fixture(scope="module")
+def attacks(generator):
+    built: dict[str, Attack] = {}
+    usual = ["dataset=digits", f"batch_size={B}", "device=cpu", f"network.depth={DEPTH}"]
+    for name in ATTACKS:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = compose("config", [*usual, f"attack={name}"])
+        shrunk(config.attack)
+        if "generator" in config.attack:
+            config.attack.generator.weights = str(generator)
+            config.attack.radii = config.attack.radii[:1]
+        built[name] = build(config, "attack")
+    return built
+
+
+@pytest.fixture(scope="module")
+def updates():
+    """What a client of pictures, and one of rows of a table, shares under each defense."""
+    shared = {}
+    for defense in DEFENSES:
+        node = OmegaConf.load(CONF / "defense" / f"{defense}.yaml")
+        made = build(OmegaConf.create({"defense": node}), "defense")
+        for dataset, b in ((Digits(), B), (Digits(), 1), (People(), B)):
+            network = fcnn(dataset.input_shape, dataset.n_classes, WIDTH, DEPTH, bias=b > 1)
+            client = Client(network, defense=made, domain=dataset.domain)
+            batch = dataset.batch(b, batch_generator(0, 0, Stream.DATA))
+            update = client.share(batch, batch_generator(0, 0, Stream.CLIENT))
+            shared[defense, dataset.name, b] = update, batch
+    return shared
+
+
+@pytest.mark.parametrize("defense", DEFENSES)
+@pytest.mark.parametrize("name", ATTACKS)
+def test_every_attack_runs_against_every_defense(name, defense, attacks, updates):
+    attack = attacks[name]
+    b = 1 if name in SINGLE else B
+    update, batch = updates[defense, "people" if name in TABULAR else "digits", b]
+    if attack.given_labels:
+        update = update.with_labels(batch.labels)
+    if name in SINGLE and defense in NOISY:
+        with pytest.raises(InvalidObservation, match=r"has full rank, by a batch or by noise"):
+            attack(attack.observe(update))
+        return
+    found = attack(attack.observe(update))
+    assert found.status is not Status.FAILED
+    assert found.message
+    n = len(batch.inputs[0].flatten()) if attack.layer in (None, 1) else WIDTH
+    assert found.inputs.shape[1] == n
+    assert torch.isfinite(found.inputs).all()
+    assert found.batch_size > 0 or found.status in (Status.FULL_RANK, Status.ZERO_GRADIENT)
+
+
+@pytest.mark.parametrize("name", sorted(set(ATTACKS) - TABULAR))
+def test_an_update_without_information_is_told(name, attacks, updates):
+    update, batch = updates["none", "digits", 1 if name in SINGLE else B]
+    gradients = {key: torch.zeros_like(value) for key, value in update.gradients.items()}
+    update = type(update)(update.network, gradients, update.loss, update.domain, batch.labels)
+    attack = attacks[name]
+    assert attack(attack.observe(update)).status is Status.ZERO_GRADIENT
