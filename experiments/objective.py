@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from omegaconf import DictConfig
 
 from experiments.build import build
-from experiments.records import SUMMARY
+from experiments.resume import SUMMARY
 from spear.errors import ConfigError
 
 

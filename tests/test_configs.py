@@ -97,6 +97,20 @@ def test_attacks_with_a_generator_repeat_the_defenses_that_can_be(defense):
     assert ("transform" in config.attack.objective) is repeated
 
 
+@pytest.mark.parametrize(
+    ("attack", "given"),
+    [
+        ("spear", False), ("spear_irls", False), ("spear_input", False), ("spear_noisy", False),
+        ("cocktail_party", False), ("cocktail_party_features", False), ("dlg", False),
+        ("geiping", True), ("tableak", True), ("feature_inversion", True), ("spear_prior", True),
+    ],
+)  # fmt: skip
+def test_labels_are_for_those_attacks_that_the_paper_gives_them(attack, given):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", [f"attack={attack}", "device=cpu"])
+    assert build(config, "attack").given_labels is given
+
+
 def pieces(value):
     """An object's class and settings, those of the objects in it among them."""
     if isinstance(value, dict):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from victims import Once, OnceModule
 
 import spear
 from spear.attack import Progress
@@ -492,24 +492,6 @@ def test_a_network_of_ones_own_is_attacked() -> None:
 
 
 # Bad input
-
-
-class Once(torch.autograd.Function):
-    """The identity, differentiable once."""
-
-    @staticmethod
-    def forward(context: Any, x: Tensor) -> Tensor:
-        return x.clone()
-
-    @staticmethod
-    @once_differentiable
-    def backward(context: Any, gradient: Tensor) -> Tensor:
-        return gradient.clone()
-
-
-class OnceModule(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return Once.apply(x)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def refused(kind: type[SpearError], work: Callable[[], object], *words: str) -> None:

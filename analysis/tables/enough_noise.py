@@ -21,10 +21,11 @@ MULTIPLIER = "defense.noise_multiplier"
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """A row for each batch size and noise multiplier."""
     groups = results.groupby(["batch_size", MULTIPLIER])
-    return pd.DataFrame([_row(int(b), float(z), batches) for (b, z), batches in groups])
+    return pd.DataFrame([_row(batches) for _, batches in groups])
 
 
-def _row(b: int, multiplier: float, batches: pd.DataFrame) -> dict[str, str]:
+def _row(batches: pd.DataFrame) -> dict[str, str]:
+    b, multiplier = int(batches["batch_size"].iloc[0]), float(batches[MULTIPLIER].iloc[0])
     noise = NoiseMultiplier(float(batches["defense.max_norm"].iloc[0]), multiplier).deviation(b)
     psnr = batches["psnr"]
     return {
