@@ -6,6 +6,11 @@ median on one thread. Smoothed: alpha drawn from (0, 0.5) for each sample; mixed
 weight drawn from (0, 1). Untrained networks are the paper's (fully connected, L = 6, m = 200) and
 DLG's LeNet; trained ones are after 1,000 steps of SGD on the examples that are attacked, the LeNet
 with ReLUs. Bias: whether the last layer has one, whose gradient leaves nothing to search for.
+
+iDLG takes the class of the least entry of dL/db; without a bias, the row of dL/dW whose products
+with most other rows are negative, as in its paper, which for soft labels names no one class. Where
+the layer's inputs are known not to be negative, the least sum of a row, as in its code, names the
+class of the least entry of p - y instead, as the bias does. Neither has the label itself.
 """
 
 import pandas as pd

@@ -1,6 +1,5 @@
 """A single input of a fully connected ReLU network from its gradient, layer by layer."""
 
-import math
 import time
 from itertools import pairwise
 
@@ -11,7 +10,7 @@ from spear.attack import ProgressCallback
 from spear.errors import LayerError
 from spear.gradient_matching.whole_update import WholeUpdateAttack
 from spear.labels.last_layer import LastLayer
-from spear.labels.recovery import LabelRecovery
+from spear.labels.recovery import LabelRecovery, Recovered
 from spear.networks import LinearLayer, linear_layers
 from spear.reconstruction import Reconstruction, Status
 from spear.update import Update
@@ -65,18 +64,8 @@ class AnalyticInversion(WholeUpdateAttack):
             arriving = after.module.weight.detach().double().cpu().T @ gradient
             gradient = torch.where(inputs > 0, arriving, 0.0)
             inputs = _received(observation.gradients[f"{before.name}.weight"], gradient)
-        return Reconstruction(
-            inputs=inputs[None],
-            activation_gradients=gradient[:, None],
-            disaggregation=torch.ones(1, 1, dtype=torch.float64),
-            sparsity_matching=math.nan,
-            n_directions=1,
-            submatrices=0,
-            seconds=time.perf_counter() - began,
-            status=Status.ESTIMATED,
-            details=found.details,
-            labels=found.label[None],
-        )
+        sample = Recovered(found.label, inputs, gradient, found.details)
+        return sample.reconstruction(time.perf_counter() - began)
 
 
 def _received(weight_gradient: Tensor, gradient: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -20,12 +21,12 @@ from spear.update import Update
 
 @dataclass(frozen=True)
 class Recovered:
-    """A sample at the last layer, float64 on the CPU.
+    """A single sample at a linear layer z = W x, the last one unless told, float64 on the CPU.
 
     Attributes:
         label: y (K), of sum 1.
         feature: x, the layer's input (n).
-        gradient: p - y (K).
+        gradient: dL/dz (m); p - y at the last layer.
         details: lambda, the loss there and how often it was evaluated, where it was searched for.
     """
 
@@ -34,8 +35,23 @@ class Recovered:
     gradient: Tensor
     details: dict[str, float]
 
+    def reconstruction(self, seconds: float) -> Reconstruction:
+        """What the attack returns: a batch of one, estimated in so many seconds."""
+        return Reconstruction(
+            inputs=self.feature[None],
+            activation_gradients=self.gradient[:, None],
+            disaggregation=torch.ones(1, 1, dtype=torch.float64),
+            sparsity_matching=math.nan,
+            n_directions=1,
+            submatrices=0,
+            seconds=seconds,
+            status=Status.ESTIMATED,
+            details=self.details,
+            labels=self.label[None],
+        )
 
-class LastLayerAttack:
+
+class LastLayerAttack(ABC):
     """What attacks on the label of a single sample have in common.
 
     They see the last layer's parameters and the gradient of these, and return its input.
@@ -89,26 +105,15 @@ class LastLayerAttack:
         if found is None:
             m, n = observation.weight.shape
             return Reconstruction.empty(m, n, Status.ZERO_GRADIENT, seconds)
-        return Reconstruction(
-            inputs=found.feature[None],
-            activation_gradients=found.gradient[:, None],
-            disaggregation=torch.ones(1, 1, dtype=torch.float64),
-            sparsity_matching=math.nan,
-            n_directions=1,
-            submatrices=0,
-            seconds=seconds,
-            status=Status.ESTIMATED,
-            details=found.details,
-            labels=found.label[None],
-        )
+        return found.reconstruction(seconds)
 
+    @abstractmethod
     def recover(self, layer: LastLayer, seed: int = 0) -> Recovered | None:
         """The sample's label and feature; None where the gradient is zero.
 
         Raises:
             InvalidObservation: the gradient is that of several samples.
         """
-        raise NotImplementedError
 
 
 def recovered(attack: LastLayerAttack, update: Update) -> Recovered:
