@@ -5,7 +5,8 @@ then reaches, over batches of one, in brackets 95 % bootstrap intervals (2,000 r
 batches). LAVP (arXiv 2312.12488): the largest or smallest eigenvalue of the Hessian of a matching
 loss at the truth. In theory a picture is at greater risk the smaller LAVP is: rho is to be below 0
 with PSNR and above 0 with LPIPS. Fused: the geometric mean of L2 and cosine. Gain: |rho| of the
-largest eigenvalue of the attack's own loss less |rho| of the norm, on the same resamples.
+largest eigenvalue of the attack's own loss less |rho| of the norm, on the same resamples; |rho| of
+a resample is larger in the mean where rho is near 0, so that this interval may be off its centre.
 
 The attack is gradient matching without any prior on pictures, given the label, for 200 iterations
 (the paper of LAVP is not available to us in full, and its settings are our choice). MSE has the
@@ -47,7 +48,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
 def _row(cell: Cell, quality: str) -> dict[str, str]:
     batches, reached = cell.batches, cell.batches[quality]
-    digits = 1 if quality == "psnr" else 2
+    form = ".1f" if quality == "psnr" else ".2g"
     rhos = {name: correlation(batches[proxy], reached) for name, proxy in PROXIES.items()}
     rhos["gain"] = gain(batches[cell.lavp], batches[NORM], reached)
     return {
@@ -56,6 +57,6 @@ def _row(cell: Cell, quality: str) -> dict[str, str]:
         "attack's loss": LOSS_NAMES[cell.loss],
         "batches": str(len(batches)),
         "quality": QUALITIES[quality],
-        "reached": f"{reached.mean():.{digits}f} ± {reached.std():.{digits}f}",
+        "reached": f"{reached.mean():{form}} ± {reached.std():{form}}",
         **{name: "-" if rho is None else str(rho) for name, rho in rhos.items()},
     }
