@@ -4,6 +4,8 @@
 # make paper   the paper's tables and figures by the faster search (make -j2 paper: two jobs at once)
 # make paper-sampling   those that need the paper's own algorithm
 # make paper-gpu        those that want a GPU
+# make paper-baselines  those that are about competing attacks, shortened for a CPU
+# make report           all results as one HTML page
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -21,16 +23,21 @@ SAMPLING := figure4_large table9_sampling figure5_depth_sampling table3_sampling
 GPU := exact_recovery_cuda exact_recovery_wide_cuda exact_recovery_b100_cuda exact_recovery_b200_cuda \
 	exact_recovery_b400 table4_sampling table10_sampling
 
+BASELINES := table1 table1_reduced table1_sigmoid figure9 table5_b100 table6_features table6 table6_geiping
+
 # What a CPU does of an experiment that wants a GPU; where there is one: make ON_CPU_figure4_large= paper-sampling
 ON_CPU_figure4_large := batch_size=18,20 n_batches=10
 TABLES := table2 table3 table4 table4_trained table5 table8 table9 table9_scales table10 table11 appendix_b2
 FIGURES := figure3 figure8
 SAMPLED_TABLES := table9_sampling
 GPU_TABLES := exact_recovery_cuda sampling_beside_descent
+BASELINE_TABLES := table1 table5 table6
+BASELINE_FIGURES := figure1 figure9
 SAMPLED_FIGURES := figure4 figure5 figure6 figure7
 RENDERED := outputs/paper
 
-.PHONY: install demo test test-slow check format benchmark lock clean paper paper-sampling paper-gpu
+.PHONY: install demo test test-slow check format benchmark lock clean paper paper-sampling paper-gpu paper-baselines \
+	report
 .DEFAULT_GOAL := demo
 
 demo: install
@@ -82,6 +89,13 @@ paper-sampling: paper $(SAMPLING:%=outputs/.done/%)
 
 paper-gpu: paper-sampling $(GPU:%=outputs/.done/%)
 	$(BIN)/python -m analysis.tables $(GPU_TABLES) --results outputs --to $(RENDERED)
+
+paper-baselines: $(BASELINES:%=outputs/.done/%)
+	$(BIN)/python -m analysis.tables $(BASELINE_TABLES) --results outputs --to $(RENDERED)
+	$(BIN)/python -m analysis.figures $(BASELINE_FIGURES) --results outputs --to $(RENDERED)
+
+report: install
+	$(BIN)/spear-report
 
 lock:
 	uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate \

@@ -36,12 +36,19 @@ def claims(root: Path) -> pd.DataFrame:
     Raises:
         FileNotFoundError: a table has results of some of its experiments only.
     """
-    tables = []
-    for name, module in compared_tables(root).items():
-        results = load(module.EXPERIMENTS, root)
-        prepared = module.prepared(results) if hasattr(module, "prepared") else results
-        tables.append(comparisons(name, prepared, module.KEYS, module.COMPARED))
+    tables = [claims_of(name, module, root) for name, module in compared_tables(root).items()]
     return pd.concat(tables, ignore_index=True)
+
+
+def claims_of(name: str, module: ModuleType, root: Path) -> pd.DataFrame:
+    """The comparisons of one table.
+
+    Raises:
+        FileNotFoundError: there are no results of one of its experiments.
+    """
+    results = load(module.EXPERIMENTS, root)
+    prepared = module.prepared(results) if hasattr(module, "prepared") else results
+    return comparisons(name, prepared, module.KEYS, module.COMPARED)
 
 
 def deviations() -> pd.DataFrame:

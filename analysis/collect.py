@@ -8,6 +8,7 @@ replaced and the others kept, so that a sweep can be run in parts. Folders of on
 
 import argparse
 import json
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from analysis.recorded import (
     Recorded,
     Rows,
     collected_picture,
+    collected_sheet,
     run_folders,
     to_csv,
 )
@@ -50,7 +52,9 @@ class Collected:
     kept: int
 
 
-def collect(sources: list[Path], results: Path, pictures: bool = False) -> list[Collected]:
+def collect(
+    sources: list[Path], results: Path, pictures: bool = False, sheets: bool = False
+) -> list[Collected]:
     """Collect every complete job at or below some folders.
 
     Args:
@@ -58,6 +62,7 @@ def collect(sources: list[Path], results: Path, pictures: bool = False) -> list[
         results: where collected results are; each experiment has its folder there.
         pictures: whether the reconstructions of each job's first batch are wanted, too, made small.
             A picture collected before goes with the job that it shows.
+        sheets: whether their pixels alone are wanted (`spear.pictures.picture_sheet`), likewise.
 
     Returns:
         The experiments, sorted by name.
@@ -71,11 +76,15 @@ def collect(sources: list[Path], results: Path, pictures: bool = False) -> list[
         where = " or ".join(map(str, sources))
         raise CannotCollect(f"there is no complete job (none with a {SUMMARY}) in {where}.")
     found = {name: Recorded.from_runs(jobs.values()) for name, jobs in experiments.items()}
-    drawn = [picture for each in found.values() for picture in each.pictures.values()]
-    missing = [picture for picture in drawn if not picture.is_file()]
-    if pictures and missing:
-        raise CannotCollect(f"{missing[0]} is missing; collect without --pictures.")
-    return [_write(recorded, results / name, pictures) for name, recorded in sorted(found.items())]
+    for option, wanted in (("pictures", pictures), ("sheets", sheets)):
+        drawn = [path for each in found.values() for path in getattr(each, option).values()]
+        missing = [path for path in drawn if not path.is_file()]
+        if wanted and missing:
+            raise CannotCollect(f"{missing[0]} is missing; collect without --{option}.")
+    return [
+        _write(recorded, results / name, pictures, sheets)
+        for name, recorded in sorted(found.items())
+    ]
 
 
 def incomplete(sources: list[Path]) -> list[Path]:
@@ -100,18 +109,21 @@ def _by_experiment(sources: list[Path]) -> dict[str, dict[str, Path]]:
     return experiments
 
 
-def _write(recorded: Recorded, folder: Path, pictures: bool) -> Collected:
+def _write(recorded: Recorded, folder: Path, pictures: bool, sheets: bool) -> Collected:
     jobs, rows = _portable(recorded)
     if (folder / JOBS).exists():
         before = Recorded.from_collected(folder)
         jobs, rows = before.jobs | jobs, before.rows() | rows
     folder.mkdir(parents=True, exist_ok=True)
-    for name, drawn in recorded.pictures.items():
-        picture = collected_picture(folder, name)
+    for name in recorded.jobs:
+        picture, sheet = collected_picture(folder, name), collected_sheet(folder, name)
         picture.unlink(missing_ok=True)
+        sheet.unlink(missing_ok=True)
         if pictures:
-            image = Image.open(drawn).convert("RGB")
+            image = Image.open(recorded.pictures[name]).convert("RGB")
             image.save(picture, quality=85, optimize=True)  # less than half of the PNG
+        if sheets:
+            shutil.copyfile(recorded.sheets[name], sheet)
     (folder / BATCHES).write_text(to_csv(rows))
     text = json.dumps(dict(sorted(jobs.items())), indent=1, ensure_ascii=False)
     (folder / JOBS).write_text(text + "\n")
@@ -148,13 +160,14 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path, help="folders of runs")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where they are collected")
     parser.add_argument("--pictures", action="store_true", help="with their reconstructions")
+    parser.add_argument("--sheets", action="store_true", help="with the pixels of these alone")
     chosen = parser.parse_args()
     left = incomplete(chosen.folders)
     if left:
         named = "".join(f"  {job}\n" for job in left)
         sys.stderr.write(f"{len(left)} incomplete (no {SUMMARY}), not collected:\n{named}")
     try:
-        collected = collect(chosen.folders, chosen.results, chosen.pictures)
+        collected = collect(chosen.folders, chosen.results, chosen.pictures, chosen.sheets)
     except (CannotCollect, OSError) as error:
         parser.exit(1, f"spear-collect: {error}\n")
     for each in collected:

@@ -1,7 +1,7 @@
 """What figures and tables say about batches, the failed ones among them."""
 
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
 
 def spread(batches: pd.DataFrame, by: str | list[str], value: str) -> pd.DataFrame:
@@ -28,6 +28,18 @@ def exact_interval(batches: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
     pairs = zip(table["n_exact"], table["n"], strict=True)
     intervals = [binomtest(int(k), int(n)).proportion_ci(0.95) for k, n in pairs]
     return table.assign(low=[i.low for i in intervals], high=[i.high for i in intervals])
+
+
+def mean_interval(batches: pd.DataFrame, by: str | list[str], share: str) -> pd.DataFrame:
+    """Mean over batches of a share in [0, 1] (`median`, so named as by `spread`) and its interval.
+
+    `low` and `high` are those of the 95 % interval by Student's t, within [0, 1]; `n` batches.
+    """
+    groups = batches.groupby(by)[share]
+    table = pd.DataFrame({"median": groups.mean(), "n": groups.size()}).reset_index()
+    half = (groups.sem() * t.ppf(0.975, groups.size() - 1)).fillna(0.0).to_numpy()
+    low, high = table["median"] - half, table["median"] + half
+    return table.assign(low=low.clip(lower=0.0), high=high.clip(upper=1.0))
 
 
 def duration(seconds: float) -> str:

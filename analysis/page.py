@@ -50,7 +50,7 @@ class Entry:
     def heading(self) -> str:
         """`Table 3` as the caption says, or the name in words for what is not the paper's."""
         number = re.match(rf"(?:{'|'.join(KINDS)})s? [^:\n]*?\d[^:(\n]*", self.caption)
-        return number[0].strip() if number else self.name.replace("_", " ").capitalize()
+        return number[0].rstrip(" .") if number else self.name.replace("_", " ").capitalize()
 
     @property
     def place(self) -> tuple[int, list[int], str]:
@@ -59,10 +59,14 @@ class Entry:
         kind = KINDS.index(kinds[0]) if kinds else len(KINDS)
         return kind, [int(each) for each in re.findall(r"\d+", self.heading)], self.name
 
+    @property
+    def all_commands(self) -> list[str]:
+        """Those that run its experiments, then those that render it."""
+        return [f"spear experiment={each}" for each in self.experiments] + self.commands
+
     def markdown(self) -> str:
         """The entry's section of the page."""
-        lines = [f"spear experiment={each}" for each in self.experiments] + self.commands
-        commands = "```sh\n" + "\n".join(lines) + "\n```"
+        commands = "```sh\n" + "\n".join(self.all_commands) + "\n```"
         return "\n\n".join([f"## {self.heading}", *self.parts, commands]) + "\n"
 
 

@@ -2,7 +2,7 @@
 
 Collected, an experiment is two files: `batches.csv` has every batch of every job, with the name of
 its job in front, and `jobs.json` has the configuration and the summary of each job. The picture of
-a job is `<job>.jpg` beside them.
+a job is `<job>.jpg` beside them, its sheet (`spear.pictures.picture_sheet`) `<job>.png`.
 """
 
 import csv
@@ -22,7 +22,8 @@ RESULTS = Path(__file__).resolve().parents[1] / "experiments" / "results"
 JOB = "job"
 """The first column of collected batches."""
 BATCHES, JOBS = "batches.csv", "jobs.json"
-SUMMARY, CONFIG, PICTURE = "summary.json", "config.yaml", "reconstructions.png"
+SUMMARY, CONFIG = "summary.json", "config.yaml"
+PICTURE, SHEET = "reconstructions.png", "sheet.png"
 """Files of a run folder, beside its `batches.csv`; it is complete when it has a summary."""
 
 ABSENT = "nan"
@@ -41,16 +42,18 @@ class Recorded:
         jobs: the resolved `config` and the `summary` of each.
         batches: every batch of every job as CSV, sorted by job, which is the first column.
         pictures: where the reconstructions of each job's first batch would be.
+        sheets: where they would be with nothing but their pixels.
     """
 
     jobs: dict[str, dict[str, Any]]
     batches: str
     pictures: dict[str, Path]
+    sheets: dict[str, Path]
 
     @classmethod
     def from_runs(cls, folders: Iterable[Path]) -> Self:
         """From the folders of complete jobs, whose names differ."""
-        jobs, pictures = {}, {}
+        jobs, pictures, sheets = {}, {}, {}
         rows: Rows = {}
         for folder in folders:
             config = yaml.load((folder / CONFIG).read_text(), yaml.CSafeLoader)  # far faster
@@ -59,14 +62,17 @@ class Recorded:
             with (folder / BATCHES).open(newline="") as file:
                 rows[folder.name] = list(csv.DictReader(file))
             pictures[folder.name] = folder / PICTURE
-        return cls(jobs, to_csv(rows), pictures)
+            sheets[folder.name] = folder / SHEET
+        return cls(jobs, to_csv(rows), pictures, sheets)
 
     @classmethod
     def from_collected(cls, folder: Path) -> Self:
         """From an experiment's collected files."""
         jobs = json.loads((folder / JOBS).read_text())
         batches = (folder / BATCHES).read_text()
-        return cls(jobs, batches, {name: collected_picture(folder, name) for name in jobs})
+        pictures = {name: collected_picture(folder, name) for name in jobs}
+        sheets = {name: collected_sheet(folder, name) for name in jobs}
+        return cls(jobs, batches, pictures, sheets)
 
     def rows(self) -> Rows:
         """The batches, parsed."""
@@ -90,6 +96,11 @@ def to_csv(rows: Rows) -> str:
 def collected_picture(folder: Path, job: str) -> Path:
     """Where the picture of a collected job is, if there is one."""
     return folder / f"{job}.jpg"
+
+
+def collected_sheet(folder: Path, job: str) -> Path:
+    """Where the sheet of a collected job is, if there is one."""
+    return folder / f"{job}.png"
 
 
 def run_folders(root: Path) -> list[Path]:

@@ -61,7 +61,8 @@ def load_batches(root: Path) -> pd.DataFrame:
         `job` is the job's name. Then come the columns of `batches.csv`, with `details` opened up
         (`details.starts`), then those of the job: its configuration (`network.width`,
         `dataset.normalize`) and its summary with the chosen files (`attack`, `attack/settings`). A
-        batch's own value goes before the job's. `picture` is where its job's picture would be.
+        batch's own value goes before the job's. `picture` and `sheet` are where those of its job
+        would be.
     """
     tables = [_batches(recorded) for recorded in read(root)]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
@@ -78,7 +79,9 @@ def _batches(recorded: Recorded) -> pd.DataFrame:
     details = pd.DataFrame([_flat(json.loads(text)) for text in batches.pop("details")])
     jobs = pd.DataFrame(
         [
-            _flat(job["config"]) | _flat(job["summary"]) | {"picture": str(recorded.pictures[name])}
+            _flat(job["config"])
+            | _flat(job["summary"])
+            | {"picture": str(recorded.pictures[name]), "sheet": str(recorded.sheets[name])}
             for name, job in recorded.jobs.items()
         ],
         index=list(recorded.jobs),

@@ -13,6 +13,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments.targets import check_targets
 from spear.errors import ConfigError, SpearError
 
 SCALARS = (int, float, bool, str)
@@ -40,7 +41,11 @@ def build(config: DictConfig, group: str, **runtime: object) -> Any:
 
 
 def check(node: DictConfig, path: str, known: set[str] | None = None) -> None:
-    """Check a `_target_` node, and those inside it, against the signatures of their targets."""
+    """Check a `_target_` node, and those inside it, against the signatures of their targets.
+
+    No `_target_` is looked up before all of them are known to be allowed (`check_targets`).
+    """
+    check_targets(node, path)
     target = get_object(node["_target_"])
     parameters = inspect.signature(target).parameters
     hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)

@@ -9,29 +9,53 @@ from collections.abc import Iterator
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments import audit_command
 from experiments.config import JobSchema
+from experiments.interrupts import sigterm_interrupts
 from experiments.main import main as run_main
+from experiments.sweep import end_sweep, sweep_runs_here
 from spear.errors import SpearError
+
+SUBCOMMANDS = {"audit": audit_command.main}
+"""What is no job for Hydra; each takes the arguments after its name."""
+
+LONGEST_REASON = 300
 
 
 def main() -> None:
-    """Run `experiments.main` with the command line's arguments; exit 1 after an error."""
+    """Run the command line's subcommand, or `experiments.main`; exit 1 after an error."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # hand exceptions over instead of printing them
+    sys.argv[1:] = ["force=true" if each == "--force" else each for each in sys.argv[1:]]
+    said = ""
+    with sigterm_interrupts():
+        try:
+            said = _run()
+        finally:
+            unfinished = end_sweep(early=bool(said))
+    if said or unfinished:
+        sys.exit(f"spear: {said or unfinished}")
+
+
+def _run() -> str:
+    """Run the command; what went wrong, in a sentence, or nothing."""
+    subcommand = SUBCOMMANDS.get(sys.argv[1]) if len(sys.argv) > 1 else None
     try:
-        run_main()
+        if subcommand:
+            subcommand(sys.argv[2:])
+        else:
+            run_main()
     except SpearError as error:
-        sys.exit(f"spear: {error}")
+        return str(error)
     except (HydraException, OmegaConfBaseException) as error:
-        sys.exit(f"spear: {explain(error)}")
-    except OSError as error:
-        if error.filename is None:
-            raise
-        sys.exit(
-            f"spear: {error.filename} cannot be used ({error.strerror}); set output_root to a "
-            "folder that can be written."
-        )
+        return explain(error)
     except KeyboardInterrupt:
-        sys.exit("spear: interrupted; the batches finished so far are recorded.")
+        return "interrupted; what is done is recorded, and the same command again goes on."
+    except Exception as error:
+        sentence = _explain_other(error)
+        if not sentence:
+            raise
+        return sentence
+    return ""
 
 
 def explain(error: Exception) -> str:
@@ -52,6 +76,33 @@ def explain(error: Exception) -> str:
         options = rest.split("Config search path")[0].split()
         return f"{group}={name} does not exist; choose one of {', '.join(options)}."
     return " ".join(text.split())
+
+
+def _explain_other(error: Exception) -> str:
+    """One sentence for an error outside a job; nothing for a bug in a job run alone."""
+    if isinstance(error, OSError) and error.filename:
+        return (
+            f"{error.filename} cannot be used ({error.strerror}); set output_root to a "
+            "folder that can be written."
+        )
+    if "Unknown plugin class" in str(error):
+        return _missing_launcher(str(error))
+    if sweep_runs_here():
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
+        return f"the launcher gave up ({reason}); the same command again goes on."
+    return ""
+
+
+def _missing_launcher(text: str) -> str:
+    """For a launcher whose plugin is not installed."""
+    plugin = re.search(r"hydra_plugins\.hydra_(\w+)_launcher\.", text)
+    if not plugin:
+        return " ".join(text.split())
+    extra = {"submitit": "slurm"}.get(plugin.group(1), plugin.group(1))
+    return (
+        f"the launcher's plugin, hydra-{plugin.group(1)}-launcher, is not installed; "
+        f"run `pip install 'spear-suite[{extra}]'`."
+    )
 
 
 def _unknown_key(key: str) -> str:

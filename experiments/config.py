@@ -2,6 +2,7 @@
 
 import hashlib
 import textwrap
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,20 @@ class JobSchema:
     seed: int = MISSING
     device: str = MISSING
     threads: int | None = MISSING
+    lpips_net: str = MISSING
     data_root: str = MISSING
     output_root: str = MISSING
+    force: bool = MISSING
     dataset: Any = MISSING
     drawing: Any = MISSING
+    augmentation: Any = MISSING
     network: Any = MISSING
     defense: Any = MISSING
     fedavg: Any = MISSING
+    forecast: Any = MISSING
     attack: Any = MISSING
     tracking: Any = MISSING
+    objective: Any = None
 
 
 def experiment_name(choice: str | None) -> str:
@@ -73,6 +79,8 @@ def choices() -> str:
 
 def register() -> None:
     """Make the schema and the resolvers known to Hydra; must come before composing."""
+    # A launcher's file is checked against the schema that its plugin has under the same name.
+    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
     ConfigStore.instance().store(name="job_schema", node=JobSchema)
     OmegaConf.register_new_resolver("spear.experiment", experiment_name, replace=True)
     OmegaConf.register_new_resolver("spear.train_split", train_split, replace=True)

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -18,9 +20,16 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from experiments.files import shown
 from experiments.records import BatchRecord
 from spear.attack import Progress as AttackProgress
 from spear.attack import ProgressCallback
+
+
+@cache
+def shared_console() -> Console:
+    """One for the process, so that the bars of a sweep and of a job stand below each other."""
+    return Console()
 
 
 class BatchBar:
@@ -29,9 +38,9 @@ class BatchBar:
     Quiet where there is no terminal.
     """
 
-    def __init__(self, progress: Progress, total: int) -> None:
+    def __init__(self, progress: Progress, total: int, done: int) -> None:
         self._progress = progress
-        self._task = progress.add_task("batches", total=total, attack="")
+        self._task = progress.add_task("batches", total=total, completed=done, attack="")
 
     def attack_progress(self) -> ProgressCallback:
         """To be handed to the attack."""
@@ -50,8 +59,8 @@ class BatchBar:
 
 
 @contextmanager
-def batch_bar(total: int, console: Console) -> Iterator[BatchBar]:
-    """A bar for `total` batches."""
+def batch_bar(total: int, done: int, console: Console) -> Iterator[BatchBar]:
+    """A bar for `total` batches of which some are done already."""
     columns = (
         TextColumn("batch"),
         MofNCompleteColumn(),
@@ -61,9 +70,9 @@ def batch_bar(total: int, console: Console) -> Iterator[BatchBar]:
         TimeRemainingColumn(),
     )
     with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
+        *columns, console=console, transient=True, disable=not console.is_terminal or console.quiet
     ) as progress:
-        yield BatchBar(progress, total)
+        yield BatchBar(progress, total, done)
 
 
 class _SecondsPerBatch(ProgressColumn):
@@ -107,8 +116,23 @@ def results_table(title: str, records: list[BatchRecord], summary: dict[str, Any
             f"\nmeans: discrete features {summary['discrete_accuracy_mean']:.1%} right, "
             f"continuous ones off by {summary['continuous_mae_mean']:.4g}"
         )
+    if not math.isnan(summary["label_l1_mean"]):
+        table.caption += (
+            f"\nmeans: labels {summary['label_accuracy_mean']:.1%} of the right class, "
+            f"{summary['labels_exact_mean']:.1%} exact, L1 error {summary['label_l1_mean']:.2g}"
+        )
     table.caption_justify = "left"
     return table
+
+
+def say_where(console: Console, folder: Path, tracking: list[str]) -> None:
+    """Name a job's run folder and its files, and where its tracker has it."""
+    console.print(f"Results: {shown(folder)}", soft_wrap=True, highlight=False)
+    for path in sorted(folder.glob("[!.]*")):
+        if path.is_file():
+            console.print(f"  {path.name}", highlight=False)
+    for line in tracking:
+        console.print(line, soft_wrap=True, highlight=False)
 
 
 def _exactness(record: BatchRecord) -> str:

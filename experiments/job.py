@@ -1,47 +1,49 @@
-"""One job's bookkeeping: its folder, its tracker, its progress bar and its last words."""
+"""One job's bookkeeping: what is left to do, its tracker, its progress bar and its last words."""
 
 import logging
-import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-import pandas as pd
-import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from torch import Tensor
 
 from experiments.build import build
-from experiments.display import BatchBar, batch_bar, results_table
-from experiments.provenance import provenance
-from experiments.records import (
-    ERROR,
-    PICTURE,
-    ROWS,
-    SUMMARY,
-    RunFolder,
-    batch_record,
-    shown,
-    summarize,
-)
-from experiments.tracking import Tracking
+from experiments.display import BatchBar, batch_bar, results_table, say_where
+from experiments.files import replacing, write_json, write_text
+from experiments.folder import RunFolder
+from experiments.key import Key
+from experiments.provenance import continued, provenance
+from experiments.records import batch_record
+from experiments.resume import CONFIG, PICTURE, PROVENANCE, ROWS, SHEET
+from experiments.summary import summarize
+from experiments.tracking import TrackedJob, Tracking
 from spear.attack import ProgressCallback
-from spear.errors import SpearError
+from spear.datasets import Batch
 from spear.metrics import Score
-from spear.pictures import reconstruction_figure
+from spear.pictures import picture_sheet, reconstruction_figure
 from spear.reconstruction import Reconstruction
-from spear.tables import TableDomain, readable
+from spear.tables import TableDomain, side_by_side
 from spear.truth import Truth
 
 log = logging.getLogger(__name__)
 
-CHOSEN = ("attack", "dataset", "drawing", "network", "defense", "fedavg")
+CHOSEN = (
+    "attack",
+    "dataset",
+    "drawing",
+    "augmentation",
+    "network",
+    "defense",
+    "fedavg",
+    "forecast",
+)
 """Groups whose chosen files the summary names."""
 
-
-class BatchesFailed(SpearError):
-    """Some batches of a job that ran to its end have no reconstruction to score."""
+TAGGED = ("dataset", "network", "attack")
+"""Groups whose chosen files are tags of the tracked run."""
 
 
 class Job:
@@ -51,32 +53,33 @@ class Job:
         config: the job's configuration.
         choices: group -> chosen file, for the summary.
         experiment: its name.
-        folder: where everything goes.
+        folder: where everything goes; the job holds its lock.
+        console: where results are shown.
 
     Raises:
-        ConfigError: the folder cannot be written, or the tracker does not start.
+        ConfigError: the tracker has a setting that it cannot take.
     """
 
     def __init__(
-        self, config: DictConfig, choices: dict[str, str], experiment: str, folder: RunFolder
+        self,
+        config: DictConfig,
+        choices: dict[str, str],
+        experiment: str,
+        folder: RunFolder,
+        console: Console,
     ) -> None:
         self.config = config
         self.choices = choices
         self.experiment = experiment
         self.folder = folder
-        self.console = Console()
+        self.console = console
         self.provenance = provenance()
+        self.numbers = range(config.first_batch, config.first_batch + config.n_batches)
         self.tracking: Tracking = build(config, "tracking")
         self._stack = ExitStack()
         self._bar: BatchBar
 
     def __enter__(self) -> Self:
-        """Write what is known beforehand."""
-        resolved: dict[str, Any] = OmegaConf.to_container(self.config, resolve=True)  # type: ignore[assignment]
-        self.folder.write_text("config.yaml", OmegaConf.to_yaml(self.config, resolve=True))
-        self.folder.write_json("provenance.json", self.provenance)
-        self.tracking.start(self.experiment, resolved, self.folder.path)
-        self._bar = self._stack.enter_context(batch_bar(self.config.n_batches, self.console))
         return self
 
     def __exit__(
@@ -85,25 +88,44 @@ class Job:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Write the summary, or the error; close the tracker either way."""
+        """Write the summary if all went well; close the tracker either way."""
         self._stack.close()
-        failed = error is not None
         try:
-            if error is None:
+            if error is None and not self.folder.complete:
                 self._finish()
-            else:
-                self.folder.write_text(
-                    ERROR, "".join(traceback.format_exception(kind, error, trace))
-                )
         finally:
-            lines = self.tracking.close(failed)
+            lines = self.tracking.close(failed=error is not None)
         if self.folder.records:
-            self._say_where(lines)
+            say_where(self.console, self.folder.path, lines)
+
+    def begin(self, draw: Callable[[int], Batch]) -> bool:
+        """Find out what an earlier run has left to do, say so, and write what is known beforehand.
+
+        Args:
+            draw: the private batch of a number.
+
+        Returns:
+            Whether anything is left.
+        """
+        key = Key.of(self.config)
+        self.folder.begin(key, self.numbers, draw, self.config.force)
+        done, n = len(self.folder.records), len(self.numbers)
+        if self.folder.complete:
+            log.info("complete already (key %s): nothing is computed without --force", key.digest)
+            self._show_results()
+            return False
+        if done:
+            log.info("continued (key %s): %d of %d batches are there", key.digest, done, n)
+        self.provenance = continued(self.provenance, self.folder.path / PROVENANCE, done)
+        write_text(self.folder.path / CONFIG, OmegaConf.to_yaml(self.config, resolve=True))
+        write_json(self.folder.path / PROVENANCE, self.provenance)
+        self.tracking.start(self._tracked())
+        self._bar = self._stack.enter_context(batch_bar(n, done, self.console))
+        return True
 
     def batches(self) -> Iterator[int]:
         """Numbers of the batches to run, with the bar moving on."""
-        first = self.config.first_batch
-        for k in range(first, first + self.config.n_batches):
+        for k in self.numbers[len(self.folder.records) :]:
             yield k
             self._bar.advance()
 
@@ -112,91 +134,77 @@ class Job:
         """For the attack to show how far it is."""
         return self._bar.attack_progress()
 
+    def picture(self, number: int, score: Score, pictures: tuple[Tensor, Tensor] | None) -> None:
+        """Draw a batch's originals, reconstructions and errors, if its inputs are pictures."""
+        if pictures is not None:
+            title = (
+                f"{self.choices['dataset']}, batch {number} of {len(pictures[0])} images, "
+                f"attack {self.choices['attack']}: mean PSNR {score.psnr:.1f} dB"
+            )
+            with replacing(self.folder.path / PICTURE) as beside:
+                reconstruction_figure(*pictures, beside, title)
+            with replacing(self.folder.path / SHEET) as beside:
+                picture_sheet(*pictures, beside)
+
+    def rows(self, rows: tuple[TableDomain, Tensor, Tensor] | None) -> None:
+        """Write a batch's readable rows, each original above its reconstruction, if it has any."""
+        if rows is not None:
+            write_text(self.folder.path / ROWS, side_by_side(*rows))
+
     def record(
         self,
-        batch: int,
+        number: int,
+        batch: Batch,
         truth: Truth,
         reconstruction: Reconstruction,
         score: Score,
         failure: str = "",
+        foreseen: dict[str, float] | None = None,
     ) -> None:
-        """Write a batch's row and tell the tracker."""
-        record = batch_record(batch, truth, reconstruction, score, failure)
-        self.folder.add(record)
+        """Write a batch's row, by which it is done, and tell the tracker."""
+        record = batch_record(number, truth, reconstruction, score, failure, foreseen)
+        self.folder.add(record, batch)
         self.tracking.batch(record)
         if record.failure:
-            log.warning("batch %d: %s", batch, record.failure)
+            log.warning("batch %d: %s", number, record.failure)
 
-    def picture(
-        self, batch: int, score: Score, pictures: tuple[torch.Tensor, torch.Tensor] | None
-    ) -> None:
-        """Draw a batch's originals, reconstructions and errors, if its inputs are pictures."""
-        if pictures is not None:
-            title = (
-                f"{self.choices['dataset']}, batch {batch} of {len(pictures[0])} images, "
-                f"attack {self.choices['attack']}: mean PSNR {score.psnr:.1f} dB"
-            )
-            reconstruction_figure(*pictures, self.folder.path / PICTURE, title)
-
-    def rows(self, rows: tuple[TableDomain, torch.Tensor, torch.Tensor] | None) -> None:
-        """Write a batch's readable rows, each original above its reconstruction, if it has any."""
-        if rows is not None:
-            table, *values = rows
-            both = pd.concat(
-                [readable(table.features, each) for each in values],
-                keys=("original", "reconstruction"),
-                names=["is", "row"],
-            )
-            text = both.swaplevel().sort_index().to_csv()
-            self.folder.write_text(ROWS, text)
+    def _tracked(self) -> TrackedJob:
+        resolved: dict[str, Any] = OmegaConf.to_container(self.config, resolve=True)  # type: ignore[assignment]
+        return TrackedJob(
+            experiment=self.experiment,
+            tags=[self.experiment, *(self.choices[group] for group in TAGGED)],
+            key=self.folder.key,
+            config=resolved,
+            folder=self.folder.path,
+            records=list(self.folder.records),
+        )
 
     def _finish(self) -> None:
-        summary = self._summary()
-        self.folder.write_json(SUMMARY, summary)
-        picture = self.folder.path / PICTURE
-        self.tracking.finish(summary, self.folder.records, picture)
+        records = self.folder.records
+        chosen = {
+            group: choice for group, choice in self.choices.items() if group.split("/")[0] in CHOSEN
+        }
+        summary = {
+            "experiment": self.experiment,
+            **summarize(records),
+            "batch_size": self.config.batch_size,
+            **chosen,
+            "seed": self.config.seed,
+            "device": self.config.device,
+            "failure_reasons": [f"batch {r.batch}: {r.failure}" for r in records if r.failure],
+            "data_hash": self.folder.data_hash,
+            "key": self.folder.key,
+            **self.provenance,
+        }
+        self.tracking.finish(summary, records, self.folder.path / PICTURE)
+        self.folder.finish(summary)
+        self._show_results()
+
+    def _show_results(self) -> None:
         title = (
             f"{self.experiment}: dataset={self.choices['dataset']} "
             f"batch_size={self.config.batch_size} attack={self.choices['attack']} "
             f"seed={self.config.seed}"
         )
-        self.console.print(results_table(title, self.folder.records, summary))
-
-    def _summary(self) -> dict[str, Any]:
-        chosen = {
-            group: choice for group, choice in self.choices.items() if group.split("/")[0] in CHOSEN
-        }
-        failures = [f"batch {r.batch}: {r.failure}" for r in self.folder.records if r.failure]
-        return {
-            "experiment": self.experiment,
-            **summarize(self.folder.records),
-            "batch_size": self.config.batch_size,
-            **chosen,
-            "seed": self.config.seed,
-            "device": self.config.device,
-            "failure_reasons": failures,
-            "data_hash": self.folder.data_hash,
-            **self.provenance,
-        }
-
-    def _say_where(self, tracking_lines: list[str]) -> None:
-        self.console.print(f"Results: {shown(self.folder.path)}", soft_wrap=True, highlight=False)
-        for path in sorted(self.folder.path.glob("[!.]*")):
-            if path.is_file():
-                self.console.print(f"  {path.name}", highlight=False)
-        for line in tracking_lines:
-            self.console.print(line, soft_wrap=True, highlight=False)
-
-    def check_failures(self) -> None:
-        """To be called at the end.
-
-        Raises:
-            BatchesFailed: some batch has no full reconstruction.
-        """
-        failed = [record for record in self.folder.records if record.failure]
-        if failed:
-            raise BatchesFailed(
-                f"{len(failed)} of {len(self.folder.records)} batches have no full "
-                f"reconstruction (batch {failed[0].batch}: {failed[0].failure}); "
-                f"all are recorded in {shown(self.folder.path / 'batches.csv')}."
-            )
+        records = self.folder.records
+        self.console.print(results_table(title, records, summarize(records)))

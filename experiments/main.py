@@ -1,6 +1,5 @@
 """The main program, shaped like the threat model: data set, client, observation, attack, score."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,29 @@ from omegaconf import DictConfig
 
 from experiments.build import build, resolve_device
 from experiments.config import CONF, JobSchema, experiment_name, register
+from experiments.folder import RunFolder
 from experiments.job import Job
-from experiments.records import RunFolder
+from experiments.key import code_hash
+from experiments.objective import objective
+from experiments.reporting import reported
+from experiments.resume import BATCHES
+from experiments.summary import check_failures
+from experiments.targets import check_targets
+from experiments.threads import threads
 from spear.attack import Attack
+from spear.augmentations import Augmentation
 from spear.client import Client
-from spear.datasets import Dataset, Drawing
+from spear.datasets import Batch, Dataset, Drawing
 from spear.errors import ConfigError, SpearError
 from spear.metrics import Scoring
 from spear.perceptual import MIN_SIDE, LpipsMetric, load_lpips
 from spear.reconstruction import Reconstruction, Status
 from spear.seeding import Stream, batch_generator, batch_seed
 from spear.update import Update
+from spear.vulnerability.forecast import Forecast
 
 register()
+code_hash()  # of the sources as they are now, when they are loaded
 
 
 def run(config: DictConfig, job: Job) -> None:
@@ -34,30 +43,39 @@ def run(config: DictConfig, job: Job) -> None:
             recorded, and the job goes on.
     """
     dataset: Dataset = build(config, "dataset")
+    drawing: Drawing = build(config, "drawing")
+    augment: Augmentation = build(config, "augmentation")
+
+    def draw(k: int) -> Batch:
+        generator = batch_generator(config.seed, k, Stream.DATA)
+        drawn = drawing(dataset, augment.examples(config.batch_size), generator)
+        return augment(drawn, dataset.n_classes, generator)
+
+    if not job.begin(draw):
+        return
     network = build(
         config, "network", input_shape=dataset.input_shape, n_classes=dataset.n_classes
     ).to(config.device)
     fedavg, defense = build(config, "fedavg"), build(config, "defense")
     client = Client(network, fedavg=fedavg, defense=defense, domain=dataset.domain)
+    forecast: Forecast = build(config, "forecast")
     attack: Attack[Any] = build(config, "attack")
     attack.check(network)
-    draw: Drawing = build(config, "drawing")
     scoring = Scoring(dataset, lpips_for(dataset, config), first_layer=attack.layer in (None, 1))
 
     for k in job.batches():
-        generator = batch_generator(config.seed, k, Stream.DATA)
-        batch = draw(dataset, config.batch_size, generator).to(config.device)
-        job.folder.hash_data(batch.inputs, batch.labels)
+        batch = draw(k).to(config.device)
+        foreseen = forecast(network, client.loss, batch)  # by the client, which has the batch
         update = client.share(batch, batch_generator(config.seed, k, Stream.CLIENT))
         if attack.given_labels:  # side information: no client sends them
             update = update.with_labels(batch.labels)
         reconstruction, failure = breach(update, attack, config, job, k)
         truth = client.truth(batch, attack.layer, update)
         score = scoring(reconstruction, truth)
-        job.record(k, truth, reconstruction, score, failure)
         if k == config.first_batch:
             job.picture(k, score, scoring.pictures(reconstruction, truth))
             job.rows(scoring.rows(reconstruction, truth))
+        job.record(k, batch, truth, reconstruction, score, failure, foreseen)
         if reconstruction.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
 
@@ -76,11 +94,11 @@ def breach(
 def lpips_for(dataset: Dataset, config: DictConfig) -> LpipsMetric | None:
     """LPIPS where the data set's pictures are large enough for it and its weights are at hand."""
     large = dataset.is_image and min(dataset.input_shape[1:]) >= MIN_SIDE
-    return load_lpips(Path(config.data_root)) if large else None
+    return load_lpips(Path(config.data_root), config.lpips_net) if large else None
 
 
 def validate(config: DictConfig) -> None:
-    """Settle the device; refuse keys that are not there and sizes that mean nothing.
+    """Settle the device; refuse keys that are not there, foreign code and meaningless sizes.
 
     Raises:
         ConfigError: naming the key.
@@ -98,15 +116,31 @@ def validate(config: DictConfig) -> None:
     if config.threads is not None and config.threads < 1:
         raise ConfigError(f"key 'threads' is {config.threads}; expected at least 1, or null.")
     config.device = resolve_device(config.device)
+    check_targets(config)
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")  # type: ignore[untyped-decorator]
-def main(config: DictConfig) -> None:
-    """Entry point: `spear` on the command line."""
-    validate(config)
-    torch.set_num_threads(config.threads or os.cpu_count() or 1)
-    runtime = HydraConfig.get().runtime
-    experiment = experiment_name(runtime.choices.get("experiment"))
-    with Job(config, dict(runtime.choices), experiment, RunFolder(Path(runtime.output_dir))) as job:
-        run(config, job)
-    job.check_failures()
+def perform(config: DictConfig) -> float | None:
+    """One job from its configuration to its record; the task that Hydra's launchers run.
+
+    Returns:
+        What a search over configurations makes small, if this is one.
+    """
+    hydra_config = HydraConfig.get()
+    choices = dict(hydra_config.runtime.choices)
+    experiment = experiment_name(choices.get("experiment"))
+    folder = RunFolder(Path(hydra_config.runtime.output_dir))
+    with reported(hydra_config) as report:
+        with folder:
+            validate(config)
+            with (
+                threads(config.threads),
+                Job(config, choices, experiment, folder, report.console) as job,
+            ):
+                run(config, job)
+        report.skipped = folder.complete
+        check_failures(folder.records, folder.path / BATCHES)
+    return objective(config, folder.path)
+
+
+main = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(perform)
+"""Entry point: `spear` on the command line."""

@@ -1,5 +1,6 @@
 """Where a number comes from: code, versions, hardware, command."""
 
+import json
 import os
 import platform
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from experiments.secrets import redacted
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "torchmetrics", "lpips", "hydra-core")
 
@@ -22,9 +25,25 @@ def provenance() -> dict[str, Any]:
         "git_dirty": dirty,
         "versions": versions(),
         "hardware": hardware(),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": redacted(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]])),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def continued(now: dict[str, Any], path: Path, batches: int) -> dict[str, Any]:
+    """The provenance of a job of which earlier runs left `batches`: theirs is kept in it.
+
+    Args:
+        now: of the run that goes on.
+        path: of the earlier provenance.
+        batches: how many batches came before.
+    """
+    try:
+        before = json.loads(path.read_text()) if batches else {}
+    except (OSError, ValueError):
+        before = {}
+    earlier = before.pop("earlier_runs", [])
+    return {**now, "earlier_runs": [*earlier, *([before] if before else [])]}
 
 
 def git_state() -> tuple[str | None, bool | None]:

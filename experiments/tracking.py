@@ -1,20 +1,52 @@
 """Weights & Biases, or nothing: where a job's record goes besides its run folder."""
 
-from dataclasses import asdict, fields
+import hashlib
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import wandb
 
-from experiments.records import BatchRecord, shown
+from experiments.files import shown
+from experiments.records import BatchRecord
 from spear.errors import ConfigError
+
+LONGEST_TAG = 64
+"""Characters; W&B refuses more."""
+
+
+@dataclass(frozen=True)
+class TrackedJob:
+    """A job that begins, or goes on.
+
+    Attributes:
+        experiment: its name.
+        tags: the experiment and the choices of the job.
+        key: `Key.digest`: the same when the job goes on.
+        config: resolved.
+        folder: its run folder.
+        records: the batches that earlier runs left.
+    """
+
+    experiment: str
+    tags: list[str]
+    key: str
+    config: dict[str, Any]
+    folder: Path
+    records: list[BatchRecord]
+
+    @property
+    def id(self) -> str:
+        """The same for every run of this job, and no other job's."""
+        name = f"{self.experiment}/{self.folder.name}/{self.key}"
+        return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 class Tracking(Protocol):
     """Follows one job; a new tracker implements these and gets a file in `conf/tracking/`."""
 
-    def start(self, experiment: str, config: dict[str, Any], folder: Path) -> None:
-        """Before the first batch; `config` is resolved."""
+    def start(self, job: TrackedJob) -> None:
+        """Before the first batch."""
         ...
 
     def batch(self, record: BatchRecord) -> None:
@@ -33,7 +65,7 @@ class Tracking(Protocol):
 class NoTracking:
     """The run folder is all there is."""
 
-    def start(self, experiment: str, config: dict[str, Any], folder: Path) -> None:
+    def start(self, job: TrackedJob) -> None:
         """Nothing to open."""
 
     def batch(self, record: BatchRecord) -> None:
@@ -67,8 +99,9 @@ class WandbTracking:
         self.entity = entity
         self.run: Any = None
 
-    def start(self, experiment: str, config: dict[str, Any], folder: Path) -> None:
-        """Open the run.
+    def start(self, job: TrackedJob) -> None:
+        """Open the run, or that of the earlier runs of the job, whose batches are logged to it
+        unless it has them. An offline run has none: the last of a job's is whole by itself.
 
         Raises:
             ConfigError: W&B refuses, for instance for want of a login.
@@ -78,10 +111,13 @@ class WandbTracking:
                 mode=self.mode,
                 project=self.project,
                 entity=self.entity,
-                group=experiment,
-                name=folder.name,
-                config=config,
-                dir=folder,
+                id=job.id,
+                resume="allow" if job.records else None,
+                group=job.experiment,
+                tags=sorted({tag[:LONGEST_TAG] for tag in job.tags}),
+                name=job.folder.name,
+                config=job.config,
+                dir=job.folder,
                 reinit="finish_previous",
                 settings=wandb.Settings(silent=True, console="off", save_code=False),
             )
@@ -90,11 +126,15 @@ class WandbTracking:
                 f"Weights & Biases did not start ({' '.join(str(error).split())}); run "
                 "`wandb login`, or use tracking=offline or tracking=off."
             ) from error
+        for record in job.records:
+            if record.batch >= self.run.step:
+                self.batch(record)
 
     def batch(self, record: BatchRecord) -> None:
-        """Log the batch's numbers as a step of a series."""
+        """Log the batch's numbers as the step of its number in a series."""
         numbers = {k: v for k, v in asdict(record).items() if not isinstance(v, str)}
-        self.run.log({f"batch/{key}": value for key, value in numbers.items()})
+        row = {f"batch/{key}": value for key, value in numbers.items()}
+        self.run.log(row, step=record.batch, commit=True)
 
     def finish(self, summary: dict[str, Any], records: list[BatchRecord], picture: Path) -> None:
         """Log the table of batches, the picture and the summary."""

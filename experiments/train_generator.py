@@ -19,8 +19,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from experiments.build import build
 from experiments.cli import explain
 from experiments.config import CONF, register, train_split
+from experiments.files import shown
 from experiments.provenance import provenance
-from experiments.records import shown
 from spear.attack import Progress as Done
 from spear.datasets import Dataset
 from spear.errors import ConfigError, SpearError

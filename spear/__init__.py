@@ -5,6 +5,7 @@ them from a network and a batch.
 """
 
 from spear.api import invert, match_gradients
+from spear.auditing.run import audit
 from spear.client import Client
 from spear.datasets import Batch
 from spear.domain import Domain
@@ -30,6 +31,7 @@ __all__ = [
     "SpearIrls",
     "Status",
     "Update",
+    "audit",
     "invert",
     "match_gradients",
 ]

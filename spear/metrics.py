@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from spear import perceptual
+from spear.augmentations import class_probabilities
 from spear.datasets.base import Dataset
 from spear.matching import match, similarities
 from spear.perceptual import LpipsMetric
@@ -36,6 +37,9 @@ NEAR = 0.9
 """Least |cos| to a true direction at which one is that direction but for noise. True ones are much
 further apart (0.2 to 0.5 on Tiny ImageNet), and one that mixes two in equal parts is at 0.7."""
 
+LABEL_EXACT = 1e-3
+"""L1 error below which a recovered label counts as exact."""
+
 _SSIM_MIN_SIDE = 11
 """The side of SSIM's Gaussian window."""
 
@@ -47,8 +51,8 @@ class Score:
     Attributes:
         psnr: mean of `psnr_per_image`, in dB.
         ssim: structural similarity of the clipped pictures, 1 for equal ones; NaN under 11 pixels.
-        lpips: LPIPS (AlexNet) of the clipped pictures, 0 for equal ones; NaN under 32 pixels and
-            where AlexNet's weights are absent.
+        lpips: LPIPS (`spear.perceptual`) of the clipped pictures, 0 for equal ones; NaN under 32
+            pixels and where the weights of its network are absent.
         mse, mae: mean squared and mean absolute error an entry, not clipped.
         directions_right: how many columns of the shared dL/dZ (`Truth.shared_gradients`) the attack
             found, up to scale.
@@ -64,6 +68,11 @@ class Score:
         continuous_mae: mean absolute error of the table's numbers, each in its own unit.
         tabular_accuracy: share of all entries that are right, numbers to within
             `spear.tables.TOLERANCE` (TabLeak: Vero et al., ICML 2023).
+        label_accuracy: share of the labels whose most probable class is right; NaN, as the next
+            three, for an attack that recovers none.
+        labels_exact: share of the labels whose L1 error is less than `LABEL_EXACT`.
+        label_l1, label_l2: mean sum of absolute errors, and mean length of the error, of a label's
+            class probabilities.
         feature_similarity: mean |cos| between the attacked layer's true inputs, as it received
             them, and the reconstructed ones that are assigned to them by |cos| itself
             (`spear.matching.similarities`); blind to sign and scale.
@@ -85,6 +94,10 @@ class Score:
     discrete_accuracy: float
     continuous_mae: float
     tabular_accuracy: float
+    label_accuracy: float
+    labels_exact: float
+    label_l1: float
+    label_l2: float
     feature_similarity: float
     psnr_per_image: tuple[float, ...]
 
@@ -158,6 +171,7 @@ class Scoring:
             psnr_bound=bounds.mean().item(),
             at_bound=at_bound,
             **self._of_table(reconstruction, truth),
+            **_of_labels(reconstruction.labels, truth.labels, order),
             feature_similarity=similarities(reconstruction.inputs, truth.inputs).mean().item(),
             psnr_per_image=tuple(psnrs.tolist()),
         )
@@ -228,6 +242,23 @@ class Scoring:
             return math.nan
         pairs = zip(found.clamp(0.0, 1.0), true.clamp(0.0, 1.0), strict=True)
         return torch.cat([self._lpips(x[None], y[None]) for x, y in pairs]).mean().item()
+
+
+def _of_labels(found: Tensor | None, true: Tensor, order: Tensor) -> dict[str, float]:
+    """The labels' metrics by name. That of an input that was missed is wrong, and zeros."""
+    if found is None:
+        names = ("label_accuracy", "labels_exact", "label_l1", "label_l2")
+        return dict.fromkeys(names, math.nan)
+    ours, truth = _rows(found, order), _rows(class_probabilities(true, found.shape[1]))
+    right = (ours.argmax(dim=1) == truth.argmax(dim=1)) & (order >= 0)
+    error = ours - truth
+    l1 = error.abs().sum(dim=1)
+    return {
+        "label_accuracy": right.double().mean().item(),
+        "labels_exact": (l1 < LABEL_EXACT).double().mean().item(),
+        "label_l1": l1.mean().item(),
+        "label_l2": torch.linalg.vector_norm(error, dim=1).mean().item(),
+    }
 
 
 def psnr(found: Tensor, true: Tensor) -> Tensor:

@@ -1,7 +1,9 @@
 """Networks that clients train, and the linear layers in them that the attack applies to."""
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -27,6 +29,9 @@ class Sparsity(StrEnum):
 
 KEEP_ZEROS = (nn.Flatten, nn.Identity, nn.Dropout, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 """Modules after a ReLU whose outputs are still zeros and positive numbers."""
+
+LAST = -1
+"""Number of the last linear layer, where others are counted from 1."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ def fcnn(
     depth: int = 6,
     seed: int = 0,
     checkpoint: str | Path | None = None,
+    activation: nn.Module | None = None,
+    bias: bool = True,
 ) -> nn.Sequential:
     """A fully connected ReLU network with `depth` linear layers (Sec. 6: L = 6, m = 200).
 
@@ -72,11 +79,13 @@ def fcnn(
 
     Args:
         input_shape: shape of one example; it is flattened first.
-        n_classes: outputs of the last layer, which no ReLU follows.
+        n_classes: outputs of the last layer, which no activation follows.
         width: neurons of every hidden layer (m).
         depth: number of linear layers (L), at least 2 so that one is followed by a ReLU.
         seed: of the initialisation.
         checkpoint: a state dict, as safetensors or as a file for `torch.load(weights_only=True)`.
+        activation: follows each hidden layer; a ReLU unless given.
+        bias: whether the linear layers have biases; SPEAR needs them.
 
     Raises:
         ConfigError: width < 1 or depth < 2.
@@ -91,8 +100,9 @@ def fcnn(
         torch.manual_seed(seed)
         layers: list[nn.Module] = [nn.Flatten()]
         for n, m in pairwise(sizes):
-            layers += [nn.Linear(n, m), nn.ReLU()]
-        layers.append(nn.Linear(sizes[-1], n_classes))
+            activated = nn.ReLU() if activation is None else deepcopy(activation)
+            layers += [nn.Linear(n, m, bias), activated]
+        layers.append(nn.Linear(sizes[-1], n_classes, bias))
     network = nn.Sequential(*layers)
     if checkpoint is not None:
         load_checkpoint(network, checkpoint)
@@ -155,23 +165,19 @@ def linear_layers(network: nn.Module) -> list[LinearLayer]:
 
 
 def linear_layer(network: nn.Module, index: int) -> LinearLayer:
-    """Linear layer number `index`, counted from 1 as in Table 4.
+    """Linear layer number `index`, counted from 1 as in Table 4; `LAST` is the last one.
 
     Raises:
-        LayerError: there is no such layer, or it has no bias.
+        LayerError: there is no such layer.
     """
     layers = linear_layers(network)
+    if index == LAST and layers:
+        return layers[-1]
     if not 1 <= index <= len(layers):
         raise LayerError(
             f"attack.layer is {index}; the network has linear layers 1 to {len(layers)}."
         )
-    layer = layers[index - 1]
-    if layer.module.bias is None:
-        raise LayerError(
-            f"layer {index} ({layer.name}) has no bias; the attack finds the scale of each input "
-            "from the bias gradient (Theorem 3.5)."
-        )
-    return layer
+    return layers[index - 1]
 
 
 def layer_inputs(network: nn.Module, layer: nn.Linear, inputs: Tensor) -> Tensor:
@@ -185,6 +191,19 @@ def layer_inputs(network: nn.Module, layer: nn.Linear, inputs: Tensor) -> Tensor
     return seen[-1]
 
 
+@contextmanager
+def putting_out(layer: nn.Linear, outputs: Tensor) -> Iterator[None]:
+    """While it lasts, `layer` puts out `outputs` (b x m), whatever it receives.
+
+    The rest of the network then runs on these. It may work in place: it has a copy.
+    """
+    hook = layer.register_forward_hook(lambda *_: outputs.clone())
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
 def attackable_layer(
     network: nn.Module, index: int, sparsity: Sparsity | None = Sparsity.GRADIENT
 ) -> LinearLayer:
@@ -195,13 +214,19 @@ def attackable_layer(
             it; the message names the layers it can attack and the attack for this one.
     """
     layer = linear_layer(network, index)
+    if layer.module.bias is None:
+        raise LayerError(
+            f"layer {index} ({layer.name}) has no bias; the attack finds the scale of each input "
+            "from the bias gradient (Theorem 3.5)."
+        )
     if sparsity is None or sparsity in layer.sparsity:
         return layer
     fit = [i for i, each in enumerate(linear_layers(network), start=1) if sparsity in each.sparsity]
     if not layer.sparsity:
+        advice = f"choose one of {fit}" if fit else "attack the network with attack=geiping"
         raise LayerError(
             f"attack.layer is {index}, but no ReLU follows that layer and none precedes it, so "
-            f"that neither its gradient nor its inputs are sparse (Sec. 3.2); choose one of {fit}."
+            f"that neither its gradient nor its inputs are sparse (Sec. 3.2); {advice}."
         )
     missing, other = _MISSING[sparsity]
     raise LayerError(

@@ -3,7 +3,10 @@
 import math
 from pathlib import Path
 
+import numpy as np
+import torch
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
@@ -72,6 +75,38 @@ def reconstruction_figure(
         canvas.text(left + _CELL / 2, top, f"{value:.1f}", ha="center", va="top")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, bbox_inches="tight", pad_inches=0.1)
+
+
+def picture_sheet(originals: Tensor, reconstructions: Tensor, path: Path) -> None:
+    """Write a PNG of nothing but pixels, for other figures: the originals, in a row, above theirs.
+
+    8 bits a colour; pictures of more pixels than a figure shows are averaged down (`thumbnails`).
+
+    Args:
+        originals, reconstructions: as of `reconstruction_figure`.
+        path: of the PNG; missing folders are made.
+    """
+    rows = [thumbnails(each.cpu().double()) for each in (originals, reconstructions)]
+    sheet = torch.cat([torch.cat([*row], dim=2) for row in rows], dim=1)
+    pixels = (255 * sheet).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.squeeze()).save(path)
+
+
+def read_sheet(path: Path, b: int) -> tuple[Tensor, Tensor]:
+    """The originals and the reconstructions of a `picture_sheet`.
+
+    Args:
+        path: of the PNG.
+        b: how many pictures stand in a row.
+
+    Returns:
+        Two stacks b x C x H x W in [0, 1], float64.
+    """
+    pixels = np.asarray(Image.open(path), dtype=np.float64) / 255
+    sheet = torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)
+    originals, reconstructions = (torch.stack(row.chunk(b, dim=2)) for row in sheet.chunk(2, dim=1))
+    return originals, reconstructions
 
 
 def _magnification(error: Tensor) -> int:

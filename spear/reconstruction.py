@@ -52,7 +52,8 @@ _MESSAGES = {
     Status.ZERO_GRADIENT: "the gradient of the attacked layer is zero everywhere",
     Status.FULL_RANK: (
         "the gradient of the attacked layer has full rank: its batch must be smaller than both of "
-        "the layer's dimensions, and its noise below the smallest signal"
+        "the layer's dimensions (by one more behind a softmax), and its noise below the smallest "
+        "signal"
     ),
     Status.INTERRUPTED: "the attack was interrupted; this is the best that it had found",
     Status.FAILED: "the attack could not start",
@@ -76,6 +77,8 @@ class Reconstruction:
         seconds: wall time of the attack.
         status: how the attack ended.
         details: what else the attack counted, by name.
+        labels: class probabilities of each input (b x K), in the order of `inputs`; None from an
+            attack that recovers none.
     """
 
     inputs: Tensor
@@ -87,6 +90,7 @@ class Reconstruction:
     seconds: float
     status: Status
     details: dict[str, float] = field(default_factory=dict)
+    labels: Tensor | None = None
 
     @property
     def batch_size(self) -> int:

@@ -107,6 +107,16 @@ def readable(features: Mapping[str, Feature], values: Tensor) -> pd.DataFrame:
     return pd.DataFrame({name: feature.readable(column) for (name, feature), column in columns})
 
 
+def side_by_side(table: "TableDomain", originals: Tensor, reconstructions: Tensor) -> str:
+    """Values (b x features each) as CSV, each original row above its reconstruction."""
+    both = pd.concat(
+        [readable(table.features, each) for each in (originals, reconstructions)],
+        keys=("original", "reconstruction"),
+        names=["is", "row"],
+    )
+    return both.swaplevel().sort_index().to_csv()
+
+
 def decoded(features: Mapping[str, Feature], entries: Tensor) -> Tensor:
     """The values (b x features, float64, on the CPU) nearest to entries in [0, 1] (b x n)."""
     blocks = split(features, entries.detach().cpu())

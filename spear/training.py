@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from spear.datasets.base import Batch, Dataset
 from spear.errors import ConfigError
+from spear.lenet import lenet
 from spear.networks import fcnn
 from spear.seeding import Stream, batch_generator
 
@@ -33,23 +34,81 @@ def trained_fcnn(
     steps: int = 5000,
     learning_rate: float = 0.01,
     train_batch_size: int = 64,
+    bias: bool = True,
 ) -> nn.Sequential:
-    """`fcnn`, trained for some steps of plain SGD on the mean cross-entropy.
+    """`fcnn`, trained for some steps of plain SGD on the mean cross-entropy (`train`).
 
     The paper attacks networks during training on MNIST (Fig. 7) and after 5,000 steps (Sec. 6.2)
     but does not say how they were trained; learning rate and batch size are ours. They matter: an
     example that the network has learnt well has a small gradient, which float32 loses behind those
     of the others. At `steps` = 0 the network is the one that `fcnn` gives for the same seed.
 
-    Training is on the CPU, so that the network is the same wherever the attack runs.
-
     Args:
         input_shape: shape of one example.
         n_classes: outputs of the last layer.
-        dataset: the examples to learn from, drawn without replacement in every epoch.
+        dataset: see `train`.
         width: neurons of every hidden layer (m).
         depth: number of linear layers (L).
         seed: of the initialisation and of the order of the examples.
+        steps, learning_rate, train_batch_size: see `train`.
+        bias: whether the linear layers have biases.
+
+    Raises:
+        ConfigError: see `fcnn` and `train`.
+    """
+    network = fcnn(input_shape, n_classes, width, depth, seed, bias=bias)
+    train(network, input_shape, n_classes, dataset, seed, steps, learning_rate, train_batch_size)
+    return network
+
+
+def trained_lenet(
+    input_shape: Sequence[int],
+    n_classes: int,
+    dataset: Dataset,
+    activation: str = "relu",
+    half_width: float | None = None,
+    bias: bool = True,
+    seed: int = 0,
+    steps: int = 1000,
+    learning_rate: float = 0.1,
+    train_batch_size: int = 32,
+) -> nn.Sequential:
+    """`lenet`, trained for some steps of plain SGD on the mean cross-entropy (`train`).
+
+    Args:
+        input_shape: C x H x W.
+        n_classes: outputs of the last layer.
+        dataset: see `train`.
+        activation, half_width, bias: see `spear.lenet.lenet`.
+        seed: of the initialisation and of the order of the examples.
+        steps, learning_rate, train_batch_size: see `train`.
+
+    Raises:
+        ConfigError: see `lenet` and `train`.
+    """
+    network = lenet(input_shape, n_classes, activation, half_width, bias, seed)
+    train(network, input_shape, n_classes, dataset, seed, steps, learning_rate, train_batch_size)
+    return network
+
+
+def train(
+    network: nn.Module,
+    input_shape: Sequence[int],
+    n_classes: int,
+    dataset: Dataset,
+    seed: int,
+    steps: int,
+    learning_rate: float,
+    train_batch_size: int,
+) -> None:
+    """Train a network in place, on the CPU, so that it is the same wherever the attack runs.
+
+    Args:
+        network: maps b x input_shape to logits (b x n_classes).
+        input_shape: shape of one example.
+        n_classes: K.
+        dataset: the examples to learn from, drawn without replacement in every epoch.
+        seed: of the order of the examples.
         steps: SGD steps.
         learning_rate: of SGD, constant, without momentum or weight decay.
         train_batch_size: examples in a step.
@@ -58,11 +117,10 @@ def trained_fcnn(
         ConfigError: a setting without a meaning, a data set that does not fit the network or is
             smaller than a batch, or a learning rate at which the loss became infinite.
     """
-    network = fcnn(input_shape, n_classes, width, depth, seed)
     _check_settings(steps, learning_rate, train_batch_size)
     _check_fit(dataset, input_shape, n_classes, train_batch_size)
     if steps == 0:
-        return network
+        return
     generator = batch_generator(seed, 0, Stream.TRAINING)
     examples = dataset.batch(min(len(dataset), MOST_VALUES // prod(input_shape)), generator)
     mean_loss = nn.CrossEntropyLoss()
@@ -82,7 +140,6 @@ def trained_fcnn(
             )
         news.step(step, loss)
     optimizer.zero_grad()
-    return network
 
 
 def _check_settings(steps: int, learning_rate: float, train_batch_size: int) -> None:

@@ -21,7 +21,7 @@ class Truth:
             which the layer received them (the first layer: as the network receives them).
         activation_gradients: dL/dZ (m x b) of the undefended first step, its columns in the order
             of `inputs`. 0 x b where the attack is on the network's inputs and on no layer.
-        labels: b class indices.
+        labels: b class indices, or b x K class probabilities.
         weight_update: what the client shared for W (m x n); None where it is not known or not
             finite.
     """

@@ -37,12 +37,17 @@ class Update:
         """The same update for a server that knows the batch's labels."""
         return replace(self, labels=labels)
 
-    def copied(self, device: torch.device | str) -> "Update":
-        """An update of its own, with its own network, on another device."""
+    def copied(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Update":
+        """An update of its own, with its own network, on another device.
+
+        Args:
+            device: where it will be.
+            dtype: precision of parameters and gradients; as they are unless given.
+        """
         return Update(
-            deepcopy(self.network).to(device),
-            {name: gradient.to(device) for name, gradient in self.gradients.items()},
-            deepcopy(self.loss).to(device),
+            deepcopy(self.network).to(device, dtype),
+            {name: gradient.to(device, dtype) for name, gradient in self.gradients.items()},
+            deepcopy(self.loss).to(device, dtype),
             self.domain.to(device),
             None if self.labels is None else self.labels.to(device),
         )

@@ -1,12 +1,18 @@
-"""The `spear` command inside the test process, which saves its start-up time."""
+"""The `spear` command inside the test process, which saves its start-up time, and its batches."""
 
+import os
+import signal
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
-from experiments import cli
+from experiments import cli, main
+from spear.reconstruction import Reconstruction
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Command:
         own = [f"output_root={self.output_root}", f"tracking={tracking}"]
         arguments = [*flags, *own, *keys]
         self._monkeypatch.setattr(sys, "argv", ["spear", *arguments])
+        self._monkeypatch.setenv("SPEAR_PACKAGES", "faulty,victims")
         self._capfd.readouterr()
         code: int = 0
         said = ""
@@ -50,3 +57,31 @@ class Command:
 
     def folder(self, name: str = "defaults", experiment: str = "main") -> Path:
         return self.output_root / experiment / name
+
+
+@dataclass
+class Attacked:
+    """Counts the batches attacked; before number `stop` it does what stops the job."""
+
+    stop: int | None = None
+    how: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGINT)
+    batches: list[int] = field(default_factory=list)
+
+    def __call__(self, *arguments: Any) -> tuple[Reconstruction, str]:
+        k = arguments[-1]
+        if k == self.stop:
+            self.stop = None
+            self.how()
+        self.batches.append(k)
+        return self.breach(*arguments)
+
+    breach = staticmethod(main.breach)
+
+
+def draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures take most of the time of a small job."""
+
+    def quick_figure(found: object, truth: object, path: Path, title: str) -> None:
+        Image.new("L", (1, 1)).save(path)
+
+    monkeypatch.setattr("experiments.job.reconstruction_figure", quick_figure)

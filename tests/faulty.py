@@ -1,10 +1,13 @@
 """Clients that go wrong on purpose, for tests of how jobs fail."""
 
+import os
+
 import torch
 from torch import Tensor, nn
 
 from spear.datasets import Batch
 from spear.defenses import NoDefense
+from spear.errors import SpearError
 from spear.inversion.irls.attack import SpearIrls
 from spear.reconstruction import Reconstruction
 
@@ -49,3 +52,12 @@ class NoMemory(SpearIrls):
 
     def __call__(self, *arguments: object, **settings: object) -> Reconstruction:
         raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+class Tells(NoDefense):
+    """A client whose error has a credential in it."""
+
+    def gradient(
+        self, network: nn.Module, loss: nn.Module, batch: Batch, generator: torch.Generator | None
+    ) -> dict[str, Tensor]:
+        raise SpearError(f"your key is {os.environ['WANDB_API_KEY']}")

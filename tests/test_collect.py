@@ -95,7 +95,8 @@ def test_runs_and_collected_results_are_the_same_table(tmp_path):
     collect.collect([root], tmp_path / "results")
     runs, collected = load_batches(root), load_batches(tmp_path / "results")
     for table, where in ((runs, root), (collected, tmp_path / "results")):
-        assert all(Path(each).is_relative_to(where) for each in table.pop("picture"))
+        for drawn in ("picture", "sheet"):
+            assert all(Path(each).is_relative_to(where) for each in table.pop(drawn))
     machine = ["data_root", "output_root", "dataset.root"]
     pd.testing.assert_frame_equal(runs.drop(columns=machine), collected.drop(columns=machine))
     assert collected["job"].unique().tolist() == ["123", "b=10", "b=8", "b=9"]
@@ -163,8 +164,13 @@ def test_a_picture_goes_with_the_job_that_it_shows(tmp_path, monkeypatch, capfd)
     assert Image.open(picture).size == Image.open(recorded).size
     assert load_batches(collected.folder)["picture"].tolist() == [str(picture)]
     assert load_batches(spear.output_root)["picture"].tolist() == [str(recorded)]
-    collect.collect([spear.output_root], tmp_path / "results")
+    collect.collect([spear.output_root], tmp_path / "results", sheets=True)
     assert not picture.exists()
+    (sheet,) = collected.folder.glob("*.png")
+    assert Image.open(sheet).size == (2 * 8, 2 * 8)  # two digits above their reconstructions
+    assert load_batches(collected.folder)["sheet"].tolist() == [str(sheet)]
+    collect.collect([spear.output_root], tmp_path / "results")
+    assert not sheet.exists()
 
 
 def test_what_cannot_be_collected_is_said_in_one_sentence(tmp_path, spear_collect):
@@ -179,6 +185,7 @@ def test_what_cannot_be_collected_is_said_in_one_sentence(tmp_path, spear_collec
         ),
         ((folder, again), f"{folder} and {again} are the same job of sweep"),
         ((folder, "--pictures"), f"{folder / 'reconstructions.png'} is missing"),
+        ((folder, "--sheets"), f"{folder / 'sheet.png'} is missing"),
     ):
         code, out, errors = spear_collect(*arguments)
         assert (code, out) == (1, "")

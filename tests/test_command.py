@@ -93,7 +93,7 @@ def test_a_job_leaves_its_whole_record(spear):
 def test_same_seed_same_result_and_another_seed_another(spear):
     spear(*QUICK)
     first = read_rows(spear.folder(FOLDER))
-    spear(*QUICK)
+    spear(*QUICK, "--force")
     again = read_rows(spear.folder(FOLDER))
     spear(*QUICK, "seed=1")
     other = read_rows(spear.folder(f"{FOLDER},seed=1"))

@@ -7,10 +7,12 @@ import pytest
 from command import Command
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import OmegaConf
 
 from experiments.build import build, check
 from experiments.main import CONF
+from spear.ci_net.attack import CINet
 from spear.gradient_matching.attack import GradientMatching
 from spear.gradient_matching.initialisation import Normal
 from spear.gradient_matching.labels import JointLabels
@@ -18,13 +20,24 @@ from spear.gradient_matching.objectives import SquaredDistance
 from spear.gradient_matching.optimisers import LBFGS
 from spear.inversion.irls.search import Settings
 
-GROUPS = ("dataset", "drawing", "network", "attack", "defense", "fedavg", "tracking")
+GROUPS = (
+    "dataset",
+    "drawing",
+    "augmentation",
+    "network",
+    "attack",
+    "defense",
+    "fedavg",
+    "forecast",
+    "tracking",
+)
 WITHIN = {
     "attack/sampler": ["attack=spear"],
     "attack/kernels": ["attack=spear_noisy"],
     "attack/search": ["attack=spear_input"],
     "attack/settings": ["attack=spear_irls"],
     "attack/features": ["attack=feature_inversion"],
+    "attack/lambda_search": ["attack=label_recovery"],
 }
 """Groups within a group, and the choice there that has them."""
 RUNTIME = {"network": {"input_shape", "n_classes"}}
@@ -60,6 +73,12 @@ def test_the_papers_baseline_is_the_attack_without_settings():
     assert pieces(build(config, "attack")) == pieces(GradientMatching())
 
 
+def test_ci_nets_file_is_the_attack_without_settings():
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", ["attack=ci_net", "device=cpu"])
+    assert pieces(build(config, "attack")) == pieces(CINet())
+
+
 def test_dlg_differs_in_its_pieces_alone():
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", ["attack=dlg", "device=cpu", "batch_size=3"])
@@ -78,6 +97,20 @@ def test_attacks_with_a_generator_repeat_the_defenses_that_can_be(defense):
     assert ("transform" in config.attack.objective) is repeated
 
 
+@pytest.mark.parametrize(
+    ("attack", "given"),
+    [
+        ("spear", False), ("spear_irls", False), ("spear_input", False), ("spear_noisy", False),
+        ("cocktail_party", False), ("cocktail_party_features", False), ("dlg", False),
+        ("geiping", True), ("tableak", True), ("feature_inversion", True), ("spear_prior", True),
+    ],
+)  # fmt: skip
+def test_labels_are_for_those_attacks_that_the_paper_gives_them(attack, given):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", [f"attack={attack}", "device=cpu"])
+    assert build(config, "attack").given_labels is given
+
+
 def pieces(value):
     """An object's class and settings, those of the objects in it among them."""
     if isinstance(value, dict):
@@ -85,6 +118,16 @@ def pieces(value):
     if hasattr(value, "__dict__"):
         return type(value), pieces(vars(value))
     return value
+
+
+def first_of(override: Override) -> object:
+    """The first value of a sweep, or the lower end of what a search is free to choose."""
+    values = override.value()
+    return (
+        values.start
+        if isinstance(values, IntervalSweep)
+        else next(override.sweep_string_iterator())
+    )
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -96,20 +139,25 @@ def test_every_experiment_says_its_command_first(name):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
+    if "/hydra/sweeper: optuna" in (CONF / "experiment" / f"{name}.yaml").read_text():
+        pytest.importorskip(
+            "hydra_plugins.hydra_optuna_sweeper", reason="needs spear-suite[search]"
+        )
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", [f"experiment={name}"], return_hydra_config=True)
     sweep = OmegaConf.to_container(config.hydra.sweeper.params or OmegaConf.create({}))
     lines = [f"{key}={values}" for key, values in sweep.items()]
     sweeps = OverridesParser.create().parse_overrides(lines)
-    first = [f"{o.key_or_group}={next(o.sweep_string_iterator())}" for o in sweeps]
+    first = [f"{o.key_or_group}={first_of(o)}" for o in sweeps]
     if "SPEAR_DATA" not in os.environ:  # then on data that are always there
         first = [each for each in first if not each.startswith("dataset")] + ["dataset=faces"]
-        first += ["~dataset.resolution"] * ("resolution" in config.dataset)
+        its_own = OmegaConf.load(CONF / "experiment" / f"{name}.yaml").get("dataset", {})
+        first += [f"~dataset.{key}" for key in ("resolution", "folder") if key in its_own]
     elif "resolution" in config.dataset:  # on whichever images are there, small
         folders = ("imagenet", "imagenet-sample", "imagenet-large")
         found = [each for each in folders if Path(os.environ["SPEAR_DATA"], each).is_dir()]
         first += ["dataset.resolution=16", f"dataset.folder={found[0]}"]
-    small = ["n_batches=1", "batch_size=2", "device=auto"]
+    small = ["n_batches=1", f"batch_size={min(2, config.batch_size)}", "device=auto"]
     if "width" not in config.network:  # VGG16 takes minutes
         first += ["network=fcnn"]
     if not any(each.startswith("network.width") for each in first):

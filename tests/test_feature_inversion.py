@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cosine_similarity
 
+from spear.augmentations import class_probabilities
 from spear.client import Client
 from spear.cocktail_party.feature_inversion import FeatureInversion
 from spear.cocktail_party.pairing import paired_labels
@@ -104,6 +105,15 @@ def test_each_feature_gets_its_own_label(noise):
     found = dataclasses.replace(found, activation_gradients=-3.0 * spoilt)
     shuffled = update.with_labels(batch.labels[[2, 0, 3, 1]])
     assert torch.equal(paired_labels(shuffled, 1, found)[order], batch.labels)
+
+
+def test_each_feature_gets_its_own_soft_label():
+    update, batch = problem(4)
+    found = SpearIrls()(SpearIrls().observe(update))
+    order = match(found.inputs, Client(update.network).truth(batch, 1).inputs)
+    hard = class_probabilities(batch.labels, update.network(batch.inputs).shape[1]).float()
+    shuffled = update.with_labels(hard[[2, 0, 3, 1]])
+    assert torch.equal(paired_labels(shuffled, 1, found)[order], hard)
 
 
 def test_labels_are_asked_for_with_gradient_matching_alone():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from victims import Once, OnceModule
 
 import spear
 from spear.attack import Progress
@@ -19,6 +19,7 @@ from spear.gradient_matching.attack import GradientMatching
 from spear.gradient_matching.gradients import Dense, Gradient, Product, product
 from spear.gradient_matching.initialisation import Normal, PatternedNormal
 from spear.gradient_matching.labels import GivenLabels, JointLabels
+from spear.gradient_matching.low_rank import factored
 from spear.gradient_matching.objectives import CosineDistance, Objective, SquaredDistance
 from spear.gradient_matching.optimisers import LBFGS, Adam, SoftSign
 from spear.gradient_matching.problem import Problem
@@ -126,7 +127,7 @@ def test_a_candidate_has_the_gradients_that_a_client_would_share(name: str, froz
     for parameter, expected in update.gradients.items():
         torch.testing.assert_close(found[parameter].dense(), expected)
         other = torch.randn_like(expected)
-        torch.testing.assert_close(found[parameter].inner(other), (expected * other).sum())
+        torch.testing.assert_close(found[parameter].inner(Dense(other)), (expected * other).sum())
         torch.testing.assert_close(found[parameter].squared_norm(), expected.square().sum())
 
 
@@ -134,6 +135,52 @@ def test_products_are_kept_in_factors_where_that_is_less_work() -> None:
     few, many = (product(torch.ones(r, 20), torch.ones(r, 30)) for r in (2, 40))
     assert isinstance(few, Product)
     assert isinstance(many, Dense)
+
+
+@pytest.mark.parametrize("b", [1, 7, 30])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_shared_of_a_weight_is_kept_in_as_many_factors_as_there_are_inputs(
+    b: int, dtype: torch.dtype
+) -> None:
+    network = fcnn((300,), 5, width=200, depth=3).to(dtype)
+    update = labelled(network, gaussian(300, b=b, dtype=dtype))
+    shared = update.gradients["1.weight"]
+    kept = factored(shared)
+    assert isinstance(kept, Product)
+    assert len(kept.inputs) == b
+    error = torch.linalg.vector_norm(kept.dense() - shared)
+    assert error <= 2e-6 * torch.linalg.vector_norm(shared)
+    candidate = product(torch.randn(3, 200, dtype=dtype), torch.randn(3, 300, dtype=dtype))
+    lengths = torch.linalg.vector_norm(shared) * candidate.squared_norm().sqrt()
+    expected = (candidate.dense() * shared).sum()
+    for gradient in (candidate, Dense(candidate.dense())):
+        assert (gradient.inner(kept) - expected).abs() <= 2e-6 * lengths
+
+
+def test_what_has_no_low_rank_is_kept_as_it_is() -> None:
+    noise = 1e-3 * torch.randn(100, 80, generator=torch.Generator().manual_seed(0))
+    for shared in (noise, noise + 1, torch.ones(200), torch.ones(8, 4, 3, 3), torch.ones(5, 4)):
+        kept = factored(shared)
+        assert isinstance(kept, Dense)
+        assert torch.equal(kept.dense(), shared)
+
+
+@pytest.mark.parametrize("b", [2, 12])
+def test_low_rank_changes_neither_the_distance_nor_its_derivative(b: int) -> None:
+    network = fcnn((300,), 5, width=200, depth=3)
+    batch = gaussian(300, b=b, dtype=torch.float32)
+    update = labelled(network, batch)
+    shared = torch.cat([gradient.flatten() for gradient in update.gradients.values()])
+    candidate = (batch.inputs + 0.5).requires_grad_()
+    loss = update.loss(network(candidate), batch.labels)
+    own = torch.autograd.grad(loss, list(network.parameters()), create_graph=True)
+    flat = torch.cat([gradient.flatten() for gradient in own])
+    expected = 1.0 - torch.cosine_similarity(flat, shared, dim=0)
+    (slope,) = torch.autograd.grad(expected, candidate)
+    found = Problem(update.copied("cpu"), CosineDistance(), {})(candidate, batch.labels).total
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    (ours,) = torch.autograd.grad(found, candidate)
+    torch.testing.assert_close(ours, slope, rtol=1e-3, atol=1e-5 * float(slope.abs().max()))
 
 
 @pytest.mark.parametrize("objective", [CosineDistance(), SquaredDistance()])
@@ -447,24 +494,6 @@ def test_a_network_of_ones_own_is_attacked() -> None:
 # Bad input
 
 
-class Once(torch.autograd.Function):
-    """The identity, differentiable once."""
-
-    @staticmethod
-    def forward(context: Any, x: Tensor) -> Tensor:
-        return x.clone()
-
-    @staticmethod
-    @once_differentiable
-    def backward(context: Any, gradient: Tensor) -> Tensor:
-        return gradient.clone()
-
-
-class OnceModule(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return Once.apply(x)  # type: ignore[no-any-return, no-untyped-call]
-
-
 def refused(kind: type[SpearError], work: Callable[[], object], *words: str) -> None:
     with pytest.raises(kind) as caught:
         work()
@@ -593,6 +622,8 @@ def test_settings_out_of_range_are_refused(make: Callable[[], object], words: st
 
 
 def test_given_labels_know_the_batch_size() -> None:
-    targets = GivenLabels().start(torch.tensor([1, 0, 1]), torch.zeros(1, 2), torch.Generator())
+    labels = torch.tensor([1, 0, 1])
+    update = Update(nn.Flatten(), {}, nn.CrossEntropyLoss(), Domain.unbounded((2,)), labels)
+    targets = GivenLabels().start(update, torch.zeros(1, 2), torch.Generator())
     assert (targets.b, targets.variables) == (3, [])
     assert targets.current().tolist() == [1, 0, 1]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from spear.datasets.base import Dataset
-from spear.errors import CheckpointError
+from spear.errors import CheckpointError, ConfigError
 from spear.metrics import PSNR_CAP, Score, Scoring, psnr
 from spear.perceptual import load_lpips
 from spear.reconstruction import Reconstruction, Status
@@ -347,27 +347,32 @@ def test_damaged_weights_are_refused(tmp_path: Path, content: bytes | None) -> N
         load_lpips(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def alexnet_lpips() -> Callable[[Tensor, Tensor], Tensor]:
-    metric = load_lpips(Path(os.environ.get("SPEAR_DATA", "data")))
+def test_a_network_that_lpips_does_not_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'lpips_net' is 'squeeze'; expected one of alex, vgg\."):
+        load_lpips(tmp_path, "squeeze")
+
+
+@pytest.fixture(scope="module", params=["alex", pytest.param("vgg", marks=pytest.mark.slow)])
+def deep_lpips(request: pytest.FixtureRequest) -> Callable[[Tensor, Tensor], Tensor]:
+    metric = load_lpips(Path(os.environ.get("SPEAR_DATA", "data")), request.param)
     if metric is None:
-        pytest.skip("no AlexNet weights; SPEAR_DATA names the folder that has them in weights/")
+        pytest.skip("no weights for LPIPS; SPEAR_DATA names the folder that has them in weights/")
     return metric
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_lpips_is_zero_for_equal_pictures_only(
-    alexnet_lpips: Callable[[Tensor, Tensor], Tensor], channels: int
+    deep_lpips: Callable[[Tensor, Tensor], Tensor], channels: int
 ) -> None:
     dataset = Pictures((channels, 32, 32))
     true = truth(dataset, 2)
-    scoring = Scoring(dataset, alexnet_lpips)
+    scoring = Scoring(dataset, deep_lpips)
     assert scoring(perfect(true), true).lpips == 0.0
     assert scoring(found(-true.inputs, true.activation_gradients), true).lpips > 1e-2
 
 
 def test_loading_lpips_leaves_the_random_numbers_alone(
-    alexnet_lpips: Callable[[Tensor, Tensor], Tensor],
+    deep_lpips: Callable[[Tensor, Tensor], Tensor],
 ) -> None:
     state = torch.random.get_rng_state()
     load_lpips(Path(os.environ.get("SPEAR_DATA", "data")))
@@ -392,3 +397,30 @@ def test_features_that_are_missing_or_broken_count_as_zero() -> None:
     assert score.feature_similarity == pytest.approx((1 + 0.5**0.5) / 4)
     nothing = found(inputs[:0], true.activation_gradients[:, :0])
     assert Scoring(RGB)(nothing, true).feature_similarity == 0.0
+
+
+def test_labels_are_scored_in_the_order_of_the_inputs() -> None:
+    true = truth(RGB, 3)
+    labels = torch.tensor([[0.7, 0.3, 0.0], [0.0, 1.0, 0.0], [0.2, 0.2, 0.6]], dtype=torch.float64)
+    soft = dataclasses.replace(true, labels=labels)
+    order = torch.tensor([2, 0, 1])
+    shuffled = found(true.inputs[order], true.activation_gradients[:, order])
+    right = Scoring(RGB)(dataclasses.replace(shuffled, labels=labels[order]), soft)
+    assert (right.label_accuracy, right.labels_exact, right.label_l1, right.label_l2) == (
+        1.0, 1.0, 0.0, 0.0,
+    )  # fmt: skip
+    hard = dataclasses.replace(true, labels=torch.tensor([0, 1, 2]))
+    score = Scoring(RGB)(dataclasses.replace(shuffled, labels=labels[order]), hard)
+    assert score.label_accuracy == 1.0
+    assert score.labels_exact == pytest.approx(1 / 3)
+    assert score.label_l1 == pytest.approx((0.6 + 0.0 + 0.8) / 3)
+    assert score.label_l2 == pytest.approx((0.18**0.5 + 0.0 + 0.24**0.5) / 3)
+
+
+def test_labels_that_were_missed_are_wrong_and_those_that_nobody_looked_for_have_no_score() -> None:
+    true = dataclasses.replace(truth(RGB, 2), labels=torch.tensor([0, 0]))
+    one = found(true.inputs[1:], true.activation_gradients[:, 1:])
+    score = Scoring(RGB)(dataclasses.replace(one, labels=torch.tensor([[1.0, 0.0]])), true)
+    assert (score.label_accuracy, score.labels_exact) == (0.5, 0.5)
+    assert (score.label_l1, score.label_l2) == (0.5, 0.5)
+    assert math.isnan(Scoring(RGB)(perfect(true), true).label_l1)

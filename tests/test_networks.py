@@ -88,7 +88,7 @@ class TestAttackableLayer:
         net = nn.Sequential(nn.Linear(4, 5), relu, nn.Linear(5, 6), relu, nn.Linear(6, 2))
         assert [each.followed_by_relu for each in linear_layers(net)] == [True, True, False]
 
-    @pytest.mark.parametrize("index", [-1, 0, 4])
+    @pytest.mark.parametrize("index", [-2, 0, 4])
     def test_out_of_range(self, index):
         with pytest.raises(LayerError, match=f"attack.layer is {index}; .* linear layers 1 to 3"):
             attackable_layer(network(), index)

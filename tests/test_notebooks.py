@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 import analysis.figures
 import analysis.tables
 from analysis.notebook import show
-from analysis.recorded import RESULTS
+from analysis.recorded import JOBS, RESULTS
 from analysis.rendering import modules, names
 
 ROOT = RESULTS.parents[1]
@@ -68,6 +68,19 @@ def test_every_figure_and_table_is_in_exactly_one_notebook():
     assert len(everything) == len(set(everything))
     there = {*names(analysis.figures), *names(analysis.tables)}
     assert there - set(everything) == set()
+
+
+def test_every_experiment_with_results_is_in_a_notebook():
+    """What is missing here gets a figure or a table, and that a cell."""
+    everything = {item for name in NOTEBOOKS for item in shown(read(name))}
+    covered = {
+        experiment
+        for package in (analysis.figures, analysis.tables)
+        for name, module in modules(package).items()
+        if name in everything
+        for experiment in module.EXPERIMENTS
+    }
+    assert {path.parent.name for path in RESULTS.rglob(JOBS)} - covered == set()
 
 
 def test_a_figure_and_a_table_of_one_name_are_shown_together():

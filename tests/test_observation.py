@@ -113,7 +113,7 @@ class TestObserve:
         expected = problem.truth.activation_gradients @ problem.truth.inputs
         assert torch.allclose(problem.observation.weight_gradient, expected, atol=1e-15)
 
-    @pytest.mark.parametrize("layer", [-1, 0, 4, 100])
+    @pytest.mark.parametrize("layer", [-2, 0, 4, 100])
     def test_no_such_layer(self, layer):
         with pytest.raises(LayerError, match=f"layer is {layer}; .* linear layers 1 to 3"):
             make_problem(3, depth=3, layer=layer)

@@ -10,6 +10,7 @@ from spear.client import Client
 from spear.datasets.embedded import Faces
 from spear.errors import ConfigError, LayerError
 from spear.inversion.irls.attack import SpearIrls
+from spear.inversion.refinement import _grams
 from spear.inversion.spear import Spear
 from spear.inversion.spear_prior import SpearPrior, estimated_pre_activations, most_negative
 from spear.metrics import Scoring
@@ -90,3 +91,14 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         SpearPrior(SpearIrls())
     with pytest.raises(LayerError, match=r"attack\.layer is 9"):
         SpearPrior(guess, layer=9).check(shared(2, 10)[1].network)
+
+
+@pytest.mark.parametrize("k", [1, 5, 6, 20])
+def test_grams_are_the_same_for_few_directions_and_for_many(k: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    left = torch.randn(30, 6, generator=generator, dtype=torch.float64)
+    weights = torch.rand(30, k, generator=generator, dtype=torch.float64)
+    expected = torch.einsum("jk,ja,jb->kab", weights, left, left)
+    torch.testing.assert_close(_grams(left, weights), expected)
+    zeros = weights < 0.5
+    torch.testing.assert_close(_grams(left, zeros), _grams(left, zeros.double()))

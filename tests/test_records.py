@@ -10,8 +10,9 @@ from rich.console import Console
 
 from experiments.config import LONGEST_NAME, experiment_name, run_name
 from experiments.display import results_table
-from experiments.records import BatchRecord, RunFolder, summarize
-from spear.errors import ConfigError
+from experiments.files import write_json
+from experiments.records import BatchRecord, from_csv, to_csv
+from experiments.summary import summarize
 
 
 def record(batch: int, **changes) -> BatchRecord:
@@ -21,7 +22,8 @@ def record(batch: int, **changes) -> BatchRecord:
         lpips=math.nan, mse=0.0, mae=0.0, discrete_accuracy=math.nan,
         continuous_mae=math.nan, tabular_accuracy=math.nan, gradient_median=1e-4, sparsity_min=0.4,
         sparsity_matching=1.0, directions_right=4, directions=4, submatrices=100,
-        seconds=1.0, feature_similarity=1.0, failure="",
+        seconds=1.0, feature_similarity=1.0, label_accuracy=math.nan, labels_exact=math.nan,
+        label_l1=math.nan, label_l2=math.nan, failure="",
     )  # fmt: skip
     return replace(right, **changes)
 
@@ -67,6 +69,19 @@ def test_tables_have_means_of_their_own_and_pictures_have_none():
     assert "discrete" not in console.export_text()
 
 
+def test_labels_have_means_of_their_own():
+    right = {"label_accuracy": 1.0, "labels_exact": 1.0, "label_l1": 0.0, "label_l2": 0.0}
+    wrong = {"label_accuracy": 1.0, "labels_exact": 0.0, "label_l1": 0.4, "label_l2": 0.2}
+    rows = [record(0, **right), record(1, **wrong)]
+    summary = summarize(rows)
+    means = {name: summary[f"{name}_mean"] for name in right}
+    assert means == {name: (right[name] + wrong[name]) / 2 for name in right}
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(results_table("labels", rows, summary))
+    assert "labels 100.0% of the right class, 50.0% exact, L1 error 0.2" in console.export_text()
+    assert math.isnan(summarize([record(0)])["label_l1_mean"])
+
+
 def test_an_estimate_has_dashes_where_there_is_nothing_to_count():
     estimate = record(0, status="estimated", exact=False, sparsity_matching=math.nan, psnr=20.0)
     summary = summarize([estimate, estimate])
@@ -81,30 +96,28 @@ def test_an_estimate_has_dashes_where_there_is_nothing_to_count():
 
 
 def test_nan_becomes_null_and_no_partial_file_stays(tmp_path):
-    folder = RunFolder(tmp_path / "job")
-    folder.write_json("summary.json", {"lpips_mean": math.nan, "inner": [math.inf, 1.5]})
-    written = json.loads((tmp_path / "job" / "summary.json").read_text())
+    write_json(tmp_path / "summary.json", {"lpips_mean": math.nan, "inner": [math.inf, 1.5]})
+    written = json.loads((tmp_path / "summary.json").read_text())
     assert written == {"lpips_mean": None, "inner": [None, 1.5]}
-    assert sorted(p.name for p in (tmp_path / "job").iterdir()) == ["batches.csv", "summary.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
 
 
-def test_rows_are_on_disk_as_soon_as_they_are_added(tmp_path):
-    folder = RunFolder(tmp_path)
-    for k in range(3):
-        folder.add(record(k))
-        assert len((tmp_path / "batches.csv").read_text().splitlines()) == k + 2
+def test_rows_are_read_back_to_the_bit():
+    awkward = record(
+        7, psnr=math.nextafter(0.1, 1), mse=5e-324, mae=math.inf, exact=False, status="a",
+        failure='one, "two"\nthree', details='{"starts": 2}',
+    )  # fmt: skip
+    read = from_csv(to_csv([record(0, lpips=0.25), awkward]))
+    assert repr(read) == repr([record(0, lpips=0.25), awkward])  # NaN is not equal to itself
+    assert [type(value) for value in vars(read[1]).values()] == [
+        type(value) for value in vars(awkward).values()
+    ]
 
 
-def test_a_new_run_starts_without_the_outcome_of_the_last(tmp_path):
-    RunFolder(tmp_path).write_json("summary.json", {})
-    RunFolder(tmp_path)
-    assert not (tmp_path / "summary.json").exists()
-
-
-def test_a_file_in_the_way_is_a_clear_error(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="output_root"):
-        RunFolder(tmp_path / "file" / "job")
+def test_rows_end_at_the_first_that_is_not_whole():
+    text = to_csv([record(k) for k in range(3)])
+    assert [row.batch for row in from_csv(text[:-20])] == [0, 1]
+    assert from_csv(text.replace("psnr", "decibels", 1)) == from_csv("") == []
 
 
 def test_names_of_run_folders():

@@ -1,12 +1,13 @@
 """An offline W&B run, read back, says what the run folder says."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from command import Command
+from command import Attacked, Command, draw_nothing
 
 
 def wandb(*arguments: str) -> str:
@@ -49,6 +50,29 @@ def test_offline_run_agrees_with_the_run_folder(run):
     (picture,) = offline.rglob("*.png")
     assert picture.read_bytes() == (folder / "reconstructions.png").read_bytes()
     assert f"wandb sync {offline}" in outcome.out
+
+
+def test_a_job_that_is_continued_goes_on_in_its_run(tmp_path, monkeypatch, capfd):
+    draw_nothing(monkeypatch)
+    monkeypatch.setattr("experiments.main.breach", Attacked(stop=2))
+    spear = Command(tmp_path / "out", monkeypatch, capfd)
+    job = ("dataset=digits", "batch_size=2", "n_batches=3")
+    assert spear(*job, tracking="offline").code == 1
+    assert spear(*job, tracking="offline").code == 0
+    folder = spear.folder("batch_size=2,dataset=digits,n_batches=3")
+    stopped, continued = sorted((folder / "wandb").glob("offline-run-*"))
+    ids = [re.match(r"offline-run-\d+_\d+-(\w+)", each.name) for each in (stopped, continued)]
+    assert all(ids)
+    assert ids[0][1] == ids[1][1]  # a second run of the same second has a number behind its name
+    text = wandb("leet", "inspect", "--json", continued)
+    records = [json.loads(line) for line in text.split("\n") if line]
+    run = next(r["run"] for r in records if r["type"] == "run")
+    assert (run["run_group"], run["tags"]) == ("main", ["digits", "fcnn", "main", "spear_irls"])
+    (table,) = continued.rglob("*.table.json")
+    assert len(json.loads(table.read_text())["data"]) == 3
+    history = [r["history"]["item"] for r in records if r["type"] == "history"]
+    steps = {each["_step"]: each.get("batch/batch") for each in history}
+    assert steps == {0: 0, 1: 1, 2: 2, 3: None}  # all batches, then the table of them
 
 
 def test_wandb_without_login_is_told_in_one_sentence(tmp_path, monkeypatch, capfd):

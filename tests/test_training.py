@@ -10,8 +10,9 @@ from torch import nn
 from spear import training
 from spear.datasets import Digits, Faces
 from spear.errors import ConfigError
+from spear.lenet import lenet
 from spear.networks import fcnn
-from spear.training import trained_fcnn
+from spear.training import trained_fcnn, trained_lenet
 
 SHAPE = Digits.input_shape
 SMALL = {"width": 20, "depth": 3}
@@ -39,6 +40,16 @@ def test_it_learns():
 
 def test_it_starts_from_fcnn():
     assert same(trained(steps=0, seed=3), fcnn(SHAPE, 10, **SMALL, seed=3))
+
+
+def test_convolutions_learn_from_where_lenet_starts():
+    def accuracies(steps: int) -> float:
+        return accuracy(trained_lenet(SHAPE, 10, Digits("train"), steps=steps))
+
+    assert accuracies(0) < 0.3
+    assert accuracies(150) > 0.6
+    first = trained_lenet(SHAPE, 10, Digits("train"), seed=3, steps=0, bias=False)
+    assert same(first, lenet(SHAPE, 10, "relu", None, bias=False, seed=3))
 
 
 def test_one_step_is_a_step_of_sgd_on_a_mean_loss():

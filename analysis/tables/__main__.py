@@ -14,7 +14,8 @@ from analysis.rendering import origin, render
 def markdown(table: pd.DataFrame) -> str:
     """A data frame of text as a Markdown table."""
     rows = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
-    return "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
+    texts = [[str(cell).replace("|", r"\|") for cell in row] for row in rows]
+    return "".join(f"| {' | '.join(row)} |\n" for row in texts)
 
 
 def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:

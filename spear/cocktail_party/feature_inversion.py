@@ -12,6 +12,7 @@ from spear.attack import Attack, ProgressCallback
 from spear.cocktail_party.pairing import paired_labels
 from spear.cocktail_party.terms import total_variation
 from spear.errors import ConfigError, InvalidObservation
+from spear.gradient_matching.checks import check_derivatives
 from spear.gradient_matching.descent import Descent, Start
 from spear.gradient_matching.initialisation import Normal
 from spear.gradient_matching.objectives import CosineDistance
@@ -120,6 +121,7 @@ class FeatureInversion(WholeUpdateAttack):
 
         Raises:
             InvalidObservation: other than one label for each of the features, with `matching`.
+            VictimError: the network cannot be differentiated twice, with `matching`.
         """
         began = time.perf_counter()
         found = self.features(self.features.observe(observation), seed=seed, progress=progress)
@@ -149,6 +151,8 @@ class FeatureInversion(WholeUpdateAttack):
         random = Normal()(found.batch_size, update.domain, generator).to(like)
         inputs = update.domain.clamp(random).requires_grad_()
         evaluate = self._objective(update, found, inputs)
+        if self.matching:
+            check_derivatives(update.network, inputs, lambda: evaluate(inputs).total)
         step = self._optimiser.start([inputs], self.iterations)
         return Start(inputs, [], lambda: evaluate(inputs), step)
 

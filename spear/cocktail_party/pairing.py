@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from spear.errors import InvalidObservation
-from spear.networks import linear_layer
+from spear.gradient_matching.checks import check_labels, outputs
+from spear.networks import linear_layer, putting_out
 from spear.reconstruction import Reconstruction
 from spear.update import Update
 
@@ -23,7 +24,8 @@ def paired_labels(update: Update, layer: int, found: Reconstruction) -> Tensor:
         found: its inputs (b x n) and dL/dZ (m x b), in the same order.
 
     Raises:
-        InvalidObservation: other than b labels.
+        InvalidObservation: other than b labels, or not class indices.
+        VictimError: the network does not take the domain's shape.
     """
     labels = update.labels
     if labels is None or len(labels) != found.batch_size:
@@ -32,10 +34,12 @@ def paired_labels(update: Update, layer: int, found: Reconstruction) -> Tensor:
             f"there are {found.batch_size} recovered features but {known} labels; gradient "
             "matching needs one each: set attack.matching=0."
         )
+    example = next(iter(update.gradients.values())).new_zeros(1, *update.domain.shape)
+    check_labels(labels, outputs(update.network, example).shape[-1])
     module = linear_layer(update.network, layer).module
     features = found.inputs.to(module.weight)
     gradients = found.activation_gradients.T.to(module.weight)
-    classes, positions = labels.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+    classes, positions = labels.unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
     expected = _activation_gradients(update, module, features, classes)
     agreement = cosine_similarity(expected, gradients, dim=2, eps=0.0).abs()  # classes x b
     _, order = linear_sum_assignment(
@@ -51,13 +55,8 @@ def _activation_gradients(
     with torch.no_grad():
         reached = layer(features)
     reached.requires_grad_()
-    # The rest of the network runs on these, whatever its inputs are; it may work in place.
-    hook = layer.register_forward_hook(lambda *_: reached.clone())
-    try:
-        inputs = features.new_zeros(len(features), *update.domain.shape)
-        outputs = update.network(inputs)
-    finally:
-        hook.remove()
-    losses = [update.loss(outputs, label.expand(len(features))) for label in classes]
+    with putting_out(layer, reached):
+        logits = update.network(features.new_zeros(len(features), *update.domain.shape))
+    losses = [update.loss(logits, label.expand(len(features), *label.shape)) for label in classes]
     found = [torch.autograd.grad(loss, reached, retain_graph=True)[0] for loss in losses]
     return torch.stack(found)

@@ -21,7 +21,8 @@ class Batch:
 
     Attributes:
         inputs: b x input_shape, float32, as the network receives them (normalised if asked for).
-        labels: b class indices, int64.
+        labels: b class indices, int64; or b x K class probabilities, float32
+            (`spear.augmentations`).
     """
 
     inputs: Tensor

@@ -188,7 +188,7 @@ class _Search:
                 )
             return self._prior.block(stage - 1, before)
         labels = self._attack.labels
-        self._targets = labels.start(self._update.labels, self._classes, self._random)
+        self._targets = labels.start(self._update, self._classes, self._random)
         for variable in self._targets.variables:
             variable.requires_grad_()
         latents = torch.randn(self._targets.b, *self._prior.latent_shape, generator=self._random)

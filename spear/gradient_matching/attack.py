@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable, Mapping
 
 import torch
+from torch import Tensor
 
 from spear.attack import ProgressCallback
 from spear.domain import Domain
 from spear.errors import ConfigError, VictimError
+from spear.gradient_matching.candidate import Candidate
 from spear.gradient_matching.checks import (
     check_derivatives,
     check_labels,
@@ -49,6 +51,9 @@ class GradientMatching(WholeUpdateAttack):
     Raises:
         ConfigError: a setting is out of range.
     """
+
+    precision: torch.dtype | None = None
+    """In which gradients are compared; None: in which the client computed."""
 
     def __init__(
         self,
@@ -106,7 +111,7 @@ class GradientMatching(WholeUpdateAttack):
         began = time.perf_counter()
         if not any(gradient.any() for gradient in observation.gradients.values()):
             return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
-        update = observation.copied(self.device)
+        update = observation.copied(self.device, self.precision)
         box = update.domain if self.box else None
         descent = Descent(self.iterations, self.restarts, began, self.time_limit, box, progress)
         status = descent(self._starts(update, seed))
@@ -122,18 +127,29 @@ class GradientMatching(WholeUpdateAttack):
         generator = torch.Generator().manual_seed(seed)
 
         def start() -> Start:
-            targets = self.labels.start(update.labels, classes, generator)
-            inputs = self.initialisation(targets.b, update.domain, generator).to(like).clone()
-            for variable in (inputs, *targets.variables):
+            targets = self.labels.start(update, classes, generator)
+            candidate = self._candidate(targets.b, update.domain, like, generator)
+            for variable in targets.variables:
                 variable.requires_grad_()
-            step = self.optimiser.start([inputs, *targets.variables], self.iterations)
             begun = Start(
-                inputs, targets.variables, lambda: problem(inputs, targets.current()), step
+                candidate.inputs,
+                [*candidate.weights, *targets.variables],
+                lambda: problem(candidate.current(), targets.current()),
+                self.optimiser.start([*candidate.variables, *targets.variables], self.iterations),
             )
-            check_derivatives(update.network, inputs, lambda: begun.evaluate().total)
+            inputs = candidate.current().detach().requires_grad_()
+            check_derivatives(
+                update.network, inputs, lambda: problem(inputs, targets.current()).total
+            )
             return begun
 
         return start
+
+    def _candidate(
+        self, b: int, domain: Domain, like: Tensor, generator: torch.Generator
+    ) -> Candidate:
+        """A random one of b inputs, in the precision and on the device of `like`."""
+        return Candidate.free(self.initialisation(b, domain, generator).to(like))
 
 
 def _reconstruction(

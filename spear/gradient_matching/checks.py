@@ -62,26 +62,38 @@ def check_gradients(update: Update) -> None:
 
 
 def check_labels(labels: Tensor | None, n_classes: int) -> Tensor:
-    """The labels; refuse those that are not known, or not class indices.
+    """The labels; refuse those that are neither class indices nor class probabilities.
 
     Raises:
         InvalidObservation: saying which.
     """
     if labels is None:
         raise InvalidObservation(
-            "the labels are not known, but this attack is given them; pass b class indices, or "
-            "find them along with the inputs (spear.gradient_matching.labels.JointLabels)."
+            "the labels are not known, but this attack is given them; pass b class indices, find "
+            "them along with the inputs (spear.gradient_matching.labels.JointLabels), or recover "
+            "that of a single sample (RecoveredLabels)."
         )
+    if labels.ndim == 2 and labels.is_floating_point() and len(labels):
+        return _check_probabilities(labels, n_classes)
     if labels.ndim != 1 or labels.is_floating_point() or not len(labels):
         raise InvalidObservation(
             f"labels have shape {tuple(labels.shape)} and dtype {labels.dtype}; expected b class "
-            "indices."
+            "indices, or b x K class probabilities."
         )
     least, most = int(labels.min()), int(labels.max())
     if least < 0 or most >= n_classes:
         raise InvalidObservation(
             f"labels are {least} to {most}, but the network has {n_classes} classes; expected "
             f"class indices from 0 to {n_classes - 1}."
+        )
+    return labels
+
+
+def _check_probabilities(labels: Tensor, n_classes: int) -> Tensor:
+    if labels.shape[1] != n_classes or not labels.isfinite().all():
+        raise InvalidObservation(
+            f"labels have shape {tuple(labels.shape)}; expected finite probabilities of the "
+            f"network's {n_classes} classes for each input."
         )
     return labels
 
@@ -104,7 +116,12 @@ def outputs(network: nn.Module, inputs: Tensor) -> Tensor:
 
 
 def check_derivatives(network: nn.Module, inputs: Tensor, evaluate: Callable[[], Tensor]) -> None:
-    """Refuse a network whose gradients cannot be differentiated by its inputs. ReLU is fine.
+    """Refuse a network whose gradients cannot be differentiated by its inputs.
+
+    What torch can differentiate twice is fine, also where the second derivative is 0 nearly
+    everywhere, as of ReLU and max-pooling. What is not: functions marked `once_differentiable`,
+    operations whose backward pass has no derivative of its own, and a network that is cut off from
+    its inputs (`detach`).
 
     Args:
         network: the victim.
@@ -126,6 +143,11 @@ def check_derivatives(network: nn.Module, inputs: Tensor, evaluate: Callable[[],
             "as gradient matching must; replace it, or attack a linear layer beside a ReLU with "
             "attack=spear_irls."
         ) from error
+    if inputs.grad is None:
+        raise VictimError(
+            "the gradients of the network do not depend on its inputs, as gradient matching needs; "
+            "take out what cuts them off, such as detach() or no_grad()."
+        )
     for variable in (inputs, *network.parameters()):
         variable.grad = None
 

@@ -20,16 +20,28 @@ class Start:
     """Where a restart begins.
 
     Attributes:
-        inputs: the candidate (b x domain.shape), a leaf.
+        inputs: the candidate (b x domain.shape), a leaf; None where it is computed from the
+            variables, and `Value.inputs` has it.
         others: further variables, leaves, too.
         evaluate: the objective at the variables as they are.
         step: one iteration of the optimiser on all of them.
     """
 
-    inputs: Tensor
+    inputs: Tensor | None
     others: list[Tensor]
     evaluate: Callable[[], Value]
     step: Step
+
+    @property
+    def variables(self) -> list[Tensor]:
+        """Everything that is descended by."""
+        return self.others if self.inputs is None else [self.inputs, *self.others]
+
+    def candidate(self, value: Value) -> Tensor:
+        """The inputs that have this objective."""
+        inputs = value.inputs if self.inputs is None else self.inputs
+        assert inputs is not None  # one of the two has them
+        return inputs
 
 
 class Best:
@@ -111,18 +123,17 @@ class Descent:
         def closure() -> Tensor:
             nonlocal last
             value = start.evaluate()
-            variables = [start.inputs, *start.others]
-            gradients = torch.autograd.grad(value.total, variables)
-            for variable, gradient in zip(variables, gradients, strict=True):
+            gradients = torch.autograd.grad(value.total, start.variables)
+            for variable, gradient in zip(start.variables, gradients, strict=True):
                 variable.grad = gradient
             total = value.total.detach()
             last = total.item()
-            self.best.offer(last, value.distance, start.inputs)
+            self.best.offer(last, value.distance, start.candidate(value))
             return total
 
         for iteration in range(self._iterations):
             start.step(iteration, closure)
-            if self._box:
+            if self._box and start.inputs is not None:
                 start.inputs.data = self._box.clamp(start.inputs.data)
             self.done += 1
             self._report()

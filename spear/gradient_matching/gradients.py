@@ -8,10 +8,10 @@ from torch import Tensor
 
 
 class Gradient(Protocol):
-    """Gradient of one parameter at a candidate, itself differentiable."""
+    """Gradient of one parameter, at a candidate differentiable in it."""
 
-    def inner(self, other: Tensor) -> Tensor:
-        """Sum of the products with the entries of `other`, which is shaped as the parameter."""
+    def inner(self, other: "Gradient") -> Tensor:
+        """Sum of the products with the entries of `other`, which a client shared."""
         ...
 
     def squared_norm(self) -> Tensor:
@@ -22,6 +22,10 @@ class Gradient(Protocol):
         """The entries, shaped as the parameter."""
         ...
 
+    def applied(self, rows: Tensor) -> Tensor:
+        """X^T G^T (r x m), for rows X^T (r x n) and the gradient G (m x n) of a weight."""
+        ...
+
 
 @dataclass(frozen=True)
 class Dense:
@@ -29,25 +33,31 @@ class Dense:
 
     value: Tensor
 
-    def inner(self, other: Tensor) -> Tensor:
+    def inner(self, other: Gradient) -> Tensor:
         """See `Gradient`."""
-        return torch.dot(self.value.flatten(), other.flatten())
+        return torch.dot(self.value.flatten(), other.dense().flatten())
 
     def squared_norm(self) -> Tensor:
         """See `Gradient`."""
-        return torch.dot(self.value.flatten(), self.value.flatten())
+        # Not a product with itself, whose derivative goes through the entries three times.
+        return torch.linalg.vector_norm(self.value).square()
 
     def dense(self) -> Tensor:
         """See `Gradient`."""
         return self.value
+
+    def applied(self, rows: Tensor) -> Tensor:
+        """See `Gradient`."""
+        return rows @ self.value.T
 
 
 @dataclass(frozen=True)
 class Product:
     """dL/dW = dL/dZ X^T of a linear layer in its factors (Theorem 3.1), never multiplied out.
 
-    With r rows, an inner product costs what a forward pass does and a norm r^2 (m + n), where the
-    m n entries would have to be written and read again for either and for both their derivatives.
+    With r rows, a norm costs r^2 (m + n), an inner product with another product of k rows
+    r k (m + n), and one with entries what a forward pass does, where the m n entries would have to
+    be written and read again for any of them and for their derivatives.
 
     Attributes:
         activation_gradients: (dL/dZ)^T, r x m.
@@ -57,9 +67,9 @@ class Product:
     activation_gradients: Tensor
     inputs: Tensor
 
-    def inner(self, other: Tensor) -> Tensor:
+    def inner(self, other: Gradient) -> Tensor:
         """<D X^T, T> = <D^T, X^T T^T>."""
-        return (self.activation_gradients * (self.inputs @ other.T)).sum()
+        return (self.activation_gradients * other.applied(self.inputs)).sum()
 
     def squared_norm(self) -> Tensor:
         """|D X^T|^2 = <D^T D, X^T X>."""
@@ -69,6 +79,10 @@ class Product:
     def dense(self) -> Tensor:
         """See `Gradient`."""
         return self.activation_gradients.T @ self.inputs
+
+    def applied(self, rows: Tensor) -> Tensor:
+        """See `Gradient`."""
+        return (rows @ self.inputs.T) @ self.activation_gradients
 
 
 def product(activation_gradients: Tensor, inputs: Tensor) -> Gradient:

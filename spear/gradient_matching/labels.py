@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from spear.errors import ConfigError
+from spear.labels.recovery import LabelRecovery, LastLayerAttack, recovered
+from spear.update import Update
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,11 @@ class Labels(Protocol):
         """Whether the server must know them."""
         ...
 
-    def start(self, labels: Tensor | None, outputs: Tensor, generator: torch.Generator) -> Targets:
+    def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
         """Targets at the beginning of a restart.
 
         Args:
-            labels: b class indices, where the server knows them.
+            update: what the server holds; its labels, where it knows them.
             outputs: of the network for any inputs (... x K): their classes, precision and device.
             generator: of the CPU.
         """
@@ -49,11 +51,36 @@ class GivenLabels:
 
     given = True
 
-    def start(self, labels: Tensor | None, outputs: Tensor, generator: torch.Generator) -> Targets:
+    def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
         """See `Labels`."""
-        assert labels is not None  # `spear.gradient_matching.checks.check_labels`
-        known = labels
+        known = update.labels
+        assert known is not None  # `spear.gradient_matching.checks.check_labels`
         return Targets(len(known), [], lambda: known)
+
+
+class RecoveredLabels:
+    """The server recovers the label of a single sample, hard or soft, from the last layer.
+
+    The loss must be the mean cross-entropy.
+
+    Args:
+        recovery: how; `LabelRecovery` unless given.
+    """
+
+    given = False
+
+    def __init__(self, recovery: LastLayerAttack | None = None) -> None:
+        self.recovery = recovery or LabelRecovery()
+
+    def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
+        """See `Labels`.
+
+        Raises:
+            SpearError: see `LastLayer.of`.
+            InvalidObservation: the gradient is that of several samples, or zero.
+        """
+        label = recovered(self.recovery, update).label.to(outputs)[None]
+        return Targets(1, [], lambda: label)
 
 
 class JointLabels:
@@ -75,7 +102,7 @@ class JointLabels:
             raise ConfigError(f"attack.labels.batch_size is {batch_size}; expected at least 1.")
         self.batch_size = batch_size
 
-    def start(self, labels: Tensor | None, outputs: Tensor, generator: torch.Generator) -> Targets:
+    def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
         """See `Labels`. Logits begin standard normal."""
         logits = torch.randn(self.batch_size, outputs.shape[-1], generator=generator).to(outputs)
         return Targets(self.batch_size, [logits], lambda: logits.softmax(dim=1))

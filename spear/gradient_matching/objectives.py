@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from spear.gradient_matching.gradients import Gradient
+from spear.gradient_matching.low_rank import factored
 
 Distance = Callable[[Mapping[str, Gradient]], Tensor]
 """From gradients by parameter name to a differentiable scalar."""
@@ -33,7 +34,7 @@ class CosineDistance:
         """See `Objective`."""
         # In float64, once: in float32 the norm of a large layer would be off by some 1e-6.
         norm = torch.stack([value.double().norm() for value in target.values()]).norm()
-        unit = {name: (value / norm).to(value.dtype) for name, value in target.items()}
+        unit = {name: factored((value / norm).to(value.dtype)) for name, value in target.items()}
 
         def distance(gradients: Mapping[str, Gradient]) -> Tensor:
             inner = torch.stack([gradients[name].inner(value) for name, value in unit.items()])

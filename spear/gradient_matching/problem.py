@@ -19,11 +19,13 @@ class Value:
         total: what is minimised.
         distance: of the gradients, a part of it.
         terms: the other parts, by the regulariser's name.
+        inputs: the candidate (b x domain.shape), where it is not itself a variable.
     """
 
     total: Tensor
     distance: Tensor
     terms: Mapping[str, Tensor]
+    inputs: Tensor | None = None
 
 
 class Problem:
@@ -55,4 +57,4 @@ class Problem:
         evaluation = self._victim(inputs, targets)
         distance = self._distance(evaluation.gradients)
         terms = {name: term(evaluation) for name, term in self._terms.items()}
-        return Value(sum(terms.values(), distance), distance, terms)
+        return Value(sum(terms.values(), distance), distance, terms, inputs)

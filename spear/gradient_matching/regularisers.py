@@ -5,11 +5,13 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import cosine_similarity, pad
 
 from spear.cocktail_party.terms import total_variation
 from spear.errors import InvalidObservation, VictimError
 from spear.gradient_matching.victim import Evaluation
+from spear.labels.last_layer import check_last_layer
+from spear.labels.recovery import LabelRecovery, LastLayerAttack, recovered
 from spear.networks import linear_layers
 from spear.update import Update
 
@@ -120,8 +122,8 @@ class FeatureDistance:
 
     One example of class y alone would have, as input of that layer, row y of its weight gradient
     divided by entry y of its bias gradient (Theorem 3.5 for b = 1); every example of the class is
-    drawn to it. Where the entry is 0, to 0. The "features" term of the authors' "modern" variant
-    of Geiping et al. (2020).
+    drawn to it. Where the entry is 0, to 0. Of a soft label the most probable class counts. The
+    "features" term of the authors' "modern" variant of Geiping et al. (2020).
 
     Args:
         weight: of the term.
@@ -146,9 +148,44 @@ class FeatureDistance:
                 "which the feature term needs; leave attack.regularisers.features out."
             )
         assert update.labels is not None  # `needs_labels`
-        rows = update.gradients[f"{name}.weight"][update.labels]
-        entries = update.gradients[f"{name}.bias"][update.labels, None]
+        classes = update.labels.argmax(dim=1) if update.labels.ndim > 1 else update.labels
+        rows = update.gradients[f"{name}.weight"][classes]
+        entries = update.gradients[f"{name}.bias"][classes, None]
         features = torch.where(entries == 0, 0.0, rows / entries)
         return lambda evaluation: (
             self.weight * (evaluation.layer_inputs[name] - features).square().mean()
+        )
+
+
+class RecoveredFeatureDistance:
+    """weight times 1 - cos between the last linear layer's input and the recovered one.
+
+    For a single sample, whose feature comes with its label (`spear.labels.recovery`), so that
+    neither a bias nor a label is needed. The feature term of Wang et al. (ICLR 2024, arXiv
+    2402.03124) beside a cosine distance of gradients.
+
+    Args:
+        weight: of the term; theirs is 1 or 2.
+        recovery: of the feature; `LabelRecovery` unless given.
+    """
+
+    needs_labels = False
+
+    def __init__(self, weight: float = 1.0, recovery: LastLayerAttack | None = None) -> None:
+        self.weight = weight
+        self.recovery = recovery or LabelRecovery()
+
+    def prepare(self, update: Update) -> Term:
+        """See `Regulariser`.
+
+        Raises:
+            SpearError: see `spear.labels.last_layer.LastLayer.of`.
+            InvalidObservation: the gradient is that of several samples, or zero.
+        """
+        name = check_last_layer(update.network).name
+        target = recovered(self.recovery, update).feature.to(update.gradients[f"{name}.weight"])[
+            None
+        ]
+        return lambda evaluation: (
+            self.weight * (1 - cosine_similarity(evaluation.layer_inputs[name], target)).mean()
         )

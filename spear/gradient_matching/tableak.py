@@ -129,8 +129,8 @@ class _Ensemble:
         self._problem = BatchedProblem(update, attack.objective, labels)
         shape = (attack.restarts, len(labels), *self._domain.shape)
         self._free = (2 * torch.rand(shape, generator=generator) - 1).to(like).requires_grad_()
-        first = self._relaxed(self._free[:1]).detach().requires_grad_()
-        check_derivatives(update.network, first, lambda: self._problem(first).sum())
+        first = self._relaxed(self._free[0]).detach().requires_grad_()
+        check_derivatives(update.network, first, lambda: self._problem(first[None]).sum())
 
     def start(self) -> Start:
         """Where all of them begin, for `Descent`."""

@@ -9,7 +9,7 @@ from spear.update import Update
 class WholeUpdateAttack:
     """Compares gradients of all parameters, so that outputs must follow from the inputs alone."""
 
-    layer = None
+    layer: int | None = None
 
     def check(self, network: nn.Module) -> None:
         """See `spear.attack.Attack`.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spear.errors import InvalidObservation
 from spear.inversion.columns import columns, left_multiply, right_multiply, row_norms, widened
 from spear.inversion.noise import (
     NEARLY_WHITE,
@@ -28,6 +29,10 @@ FLOAT32 = torch.finfo(torch.float32).eps
 
 ENOUGH_COLUMNS = 2048
 """Columns that show the deviation of a row to some two per cent."""
+
+BIAS_ROUNDING = 1e-5
+"""Share of dL/db that rounding may put outside the columns of dL/dW; 1e-7 in batches of pictures
+and of table rows, where few of the sums in dL/db cancel."""
 
 ABOVE_ROUNDING = 30.0
 """Errors this many times those of a float32 gradient have another cause."""
@@ -71,12 +76,15 @@ class Factorization(Decomposition):
 
     Attributes:
         bias_coordinates: s = L^+ dL/db = sum_i q_i (b), by Theorems 3.4 and 3.5.
+        bias_fits: whether dL/db is L s but for rounding, as it is where both gradients are of one
+            batch; nothing else tells errors in dL/db, and with them in the scale of the inputs.
         projected_weight: M = W R^T (m x b), all rows: the pre-activations are Z = M Q^-T + bias.
         bias: of the layer (m).
         weight_norms: lengths of the rows of W (m).
     """
 
     bias_coordinates: Tensor
+    bias_fits: bool
     projected_weight: Tensor
     bias: Tensor
     weight_norms: Tensor
@@ -91,18 +99,43 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
 
     Returns:
         The factorisation, or the status that says why there is none (`ZERO_GRADIENT`, `FULL_RANK`).
+
+    Raises:
+        InvalidObservation: see `check_bias_gradient`.
     """
     found = decompose(observation.weight_gradient, rank)
     if isinstance(found, Status):
         return found
+    check_bias_gradient(observation)
     bias_gradient = observation.bias_gradient[found.active].to(torch.float64)
+    coordinates = found.left.T @ bias_gradient / found.left.shape[0]
     return Factorization(
         **vars(found),
-        bias_coordinates=found.left.T @ bias_gradient / found.left.shape[0],
+        bias_coordinates=coordinates,
+        bias_fits=fits(found.left @ coordinates, bias_gradient),
         projected_weight=right_multiply(observation.weight, found.right),
         bias=observation.bias.to(torch.float64),
         weight_norms=row_norms(observation.weight),
     )
+
+
+def check_bias_gradient(observation: Observation) -> None:
+    """Refuse a bias gradient of zeros, in which no input has a scale.
+
+    Raises:
+        InvalidObservation: it is one, beside a weight gradient that is not.
+    """
+    if not observation.bias_gradient.any():
+        raise InvalidObservation(
+            "bias_gradient is zero everywhere, but weight_gradient is not; the attack finds the "
+            "scale of each input from it (Theorem 3.5), so give that of a bias which is trained."
+        )
+
+
+def fits(combination: Tensor, bias_gradient: Tensor) -> bool:
+    """Whether columns of dL/dZ combine to dL/db (m) but for rounding in float32."""
+    error = torch.linalg.vector_norm(combination - bias_gradient)
+    return bool(error <= BIAS_ROUNDING * torch.linalg.vector_norm(bias_gradient))
 
 
 def decompose(gradient: Tensor, rank: int | None = None) -> Decomposition | Status:

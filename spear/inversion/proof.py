@@ -48,7 +48,7 @@ def proof(problem: Factorization, directions: Tensor, signs: Tensor, matched: Te
         signs: what dL/dZ says of each neuron (m x b), see `sparsity_matching.activity`.
         matched: where Z agrees with it (m x b).
     """
-    if bool(matched.all()) and not problem.noise.white:
+    if bool(matched.all()) and problem.bias_fits and not problem.noise.white:
         return Proof(Status.EXACT, noise_alone=True)
     expected = problem.noise.hidden_states(directions)
     hidden = expected + FLUCTUATIONS * (expected / problem.m).sqrt()

@@ -90,6 +90,8 @@ def stands_without_any_row(
 def _grams(left: Tensor, weights: Tensor) -> Tensor:
     """sum_j w_j l_j l_j^T over the rows l_j of `left` for each column w of weights; k x b x b."""
     b = left.shape[1]
+    if weights.shape[1] < b:  # fewer entries than all products of two entries of a row
+        return (left.T * weights.T.to(left.dtype)[:, None, :]) @ left
     products = (left[:, :, None] * left[:, None, :]).reshape(-1, b * b)
     return (weights.to(products.dtype).T @ products).reshape(-1, b, b)
 

@@ -1,6 +1,5 @@
 """SPEAR with a prior: an approximate reconstruction says where the zeros are (Sec. 6.3)."""
 
-import math
 import time
 from collections.abc import Iterator
 from copy import copy
@@ -15,11 +14,14 @@ from spear.errors import ConfigError
 from spear.inversion.factorization import Factorization
 from spear.inversion.first_filter import different, draw_promising, largest_chunk
 from spear.inversion.samplers import Sampler
-from spear.inversion.sampling import FIRST_CHUNK, GROWTH
 from spear.inversion.spear import Spear
 from spear.networks import Sparsity, attackable_layer, layer_inputs
 from spear.reconstruction import Reconstruction
 from spear.update import Update
+
+GROWTH = 2
+"""Draws from each set in one round beside those in the last. The first round draws once: where all
+rows of a set are zeros of its column, each draw gives the same direction."""
 
 
 class SpearPrior:
@@ -135,7 +137,7 @@ class _LikelyZeros(Spear):
         sets = self.sets.to(left.device)
         rows = [place[each[problem.active[each]]] for each in sets]
         rows = [each for each in rows if len(each) >= problem.b]
-        count, most = FIRST_CHUNK, largest_chunk(problem.b, self.dtype, left.device)
+        count, most = 1, largest_chunk(problem.b, self.dtype, left.device)
         remaining = self.max_submatrices
         while rows and remaining > 0:
             for each in rows:
@@ -144,7 +146,7 @@ class _LikelyZeros(Spear):
                 )
                 yield different(problem.left, directions, problem.b), drawn
                 remaining -= drawn
-            count = math.ceil(GROWTH * count)
+            count *= GROWTH
 
 
 def estimated_pre_activations(update: Update, layer: int, inputs: Tensor) -> Tensor:

@@ -27,7 +27,9 @@ class SpearInput(LayerAttack):
     nearly all on or off on one side may be easier from the other.
 
     `exact` rests on sparsity alone, not on the parameters of any layer (`pool`). Directions whose
-    zeros do not determine them are never claimed: the attack then ends as `partial`.
+    zeros do not determine them are never claimed: the attack then ends as `partial`. All of this
+    supposes that the rank of dL/dW is the size of the batch, so that no linear layer behind this
+    one may be narrower than the batch before the next nonlinearity.
 
     Args:
         layer: linear layer to attack, counted from 1; a ReLU must precede it.

@@ -14,9 +14,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.factorization import Decomposition, decompose
+from spear.inversion.factorization import (
+    Decomposition,
+    check_bias_gradient,
+    decompose,
+    fits,
+)
 from spear.observation import Observation
 from spear.reconstruction import Status
+
+SOFTMAX = 1e-3
+"""Length of the sum of the rows of dL/dW, as a share of its norm, up to which they sum to zero."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +35,11 @@ class InputProblem(Decomposition):
 
     Attributes:
         sums: s = L^+ dL/db (b), with s . p_i = 1 for each column p_i of P.
+        bias_fits: whether dL/db is L s but for rounding; see `factorization.Factorization`.
     """
 
     sums: Tensor
+    bias_fits: bool
 
     def scaled(self, directions: Tensor) -> Tensor:
         """Directions (k x b) at the scale s . p = 1 and the sign that goes with it."""
@@ -49,10 +59,28 @@ class InputProblem(Decomposition):
 
 
 def transposed(observation: Observation, rank: int | None = None) -> InputProblem | Status:
-    """Decompose (dL/dW)^T; see `spear.inversion.factorization.factorize`."""
+    """Decompose (dL/dW)^T; see `spear.inversion.factorization.factorize`.
+
+    The rank tells the size of the batch only below the dimension of the space in which dL/dZ is.
+    Behind a softmax of m classes that is m - 1, because each column of dL/dZ sums to zero: from m
+    inputs on the rank stays m - 1, and directions in the row space may be mixtures of more inputs
+    whose zeros seem to determine them (of two classes, always).
+    """
     found = decompose(observation.weight_gradient.T.contiguous(), rank)
     if isinstance(found, Status):
         return found
-    bias_gradient = observation.bias_gradient.to(torch.float64)[:, None]
-    sums = torch.linalg.lstsq(found.right.T, bias_gradient).solution[:, 0]
-    return InputProblem(**vars(found), sums=sums)
+    if rank is None and found.b == observation.m - 1 and _sums_to_zero(observation.weight_gradient):
+        return Status.FULL_RANK
+    check_bias_gradient(observation)
+    bias_gradient = observation.bias_gradient.to(torch.float64)
+    sums = torch.linalg.lstsq(found.right.T, bias_gradient[:, None]).solution[:, 0]
+    return InputProblem(
+        **vars(found), sums=sums, bias_fits=fits(found.right.T @ sums, bias_gradient)
+    )
+
+
+def _sums_to_zero(gradient: Tensor) -> bool:
+    """Whether every column does, as behind a softmax."""
+    sums = gradient.to(torch.float64).sum(dim=0)
+    size = torch.linalg.vector_norm(gradient.to(torch.float64))
+    return bool(torch.linalg.vector_norm(sums) <= SOFTMAX * size)

@@ -54,6 +54,8 @@ class Certificate:
         Returns:
             p_k (K x b) and the number of violated half-spaces of each (K).
         """
+        if len(directions) == 0:
+            return directions, directions.new_zeros(0, dtype=torch.long)
         rows = directions / (directions @ self.problem.bias_coordinates)[:, None]
         equations, offset = self._equations(directions, known)
         sides = signs.to(directions.dtype)

@@ -1,0 +1,27 @@
+"""Figure 1: four images of a batch of b = 20 by SPEAR, by gradient matching, and the originals.
+
+Those of Figure 9's batch on which gradient matching is best, at a third of the ranks, at two thirds
+and worst by PSNR; the paper does not say how it chose. The PSNR beside a row is the mean over all
+20 images.
+"""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.picture_rows import NAMES, ORIGINAL, PictureRows
+from spear.metrics import psnr
+
+EXPERIMENTS = ("figure9",)
+
+N_IMAGES = 4
+
+
+def draw(results: pd.DataFrame) -> Figure:
+    """Four images beside each other."""
+    each = PictureRows.of(results)
+    matched = next(
+        row for label, row in each.rows.items() if label.startswith(NAMES["geiping_1000"])
+    )
+    ranked = psnr(matched, each.rows[ORIGINAL]).argsort(descending=True).tolist()
+    last = len(ranked) - 1
+    return each.chosen([ranked[k * last // (N_IMAGES - 1)] for k in range(N_IMAGES)]).draw(4.0)

@@ -1,0 +1,18 @@
+"""Figure 9: all images of Figure 1's batch by SPEAR, by gradient matching, and the originals.
+
+Tiny ImageNet, a batch of one class, b = 20, m = 200, as in Table 8; the paper does not say which
+class. PSNR: mean over the batch. Gradient matching (Geiping et al.) is given the labels and has
+1,000 of its authors' 24,000 iterations.
+"""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.picture_rows import PictureRows
+
+EXPERIMENTS = ("figure9",)
+
+
+def draw(results: pd.DataFrame) -> Figure:
+    """Ten images beside each other, in two strips."""
+    return PictureRows.of(results).draw()

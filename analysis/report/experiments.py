@@ -1,0 +1,163 @@
+"""The page's experiments: every job of every source, with the numbers of its panels."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis import panels
+from analysis.collect import incomplete
+from analysis.panels import Panel
+from analysis.rendering import origin
+from analysis.report.markup import data_uri
+from analysis.report.sources import Source
+from experiments.config import CONF
+
+
+@dataclass(frozen=True)
+class Value:
+    """A job's number in a panel: as text, and the share of the panel's width that it fills."""
+
+    text: str
+    share: float
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A job: what was chosen, how many of its batches are exact, and its panels' numbers."""
+
+    name: str
+    summary: dict[str, Any]
+    values: list[Value]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What one source has of an experiment.
+
+    Attributes:
+        name, description: of its file in `conf/experiment/`; no description if it is not there.
+        source: whose results these are.
+        panels: of its table.
+        jobs: sorted by name.
+        origin: on what and by which code it was measured.
+    """
+
+    name: str
+    description: str
+    source: Source
+    panels: list[Panel]
+    jobs: list[JobRow]
+    origin: str
+
+    @property
+    def failures(self) -> int:
+        """Batches without a full reconstruction to score."""
+        return sum(job.summary.get("failures", 0) for job in self.jobs)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The reconstructions of a job's first batch."""
+
+    experiment: str
+    job: str
+    source: Source
+    path: Path
+
+    def uri(self) -> str:
+        """The picture itself."""
+        return data_uri(self.path)
+
+
+def experiments(source: Source) -> list[Experiment]:
+    """The experiments of a source, sorted by name."""
+    return [
+        _experiment(name, {job: each["summary"] for job, each in recorded.jobs.items()}, source)
+        for name, recorded in source.experiments.items()
+    ]
+
+
+def pictures(source: Source, most: int) -> tuple[list[Picture], int]:
+    """Pictures of jobs, one of each experiment before the second of any; how many are left out.
+
+    Args:
+        source: whose.
+        most: how many are wanted.
+    """
+    found = [
+        (k, Picture(name, job, source, path))
+        for name, recorded in source.experiments.items()
+        for k, (job, path) in enumerate(
+            (job, path) for job, path in recorded.pictures.items() if path.is_file()
+        )
+    ]
+    ordered = [picture for _, picture in sorted(found, key=lambda each: each[0])]
+    return ordered[:most], len(ordered[most:])
+
+
+def unfinished(source: Source) -> list[Path]:
+    """Run folders that began and have no summary."""
+    return incomplete([source.root])
+
+
+def not_run(sources: list[Source]) -> dict[str, str]:
+    """Prepared experiments that no source has a job of, and what each is about."""
+    done = {name for source in sources for name in source.experiments}
+    prepared = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+    return {name: description(name) for name in prepared if name not in done}
+
+
+def description(experiment: str) -> str:
+    """The comment at the top of the experiment's file, or nothing if there is no such file."""
+    path = CONF / "experiment" / f"{experiment}.yaml"
+    lines = path.read_text().splitlines()[2:] if path.exists() else []
+    return " ".join(line.lstrip("# ") for line in _leading_comment(lines))
+
+
+def _leading_comment(lines: list[str]) -> Iterator[str]:
+    for line in lines:
+        if not line.startswith("#"):
+            return
+        yield line
+
+
+def _experiment(name: str, summaries: dict[str, dict[str, Any]], source: Source) -> Experiment:
+    shown = panels.of_experiment(name)
+    columns = [_values(panel, list(summaries.values())) for panel in shown]
+    rows = [
+        JobRow(job, summary, [column[k] for column in columns])
+        for k, (job, summary) in enumerate(summaries.items())
+    ]
+    measured = origin(pd.json_normalize(list(summaries.values())))
+    return Experiment(name, description(name), source, shown, rows, measured)
+
+
+def _values(panel: Panel, summaries: list[dict[str, Any]]) -> list[Value]:
+    """Every job's number; the bars of a logarithmic panel begin a tenth below the smallest."""
+    numbers = [_number(summary.get(panel.key)) for summary in summaries]
+    there = [number for number in numbers if math.isfinite(number)]
+    scaled = {number: _scaled(panel, number) for number in there}
+    low = min(scaled.values(), default=0.0) - 1.0 if panel.logarithmic else 0.0
+    high = max(scaled.values(), default=1.0) if panel.most is None else panel.most
+    return [
+        Value(panel.text.format(number), _share(scaled[number], low, high))
+        if number in scaled
+        else Value("-", 0.0)
+        for number in numbers
+    ]
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
+
+
+def _scaled(panel: Panel, number: float) -> float:
+    return math.log10(max(number, 1e-300)) if panel.logarithmic else number
+
+
+def _share(value: float, low: float, high: float) -> float:
+    return min(max((value - low) / (high - low), 0.0), 1.0) if high > low else 0.0

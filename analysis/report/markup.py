@@ -1,0 +1,60 @@
+"""Text to HTML that refers to nothing outside the page."""
+
+import base64
+import mimetypes
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import unquote
+
+import matplotlib as mpl
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from PIL import Image
+
+VERDICTS = ("better", "equal", "worse")
+"""What `analysis.reproduction` says of a value, in the order of the page."""
+
+MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def html(markdown: str, folder: Path) -> Markup:
+    """Markdown as HTML, with its pictures inside and its cells marked for style and script.
+
+    Args:
+        markdown: as in `analysis/tables/*.md`.
+        folder: what links are relative to.
+    """
+    tokens = MARKDOWN.parse(markdown)
+    headings = [token for token in tokens if token.type == "th_open"]
+    cells = [k for k, token in enumerate(tokens) if token.type == "td_open"]
+    for place, k in enumerate(cells):
+        text = tokens[k + 1].content
+        if text in VERDICTS:
+            tokens[k].attrSet("class", f"verdict {text}")
+        elif text[:1].isdigit() or text[:1] == "-":
+            for token in (tokens[k], headings[place % len(headings)]):
+                token.attrSet("class", "number")
+    for token in tokens:
+        for child in token.children or ():
+            if child.type == "image":
+                child.attrSet("src", data_uri(folder / unquote(str(child.attrs["src"]))))
+    return Markup(MARKDOWN.renderer.render(tokens, MARKDOWN.options, {}))
+
+
+def data_uri(picture: Path) -> str:
+    """A picture file; what is not JPEG becomes JPEG, less than half of a PNG."""
+    content = picture.read_bytes()
+    if mimetypes.guess_type(picture)[0] != "image/jpeg":
+        file = BytesIO()
+        Image.open(picture).convert("RGB").save(file, "jpeg", quality=85, optimize=True)
+        content = file.getvalue()
+    return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
+
+
+def drawing(figure: Figure) -> str:
+    """A figure as SVG, sharp however far one zooms; the same bytes every time."""
+    file = BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "spear"}):  # names that do not change
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,103 @@
+"""The page itself: what it shows, put into `page.html.jinja`."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from analysis.claims import claims_of, compared_tables, with_reasons
+from analysis.report.experiments import Experiment, experiments, not_run, pictures, unfinished
+from analysis.report.markup import VERDICTS
+from analysis.report.sections import sections
+from analysis.report.sources import Source
+
+HERE = Path(__file__).parent
+
+
+def page(sources: list[Source], most_pictures: int) -> str:
+    """The whole page as HTML.
+
+    Args:
+        sources: those that have results, the first of them for what needs none.
+        most_pictures: how many reconstructions of each are shown.
+    """
+    shown, missing = sections(sources)
+    headings = {section.entry.name: section.entry.heading for section in shown}
+    claims = [claim for source in sources for claim in _claims(source, headings)]
+    recorded = [each for source in sources for each in experiments(source)]
+    drawn = [pictures(source, most_pictures) for source in sources]
+    environment = Environment(
+        loader=PackageLoader("analysis.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.jinja").render(
+        style=_file("style.css"),
+        script=_file("script.js"),
+        sources=sources,
+        verdicts=VERDICTS,
+        numbers=_numbers(recorded),
+        counts=Counter(claim["verdict"] for claim in claims if claim["source"].committed),
+        claims=claims,
+        scores=_scores(claims),
+        sections=shown,
+        missing=missing,
+        experiments=recorded,
+        names=sorted({each.name for each in recorded}),
+        not_run=not_run(sources),
+        unfinished=[path for source in sources for path in unfinished(source)],
+        pictures=[picture for found, _ in drawn for picture in found],
+        left_out=sum(left for _, left in drawn),
+    )
+
+
+def _file(name: str) -> Markup:
+    return Markup((HERE / name).read_text())
+
+
+def _claims(source: Source, headings: dict[str, str]) -> list[dict[str, Any]]:
+    """The source's values beside the paper's, in the order of the page; of complete tables only.
+
+    Args:
+        source: whose.
+        headings: of the page's sections, by name.
+    """
+    found: list[dict[str, Any]] = []
+    for name, module in compared_tables(source.root).items():
+        if all(each in source.experiments for each in module.EXPERIMENTS):
+            table = claims_of(name, module, source.root)
+            reasons = with_reasons(table) if source.committed else table.assign(why="")
+            found += [
+                {
+                    **{str(key): value for key, value in row.items()},
+                    "source": source,
+                    "heading": headings[name],
+                    "experiments": module.EXPERIMENTS,
+                }
+                for row in reasons.to_dict("records")
+            ]
+    return sorted(found, key=lambda row: [*headings].index(row["table"]))
+
+
+def _scores(claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How often each table of each source is better, equal and worse."""
+    scores: dict[tuple[Source, str], dict[str, Any]] = {}
+    for claim in claims:
+        zero = {**claim, "counts": dict.fromkeys(VERDICTS, 0)}
+        score = scores.setdefault((claim["source"], claim["table"]), zero)
+        score["counts"][claim["verdict"]] += 1
+    return list(scores.values())
+
+
+def _numbers(recorded: list[Experiment]) -> dict[str, int]:
+    """Of the whole page, for its head."""
+    jobs = [job.summary for each in recorded for job in each.jobs]
+    return {
+        "experiments": len({each.name for each in recorded}),
+        "jobs": len(jobs),
+        "batches": sum(summary["n_batches"] for summary in jobs),
+    }

@@ -1,0 +1,107 @@
+"""The page's figures and tables, each rendered from one source."""
+
+import inspect
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+from markupsafe import Markup
+
+import analysis.figures
+import analysis.tables
+from analysis import style
+from analysis.page import KINDS, Entry
+from analysis.rendering import drawn, load, modules, origin
+from analysis.report.markup import VERDICTS, drawing, html
+from analysis.report.sources import Source
+from analysis.tables.__main__ import markdown
+
+
+@dataclass(frozen=True)
+class Section:
+    """A figure or a table.
+
+    Attributes:
+        entry: its name, caption, experiments and commands.
+        source: whose results it shows.
+        caption, table: as HTML; without a table it is a figure.
+        figure: its address, the data themselves; empty for a table.
+        verdicts: how often its cells say better, equal and worse.
+        origin: on what and by which code its results were measured.
+    """
+
+    entry: Entry
+    source: Source
+    caption: Markup
+    table: Markup
+    figure: str
+    verdicts: Counter[str]
+    origin: str
+
+    @property
+    def kind(self) -> str:
+        """What it is, in a word."""
+        return "figure" if self.figure else "table"
+
+    @property
+    def anchor(self) -> str:
+        """Its place on the page."""
+        return f"{self.kind}-{self.entry.name}" + ("" if self.source.committed else "-local")
+
+    @property
+    def in_paper(self) -> bool:
+        """Whether the paper has it."""
+        return self.entry.heading.startswith(KINDS)
+
+
+def sections(sources: list[Source]) -> tuple[list[Section], dict[str, str]]:
+    """What can be rendered, in the order of the page, and what cannot, with the reason.
+
+    What needs no results is taken from the first source only. Of what some source has, only a sweep
+    with too few of its jobs is among what cannot be rendered.
+    """
+    found: list[Section] = []
+    missing: dict[str, str] = {}
+    for package in (analysis.figures, analysis.tables):
+        for name, module in modules(package).items():
+            absent = ""
+            there = len(found)
+            for source in sources if module.EXPERIMENTS else sources[:1]:
+                try:
+                    batches = load(module.EXPERIMENTS, source.root)
+                    found.append(_section(name, package.__name__, module, batches, source))
+                except FileNotFoundError as error:
+                    absent = absent or str(error)
+                except (LookupError, ValueError) as error:
+                    if source.committed:
+                        raise
+                    missing[name] = f"{source.root} has too few jobs to show ({error})."
+            if len(found) == there and absent:
+                missing[name] = absent
+    return sorted(found, key=lambda each: each.entry.place), missing
+
+
+def _section(
+    name: str, package: str, module: ModuleType, batches: pd.DataFrame, source: Source
+) -> Section:
+    entry = Entry(name, inspect.cleandoc(module.__doc__ or ""))
+    entry.experiments += module.EXPERIMENTS
+    entry.commands.append(f"python -m {package} {name}")
+    table, figure, verdicts = Markup(), "", Counter[str]()
+    folder = Path(analysis.tables.__path__[0])
+    if hasattr(module, "draw"):
+        with style.applied():
+            figure = drawing(drawn(module, batches))
+    else:
+        content = module.table(batches)
+        table = html(markdown(content), folder)
+        verdicts.update(_verdicts(content))
+    caption = html(entry.caption, folder)
+    return Section(entry, source, caption, table, figure, verdicts, origin(batches))
+
+
+def _verdicts(table: pd.DataFrame) -> Iterator[str]:
+    return (cell for cell in table.to_numpy().ravel() if cell in VERDICTS)

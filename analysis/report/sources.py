@@ -1,0 +1,44 @@
+"""Where the page's results come from."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from analysis.recorded import RESULTS, Recorded, read
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder of results.
+
+    Attributes:
+        name: as the page calls it.
+        root: with collected experiments or run folders below it.
+    """
+
+    name: str
+    root: Path
+
+    @property
+    def committed(self) -> bool:
+        """Whether these are the project's own results."""
+        return self.root.resolve() == RESULTS
+
+    @cached_property
+    def experiments(self) -> dict[str, Recorded]:
+        """Every experiment with a complete job, by name."""
+        found = {}
+        for recorded in read(self.root):
+            first = next(iter(recorded.jobs.values()))["summary"]
+            found[str(first["experiment"])] = recorded
+        return dict(sorted(found.items()))
+
+
+def sources(roots: list[Path]) -> list[Source]:
+    """The folders that have results, named for the page; each once."""
+    named = {root.resolve(): root for root in roots}
+    found = [
+        Source("committed" if resolved == RESULTS else str(root), root)
+        for resolved, root in named.items()
+    ]
+    return [source for source in found if source.experiments]

@@ -1,0 +1,87 @@
+"""Table 1: SPEAR beside gradient matching (Geiping et al.) and CI-Net, ImageNet, b = 20, m = 200.
+
+PSNR in dB, mean ± standard deviation over batches, beside the paper's; it says not how many batches
+it has. Time: median of ours on one thread, the paper's on a GPU. Both competitors are given the
+labels. Gradient matching is shortened from its authors' 24,000 iterations; the time that all of
+them take is computed from the measured seconds an iteration, as is CI-Net's for its authors'
+iterations (2,000 at 32 pixels), each with how often it is SPEAR's. CI-Net is too slow for a CPU at
+256 pixels: at 32 pixels every method has the same batches, and the paper's values of CI-Net (at
+256) are for orientation, without a verdict.
+"""
+
+import pandas as pd
+
+from analysis import measures
+from analysis.reproduction import mean, mean_verdict, papers
+
+EXPERIMENTS = ("table1", "table1_reduced", "table1_sigmoid")
+KEYS = {"method": "method", "pixels": "dataset.resolution"}
+COMPARED = {"psnr": mean("psnr")}
+
+METHODS = {
+    ("spear_irls", "fcnn"): "spear",
+    ("geiping", "fcnn"): "geiping",
+    ("geiping_1000", "fcnn"): "geiping",
+    ("ci_net", "fcnn"): "ci_net_relu",
+    ("ci_net", "fcnn_sigmoid"): "ci_net_sigmoid",
+}
+"""Attack and network -> the paper's row."""
+
+NAMES = {
+    "spear": "SPEAR",
+    "geiping": "Geiping et al.",
+    "ci_net_relu": "CI-Net, ReLU",
+    "ci_net_sigmoid": "CI-Net, Sigmoid",
+}
+
+
+def prepared(results: pd.DataFrame) -> pd.DataFrame:
+    """The batches with the paper's name of the `method`."""
+    pairs = zip(results["attack"], results["network"], strict=True)
+    return results.assign(method=[METHODS[pair] for pair in pairs])
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """A row for each method, at each size of the pictures from the paper's down."""
+    paper = {row["method"]: row for _, row in papers("table1").iterrows()}
+    rows = []
+    for pixels, batches in reversed([*prepared(results).groupby("dataset.resolution")]):
+        spear = batches.loc[batches["method"] == "spear", "seconds"].median()
+        for method in NAMES:
+            ours = batches[batches["method"] == method]
+            if not ours.empty:
+                rows.append(_row(method, int(pixels), ours, paper[method], spear))
+    return pd.DataFrame(rows)
+
+
+def _row(
+    method: str, pixels: int, ours: pd.DataFrame, paper: pd.Series, spear: float
+) -> dict[str, str]:
+    same_size = pixels == paper["pixels"]
+    shown = same_size or method.startswith("ci_net")
+    spread = f" ± {ours['psnr'].std():.1f}" if len(ours) > 1 else ""
+    iterations, whole = "", ""
+    if method != "spear":
+        each = (ours["seconds"] / ours["details.iterations"]).median()
+        authors = each * _authors_iterations(method, pixels)
+        iterations = f"{ours['details.iterations'].median():,.0f}"
+        whole = f"{measures.duration(authors)}, {measures.times(authors / spear)}"
+    return {
+        "pixels": str(pixels),
+        "method": NAMES[method],
+        "batches": str(len(ours)),
+        "PSNR: paper": f"{paper['psnr']:.1f}" if shown else "",
+        "ours": f"{ours['psnr'].mean():.1f}{spread}",
+        "verdict": mean_verdict(ours["psnr"], paper["psnr"]) if same_size and spread else "",
+        "iterations": iterations,
+        "time: paper": measures.duration(paper["seconds"]) if shown else "",
+        "ours ": measures.duration(ours["seconds"].median()),
+        "with its authors' iterations": whole,
+    }
+
+
+def _authors_iterations(method: str, pixels: int) -> int:
+    """How many a competitor's authors give it; CI-Net's for CIFAR-10 and for ImageNet."""
+    if method == "geiping":
+        return 24_000
+    return 2_000 if pixels <= 32 else 30_000

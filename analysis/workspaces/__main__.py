@@ -1,0 +1,40 @@
+"""Command line: `python -m analysis.workspaces write` or `publish`."""
+
+import argparse
+import sys
+
+import analysis.workspaces
+from analysis.workspaces.board import Board, files, write
+from spear.errors import SpearError
+
+
+def main() -> None:
+    """Exits with 1 if the dashboards cannot be published."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.workspaces", description=analysis.workspaces.__doc__
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("write", help="remake the files from the tables")
+    publishing = commands.add_parser("publish", help="save every file as a view of a W&B project")
+    publishing.add_argument("--project", default="spear", help="where the runs are")
+    publishing.add_argument("--entity", help="user or team; your default if not given")
+    chosen = parser.parse_args()
+    if chosen.command == "write":
+        sys.stdout.writelines(f"{path}\n" for path in write())
+        return
+    try:
+        from analysis.workspaces.publication import publish
+    except ModuleNotFoundError:
+        parser.exit(
+            1, "the package wandb-workspaces is missing: pip install 'spear-suite[wandb]'.\n"
+        )
+    try:
+        boards = [Board.from_yaml(path) for path in files().values()]
+        addresses = publish(boards, chosen.project, chosen.entity)
+    except SpearError as error:
+        parser.exit(1, f"{error}\n")
+    sys.stdout.writelines(f"{address}\n" for address in addresses)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""What a dashboard shows, and its file."""
+
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+import analysis.tables
+from analysis import panels
+from analysis.page import Entry
+from analysis.panels import PANELS, Panel
+from analysis.rendering import modules
+from spear.errors import ConfigError
+
+FOLDER = Path(__file__).parent
+TOP = "# Written by `python -m analysis.workspaces write`; published by `... publish`.\n"
+KEYS = {"name", "experiments", "panels"}
+
+
+@dataclass(frozen=True)
+class Board:
+    """The dashboard of one of the paper's tables.
+
+    Attributes:
+        name: of the table, as its caption has it.
+        experiments: whose jobs it shows; a job's run is in the group of its experiment.
+        panels: of the jobs' numbers. The table of batches and the reconstructions come below them.
+    """
+
+    name: str
+    experiments: tuple[str, ...]
+    panels: tuple[Panel, ...]
+
+    def to_yaml(self) -> str:
+        """The text of its file."""
+        content = {
+            "name": self.name,
+            "experiments": list(self.experiments),
+            "panels": [panel.key for panel in self.panels],
+        }
+        return TOP + yaml.safe_dump(content, sort_keys=False, width=100)
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> "Board":
+        """From its file.
+
+        Raises:
+            ConfigError: it lacks a key, or names a panel that does not exist.
+        """
+        content = yaml.safe_load(path.read_text())
+        if not isinstance(content, dict) or set(content) != KEYS:
+            raise ConfigError(f"{path} must have the keys {', '.join(sorted(KEYS))}, and no other.")
+        unknown = [key for key in content["panels"] if key not in PANELS]
+        if unknown:
+            raise ConfigError(
+                f"{path} has a panel {unknown[0]!r}; there are {', '.join(PANELS)} "
+                "(analysis/panels.py)."
+            )
+        shown = tuple(PANELS[key] for key in content["panels"])
+        return cls(content["name"], tuple(content["experiments"]), shown)
+
+
+def boards() -> dict[str, Board]:
+    """The dashboards of the paper's tables, by the tables' names."""
+    captions = {
+        name: Entry(name, inspect.cleandoc(module.__doc__ or ""))
+        for name, module in modules(analysis.tables).items()
+    }
+    return {
+        name: Board(captions[name].heading, experiments, tuple(panels.of_table(name)))
+        for name, experiments in panels.paper_tables().items()
+    }
+
+
+def files(folder: Path = FOLDER) -> dict[str, Path]:
+    """The files of all dashboards, by name."""
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def write(folder: Path = FOLDER) -> list[Path]:
+    """Remake the files of all dashboards."""
+    for path in files(folder).values():
+        path.unlink()
+    written = []
+    for name, board in boards().items():
+        written.append(folder / f"{name}.yaml")
+        written[-1].write_text(board.to_yaml())
+    return written

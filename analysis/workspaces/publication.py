@@ -1,0 +1,71 @@
+"""Dashboards in W&B. Needs the package `wandb-workspaces` (`pip install 'spear-suite[wandb]'`)."""
+
+import wandb
+import wandb_workspaces.reports.v2 as wr
+import wandb_workspaces.workspaces as ws
+
+from analysis.workspaces.board import Board
+from spear.errors import ConfigError
+
+MOST = 200
+"""Jobs in a panel; more than any table of the paper has cells."""
+
+
+def workspace(board: Board, entity: str, project: str) -> ws.Workspace:
+    """The dashboard as W&B has it: a bar a job in each panel, then batches and reconstructions.
+
+    Args:
+        board: what it shows.
+        entity: user or team.
+        project: where the runs are.
+    """
+    bars = [
+        wr.BarPlot(
+            title=panel.title,
+            metrics=[wr.SummaryMetric(panel.key)],
+            max_runs_to_show=MOST,
+            max_bars_to_show=MOST,
+        )
+        for panel in board.panels
+    ]
+    pictures = wr.MediaBrowser(media_keys=["reconstructions"])
+    sections = [
+        ws.Section("Jobs", panels=bars, is_open=True),
+        ws.Section("Reconstructions", panels=[pictures], is_open=True),
+        ws.Section("Batches", panels=[wr.WeavePanelSummaryTable(table_name="batches")]),
+    ]
+    return ws.Workspace(
+        entity=entity,
+        project=project,
+        name=board.name,
+        sections=sections,
+        settings=ws.WorkspaceSettings(max_runs=MOST),
+        runset_settings=ws.RunsetSettings(
+            filters=ws.And(ws.Metric("Group").isin(list(board.experiments))),
+            pinned_columns=[f"summary:{panel.key}" for panel in board.panels],
+        ),
+    )
+
+
+def publish(boards: list[Board], project: str, entity: str | None = None) -> list[str]:
+    """Save every dashboard as a new view of a project.
+
+    Args:
+        boards: what to publish.
+        project: where the runs are.
+        entity: user or team; the default of whoever is logged in, if None.
+
+    Returns:
+        Their addresses.
+
+    Raises:
+        ConfigError: nobody is logged in, or W&B refuses.
+    """
+    try:
+        whose = entity or wandb.Api().default_entity
+        return [workspace(board, whose, project).save().url for board in boards]
+    except wandb.Error as error:
+        raise ConfigError(
+            f"W&B does not take the workspaces ({' '.join(str(error).split())}); run `wandb login` "
+            "first, or look at `spear-report`, which shows the same panels without W&B."
+        ) from error

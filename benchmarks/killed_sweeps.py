@@ -1,0 +1,186 @@
+"""Kill a sweep again and again, and see what that costs: `python -m benchmarks.killed_sweeps`.
+
+A sweep of 40 jobs is run once undisturbed, job by job. Under each launcher it is then killed
+(SIGKILL to all of its processes) at random moments, resumed by the same command each time, and at
+last left to end. What is collected must be the same in both, times aside, and no batch may be
+computed again once it is recorded: only those in flight when a kill came.
+"""
+
+import argparse
+import csv
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+from torch import Tensor, nn
+
+from analysis.collect import collect
+from spear.datasets import Batch
+from spear.defenses import NoDefense
+from spear.seeding import Stream, batch_seed
+
+N_BATCHES = 3
+SIZES = (2, 3, 4, 5)
+LOG = "COUNTED_LOG"
+
+Numbers = tuple[int, int, int]
+"""Of a batch: its size, its job's seed, and its own."""
+
+
+class Counted(NoDefense):
+    """A client that leaves a line for each batch it begins, then takes its time.
+
+    Args:
+        pause: seconds.
+    """
+
+    def __init__(self, pause: float) -> None:
+        self.pause = pause
+
+    def gradient(
+        self, network: nn.Module, loss: nn.Module, batch: Batch, generator: torch.Generator | None
+    ) -> dict[str, Tensor]:
+        """See `spear.defenses`."""
+        assert generator is not None
+        with Path(os.environ[LOG]).open("a") as file:
+            file.write(f"{len(batch.labels)} {generator.initial_seed()}\n")
+        time.sleep(self.pause)
+        return super().gradient(network, loss, batch, generator)
+
+
+@dataclass
+class Sweep:
+    """The same sweep under one launcher, in a folder of its own."""
+
+    launcher: str
+    seeds: int
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True)
+        self.log.touch()
+
+    @property
+    def log(self) -> Path:
+        """Where `Counted` writes."""
+        return self.folder / "begun.log"
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Run the command, the same each time."""
+        overrides = [
+            f"hydra/launcher={self.launcher}", f"output_root={self.folder / 'out'}",
+            "dataset=digits", f"n_batches={N_BATCHES}", "tracking=off",
+            "defense._target_=benchmarks.killed_sweeps.Counted", "+defense.pause=0.2",
+            f"batch_size={','.join(map(str, SIZES))}", f"seed=range({self.seeds})",
+        ]  # fmt: skip
+        return subprocess.Popen(
+            [sys.executable, "-m", "experiments.cli", "-m", *overrides],
+            env={**os.environ, LOG: str(self.log), "SPEAR_PACKAGES": "benchmarks"},
+            stdout=(self.folder / "said.log").open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def begun(self) -> list[Numbers]:
+        """Every batch that was begun, in order."""
+        known = {
+            (size, batch_seed(seed, k, Stream.CLIENT)): (size, seed, k)
+            for size in SIZES
+            for seed in range(self.seeds)
+            for k in range(N_BATCHES)
+        }
+        lines = self.log.read_text().splitlines()
+        return [known[int(size), int(seed)] for size, seed in map(str.split, lines)]
+
+    def recorded(self) -> set[Numbers]:
+        """Every batch that has its row."""
+        found: set[Numbers] = set()
+        for path in self.folder.glob("out/main/*/batches.csv"):
+            settings = dict(each.split("=", 1) for each in path.parent.name.split(","))
+            with path.open(newline="") as file:
+                size, seed = int(settings["batch_size"]), int(settings["seed"])
+                found |= {(size, seed, int(row["batch"])) for row in csv.DictReader(file)}
+        return found
+
+    def collected(self) -> list[dict[str, str]]:
+        """The collected file without times."""
+        (collected,) = collect([self.folder / "out" / "main"], self.folder / "collected")
+        with (collected.folder / "batches.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to a process and to all that it has started."""
+    try:
+        family = [psutil.Process(process.pid)]
+        family += family[0].children(recursive=True)
+    except psutil.NoSuchProcess:
+        return
+    for each in family:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    psutil.wait_procs(family)
+    process.wait()
+
+
+def wait_for(process: subprocess.Popen[bytes], sweep: Sweep, more: int, delay: float) -> None:
+    """Until some more batches have begun, and a moment longer."""
+    target = len(sweep.begun()) + more
+    while process.poll() is None and len(sweep.begun()) < target:
+        time.sleep(0.05)
+    time.sleep(delay)
+
+
+def disturbed(sweep: Sweep, kills: int, chance: random.Random) -> tuple[int, int]:
+    """Kill a sweep at random moments and let it end.
+
+    Returns:
+        How many batches were begun again, and how many of those had been recorded.
+    """
+    recorded_again = 0
+    for number in range(kills + 1):
+        before, already = len(sweep.begun()), sweep.recorded()
+        process = sweep.start()
+        if number < kills:
+            wait_for(process, sweep, chance.randrange(12), chance.uniform(0, 1))
+            kill(process)
+        else:
+            process.wait()
+        recorded_again += sum(each in already for each in sweep.begun()[before:])
+        print(f"  run {number}: {len(sweep.begun()) - before} batches begun", flush=True)
+    begun = sweep.begun()
+    return len(begun) - len(set(begun)), recorded_again
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("launchers", nargs="+", help="basic, joblib, submitit_local, ray")
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=10, help="jobs: four times as many")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Sweep("basic", chosen.seeds, Path(folder) / "undisturbed")
+        whole.start().wait()
+        expected = whole.collected()
+        print("| launcher | jobs | batches | kills | begun again | recorded, and again | same |")
+        for launcher in chosen.launchers:
+            sweep = Sweep(launcher, chosen.seeds, Path(folder) / launcher)
+            again, wrong = disturbed(sweep, chosen.kills, random.Random(launcher))
+            same = "yes" if sweep.collected() == expected else "NO"
+            jobs = len(SIZES) * chosen.seeds
+            cells = (launcher, jobs, len(expected), chosen.kills, again, wrong, same)
+            print(f"| {' | '.join(map(str, cells))} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

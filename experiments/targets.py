@@ -1,0 +1,63 @@
+"""Which packages a configuration may name as a `_target_`, for naming is running."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, ListConfig
+
+from spear.errors import ConfigError
+
+ALLOWED = ("spear", "experiments", "torch.nn")
+VARIABLE = "SPEAR_PACKAGES"
+"""Environment variable with further packages, separated by commas. An environment variable, and no
+key, because a configuration must not allow itself what it wants to run."""
+
+
+def check_targets(node: Any, path: str = "") -> None:
+    """Refuse a `_target_` outside the allowed packages, however deep in a configuration.
+
+    What it resolves to must belong to them, too: a module that `spear` imports is no way out.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    for key, target in _targets(node, path):
+        if not _is_allowed(str(target)):
+            raise _refusal(key, target)
+        found = get_object(str(target))
+        if not _is_allowed(getattr(found, "__module__", None) or ""):
+            raise _refusal(key, target)
+
+
+def allowed_packages() -> tuple[str, ...]:
+    """Those of the suite, and what the user adds."""
+    named = os.environ.get(VARIABLE, "").split(",")
+    return (*ALLOWED, *(each.strip() for each in named if each.strip()))
+
+
+def _is_allowed(name: str) -> bool:
+    return any(name == each or name.startswith(f"{each}.") for each in allowed_packages())
+
+
+def _refusal(key: str, target: object) -> ConfigError:
+    return ConfigError(
+        f"key {key!r} is {target!r}, which is not in the packages that a configuration may run "
+        f"({', '.join(allowed_packages())}); to allow it, name its package in the environment "
+        f"variable {VARIABLE}."
+    )
+
+
+def _targets(node: Any, path: str) -> Iterator[tuple[str, object]]:
+    """Every `_target_` in a node, with its full key."""
+    if isinstance(node, DictConfig):
+        for name, value in node.items_ex(resolve=True):
+            key = f"{path}.{name!s}" if path else str(name)
+            if name == "_target_":
+                yield key, value
+            else:
+                yield from _targets(value, key)
+    elif isinstance(node, ListConfig):
+        for index, value in enumerate(node):
+            yield from _targets(value, f"{path}[{index}]")

@@ -1,0 +1,110 @@
+"""Findings in plain words: the same sentences in the terminal and on the page."""
+
+import math
+
+from spear.auditing.findings import Audit, Forecast, LayerFinding, Recovery, Spectrum, Verdict
+
+VERDICTS = {
+    Verdict.EXACT: "every input was reconstructed exactly, and the model gives just this update "
+    "for them",
+    Verdict.CONSISTENT: "every input was reconstructed and fits the ReLU pattern; exact if the "
+    "update is an unaltered gradient, which could not be tested",
+    Verdict.UNCONFIRMED: "inputs were found that fit the pattern of zeros, but the model does not "
+    "give this update for them: it is no single gradient of this loss, or was altered",
+    Verdict.APPROXIMATE: "every input was reconstructed as well as the noise in the update allows",
+    Verdict.PARTIAL: "not all inputs were found within the budget",
+    Verdict.NOTHING: "nothing can be found in this update",
+    Verdict.NOT_APPLICABLE: "the method does not apply",
+    Verdict.INVALID: "this is not an update that can be attacked",
+}
+
+ADVICE = {
+    Verdict.EXACT: "Whoever sees this update has the batch. Noise, a larger batch than the layer "
+    "is wide, or secure aggregation with enough clients would stop this attack.",
+    Verdict.CONSISTENT: "Treat the batch as known to whoever sees this update.",
+    Verdict.UNCONFIRMED: "If several local steps or a defense made this update, the inputs found "
+    "may still be close to the true ones.",
+    Verdict.APPROXIMATE: "Look at the reconstructions to judge whether the noise is enough.",
+    Verdict.PARTIAL: "A longer budget may find more. This is no proof of safety.",
+    Verdict.NOTHING: "Other attacks may still estimate the batch. This is no proof of safety.",
+    Verdict.NOT_APPLICABLE: "Other attacks may still estimate the batch. This is no proof of "
+    "safety.",
+    Verdict.INVALID: "Nothing is known about this layer.",
+}
+
+
+def headline(audit: Audit) -> str:
+    """One sentence about the model as a whole: that about its worst layer."""
+    worst = [layer.name for layer in audit.layers if layer.verdict is audit.verdict]
+    where = f" (layer {worst[0]})" if worst else ""
+    return f"{audit.verdict}{where}: {VERDICTS[audit.verdict]}."
+
+
+def sentences(layer: LayerFinding) -> list[str]:
+    """All that is known about a layer, most important first."""
+    found = [f"{VERDICTS[layer.verdict]}.", *(f"{reason}." for reason in layer.reasons)]
+    if layer.spectrum:
+        found += _spectrum(layer, layer.spectrum)
+    if layer.forecast:
+        found.append(_forecast(layer.forecast))
+    if layer.recovery:
+        found += _recovery(layer.recovery)
+    return [each if each[0] == "λ" else each[0].upper() + each[1:] for each in found]
+
+
+def _spectrum(layer: LayerFinding, spectrum: Spectrum) -> list[str]:
+    width = layer.m if layer.side != "input" else layer.n
+    found = [
+        f"the update has rank {spectrum.rank}, the number of different inputs behind it; the side "
+        f"with the zeros is {width} wide (ratio {spectrum.rank / width:.2g})."
+    ]
+    if spectrum.white:
+        found.append(
+            "its noise is independent from entry to entry, as a defense's is, or that of weights "
+            f"after training; the smallest signal is {spectrum.signal_to_noise:.3g} times as large."
+        )
+    else:
+        found.append(
+            "its errors are those of floating point; the smallest signal is "
+            f"{spectrum.signal_to_noise:.1g} times as large."
+        )
+    if spectrum.inactive > 0:
+        found.append(f"{spectrum.inactive:.0%} of the rows are zero for all inputs.")
+    return found
+
+
+def _forecast(forecast: Forecast) -> str:
+    return (
+        f"the search was expected to take {duration(forecast.seconds)} "
+        f"({duration(forecast.low)} to {duration(forecast.high)} in nine of ten cases)."
+    )
+
+
+def _recovery(recovery: Recovery) -> list[str]:
+    found = [
+        f"{recovery.found} of {len(recovery.inputs)} inputs found in "
+        f"{duration(recovery.seconds)}: {recovery.message}.",
+        f"λ = {recovery.sparsity_matching:.6g}, {recovery.sparsity:.0%} zeros.",
+    ]
+    tried = recovery.resimulation
+    if tried.obstacle:
+        found.append(f"the update was not re-simulated: {tried.obstacle}.")
+    else:
+        labels = "" if tried.labels is None else f", labels {tried.labels.flatten().tolist()}"
+        found.append(
+            f"re-simulated update: relative error {tried.residual:.2g} (scale {tried.scale:.4g}"
+            f"{labels})."
+        )
+    if recovery.twins:
+        found.append(f"{recovery.twins} pairs of inputs are nearly equal.")
+    if not math.isnan(recovery.error):
+        found.append(f"beside the true batch: largest relative error {recovery.error:.2g}.")
+    return found
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours with two digits."""
+    for unit, size in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= size:
+            return f"{seconds / size:.2g} {unit}"
+    return f"{seconds:.2g} s"

@@ -1,0 +1,99 @@
+"""An audit as text, as JSON and as one HTML page that needs nothing else."""
+
+import base64
+import io
+import json
+from importlib.resources import files
+
+import numpy as np
+from jinja2 import Environment, select_autoescape
+from PIL import Image
+from torch import Tensor
+
+from spear.auditing.explain import ADVICE, headline, sentences
+from spear.auditing.findings import Audit, LayerFinding
+
+MOST_PICTURES = 64
+MOST_ROWS = 32
+MOST_COLUMNS = 24
+SMALLEST_PICTURE = 96
+"""Pixels; smaller pictures are magnified."""
+
+
+def text(audit: Audit) -> str:
+    """For a terminal: the headline, then each layer."""
+    lines = [headline(audit), ""]
+    for layer in audit.layers:
+        lines.append(f"{layer.name} ({layer.n} to {layer.m}): {layer.verdict}")
+        lines += [f"  {sentence}" for sentence in sentences(layer)]
+        lines.append("")
+    lines += [f"Note: {note}." for note in audit.notes]
+    lines += [f"Audited in {audit.seconds:.1f} s. {ADVICE[audit.verdict]}"]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(audit: Audit) -> str:
+    """The findings without the reconstructed inputs."""
+    return json.dumps(audit.to_dict(), indent=2, allow_nan=False) + "\n"
+
+
+def html(audit: Audit, columns: list[str] | None = None) -> str:
+    """One page, with the recovered pictures or the rows of the recovered table in it.
+
+    Args:
+        audit: what was found.
+        columns: names of the model's inputs, where these are a table's.
+    """
+    environment = Environment(autoescape=select_autoescape(default=True))
+    template = environment.from_string(files("spear.auditing").joinpath("page.html").read_text())
+    layers = [
+        {
+            "finding": layer,
+            "sentences": sentences(layer),
+            "pictures": pictures(layer),
+            "rows": [] if pictures(layer) else _rows(layer),
+            "columns": _columns(layer, columns),
+        }
+        for layer in audit.layers
+    ]
+    return template.render(
+        audit=audit, headline=headline(audit), advice=ADVICE[audit.verdict], layers=layers
+    )
+
+
+def pictures(layer: LayerFinding) -> list[str]:
+    """The recovered inputs as PNG data addresses, each stretched from its least to its greatest
+    value; none where they are no pictures (1 or 3 channels)."""
+    shape, recovery = layer.shape, layer.recovery
+    if recovery is None or shape is None or len(shape) != 3 or shape[0] not in (1, 3):
+        return []
+    return [
+        _png(each.view(shape)) for each in recovery.inputs[: min(recovery.found, MOST_PICTURES)]
+    ]
+
+
+def _png(picture: Tensor) -> str:
+    low, high = float(picture.min()), float(picture.max())
+    values = ((picture - low) / (high - low if high > low else 1.0) * 255).round()
+    pixels = values.permute(1, 2, 0).numpy().astype(np.uint8)
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    factor = max(1, -(-SMALLEST_PICTURE // max(image.size)))
+    buffer = io.BytesIO()
+    image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST).save(
+        buffer, "PNG", optimize=True
+    )
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _rows(layer: LayerFinding) -> list[list[str]]:
+    recovery = layer.recovery
+    if recovery is None:
+        return []
+    shown = recovery.inputs[: min(recovery.found, MOST_ROWS), :MOST_COLUMNS]
+    return [[f"{value:.4g}" for value in row] for row in shown.tolist()]
+
+
+def _columns(layer: LayerFinding, names: list[str] | None) -> list[str]:
+    if names is None or layer.shape is None or len(names) != layer.n:
+        names = [f"input {i}" for i in range(layer.n)]
+    return names[:MOST_COLUMNS]

@@ -1,0 +1,74 @@
+"""The whole audit as one call: which layers of a model leak, why, and how sure that is."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from torch import Tensor, nn
+
+from spear.auditing.findings import Audit
+from spear.auditing.forecast import Pilot
+from spear.auditing.resimulation import Loss
+from spear.auditing.task import Task
+from spear.auditing.updates import Shared, as_gradients
+from spear.auditing.victim import locate, outputs, overlooked, share
+from spear.errors import ConfigError, LayerError
+
+BatchFunction = Callable[[], tuple[Tensor, Tensor]]
+"""Gives inputs (b x ...) and labels (b)."""
+
+
+def audit(
+    model: nn.Module,
+    update: Shared | BatchFunction,
+    layer: str | None = None,
+    *,
+    input_shape: tuple[int, ...] | None = None,
+    loss: Loss | None = None,
+    labels: Tensor | None = None,
+    learning_rate: float | None = None,
+    budget: float = 60.0,
+    seed: int = 0,
+) -> Audit:
+    """Learn whether an update gives away the batch behind it, and why or why not.
+
+    Args:
+        model: as it was when the client began, in the mode (train or eval) in which it trained. It
+            is not changed.
+        update: gradients by parameter; weights after training (with `learning_rate`, or as a list
+            of arrays in the order of `state_dict()`, as Flower has them); or a function that gives
+            a batch, of which the audit then computes the gradient and checks what it finds.
+        layer: name of the only layer to audit; all fully connected ones unless given.
+        input_shape: of one of the model's inputs; tried out unless given.
+        loss: that the client minimised; the mean cross-entropy unless given.
+        labels: of the batch, in any order, where they are known; otherwise they are tried.
+        learning_rate: see `spear.auditing.updates.as_gradients`.
+        budget: seconds that the attack on one layer may take.
+        seed: of the attack.
+
+    Raises:
+        ConfigError: the budget is not above 0.
+        InvalidObservation: the update is not one of this model.
+        LayerError: there is no such layer.
+        VictimError: the model does not take the batch, or inputs of the given shape.
+    """
+    start = time.perf_counter()
+    if not budget > 0:
+        raise ConfigError(f"budget is {budget}; expected more than 0 seconds.")
+    loss = loss or nn.CrossEntropyLoss()
+    private: Tensor | None = None
+    truth: dict[str, Tensor] = {}
+    if callable(update) and not isinstance(update, Mapping):
+        private, labels = update()
+        gradients, truth = share(model, loss, private, labels)
+    else:
+        gradients = as_gradients(model, update, learning_rate)
+    flows, example, note = locate(model, input_shape, private)
+    chosen = [flow for flow in flows if layer in (None, flow.name)]
+    if layer is not None and not chosen:
+        names = ", ".join(flow.name for flow in flows) or "none, as the model has no such layer"
+        raise LayerError(f"layer is {layer!r}; expected one of: {names}.")
+    classes = outputs(model, example)
+    task = Task(model, gradients, loss, example, labels, classes, truth, budget, seed, Pilot.run())
+    findings = tuple(task(flow) for flow in chosen)
+    notes = [note] if note else []
+    return Audit(findings, (*notes, *overlooked(model, flows)), time.perf_counter() - start)

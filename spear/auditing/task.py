@@ -1,0 +1,127 @@
+"""The audit of one layer: does the method apply, what does the spectrum say, what comes out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from spear.auditing.applicability import applicability
+from spear.auditing.findings import LayerFinding, Resimulation, Verdict
+from spear.auditing.flow import INPUTS, NONLINEAR, RELU, Flow
+from spear.auditing.forecast import Pilot, forecast
+from spear.auditing.recovery import attack, recovery_of, spectrum_of, verdict_of
+from spear.auditing.resimulation import Loss, resimulate
+from spear.errors import InvalidObservation
+from spear.inversion.factorization import decompose
+from spear.networks import Sparsity
+from spear.observation import Observation
+from spear.reconstruction import Reconstruction, Status
+
+TOO_FEW_CLASSES = (
+    "it gives the {} outputs, so that the rank of its update, which is at most that number, does "
+    "not tell how many inputs there are"
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the audits of all layers share.
+
+    Attributes:
+        model: with the weights that the client started from.
+        gradients: its update, by parameter.
+        loss: that it minimised.
+        example: inputs that the model takes; None if none are known.
+        labels: of the batch, where they are known.
+        classes: outputs of the model; 0 if not known.
+        truth: what each layer received, by name, where that is known.
+        budget: seconds a layer.
+        seed: of the attacks.
+        pilot: how fast this machine is.
+    """
+
+    model: nn.Module
+    gradients: Mapping[str, Tensor]
+    loss: Loss
+    example: Tensor | None
+    labels: Tensor | None
+    classes: int
+    truth: Mapping[str, Tensor]
+    budget: float
+    seed: int
+    pilot: Pilot
+
+    def __call__(self, flow: Flow) -> LayerFinding:
+        """All about one layer. What is wrong with its update is a finding, too."""
+        m, n = flow.module.weight.shape
+        applies = applicability(flow, self.gradients)
+        finding = LayerFinding(
+            flow.name, m, n, Verdict.NOT_APPLICABLE, applies.reasons, applies.side
+        )
+        if applies.side is None:
+            return finding
+        try:
+            return self._attacked(finding, flow, applies.side)
+        except InvalidObservation as error:
+            return replace(finding, verdict=Verdict.INVALID, reasons=(str(error).rstrip("."),))
+
+    def _attacked(self, finding: LayerFinding, flow: Flow, side: Sparsity) -> LayerFinding:
+        observation = Observation(
+            flow.module.weight.detach().cpu(),
+            flow.module.bias.detach().cpu(),
+            self.gradients[f"{flow.name}.weight"],
+            self.gradients[f"{flow.name}.bias"],
+        )
+        gradient = observation.weight_gradient
+        with torch.no_grad():
+            factor = decompose(gradient if side is Sparsity.GRADIENT else gradient.T.contiguous())
+        if isinstance(factor, Status):
+            return _nothing(finding, factor.message)
+        if side is Sparsity.INPUT and _is_last(flow) and factor.b + 1 >= self.classes:
+            return _nothing(finding, TOO_FEW_CLASSES.format(self.classes))
+        found = attack(observation, side, self.budget, self.seed)
+        if found.status in (Status.ZERO_GRADIENT, Status.FULL_RANK):
+            return _nothing(finding, found.message)
+        checked = self._resimulated(flow, found)
+        return replace(
+            finding,
+            verdict=verdict_of(found.status, checked, self.classes),
+            spectrum=spectrum_of(factor),
+            forecast=forecast(observation.m, observation.n, factor.b, side, self.pilot),
+            recovery=recovery_of(found, side, checked, self.truth.get(flow.name)),
+            shape=self._shape(flow),
+        )
+
+    def _resimulated(self, flow: Flow, found: Reconstruction) -> Resimulation:
+        if self.example is None:
+            return Resimulation.impossible("the shape of the network's inputs is not known")
+        if flow.calls > 1 or flow.positions > 1:
+            return Resimulation.impossible("the layer sees more than one row of each input")
+        if found.status not in (Status.EXACT, Status.APPROXIMATE):
+            return Resimulation.impossible("inputs are missing")
+        return resimulate(
+            self.model,
+            flow.name,
+            found,
+            self.gradients,
+            self.loss,
+            self.example,
+            self.labels,
+        )
+
+    def _shape(self, flow: Flow) -> tuple[int, ...] | None:
+        """Of one of the network's inputs, if they are those of the layer."""
+        if self.example is None or flow.before != INPUTS:
+            return None
+        shape = tuple(self.example.shape[1:])
+        return shape if torch.Size(shape).numel() == flow.module.in_features else None
+
+
+def _is_last(flow: Flow) -> bool:
+    """Whether nothing but batch norm or dropout stands between a layer and the outputs."""
+    return flow.after not in (RELU, *NONLINEAR)
+
+
+def _nothing(finding: LayerFinding, reason: str) -> LayerFinding:
+    return replace(finding, verdict=Verdict.NOTHING, reasons=(*finding.reasons, reason))

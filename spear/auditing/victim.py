@@ -1,0 +1,109 @@
+"""What an audit needs of a model, whatever model that is: inputs that it takes, its layers, and
+the update of a batch."""
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from spear.auditing.flow import UNKNOWN, Flow, trace
+from spear.auditing.resimulation import Loss
+from spear.errors import VictimError
+
+USUAL_SIDES = (32, 28, 64, 224)
+"""Sides of pictures to try on a network of which only the channels are known."""
+
+
+def share(
+    model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """One gradient of a batch by parameter, and what each linear layer received (rows x n).
+
+    Raises:
+        VictimError: the model or its loss does not take this batch.
+    """
+    copied, seen = deepcopy(model), {}
+    for name, module in copied.named_modules():
+        if isinstance(module, nn.Linear):
+
+            def record(_: nn.Module, args: tuple[Tensor, ...], name: str = name) -> None:
+                seen[name] = args[0].detach().flatten(0, -2)
+
+            module.register_forward_pre_hook(record)
+    trained = {name: each for name, each in copied.named_parameters() if each.requires_grad}
+    try:
+        with torch.enable_grad():
+            value = loss(copied(inputs), labels)
+            found = torch.autograd.grad(value, list(trained.values()), allow_unused=True)
+    except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise VictimError(
+            f"the model and its loss do not take a batch of shape {tuple(inputs.shape)} with "
+            f"labels of shape {tuple(labels.shape)} ({line}); give another batch or loss."
+        ) from error
+    pairs = zip(trained, found, strict=True)
+    return {name: each.detach().cpu() for name, each in pairs if each is not None}, seen
+
+
+def locate(
+    model: nn.Module, input_shape: tuple[int, ...] | None, batch: Tensor | None
+) -> tuple[list[Flow], Tensor | None, str]:
+    """The flow around each linear layer, inputs that the model takes, and a note on both.
+
+    Raises:
+        VictimError: it does not take the given batch, or inputs of the given shape.
+    """
+    if batch is not None:
+        return trace(model, batch), batch, ""
+    if input_shape is not None:
+        example = torch.zeros(2, *input_shape)
+        return trace(model, example), example, ""
+    for shape in _guesses(model):
+        example = torch.zeros(2, *shape)
+        try:
+            return trace(model, example), example, f"the model runs on inputs of shape {shape}"
+        except VictimError:
+            continue
+    layers = [
+        Flow(name, module, UNKNOWN, UNKNOWN, UNKNOWN, calls=1, positions=1)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear)
+    ]
+    note = "the model runs on no shape of inputs that was tried; give that of one (input_shape)"
+    return layers, None, note
+
+
+def outputs(model: nn.Module, example: Tensor | None) -> int:
+    """How many numbers the model makes of an input; 0 where that is not known."""
+    if example is None:
+        return 0
+    with torch.no_grad():
+        found = deepcopy(model)(example)
+    return found.shape[-1] if isinstance(found, Tensor) and found.ndim > 1 else 0
+
+
+def overlooked(model: nn.Module, flows: list[Flow]) -> list[str]:
+    """What is not among the layers that were found, and why."""
+    found = {flow.name for flow in flows}
+    notes = [
+        f"layer {name} does not run on such inputs and was left out"
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and name not in found
+    ]
+    if not flows:
+        notes.append("the model has no fully connected layer (torch.nn.Linear) that runs")
+    if any(isinstance(each, nn.modules.conv._ConvNd) for each in model.modules()):
+        notes.append(
+            "convolutions were not attacked: the method is for fully connected layers; where these "
+            "come after convolutions, what leaks are the features that they receive"
+        )
+    return notes
+
+
+def _guesses(model: nn.Module) -> list[tuple[int, ...]]:
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            return [(module.in_features,)]
+        if isinstance(module, nn.Conv2d):
+            return [(module.in_channels, side, side) for side in USUAL_SIDES]
+    return []

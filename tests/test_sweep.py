@@ -1,0 +1,140 @@
+"""Sweeps: a job that fails does not stop the others, and every job is accounted for."""
+
+import json
+import os
+import shlex
+import signal
+from io import StringIO
+
+import pytest
+from command import Attacked, Command, draw_nothing
+from hydra.core.plugins import Plugins
+from rich.console import Console
+
+from experiments import cli
+from experiments.display import shared_console
+from experiments.journal import Entry, Journal
+from experiments.status import Outcome
+from experiments.sweep import Sweep
+from experiments.sweep_display import SweepBar, outcomes_table
+
+SWEEP = ("-m", "dataset=digits", "n_batches=2")
+
+
+def rows(text: str) -> list[list[str]]:
+    """Cells of the table of jobs."""
+    lines = [line for line in text.splitlines() if line.startswith("│ ") and line.count("│") == 6]
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
+
+
+@pytest.fixture
+def spear(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("COLUMNS", "2000")
+    shared_console.cache_clear()  # it keeps the width that it began with
+    draw_nothing(monkeypatch)
+    return Command(tmp_path / "out", monkeypatch, capfd)
+
+
+def test_a_failed_job_is_reported_and_the_others_go_on(spear: Command):
+    outcome = spear(*SWEEP, "batch_size=2,5000,3")
+    jobs = rows(outcome.out)
+    assert outcome.code == 1
+    assert [(job[0], job[2]) for job in jobs] == [("0", "done"), ("1", "failed"), ("2", "done")]
+    assert "has 797 examples and cannot give a batch of 5000" in jobs[1][4]
+    assert "1 of 3 jobs are not done" in outcome.message
+    folder = spear.folder("batch_size=5000,dataset=digits,n_batches=2")
+    assert "DatasetError" in (folder / "error.txt").read_text()
+    status = json.loads((folder / "status.json").read_text())
+    assert (status["outcome"], status["reason"]) == ("failed", jobs[1][4])
+    assert not (spear.output_root / "main" / ".sweeps").exists()
+
+
+def test_the_command_of_a_failed_job_runs_it_alone(spear: Command, monkeypatch: pytest.MonkeyPatch):
+    outcome = spear(*SWEEP, "batch_size=2", "defense._target_=faulty.Crash,faulty.ZeroGradient")
+    commands = [line for line in outcome.out.splitlines() if line.startswith("spear ")]
+    assert [job[4].split(":")[0] for job in rows(outcome.out)] == [
+        "ZeroDivisionError",
+        "2 of 2 batches have no full reconstruction (batch 0",
+    ]
+    monkeypatch.setattr("sys.argv", shlex.split(commands[0]))
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+    (alone,) = spear.output_root.rglob("*Crash*/status.json")
+    assert json.loads(alone.read_text())["outcome"] == "failed"
+
+
+def test_a_sweep_that_is_stopped_is_finished_by_the_same_command(
+    spear: Command, monkeypatch: pytest.MonkeyPatch
+):
+    calls = []
+
+    def attacked(*arguments):
+        calls.append(arguments[-1])
+        if len(calls) == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return Attacked.breach(*arguments)
+
+    monkeypatch.setattr("experiments.main.breach", attacked)
+    stopped = spear(*SWEEP, "batch_size=2,3", "seed=1,2")
+    assert stopped.code == 1
+    assert "interrupted; what is done is recorded" in stopped.message
+    assert [job[2] for job in rows(stopped.out)] == ["done", "interrupted", "not run", "not run"]
+    finished = spear(*SWEEP, "batch_size=2,3", "seed=1,2")
+    assert finished.code == 0
+    assert [job[2] for job in rows(finished.out)] == ["skipped"] + 3 * ["done"]
+    assert len(calls) == 4 * 2 + 1  # the batch in flight again
+
+
+def test_jobs_that_never_ended_are_told_from_those_that_never_began(tmp_path):
+    journal = Journal.new(tmp_path)
+    journal.write(0, Entry("a", ["seed=1"], Outcome.RUNNING))
+    sweep = Sweep(journal, [["seed=1"], ["seed=2"]])
+    killed, stopped = sweep.final_entries(early=False), sweep.final_entries(early=True)
+    assert killed[0].outcome is Outcome.FAILED
+    assert "killed" in killed[0].reason
+    assert stopped[0].outcome is Outcome.INTERRUPTED
+    assert killed[1] == stopped[1] == Entry("seed=2", ["seed=2"], Outcome.NOT_RUN)
+
+
+def test_a_launcher_that_gives_up_leaves_the_table_and_a_sentence(spear, monkeypatch):
+    def give_up(*_, **__):
+        raise ConnectionError("a worker is gone")
+
+    launcher = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+    monkeypatch.setattr(Plugins.instance().class_name_to_class[launcher], "launch", give_up)
+    outcome = spear(*SWEEP, "batch_size=2", "seed=1,2")
+    assert outcome.code == 1
+    assert "the launcher gave up (ConnectionError: a worker is gone)" in outcome.message
+    assert [job[2] for job in rows(outcome.out)] == ["not run", "not run"]
+    assert "Traceback" not in outcome.error
+
+
+def test_progress_counts_jobs_and_tells_the_time_left(caplog):
+    caplog.set_level("INFO")
+    bar = SweepBar(5)
+    entries = {
+        0: Entry("a", [], Outcome.SKIPPED, seconds=1.0),
+        1: Entry("b", [], Outcome.DONE, seconds=100.0),
+        2: Entry("c", [], Outcome.FAILED, seconds=50.0),
+        3: Entry("d", [], Outcome.RUNNING),
+    }
+    bar.show(entries)
+    bar.show(entries)
+    (line,) = caplog.messages
+    said = "jobs: 3 of 5 ended; 1 running, 1 done, 1 skipped, 1 failed, about 2.5 min left"
+    assert line == said
+
+
+def test_the_table_of_jobs_counts_them():
+    console = Console(width=100, record=True, file=StringIO())
+    entries = {
+        0: Entry("a", ["seed=1", "b=2"], Outcome.DONE, seconds=1.25),
+        1: Entry("b", ["seed=2", "b=2"], Outcome.FAILED, "why"),
+    }
+    console.print(outcomes_table(entries))
+    text = console.export_text()
+    assert "2 jobs: 1 done, 1 failed" in text
+    assert rows(text) == [
+        ["0", "seed=1", "done", "1.2", ""],
+        ["1", "seed=2", "failed", "-", "why"],
+    ]

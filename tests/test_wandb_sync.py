@@ -1,0 +1,99 @@
+"""What the W&B server is sent: every run once, with nothing missing.
+
+The server is a stand-in on this machine (`wandb_server.py`).
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from command import Command
+from wandb_server import KEY, ReceivedRun, WandbServer, wandb_server
+
+from experiments.records import BatchRecord
+
+SIZES, N_BATCHES = (2, 3), 2
+
+
+@pytest.mark.slow
+def test_a_sweep_is_uploaded_whole_and_every_run_once(tmp_path, monkeypatch, capfd):
+    spear = Command(tmp_path / "out", monkeypatch, capfd)
+    sizes = ",".join(map(str, SIZES))
+    outcome = spear("-m", f"batch_size={sizes}", f"n_batches={N_BATCHES}", tracking="offline")
+    assert outcome.code == 0
+    folders = {folder.name: folder for folder in (tmp_path / "out" / "main").glob("batch_size=*")}
+    places = [folder / "wandb" for folder in folders.values()]
+    with wandb_server() as server:
+        assert "Syncing 2 run(s)" in sync(server, *places)
+        assert {run.display_name for run in server.runs.values()} == set(folders)
+        for run in server.runs.values():
+            agrees(run, folders[run.display_name])
+        assert [run.created for run in server.runs.values()] == [1, 1]
+
+        assert "No runs to sync" in sync(server, *places)
+        assert [run.created for run in server.runs.values()] == [1, 1]
+
+        sync(server, "--include-synced", *places)  # sent once more, each takes its own place
+        assert len(server.runs) == len(SIZES)
+        for run in server.runs.values():
+            agrees(run, folders[run.display_name])
+        assert server.unknown == []
+
+
+def sync(server: WandbServer, *arguments: str | Path) -> str:
+    """What `wandb sync` says."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("wandb"), "sync", *arguments],
+        cwd=Path(arguments[-1]).parent,  # where it leaves a log
+        env=os.environ | {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+def agrees(run: ReceivedRun, folder: Path) -> None:
+    """All that the run folder says has arrived, and arrived at the right run."""
+    assert run.group == "main"
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert {key: run.config[key] for key in config} == config
+    summary = json.loads((folder / "summary.json").read_text())
+    assert {key: run.summary[key] for key in plain(summary)} == pytest.approx(plain(summary))
+
+    batches = [row for row in run.history if "batch/batch" in row]
+    assert [row["batch/batch"] for row in batches] == list(range(N_BATCHES))
+    mean = sum(row["batch/psnr"] for row in batches) / N_BATCHES
+    assert mean == pytest.approx(summary["psnr_mean"])
+
+    table = json.loads(run.files[run.summary["batches"]["path"]])
+    assert table["columns"] == [field.name for field in fields(BatchRecord)]
+    assert len(table["data"]) == N_BATCHES
+    assert any(name.endswith("batches.table.json") for name in run.artifact_files())
+    picture = run.files[run.summary["reconstructions"]["path"]]
+    assert picture == (folder / "reconstructions.png").read_bytes()
+    assert run.completed
+
+
+def plain(summary: dict[str, Any]) -> dict[str, Any]:
+    """The numbers and texts of a summary."""
+    return {key: value for key, value in summary.items() if isinstance(value, int | float | str)}
+
+
+@pytest.mark.slow
+def test_a_run_that_is_tracked_online_arrives_while_it_runs(tmp_path):
+    keys = ["batch_size=2", f"n_batches={N_BATCHES}"]
+    own = ["tracking=online", f"output_root={tmp_path}"]
+    with wandb_server() as server:
+        done = subprocess.run(  # a process reads once where the server is
+            [sys.executable, "-m", "experiments.cli", *keys, *own],
+            env=os.environ | {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY},
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        (run,) = server.runs.values()
+        agrees(run, tmp_path / "main" / ",".join(keys))
+        assert f"W&B run: {server.url}/someone/spear/runs/" in done.stdout

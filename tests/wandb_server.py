@@ -1,0 +1,214 @@
+"""A stand-in for the W&B server on this machine, which keeps what arrives.
+
+It answers what `wandb sync` of version 0.31 asks: a few GraphQL operations, the stream of a run's
+history and summary, uploads of files and artifacts; and what saving a workspace asks.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Any
+
+Answer = dict[str, Any]
+
+VIEWER = {"viewer": {"id": "u", "entity": "someone"}}
+
+KEY = "0" * 40
+"""An API key that has the right length and opens nothing."""
+
+
+@dataclass
+class ReceivedRun:
+    """What arrived of one run.
+
+    Attributes:
+        created: how often the run was opened; each upload of it does so once.
+        display_name, group: as the run was named.
+        config: its keys and values.
+        history: the rows of the metric series.
+        summary: its last values.
+        files: uploaded, by name; those of an artifact are below its name.
+        artifacts: names of those that were committed.
+        completed: how often the stream said that it is at its end.
+    """
+
+    created: int = 0
+    display_name: str = ""
+    group: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    artifacts: list[str] = field(default_factory=list)
+    completed: int = 0
+
+    def artifact_files(self) -> list[str]:
+        """The files of committed artifacts."""
+        return [name for name in self.files if name.split("/")[0] in self.artifacts]
+
+
+class WandbServer:
+    """Keeps what arrives: `runs` by their ids, saved `views`, and operations that are `unknown`."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, ReceivedRun] = defaultdict(ReceivedRun)
+        self.views: list[dict[str, Any]] = []
+        self.unknown: list[str] = []
+        self.url = ""
+        self._lock = Lock()
+        self._artifacts: dict[str, tuple[str, str]] = {}
+
+    def operation(self, query: str, variables: dict[str, Any]) -> Answer:
+        """The answer to a GraphQL request."""
+        answers: dict[str, Callable[[dict[str, Any]], Answer]] = {
+            "UpsertBucket": self._open_run,
+            "ServerFeaturesQuery": lambda _: {"serverInfo": {"features": []}},
+            "Viewer": lambda _: VIEWER,
+            "GetDefaultEntity": lambda _: VIEWER,
+            "ArtifactType": lambda _: {"project": None},
+            "UpsertView2": self._save_view,
+            "CreateRunFiles": self._run_files,
+            "CreateArtifact": self._create_artifact,
+            "CreateArtifactManifest": self._manifest,
+            "UpdateArtifactManifest": self._manifest,
+            "CreateArtifactFiles": self._artifact_files,
+            "CommitArtifact": self._commit,
+        }
+        name = re.split(r"\W+", query.strip())[1]  # after `query` or `mutation`
+        with self._lock:
+            if name in answers:
+                return answers[name](variables)
+            self.unknown.append(name)
+            return {}
+
+    def stream(self, run: str, content: dict[str, Any]) -> None:
+        """A piece of a run's history and summary."""
+        with self._lock:
+            received = self.runs[run]
+            files = content.get("files", {})
+            history = files.get("wandb-history.jsonl", {"offset": 0, "content": []})
+            rows = [json.loads(line) for line in history["content"]]
+            received.history[history["offset"] :] = rows  # what is sent again takes its place
+            for line in files.get("wandb-summary.json", {}).get("content", []):
+                received.summary |= json.loads(line)
+            received.completed += bool(content.get("complete"))
+
+    def upload(self, run: str, name: str, content: bytes) -> None:
+        """A file of a run or of one of its artifacts."""
+        with self._lock:
+            self.runs[run].files[name] = content
+
+    def _open_run(self, variables: dict[str, Any]) -> Answer:
+        run = self.runs[variables["name"]]
+        if variables["displayName"]:  # later requests only add to the configuration
+            run.created += 1
+            run.display_name, run.group = variables["displayName"], variables["groupName"]
+        for key, entry in json.loads(variables["config"] or "{}").items():
+            run.config[key] = entry["value"]
+        project = {"id": "p", "name": "spear", "entity": {"id": "e", "name": "someone"}}
+        bucket = {"id": "b", "name": variables["name"], "project": project, "historyLineCount": 0}
+        return {"upsertBucket": {"bucket": bucket, "inserted": run.created == 1}}
+
+    def _save_view(self, variables: dict[str, Any]) -> Answer:
+        self.views.append(variables)
+        view = {"id": f"view{len(self.views)}", "name": variables["name"]}
+        return {"upsertView": {"view": view, "inserted": True}}
+
+    def _run_files(self, variables: dict[str, Any]) -> Answer:
+        files = [
+            {"name": name, "uploadUrl": f"{self.url}/upload/{variables['run']}/{name}"}
+            for name in variables["files"]
+        ]
+        return {"createRunFiles": {"runID": "b", "uploadHeaders": [], "files": files}}
+
+    def _create_artifact(self, variables: dict[str, Any]) -> Answer:
+        made = variables["input"]
+        identifier = f"artifact{len(self._artifacts)}"
+        self._artifacts[identifier] = made["runName"], made["artifactCollectionName"]
+        artifact = {"id": identifier, "state": "PENDING", "artifactSequence": {}}
+        return {"createArtifact": {"artifact": artifact}}
+
+    def _manifest(self, variables: dict[str, Any]) -> Answer:
+        identifier = variables.get("artifactID") or variables["artifactManifestID"]
+        run, name = self._artifacts[identifier]
+        file = {"uploadUrl": f"{self.url}/upload/{run}/{name}.manifest", "uploadHeaders": []}
+        manifest = {"id": identifier, "file": {"id": "f", "name": "m", "displayName": "m", **file}}
+        kind = "createArtifactManifest" if "artifactID" in variables else "updateArtifactManifest"
+        return {kind: {"artifactManifest": manifest}}
+
+    def _artifact_files(self, variables: dict[str, Any]) -> Answer:
+        edges = []
+        for file in variables["input"]["artifactFiles"]:
+            run, name = self._artifacts[file["artifactID"]]
+            address = f"{self.url}/upload/{run}/{name}/{file['name']}"
+            node = {"id": "f", "name": file["name"], "displayName": file["name"]}
+            node |= {"uploadUrl": address, "uploadHeaders": [], "storagePath": "s"}
+            edges.append({"node": node | {"artifact": {"id": file["artifactID"]}}})
+        return {"createArtifactFiles": {"files": {"edges": edges}}}
+
+    def _commit(self, variables: dict[str, Any]) -> Answer:
+        run, name = self._artifacts[variables["artifactID"]]
+        self.runs[run].artifacts.append(name)
+        return {"commitArtifact": {"artifact": {"id": variables["artifactID"], "digest": "d"}}}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    received: WandbServer
+
+    def do_POST(self) -> None:
+        body = self._body()
+        if self.path == "/graphql":
+            content = json.loads(body)
+            answer = self.received.operation(content["query"], content.get("variables") or {})
+            self._answer({"data": answer})
+        elif self.path.endswith("/file_stream"):  # /files/<entity>/<project>/<run>/file_stream
+            self.received.stream(self.path.split("/")[-2], json.loads(body))
+            self._answer({})
+        else:  # where W&B looks for a collector of its own metrics
+            self._answer({}, status=404)
+
+    def do_PUT(self) -> None:
+        _, _, run, name = self.path.split("/", 3)
+        self.received.upload(run, name, self._body())
+        self._answer({})
+
+    def log_message(self, *_: Any) -> None:
+        """Be silent."""
+
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers["Content-Length"]))
+
+    def _answer(self, content: Answer, status: int = 200) -> None:
+        text = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Clients that end without closing their connections are no error."""
+
+
+@contextmanager
+def wandb_server() -> Iterator[WandbServer]:
+    """A server for as long as the block lasts, on a port that is free."""
+    received = WandbServer()
+    handler = type("Handler", (_Handler,), {"received": received})
+    with _Server(("127.0.0.1", 0), handler) as server:
+        received.url = f"http://127.0.0.1:{server.server_port}"
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield received
+        finally:
+            server.shutdown()
+            thread.join()
