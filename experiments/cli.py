@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments import audit_command
+from experiments import audit_command, plan_command
 from experiments.config import JobSchema
 from experiments.interrupts import sigterm_interrupts
 from experiments.main import main as run_main
 from experiments.sweep import end_sweep, sweep_runs_here
 from spear.errors import SpearError
 
-SUBCOMMANDS = {"audit": audit_command.main}
+SUBCOMMANDS = {"audit": audit_command.main, "plan": plan_command.main}
 """What is no job for Hydra; each takes the arguments after its name."""
 
 LONGEST_REASON = 300

@@ -15,7 +15,7 @@ import spear
 from experiments import cli
 from spear.auditing import Audit, Verdict, audit
 from spear.auditing.flow import INPUTS, OUTPUTS, RELU, trace
-from spear.auditing.recovery import CONFIRMED
+from spear.auditing.recovery import CONFIRMED, largest_error
 from spear.auditing.report import as_json, html, text
 from spear.auditing.updates import as_gradients
 from spear.datasets import Digits
@@ -176,6 +176,11 @@ class TestVerdicts:
             Verdict.EXACT,
             Verdict.PARTIAL,
         )
+
+
+def test_inputs_that_are_not_finite_are_infinitely_wrong():
+    found = torch.tensor([[1.0, 2.0], [float("nan"), 0.0]])
+    assert largest_error(found, torch.ones(2, 2)) == float("inf")
 
 
 class TestFlow:

@@ -2,7 +2,8 @@
 
 import math
 
-from spear.auditing.findings import Audit, Forecast, LayerFinding, Recovery, Spectrum, Verdict
+from spear.auditing.findings import Audit, LayerFinding, Recovery, Spectrum, Verdict
+from spear.forecasting import Forecast
 
 VERDICTS = {
     Verdict.EXACT: "every input was reconstructed exactly, and the model gives just this update "

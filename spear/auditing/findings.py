@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from spear.forecasting import Forecast
 from spear.networks import Sparsity
 
 
@@ -114,20 +115,6 @@ class Recovery:
     seconds: float
     resimulation: Resimulation
     error: float = math.nan
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """Seconds that the attack is expected to take, and a band that has nine in ten cases.
-
-    Attributes:
-        seconds: the median.
-        low, high: 5 % and 95 %.
-    """
-
-    seconds: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

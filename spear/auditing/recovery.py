@@ -108,14 +108,15 @@ def verdict_of(status: Status, resimulation: Resimulation, classes: int) -> Verd
 def largest_error(found: Tensor, truth: Tensor) -> float:
     """Largest |x' - x| / |x| over the inputs found, each beside the true one that it matches.
 
-    Inputs that share a direction because they are equal stand for one.
+    Infinite where there are more inputs than true ones, or one that is not finite.
     """
     rows, targets = found.double(), truth.double()
-    order = match(targets, rows)
-    matched = [(rows[i], targets[int(k)]) for i, k in enumerate(order) if k >= 0]
+    if not bool(rows.isfinite().all()) or len(rows) > len(targets):
+        return float("inf")
+    order = match(rows, targets)
     lengths = targets.norm(dim=1).mean().clamp(min=torch.finfo(torch.float64).tiny)
-    errors = [float((row - true).norm() / lengths) for row, true in matched]
-    return max(errors, default=float("nan"))
+    pairs = [(rows[int(k)], true) for k, true in zip(order, targets, strict=True) if k >= 0]
+    return max((float((row - true).norm() / lengths) for row, true in pairs), default=float("nan"))
 
 
 def _zeros(factor: Tensor) -> float:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from torch import Tensor, nn
 
 from spear.auditing.findings import Audit
-from spear.auditing.forecast import Pilot
 from spear.auditing.resimulation import Loss
 from spear.auditing.task import Task
 from spear.auditing.updates import Shared, as_gradients
 from spear.auditing.victim import locate, outputs, overlooked, share
 from spear.errors import ConfigError, LayerError
+from spear.forecasting import pilot
 
 BatchFunction = Callable[[], tuple[Tensor, Tensor]]
 """Gives inputs (b x ...) and labels (b)."""
@@ -68,7 +68,7 @@ def audit(
         names = ", ".join(flow.name for flow in flows) or "none, as the model has no such layer"
         raise LayerError(f"layer is {layer!r}; expected one of: {names}.")
     classes = outputs(model, example)
-    task = Task(model, gradients, loss, example, labels, classes, truth, budget, seed, Pilot.run())
+    task = Task(model, gradients, loss, example, labels, classes, truth, budget, seed, pilot())
     findings = tuple(task(flow) for flow in chosen)
     notes = [note] if note else []
     return Audit(findings, (*notes, *overlooked(model, flows)), time.perf_counter() - start)

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from spear.auditing.applicability import applicability
 from spear.auditing.findings import LayerFinding, Resimulation, Verdict
 from spear.auditing.flow import INPUTS, NONLINEAR, RELU, Flow
-from spear.auditing.forecast import Pilot, forecast
 from spear.auditing.recovery import attack, recovery_of, spectrum_of, verdict_of
 from spear.auditing.resimulation import Loss, resimulate
 from spear.errors import InvalidObservation
-from spear.inversion.factorization import decompose
+from spear.forecasting import Forecast, Search, forecast
+from spear.inversion.factorization import Decomposition, decompose
 from spear.networks import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
@@ -38,7 +38,7 @@ class Task:
         truth: what each layer received, by name, where that is known.
         budget: seconds a layer.
         seed: of the attacks.
-        pilot: how fast this machine is.
+        rate: seconds of this machine for one of the forecast's (`spear.forecasting.pilot`).
     """
 
     model: nn.Module
@@ -50,7 +50,7 @@ class Task:
     truth: Mapping[str, Tensor]
     budget: float
     seed: int
-    pilot: Pilot
+    rate: float
 
     def __call__(self, flow: Flow) -> LayerFinding:
         """All about one layer. What is wrong with its update is a finding, too."""
@@ -88,10 +88,16 @@ class Task:
             finding,
             verdict=verdict_of(found.status, checked, self.classes),
             spectrum=spectrum_of(factor),
-            forecast=forecast(observation.m, observation.n, factor.b, side, self.pilot),
+            forecast=self._forecast(factor, gradient.numel() // factor.m),
             recovery=recovery_of(found, side, checked, self.truth.get(flow.name)),
             shape=self._shape(flow),
         )
+
+    def _forecast(self, factor: Decomposition, columns: int) -> Forecast:
+        search = Search(
+            factor.b, factor.m, columns, noisy=factor.noise.white, time_limit=self.budget
+        )
+        return forecast(search, self.rate)
 
     def _resimulated(self, flow: Flow, found: Reconstruction) -> Resimulation:
         if self.example is None:

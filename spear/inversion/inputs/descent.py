@@ -126,6 +126,8 @@ def _reweighted(rows: np.ndarray, sums: np.ndarray, objective: np.ndarray) -> li
     """The vertices of {p : rows p >= 0, s . p = 1} that reweighting comes through."""
     vertices: list[np.ndarray] = []
     for _ in range(REWEIGHTED):
+        if not np.isfinite(objective).all():
+            break  # the rows of a damaged update may overflow
         solved = linprog(
             objective,
             A_ub=-rows,

@@ -1,0 +1,160 @@
+"""Fits the constants of `spear.forecasting` to the recorded batches, and says how far it is off.
+
+    python -m benchmarks.forecast
+
+A cell is one recorded job of the search by descent on a CPU; its seconds are the median of its
+batches. Seconds of other machines are brought to those of an AMD EPYC by one factor each, the
+median over their cells, which on a machine at hand is the pilot's.
+"""
+
+import json
+import math
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from omegaconf import OmegaConf
+from scipy.optimize import nnls
+
+from analysis.recorded import RESULTS, Recorded
+from experiments.plan_command import obstacle_of, search_of
+from spear.errors import SpearError
+from spear.forecasting import BAND, COSTS, ROUNDS, Search, costs, features, rounds
+
+REFERENCE = "AMD EPYC"
+LEFT_OUT = ("ablation", "ablation_pixels")
+"""Experiments with parts of the search taken out."""
+
+CENSORED = 3.0
+"""Rounds of a search that gave up, as a multiple of those that it ran."""
+
+RIDGE = 0.1
+FOLDS = 10
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A recorded job: what was known before, and what was measured."""
+
+    experiment: str
+    cpu: str
+    search: Search
+    seconds: float
+    rounds: float
+    gave_up: bool
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Constants, and the factor of each machine."""
+
+    costs: np.ndarray
+    rounds: np.ndarray
+    rates: dict[str, float]
+
+    def seconds(self, cell: Cell) -> float:
+        """Forecast of a cell."""
+        expected = rounds(cell.search, tuple(self.rounds))
+        total = float(np.dot(self.costs, costs(cell.search, expected)))
+        return self.rates.get(cell.cpu, 1.0) * min(total, cell.search.time_limit or math.inf)
+
+
+def cells() -> list[Cell]:
+    """Every recorded job of the search by descent on a CPU."""
+    found = []
+    for folder in sorted(RESULTS.iterdir()):
+        recorded = Recorded.from_collected(folder)
+        rows = recorded.rows()
+        for name, job in recorded.jobs.items():
+            config, hardware = job["config"], job["summary"].get("hardware") or {}
+            details = [json.loads(row.get("details") or "{}") for row in rows[name]]
+            counted = [each.get("rounds", 0.0) for each in details]  # of full rank: none
+            if folder.name in LEFT_OUT or obstacle_of(OmegaConf.create(config)) or not details:
+                continue
+            statuses = [row["status"] for row in rows[name]]
+            try:
+                search = search_of(OmegaConf.create(config))
+            except SpearError:  # a table whose files, which say how wide it is, are not here
+                continue
+            found.append(
+                Cell(
+                    experiment=folder.name,
+                    cpu=hardware.get("cpu", ""),
+                    search=search,
+                    seconds=statistics.median(float(row["seconds"]) for row in rows[name]),
+                    rounds=statistics.median(counted),
+                    gave_up=statistics.mode(statuses) == "partial",
+                )
+            )
+    return found
+
+
+def fit(training: list[Cell]) -> Fit:
+    """Rounds by ridge regression of their logarithms, costs by nonnegative least squares of the
+    relative errors, machines by medians in turn with these."""
+    searched = [cell for cell in training if cell.rounds > 0]
+    known = np.array([features(cell.search) for cell in searched])
+    seen = np.log([cell.rounds * (CENSORED if cell.gave_up else 1.0) for cell in searched])
+    slopes = np.linalg.solve(known.T @ known + RIDGE * np.eye(known.shape[1]), known.T @ seen)
+    work = np.array([costs(cell.search, cell.rounds) for cell in training])
+    seconds = np.array([cell.seconds for cell in training])
+    rates = {cell.cpu: 1.0 for cell in training}
+    for _ in range(6):
+        rate = np.array([rates[cell.cpu] for cell in training])
+        constants = nnls(work * (rate / seconds)[:, None], np.ones(len(training)))[0]
+        ratios = seconds / (work @ constants)
+        for cpu in rates.keys() - {REFERENCE}:
+            of_it = [ratio for ratio, cell in zip(ratios, training, strict=True) if cell.cpu == cpu]
+            rates[cpu] = float(statistics.median(of_it))
+    return Fit(constants, slopes, rates)
+
+
+def ratios(fitted: Fit, tested: Iterable[Cell]) -> list[float]:
+    """Measured over forecast seconds."""
+    return [cell.seconds / fitted.seconds(cell) for cell in tested]
+
+
+def left_out(found: list[Cell], group: Callable[[int, Cell], object]) -> list[float]:
+    """The same of cells that were left out of the fit together, group by group."""
+    groups = [group(i, cell) for i, cell in enumerate(found)]
+    ratios_ = []
+    for one in dict.fromkeys(groups):
+        training = [cell for cell, each in zip(found, groups, strict=True) if each != one]
+        tested = [cell for cell, each in zip(found, groups, strict=True) if each == one]
+        ratios_ += ratios(fit(training), tested)
+    return ratios_
+
+
+def within(values: list[float], factor: float = 2.0) -> float:
+    """Share of ratios within a factor."""
+    return sum(1 / factor <= value <= factor for value in values) / len(values)
+
+
+def line(name: str, values: list[float]) -> str:
+    """A line of the report."""
+    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
+    return (
+        f"{name:42} {within(values):6.1%} within a factor of 2; measured / forecast "
+        f"{low:.2f} to {high:.2f} (90 %), median {middle:.2f}"
+    )
+
+
+def main() -> None:
+    """Fit, and print the constants and the errors."""
+    found = cells()
+    fitted = fit(found)
+    committed = Fit(np.array(COSTS), np.array(ROUNDS), fitted.rates)
+    order = np.random.default_rng(0).permutation(len(found)) % FOLDS
+    print(f"{len(found)} cells")
+    print(line("committed constants", ratios(committed, found)))
+    print(line("fitted now", ratios(fitted, found)))
+    print(line(f"cells left out ({FOLDS} parts)", left_out(found, lambda i, _: order[i])))
+    print(line("whole experiments left out", left_out(found, lambda _, cell: cell.experiment)))
+    print("COSTS =", tuple(float(f"{each:.3g}") for each in fitted.costs))
+    print("ROUNDS =", tuple(round(float(each), 3) for each in fitted.rounds))
+    print("BAND =", BAND, "rates", {cpu: round(rate, 2) for cpu, rate in fitted.rates.items()})
+
+
+if __name__ == "__main__":
+    main()
