@@ -273,7 +273,7 @@ def test_features_reach_what_latents_do_not_but_only_within_the_ball():
     for radius in (None, 0.01, 8.0):
         radii = [] if radius is None else [radius]
         found = attacked(
-            GIFD(generator, radii, iterations=100 * (1 + len(radii)), restarts=1), update
+            GIFD(generator, radii, iterations=60 * (1 + len(radii)), restarts=1), update
         )
         errors[radius] = float((found.inputs.view_as(private) - private).norm())
     assert errors[8.0] < 0.3 * errors[None]

@@ -44,8 +44,9 @@ def _panel(axes: Axes, cell: pd.DataFrame) -> None:
         mean = psnr[attack].mean()
         axes.plot([place - 0.25, place + 0.25], [mean, mean], color=COLOURS[attack], linewidth=2)
         axes.annotate(
-            f"{mean:.1f}", (place + 0.28, mean), fontsize=7.5, va="center", color=COLOURS[attack]
-        )
+            f"{mean:.1f}", (place + 0.28, mean), fontsize=7.5, va="center", color=COLOURS[attack],
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8},
+        )  # fmt: skip
     names = [name.replace(" ", "\n", 1) for name in ATTACKS.values()]
     axes.set_xticks(range(len(ATTACKS)), names, fontsize=8)
     axes.set_xlim(-0.5, len(ATTACKS) - 0.3)

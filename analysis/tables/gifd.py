@@ -7,7 +7,8 @@ LPIPS (lower is better) with its 95 % interval by the bootstrap, pictures on whi
 and p of Wilcoxon's signed-rank test. Iterations: of all stages together, one restart; the authors
 of GIFD have 1,000 a stage and 4 restarts. Stage: how often each was the one returned, from latents
 (0) on. GIFD and the search over latents know the defense and repeat it (noise apart); gradient
-matching does not. All three compare directions and do not see clipping. Seconds: median.
+matching does not. All three compare directions, so that clipping changes no more than rounding.
+Seconds: median, on a machine that was more or less busy.
 """
 
 import pandas as pd

@@ -1,6 +1,6 @@
 """What generative attacks need of a generator, and how they use one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import Protocol
 
@@ -17,15 +17,20 @@ class Generator(Protocol):
     A generator of your own is an `nn.Module` with these attributes, named by `_target_` in
     `attack.generator`. One with class labels, noise maps or skips between blocks needs a wrapper
     that fixes or carries them.
-
-    Attributes:
-        latent_shape: of one latent; latents are searched from standard normal ones.
-        blocks: applied one after the other to latents (b x latent_shape) they give pictures
-            (b x C x H x W) with values in [0, 1].
     """
 
-    latent_shape: Sequence[int]
-    blocks: Sequence[nn.Module]
+    @property
+    def latent_shape(self) -> Sequence[int]:
+        """Shape of one latent; latents are searched from standard normal ones."""
+        ...
+
+    @property
+    def blocks(self) -> Iterable[nn.Module]:
+        """Applied one after the other to latents (b x latent_shape) they give pictures.
+
+        Pictures are b x C x H x W with values in [0, 1].
+        """
+        ...
 
 
 class Prior:
@@ -92,19 +97,15 @@ def parts(generator: object) -> tuple[tuple[int, ...], list[nn.Module]]:
         ConfigError: it has none.
     """
     shape, blocks = getattr(generator, "latent_shape", None), getattr(generator, "blocks", None)
-    if not isinstance(shape, Sequence) or not isinstance(blocks, Sequence | nn.Module):
+    if not isinstance(shape, Sequence) or not isinstance(blocks, Iterable):
         raise ConfigError(
             f"attack.generator is a {type(generator).__name__} without `latent_shape` and `blocks`;"
             " expected a generator as in spear/generative/generator.py."
         )
-    listed = list(_each(blocks))
+    listed = list(blocks)
     if not listed:
         raise ConfigError("attack.generator has no blocks; expected at least one.")
     return tuple(int(size) for size in shape), listed
-
-
-def _each(blocks: Sequence[nn.Module] | nn.Module) -> Iterator[nn.Module]:
-    return iter(blocks) if isinstance(blocks, Sequence) else blocks.children()
 
 
 def _check_pictures(pictures: Tensor, domain: Domain) -> None:
