@@ -30,6 +30,11 @@ def exact_interval(batches: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
     return table.assign(low=[i.low for i in intervals], high=[i.high for i in intervals])
 
 
+def half_width(values: pd.Series) -> float:
+    """Half of the 95 % interval of a mean over batches (Student's t); NaN for one batch."""
+    return float(t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5)
+
+
 def mean_interval(batches: pd.DataFrame, by: str | list[str], share: str) -> pd.DataFrame:
     """Mean over batches of a share in [0, 1] (`median`, so named as by `spread`) and its interval.
 
@@ -37,7 +42,7 @@ def mean_interval(batches: pd.DataFrame, by: str | list[str], share: str) -> pd.
     """
     groups = batches.groupby(by)[share]
     table = pd.DataFrame({"median": groups.mean(), "n": groups.size()}).reset_index()
-    half = (groups.sem() * t.ppf(0.975, groups.size() - 1)).fillna(0.0).to_numpy()
+    half = groups.apply(half_width).fillna(0.0).to_numpy()
     low, high = table["median"] - half, table["median"] + half
     return table.assign(low=low.clip(lower=0.0), high=high.clip(upper=1.0))
 

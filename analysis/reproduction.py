@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from scipy.stats import binomtest, t
+from scipy.stats import binomtest
+
+from analysis.measures import half_width
 
 PAPER = Path(__file__).parent / "paper"
 
@@ -63,11 +65,6 @@ def mean_verdict(values: pd.Series, paper: float) -> str:
     if abs(difference) <= error:
         return "equal"
     return "better" if difference > 0 else "worse"
-
-
-def half_width(values: pd.Series) -> float:
-    """Half of the 95 % interval of a mean over batches (Student's t); NaN for one batch."""
-    return float(t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5)
 
 
 def cell_of(ours: pd.DataFrame, paper: pd.Series, keys: dict[str, str]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, ListConfig
 
 from spear.errors import ConfigError
 
-ALLOWED = ("spear", "experiments", "torch.nn")
+ALLOWED = ("spear", "experiments")
 VARIABLE = "SPEAR_PACKAGES"
 """Environment variable with further packages, separated by commas. An environment variable, and no
 key, because a configuration must not allow itself what it wants to run."""

@@ -6,11 +6,10 @@ import torch
 from torch import nn
 
 from spear.errors import ConfigError
+from spear.networks import activated_by
 
 CHANNELS = 12
 """Of each convolution."""
-
-ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
 
 
 def lenet(
@@ -45,10 +44,6 @@ def lenet(
             f"network=lenet is for pictures of C x H x W, but inputs have shape {shape}; choose a "
             "data set of pictures, or network=fcnn."
         )
-    if activation not in ACTIVATIONS:
-        raise ConfigError(
-            f"network.activation is {activation!r}; expected one of {', '.join(ACTIVATIONS)}."
-        )
     if half_width is not None and not half_width > 0:
         raise ConfigError(
             f"network.half_width is {half_width}; expected a number above 0, or null for PyTorch's "
@@ -60,7 +55,7 @@ def lenet(
         torch.manual_seed(seed)
         for stride in (2, 2, 1):
             layers += [nn.Conv2d(channels, CHANNELS, 5, stride, padding=2)]
-            layers += [ACTIVATIONS[activation]()]
+            layers += [activated_by(activation)]
             channels = CHANNELS
         height, width = (-(-side // 4) for side in shape[1:])
         layers += [nn.Flatten(), nn.Linear(CHANNELS * height * width, n_classes, bias)]

@@ -3,7 +3,6 @@
 import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -62,6 +61,9 @@ class LinearLayer:
         return frozenset(each for each, sparse in found.items() if sparse)
 
 
+ACTIVATIONS: dict[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
+
+
 def fcnn(
     input_shape: Sequence[int],
     n_classes: int,
@@ -69,7 +71,7 @@ def fcnn(
     depth: int = 6,
     seed: int = 0,
     checkpoint: str | Path | None = None,
-    activation: nn.Module | None = None,
+    activation: str = "relu",
     bias: bool = True,
 ) -> nn.Sequential:
     """A fully connected ReLU network with `depth` linear layers (Sec. 6: L = 6, m = 200).
@@ -84,11 +86,11 @@ def fcnn(
         depth: number of linear layers (L), at least 2 so that one is followed by a ReLU.
         seed: of the initialisation.
         checkpoint: a state dict, as safetensors or as a file for `torch.load(weights_only=True)`.
-        activation: follows each hidden layer; a ReLU unless given.
+        activation: follows each hidden layer: "relu" or "sigmoid".
         bias: whether the linear layers have biases; SPEAR needs them.
 
     Raises:
-        ConfigError: width < 1 or depth < 2.
+        ConfigError: width < 1, depth < 2, or another activation.
         CheckpointError: the checkpoint is missing, unreadable, or of another architecture.
     """
     if width < 1:
@@ -100,13 +102,25 @@ def fcnn(
         torch.manual_seed(seed)
         layers: list[nn.Module] = [nn.Flatten()]
         for n, m in pairwise(sizes):
-            activated = nn.ReLU() if activation is None else deepcopy(activation)
-            layers += [nn.Linear(n, m, bias), activated]
+            layers += [nn.Linear(n, m, bias), activated_by(activation)]
         layers.append(nn.Linear(sizes[-1], n_classes, bias))
     network = nn.Sequential(*layers)
     if checkpoint is not None:
         load_checkpoint(network, checkpoint)
     return network
+
+
+def activated_by(name: str) -> nn.Module:
+    """A new activation.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    if name not in ACTIVATIONS:
+        raise ConfigError(
+            f"network.activation is {name!r}; expected one of {', '.join(ACTIVATIONS)}."
+        )
+    return ACTIVATIONS[name]()
 
 
 def load_checkpoint(network: nn.Module, path: str | Path) -> None:

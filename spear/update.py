@@ -33,6 +33,11 @@ class Update:
     domain: Domain
     labels: Tensor | None = None
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether every gradient is zero everywhere: nothing was learnt from the batch."""
+        return not any(gradient.any() for gradient in self.gradients.values())
+
     def with_labels(self, labels: Tensor) -> "Update":
         """The same update for a server that knows the batch's labels."""
         return replace(self, labels=labels)

@@ -69,19 +69,20 @@ def test_pictures_of_any_shape_are_cut_from_larger_ones(shape: tuple[int, ...]) 
 
 
 def test_convolutions_have_the_spectral_norm_one() -> None:
+    torch.manual_seed(0)
     generator = PictureGenerator(8, (3, 8, 8))
     generator(torch.randn(2, LATENT))
     convolutions = [m for m in generator.modules() if isinstance(m, nn.Conv2d)][:-1]
     assert len(convolutions) == 4
     for each in convolutions:
         norm = torch.linalg.matrix_norm(each.weight.detach().flatten(1), ord=2)
-        assert float(norm) == pytest.approx(1.0, abs=0.05)
+        assert float(norm) == pytest.approx(1.0, abs=0.02)
 
 
 # The attack
 
 
-def attacked(dataset: Dataset, b: int, attack: CINet, activation: nn.Module | None) -> float:
+def attacked(dataset: Dataset, b: int, attack: CINet, activation: str) -> float:
     """PSNR in dB of the attack on the paper's network with an activation."""
     batch = dataset.batch(b, torch.Generator().manual_seed(0))
     network = fcnn(dataset.input_shape, dataset.n_classes, activation=activation)
@@ -94,16 +95,20 @@ def attacked(dataset: Dataset, b: int, attack: CINet, activation: nn.Module | No
 
 @pytest.mark.parametrize(
     ("dataset", "activation", "least"),
-    [(Digits(), None, 27.0), (Digits(), nn.Sigmoid(), 29.0), (Digits(normalize=False), None, 27.0)],
+    [
+        (Digits(), "relu", 27.0),
+        (Digits(), "sigmoid", 29.0),
+        (Digits(normalize=False), "relu", 27.0),
+    ],
 )
-def test_a_picture_is_found(dataset: Dataset, activation: nn.Module | None, least: float) -> None:
+def test_a_picture_is_found(dataset: Dataset, activation: str, least: float) -> None:
     attack = CINet(iterations=100)
     assert attacked(dataset, 1, attack, activation) > least
 
 
 @pytest.mark.slow
 def test_larger_batches_are_found_from_a_sigmoid_network() -> None:
-    assert attacked(Faces(), 2, CINet(iterations=200), nn.Sigmoid()) > 30.0
+    assert attacked(Faces(), 2, CINet(iterations=200), "sigmoid") > 30.0
 
 
 def test_labels_are_used_only_where_they_are_given() -> None:
@@ -186,7 +191,7 @@ def test_what_it_cannot_attack_is_refused() -> None:
 
 
 def test_a_sigmoid_network_has_the_weights_of_the_relu_network() -> None:
-    relu, sigmoid = (fcnn((3, 4, 4), 5, 7, 3, activation=each) for each in (None, nn.Sigmoid()))
+    relu, sigmoid = (fcnn((3, 4, 4), 5, 7, 3, activation=each) for each in ("relu", "sigmoid"))
     for name, value in relu.state_dict().items():
         assert torch.equal(sigmoid.state_dict()[name], value)
     layers = [each.module for each in linear_layers(sigmoid)]
@@ -196,6 +201,6 @@ def test_a_sigmoid_network_has_the_weights_of_the_relu_network() -> None:
 
 
 def test_spear_refuses_a_sigmoid_network_in_one_sentence() -> None:
-    network = fcnn((3, 4, 4), 5, 7, 3, activation=nn.Sigmoid())
+    network = fcnn((3, 4, 4), 5, 7, 3, activation="sigmoid")
     with pytest.raises(LayerError, match=r"no ReLU follows .* with attack=geiping\.$"):
         SpearIrls().check(network)

@@ -66,6 +66,7 @@ def test_every_path_named_exists(page):
         r"`((?:spear|conf|experiments|analysis|benchmarks|tests|docs)/[\w./]*)`", text
     )
     linked = re.findall(r"\]\(([^):#]+)\)", text)
+    assert named or page != README
     paths = [ROOT / path for path in named] + [folder / path for path in linked]
     assert not [path for path in paths if not path.exists()]
 

@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.reproduction import accuracy_verdict, half_width, mean_verdict, papers
+from analysis.measures import half_width
+from analysis.reproduction import accuracy_verdict, mean_verdict, papers
 from analysis.tables import (
     table2,
     table3,

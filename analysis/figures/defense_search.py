@@ -19,7 +19,7 @@ def draw(results: pd.DataFrame) -> Figure:
     """The share of recovered pictures, and PSNR, against the noise."""
     trials = results.groupby(NOISE, as_index=False)[["recovered", "psnr", "psnr_bound"]].mean()
     at_most = float(results["objective.at_most"].iloc[0])
-    figure = style.new_figure(3.2)
+    figure = style.new_figure(3.6)
     share, psnr = figure.subplots(1, 2)
     colour = style.COLOURS["spear_irls"]
     share.plot(trials[NOISE], trials["recovered"], "o", color=colour)
@@ -35,7 +35,7 @@ def draw(results: pd.DataFrame) -> Figure:
         axes.set_xlabel(f"noise $\\sigma$ ({results[NOISE].nunique()} trials, b = 20, m = 200)")
         found = f"$\\sigma$ = {least:.2g}, {ratio:.2g} |g|"
         axes.axvline(least, color=style.COLOURS["spear"], linewidth=1, label=found)
-        axes.legend()
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=8)
     return figure
 
 

@@ -12,8 +12,8 @@ TabLeak is given the labels; SPEAR is not. The paper does not say how many batch
 
 import pandas as pd
 
-from analysis.measures import duration
-from analysis.reproduction import cell_of, half_width, mean, mean_verdict, papers
+from analysis.measures import duration, half_width
+from analysis.reproduction import cell_of, mean, mean_verdict, papers
 
 EXPERIMENTS = ("table2",)
 KEYS = {"method": "method"}

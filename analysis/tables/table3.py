@@ -13,11 +13,10 @@ import math
 
 import pandas as pd
 
-from analysis.measures import duration
+from analysis.measures import duration, half_width
 from analysis.reproduction import (
     accuracy_verdict,
     cell_of,
-    half_width,
     mean,
     mean_verdict,
     papers,

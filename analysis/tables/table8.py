@@ -7,7 +7,8 @@ is drawn among all of them, so that some batches are of the same one.
 
 import pandas as pd
 
-from analysis.reproduction import half_width, mean, papers, share
+from analysis.measures import half_width
+from analysis.reproduction import mean, papers, share
 
 EXPERIMENTS = ("table8",)
 KEYS = {"dataset": "dataset"}

@@ -113,7 +113,7 @@ class GIFD(WholeUpdateAttack):
             ConfigError: the generator cannot be run.
         """
         began = time.perf_counter()
-        if not any(gradient.any() for gradient in observation.gradients.values()):
+        if observation.is_zero:
             return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
         search = _Search(self, observation.copied(self.device), seed)
         stages = self.restarts * search.stages

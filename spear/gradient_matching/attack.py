@@ -109,7 +109,7 @@ class GradientMatching(WholeUpdateAttack):
             InvalidObservation: labels or another part that the attack needs is missing.
         """
         began = time.perf_counter()
-        if not any(gradient.any() for gradient in observation.gradients.values()):
+        if observation.is_zero:
             return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
         update = observation.copied(self.device, self.precision)
         box = update.domain if self.box else None

@@ -99,7 +99,7 @@ class TabLeak(WholeUpdateAttack):
         """
         began = time.perf_counter()
         _table(observation)
-        if not any(gradient.any() for gradient in observation.gradients.values()):
+        if observation.is_zero:
             return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
         ensemble = _Ensemble(self, observation.copied(self.device), seed)
         descent = Descent(self.iterations, 1, began, self.time_limit, None, progress)

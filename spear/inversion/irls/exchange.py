@@ -5,16 +5,13 @@ from torch import Tensor
 
 from spear.inversion.factorization import Factorization
 from spear.inversion.irls.assembly import Basis
-from spear.inversion.irls.polish import is_distinct
+from spear.inversion.irls.polish import SAME, is_distinct
 from spear.inversion.selection import greedy_filter
 from spear.inversion.sparsity_matching import activity
 from spear.inversion.zeros import sparsity
 
 CANDIDATES = 2
 """Candidates to choose from, as a multiple of b: the sparsest ones."""
-
-SAME = 1e-5
-"""Angle below which two directions are one."""
 
 VERSION = 0.9
 """Cosine above which a noisy direction is another version of the same."""

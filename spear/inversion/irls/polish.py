@@ -15,6 +15,9 @@ FIRST_ZERO = 3e-5
 
 KERNEL_ITERATIONS = 2
 
+SAME = 1e-5
+"""Angle below which two exact directions are one."""
+
 PROMISING = 1e-2
 """Entries of L q below this may become zeros."""
 

@@ -13,7 +13,7 @@ from spear.inversion.irls.deflation import Deflation, Known
 from spear.inversion.irls.exchange import exchanged
 from spear.inversion.irls.frames import build_frame
 from spear.inversion.irls.grams import Grams, unit
-from spear.inversion.irls.polish import Polish, distinct
+from spear.inversion.irls.polish import SAME, Polish, distinct
 from spear.inversion.irls.sampling import sampled_directions
 from spear.inversion.irls.sphere_irls import sparse_directions
 from spear.inversion.irls.starts import Starts, random_starts, start_count
@@ -27,9 +27,6 @@ CHUNK_BYTES = 1 << 28
 
 SAME_SEARCHED = 3e-3
 """Angle below which two directions in float32 will be polished to the same one."""
-
-SAME = 1e-5
-"""Angle below which two exact directions are one."""
 
 NEARLY_SAME = 1e-2
 """Angle below which of two exact directions only one is held for right: the other is its mixture
