@@ -20,7 +20,7 @@ from experiments.sweep_display import SweepBar, outcomes_table
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 0.5
-STOPPED = "stopped with the sweep"
+STOPPED = "stopped with the sweep, or the reason that it stopped"
 LEFT = "the launcher left it; it still runs"
 LOST = "its process ended without a word, perhaps killed for want of memory"
 
