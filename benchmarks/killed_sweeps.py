@@ -4,6 +4,9 @@ A sweep of 40 jobs is run once undisturbed, job by job. Under each launcher it i
 (SIGKILL to all of its processes) at random moments, resumed by the same command each time, and at
 last left to end. What is collected must be the same in both, times aside, and no batch may be
 computed again once it is recorded: only those in flight when a kill came.
+
+With `--alone` only the process that was started is killed: its workers, where the launcher does
+not end them, still compute while the same command runs again.
 """
 
 import argparse
@@ -30,6 +33,10 @@ from spear.seeding import Stream, batch_seed
 N_BATCHES = 3
 SIZES = (2, 3, 4, 5)
 LOG = "COUNTED_LOG"
+"""Environment variable, by which all processes of a sweep can be told, too."""
+
+ALL_AT_ONCE = {"submitit_local": ("hydra.sweeper.max_batch_size=4",)}
+"""Launchers that start every job at the same time unless told not to."""
 
 Numbers = tuple[int, int, int]
 """Of a batch: its size, its job's seed, and its own."""
@@ -80,6 +87,7 @@ class Sweep:
             "dataset=digits", f"n_batches={N_BATCHES}", "tracking=off",
             "defense._target_=benchmarks.killed_sweeps.Counted", "+defense.pause=0.2",
             f"batch_size={','.join(map(str, SIZES))}", f"seed=range({self.seeds})",
+            *ALL_AT_ONCE.get(self.launcher, ()),
         ]  # fmt: skip
         return subprocess.Popen(
             [sys.executable, "-m", "experiments.cli", "-m", *overrides],
@@ -117,19 +125,34 @@ class Sweep:
             rows = list(csv.DictReader(file))
         return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
+    def processes(self) -> list[psutil.Process]:
+        """All that the command has started and that still run, whoever their parents are."""
+        found = []
+        for each in psutil.process_iter():
+            with suppress(psutil.Error):
+                if each.environ().get(LOG) == str(self.log):
+                    found.append(each)
+        return found
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to a process and to all that it has started."""
-    try:
-        family = [psutil.Process(process.pid)]
-        family += family[0].children(recursive=True)
-    except psutil.NoSuchProcess:
-        return
-    for each in family:
-        with suppress(psutil.NoSuchProcess):
-            each.kill()
-    psutil.wait_procs(family)
+
+def kill(process: subprocess.Popen[bytes], sweep: Sweep, alone: bool) -> None:
+    """SIGKILL to the process of a sweep, and unless `alone` to all that it has started."""
+    process.kill()
     process.wait()
+    while not alone and (others := sweep.processes()):
+        for each in others:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(others)
+
+
+def finish(sweep: Sweep) -> None:
+    """Run the command, and once more if it met workers of those before, which have ended then."""
+    code = sweep.start().wait()
+    while sweep.processes():
+        time.sleep(1)
+    if code:
+        sweep.start().wait()
 
 
 def wait_for(process: subprocess.Popen[bytes], sweep: Sweep, more: int, delay: float) -> None:
@@ -140,7 +163,7 @@ def wait_for(process: subprocess.Popen[bytes], sweep: Sweep, more: int, delay: f
     time.sleep(delay)
 
 
-def disturbed(sweep: Sweep, kills: int, chance: random.Random) -> tuple[int, int]:
+def disturbed(sweep: Sweep, kills: int, alone: bool, chance: random.Random) -> tuple[int, int]:
     """Kill a sweep at random moments and let it end.
 
     Returns:
@@ -149,12 +172,12 @@ def disturbed(sweep: Sweep, kills: int, chance: random.Random) -> tuple[int, int
     recorded_again = 0
     for number in range(kills + 1):
         before, already = len(sweep.begun()), sweep.recorded()
-        process = sweep.start()
         if number < kills:
+            process = sweep.start()
             wait_for(process, sweep, chance.randrange(12), chance.uniform(0, 1))
-            kill(process)
+            kill(process, sweep, alone)
         else:
-            process.wait()
+            finish(sweep)
         recorded_again += sum(each in already for each in sweep.begun()[before:])
         print(f"  run {number}: {len(sweep.begun()) - before} batches begun", flush=True)
     begun = sweep.begun()
@@ -167,6 +190,7 @@ def main() -> None:
     parser.add_argument("launchers", nargs="+", help="basic, joblib, submitit_local, ray")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=10, help="jobs: four times as many")
+    parser.add_argument("--alone", action="store_true", help="kill the launcher, not its workers")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         whole = Sweep("basic", chosen.seeds, Path(folder) / "undisturbed")
@@ -175,7 +199,7 @@ def main() -> None:
         print("| launcher | jobs | batches | kills | begun again | recorded, and again | same |")
         for launcher in chosen.launchers:
             sweep = Sweep(launcher, chosen.seeds, Path(folder) / launcher)
-            again, wrong = disturbed(sweep, chosen.kills, random.Random(launcher))
+            again, wrong = disturbed(sweep, chosen.kills, chosen.alone, random.Random(launcher))
             same = "yes" if sweep.collected() == expected else "NO"
             jobs = len(SIZES) * chosen.seeds
             cells = (launcher, jobs, len(expected), chosen.kills, again, wrong, same)

@@ -23,6 +23,20 @@ class Busy(SpearError):
     """Another process runs this job."""
 
 
+LOCK = ".lock"
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a process runs the job of a run folder."""
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
 class RunFolder:
     """The folder of one job; a context manager while the job runs.
 
@@ -39,7 +53,7 @@ class RunFolder:
         self.complete = False
         self._status: Status | None = None
         self._data_hash = hashlib.sha256()
-        self._lock = FileLock(path / ".lock")
+        self._lock = FileLock(path / LOCK)
 
     def __enter__(self) -> Self:
         """Take the folder.

@@ -59,6 +59,11 @@ class Journal:
         folder = os.environ.get(VARIABLE)
         return cls(Path(folder)) if folder else None
 
+    @property
+    def sweep(self) -> Path:
+        """Where the run folders are."""
+        return self.folder.parents[1]
+
     def write(self, number: int, entry: Entry) -> None:
         """Say how job `number` is. Without room for that the job itself says more."""
         with suppress(CannotWrite, OSError):

@@ -12,6 +12,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, read_write
 
 from experiments.display import shared_console
+from experiments.folder import in_use
 from experiments.journal import VARIABLE, Entry, Journal
 from experiments.status import Outcome
 from experiments.sweep_display import SweepBar, outcomes_table
@@ -19,7 +20,8 @@ from experiments.sweep_display import SweepBar, outcomes_table
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 0.5
-STOPPED = "stopped with the sweep"
+STOPPED = "stopped with the sweep, or the reason that it stopped"
+LEFT = "the launcher left it; it still runs"
 LOST = "its process ended without a word, perhaps killed for want of memory"
 
 
@@ -92,17 +94,22 @@ class Sweep:
 
     def final_entries(self, early: bool) -> dict[int, Entry]:
         """Of every job, those that did not begin and those that did not end among them."""
-        ending = (Outcome.INTERRUPTED, STOPPED) if early else (Outcome.FAILED, LOST)
         entries = {
-            number: Entry(entry.name, entry.overrides, *ending)
-            if entry.outcome is Outcome.RUNNING
-            else entry
+            number: self._unended(entry, early) if entry.outcome is Outcome.RUNNING else entry
             for number, entry in self.journal.read().items()
         }
         for number, overrides in enumerate(self.plan or []):
             missing = Entry(",".join(overrides), overrides, Outcome.NOT_RUN)
             entries.setdefault(number, missing)
         return dict(sorted(entries.items()))
+
+    def _unended(self, entry: Entry, early: bool) -> Entry:
+        """What became of a job that has not said so."""
+        if in_use(self.journal.sweep / entry.name):
+            ending = (Outcome.RUNNING, LEFT)
+        else:
+            ending = (Outcome.INTERRUPTED, STOPPED) if early else (Outcome.FAILED, LOST)
+        return Entry(entry.name, entry.overrides, *ending)
 
 
 _running: Sweep | None = None

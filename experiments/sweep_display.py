@@ -15,7 +15,7 @@ from experiments.status import Outcome
 log = logging.getLogger(__name__)
 
 ENDED = (Outcome.DONE, Outcome.SKIPPED, Outcome.FAILED, Outcome.INTERRUPTED)
-COUNTED = (*ENDED, Outcome.NOT_RUN)
+COUNTED = (*ENDED, Outcome.RUNNING, Outcome.NOT_RUN)
 COMPUTED = (Outcome.DONE, Outcome.FAILED)
 STYLES = {Outcome.DONE: "green", Outcome.SKIPPED: "dim", Outcome.FAILED: "red"}
 

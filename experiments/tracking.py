@@ -1,6 +1,11 @@
 """Weights & Biases, or nothing: where a job's record goes besides its run folder."""
 
 import hashlib
+import http.client
+import logging
+import shutil
+import urllib.error
+import urllib.request
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -11,8 +16,16 @@ from experiments.files import shown
 from experiments.records import BatchRecord
 from spear.errors import ConfigError
 
+log = logging.getLogger(__name__)
+
 LONGEST_TAG = 64
 """Characters; W&B refuses more."""
+
+ANSWERS_WITHIN = 10.0
+"""Seconds in which a server must answer to be used."""
+
+RECEIVES_WITHIN = 60.0
+"""Seconds that it has for what is left to send when a job is done."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +97,8 @@ class WandbTracking:
     its reconstructions.
 
     Args:
-        mode: `offline` writes the run to the run folder, `online` streams it.
+        mode: `offline` writes the run to the run folder, `online` streams it, too, as long as its
+            server answers.
         project: W&B project.
         entity: W&B user or team; None for the user's default.
     """
@@ -100,35 +114,48 @@ class WandbTracking:
         self.run: Any = None
 
     def start(self, job: TrackedJob) -> None:
-        """Open the run, or that of the earlier runs of the job, whose batches are logged to it
-        unless it has them. An offline run has none: the last of a job's is whole by itself.
+        """Open the run. Where the job goes on it takes the place of the earlier one, with the
+        batches of that: resumed, it would lack those that W&B knew of, from the summary, but had
+        not received when it broke off. What that left on disk may be cut short, and one such file
+        keeps `wandb sync` from all others; it goes. Without an answer from the server the run is an
+        offline one.
 
         Raises:
             ConfigError: W&B refuses, for instance for want of a login.
         """
+        if self.mode == "online" and (reason := no_answer(wandb.setup().settings.base_url)):
+            log.warning("Weights & Biases does not answer (%s); the run is kept offline", reason)
+            self.mode = "offline"
         try:
             self.run = wandb.init(
                 mode=self.mode,
                 project=self.project,
                 entity=self.entity,
                 id=job.id,
-                resume="allow" if job.records else None,
                 group=job.experiment,
                 tags=sorted({tag[:LONGEST_TAG] for tag in job.tags}),
                 name=job.folder.name,
                 config=job.config,
                 dir=job.folder,
                 reinit="finish_previous",
-                settings=wandb.Settings(silent=True, console="off", save_code=False),
+                settings=wandb.Settings(
+                    silent=True,
+                    console="off",
+                    save_code=False,
+                    finish_timeout=RECEIVES_WITHIN,
+                    finish_timeout_raises=True,
+                ),
             )
         except wandb.Error as error:
             raise ConfigError(
                 f"Weights & Biases did not start ({' '.join(str(error).split())}); run "
                 "`wandb login`, or use tracking=offline or tracking=off."
             ) from error
+        for earlier in (job.folder / "wandb").glob(f"*run-*-{job.id}*"):
+            if earlier != Path(self.run.dir).parent:
+                shutil.rmtree(earlier)
         for record in job.records:
-            if record.batch >= self.run.step:
-                self.batch(record)
+            self.batch(record)
 
     def batch(self, record: BatchRecord) -> None:
         """Log the batch's numbers as the step of its number in a series."""
@@ -151,8 +178,23 @@ class WandbTracking:
         if self.run is None:
             return []
         where = shown(Path(self.run.dir).parent)
-        lines = [f"W&B offline run: {where}", f"  to upload it: wandb sync {where}"]
+        sync = f"  to upload it: wandb sync {where}"
+        lines = [f"W&B offline run: {where}", sync]
         if self.mode == "online":
             lines = [f"W&B run: {self.run.url}"]
-        self.run.finish(exit_code=int(failed))
+        try:
+            self.run.finish(exit_code=int(failed))
+        except TimeoutError:
+            return [f"W&B run, not all of which was received: {where}", sync]
         return lines
+
+
+def no_answer(url: str) -> str:
+    """Why a server cannot be used, or nothing."""
+    try:
+        with urllib.request.urlopen(url, timeout=ANSWERS_WITHIN):
+            return ""
+    except urllib.error.HTTPError as error:  # any page will do, so that "not found" is an answer
+        return str(error) if error.code >= http.HTTPStatus.INTERNAL_SERVER_ERROR else ""
+    except (OSError, http.client.HTTPException) as error:
+        return f"{url}: {getattr(error, 'reason', error)}"

@@ -1,6 +1,9 @@
 """Clients that go wrong on purpose, for tests of how jobs fail."""
 
 import os
+import signal
+import time
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -61,3 +64,59 @@ class Tells(NoDefense):
         self, network: nn.Module, loss: nn.Module, batch: Batch, generator: torch.Generator | None
     ) -> dict[str, Tensor]:
         raise SpearError(f"your key is {os.environ['WANDB_API_KEY']}")
+
+
+class Hangs(NoDefense):
+    """A client that takes for ever over its second batch, the first time."""
+
+    MARKER = "HUNG"
+    """Environment variable: the file that says that it did; no part of a job's key."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def gradient(
+        self, network: nn.Module, loss: nn.Module, batch: Batch, generator: torch.Generator | None
+    ) -> dict[str, Tensor]:
+        self.calls += 1
+        marker = Path(os.environ[self.MARKER])
+        if self.calls == 2 and not marker.exists():
+            marker.touch()
+            time.sleep(600)
+        return super().gradient(network, loss, batch, generator)
+
+
+class Killed(NoDefense):
+    """A client for which the system has no memory the first time: it kills the process."""
+
+    MARKER = "KILLED"
+    """Environment variable: the file that says that it did; no part of a job's key."""
+
+    def gradient(
+        self, network: nn.Module, loss: nn.Module, batch: Batch, generator: torch.Generator | None
+    ) -> dict[str, Tensor]:
+        marker = Path(os.environ[self.MARKER])
+        if not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().gradient(network, loss, batch, generator)
+
+
+class Preempted(NoDefense):
+    """A client whose job its scheduler takes back with the second batch, the first time."""
+
+    MARKER = "PREEMPTED"
+    """Environment variable: the file that says that it did; no part of a job's key."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def gradient(
+        self, network: nn.Module, loss: nn.Module, batch: Batch, generator: torch.Generator | None
+    ) -> dict[str, Tensor]:
+        self.calls += 1
+        marker = Path(os.environ[self.MARKER])
+        if self.calls == 2 and not marker.exists():
+            marker.touch()
+            signal.raise_signal(signal.SIGUSR2)  # as submitit has Slurm do
+        return super().gradient(network, loss, batch, generator)

@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +173,38 @@ def test_a_full_disk_keeps_what_is_there(spear, attacked, monkeypatch):
     spear(*QUICK)
     assert attacked.batches == [0, 1, 2, 2, 3]
     assert not (spear.folder(FOLDER) / "error.txt").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte, where this process may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def test_a_disk_that_fills_up_keeps_what_is_there(small_disk, attacked, monkeypatch, capfd):
+    draw_nothing(monkeypatch)
+    filler = small_disk / "filler"
+
+    def fill() -> None:
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(512))
+
+    attacked.stop, attacked.how = 2, fill
+    spear = Command(small_disk / "out", monkeypatch, capfd)
+    outcome = spear(*QUICK)
+    assert outcome.code == 1
+    assert "No space left on device" in outcome.message
+    assert "Traceback" not in outcome.error
+    filler.unlink()
+    assert spear(*QUICK).code == 0
+    assert attacked.batches == [0, 1, 2, 2, 3]
 
 
 def test_two_processes_do_not_run_one_job(spear, attacked):

@@ -2,17 +2,22 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 from io import StringIO
 
+import numpy as np
 import pytest
+import torch
 from command import Attacked, Command, draw_nothing
 from hydra.core.plugins import Plugins
+from PIL import Image
 from rich.console import Console
 
 from experiments import cli
 from experiments.display import shared_console
+from experiments.folder import RunFolder
 from experiments.journal import Entry, Journal
 from experiments.status import Outcome
 from experiments.sweep import Sweep
@@ -85,6 +90,62 @@ def test_a_sweep_that_is_stopped_is_finished_by_the_same_command(
     assert len(calls) == 4 * 2 + 1  # the batch in flight again
 
 
+def test_a_data_file_that_is_damaged_in_mid_sweep_stops_its_job_only(
+    spear: Command, monkeypatch: pytest.MonkeyPatch, tmp_path
+):
+    noise = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    for name in ("first", "second"):
+        (tmp_path / name / "0").mkdir(parents=True)
+        for number, picture in enumerate(noise):
+            Image.fromarray(picture).save(tmp_path / name / "0" / f"{number}.png")
+    whole = {path: path.read_bytes() for path in (tmp_path / "first" / "0").iterdir()}
+
+    def damage() -> None:
+        for path, content in whole.items():
+            path.write_bytes(content[:100])
+
+    attacked = Attacked(stop=1, how=damage)
+    monkeypatch.setattr("experiments.main.breach", attacked)
+    sweep = (
+        "-m", "dataset=imagenet", "dataset.folder=first,second", f"data_root={tmp_path}",
+        "dataset.resolution=32", "batch_size=2", "n_batches=3",
+    )  # fmt: skip
+    jobs = rows(spear(*sweep).out)
+    assert [job[2] for job in jobs] == ["failed", "done"]
+    assert re.fullmatch(r"\S+/first/0/\d.png cannot be read \(.*\); replace it by .*", jobs[0][4])
+    for path, content in whole.items():
+        path.write_bytes(content)
+    attacked.batches.clear()
+    assert [job[2] for job in rows(spear(*sweep).out)] == ["done", "skipped"]
+    assert attacked.batches == [2]
+
+
+def test_a_job_that_finds_no_memory_fails_and_is_continued(
+    spear: Command, monkeypatch: pytest.MonkeyPatch
+):
+    attacked = Attacked(stop=1, how=lambda: torch.empty(1 << 46))  # more than can be addressed
+    monkeypatch.setattr("experiments.main.breach", attacked)
+    jobs = rows(spear(*SWEEP, "batch_size=2,3").out)
+    assert [job[2] for job in jobs] == ["failed", "done"]
+    assert "allocate" in jobs[0][4]
+    attacked.batches.clear()
+    assert [job[2] for job in rows(spear(*SWEEP, "batch_size=2,3").out)] == ["done", "skipped"]
+    assert attacked.batches == [1]
+
+
+@pytest.mark.parametrize("sweep", [(), ("-m",)])
+def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, capfd, sweep
+):
+    (tmp_path / "file").touch()  # for the superuser, who may write everywhere else
+    spear = Command(tmp_path / "file" / "out", monkeypatch, capfd)
+    outcome = spear(*sweep, "dataset=digits", "batch_size=2", "n_batches=1")
+    assert outcome.code == 1
+    assert f"{tmp_path}/file/out" in outcome.message
+    assert "set output_root to a folder that can" in outcome.message
+    assert "Traceback" not in outcome.error
+
+
 def test_jobs_that_never_ended_are_told_from_those_that_never_began(tmp_path):
     journal = Journal.new(tmp_path)
     journal.write(0, Entry("a", ["seed=1"], Outcome.RUNNING))
@@ -94,6 +155,8 @@ def test_jobs_that_never_ended_are_told_from_those_that_never_began(tmp_path):
     assert "killed" in killed[0].reason
     assert stopped[0].outcome is Outcome.INTERRUPTED
     assert killed[1] == stopped[1] == Entry("seed=2", ["seed=2"], Outcome.NOT_RUN)
+    with RunFolder(tmp_path / "a"):
+        assert sweep.final_entries(early=True)[0].outcome is Outcome.RUNNING
 
 
 def test_a_launcher_that_gives_up_leaves_the_table_and_a_sentence(spear, monkeypatch):

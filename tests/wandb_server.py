@@ -67,6 +67,8 @@ class WandbServer:
         """The answer to a GraphQL request."""
         answers: dict[str, Callable[[dict[str, Any]], Answer]] = {
             "UpsertBucket": self._open_run,
+            "RunResumeStatus": self._resume_status,
+            "OrganizationCoreWeaveOrganizationID": lambda _: {"entity": None},
             "ServerFeaturesQuery": lambda _: {"serverInfo": {"features": []}},
             "Viewer": lambda _: VIEWER,
             "GetDefaultEntity": lambda _: VIEWER,
@@ -91,9 +93,9 @@ class WandbServer:
         with self._lock:
             received = self.runs[run]
             files = content.get("files", {})
-            history = files.get("wandb-history.jsonl", {"offset": 0, "content": []})
-            rows = [json.loads(line) for line in history["content"]]
-            received.history[history["offset"] :] = rows  # what is sent again takes its place
+            if history := files.get("wandb-history.jsonl"):
+                rows = [json.loads(line) for line in history["content"]]
+                received.history[history["offset"] :] = rows  # sent again, it takes its place
             for line in files.get("wandb-summary.json", {}).get("content", []):
                 received.summary |= json.loads(line)
             received.completed += bool(content.get("complete"))
@@ -113,6 +115,25 @@ class WandbServer:
         project = {"id": "p", "name": "spear", "entity": {"id": "e", "name": "someone"}}
         bucket = {"id": "b", "name": variables["name"], "project": project, "historyLineCount": 0}
         return {"upsertBucket": {"bucket": bucket, "inserted": run.created == 1}}
+
+    def _resume_status(self, variables: dict[str, Any]) -> Answer:
+        """How far a run is, for whoever continues it."""
+        if variables["name"] not in self.runs:
+            return {"model": None}
+        run = self.runs[variables["name"]]
+        bucket = {
+            "name": variables["name"],
+            "displayName": run.display_name,
+            "summaryMetrics": json.dumps(run.summary),
+            "config": json.dumps({key: {"value": value} for key, value in run.config.items()}),
+            "historyLineCount": len(run.history),
+            "historyTail": json.dumps([json.dumps(row) for row in run.history[-1:]]),
+            "eventsLineCount": 0,
+            "eventsTail": "[]",
+            "logLineCount": 0,
+            "wandbConfig": json.dumps({"t": 1}),
+        }
+        return {"model": {"name": "spear", "entity": {"name": "someone"}, "bucket": bucket}}
 
     def _save_view(self, variables: dict[str, Any]) -> Answer:
         self.views.append(variables)
@@ -160,6 +181,9 @@ class WandbServer:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     received: WandbServer
+
+    def do_GET(self) -> None:
+        self._answer({})
 
     def do_POST(self) -> None:
         body = self._body()
