@@ -30,7 +30,7 @@ FOUND = (Verdict.EXACT, Verdict.UNCONFIRMED, Verdict.APPROXIMATE)
 SUPERLINK = ("--insecure", "--simulation", "--isolation", "subprocess", "--host", "127.0.0.1")
 CLIENTS = "num-supernodes=2 client-resources-num-cpus=1"
 SAMPLES = 6
-SECONDS = 120
+SECONDS = 300
 
 
 class Federation:
