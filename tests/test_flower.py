@@ -1,143 +1,102 @@
 """The example with Flower: what its server saves gives the clients' pictures away."""
 
-import os
 import re
 import shlex
-import signal
-import socket
-import subprocess
 import sys
-import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from federation import EXAMPLE, OneProcess, Simulation, configuration
 from rich.console import Console
 
 from experiments import cli
-from experiments.main import CONF
-from federated.compare import Comparison, compare, table
+from federated.compare import Comparison, arrays, compare, table
 from federated.data import private_pictures
 from federated.model import Classifier, model_for
 from spear.auditing import Verdict
 from spear.errors import ConfigError, DatasetError
 
-EXAMPLE = CONF.parent / "examples" / "flower"
 README = (EXAMPLE / "README.md").read_text()
-RUNS = [line for line in README.splitlines() if line.startswith("flwr run")]
+RUNS = re.findall(r"^flwr run .*", README, re.M)
 FOUND = (Verdict.EXACT, Verdict.UNCONFIRMED, Verdict.APPROXIMATE)
-SUPERLINK = ("--insecure", "--simulation", "--isolation", "subprocess", "--host", "127.0.0.1")
-CLIENTS = "num-supernodes=2 client-resources-num-cpus=1"
 SAMPLES = 6
-SECONDS = 300
 
 
-class Federation:
-    """Flower's simulation of two clients, by the `flwr` command as a user types it."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self._bin = Path(sys.executable).parent
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = str(free.getsockname()[1])
-        (home / "config.toml").write_text(
-            '[superlink]\ndefault = "here"\n'
-            f'[superlink.here]\naddress = "127.0.0.1:{self._port}"\ninsecure = true\n'
-        )
-        self._environment = os.environ | {
-            "FLWR_HOME": str(home),
-            "FLWR_TELEMETRY_ENABLED": "0",
-            "FLWR_DISABLE_UPDATE_CHECK": "1",
-            "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-            "OMP_NUM_THREADS": "1",
-            "PATH": f"{self._bin}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(CONF.parent),
-        }
-
-    def __enter__(self) -> "Federation":
-        with (self.home / "log").open("w") as log:
-            self._superlink = subprocess.Popen(
-                [self._bin / "flower-superlink", *SUPERLINK, "--port", self._port],
-                env=self._environment,
-                cwd=self.home,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        end = time.monotonic() + SECONDS
-        while not self._answers():
-            alive = self._superlink.poll() is None and time.monotonic() < end
-            assert alive, (self.home / "log").read_text()
-            time.sleep(0.2)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.killpg(self._superlink.pid, signal.SIGTERM)
-        try:
-            self._superlink.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._superlink.pid, signal.SIGKILL)
-            self._superlink.wait()
-
-    def __call__(self, command: str, overrides: str) -> tuple[Path, str]:
-        """Where the run has put its updates, and what it said."""
-        output = self.home / f"output-{time.monotonic_ns()}"
-        smaller = f'dataset="faces" samples={SAMPLES} rounds=1 output="{output}" {overrides}'
-        done = subprocess.run(
-            [*shlex.split(command), "--run-config", smaller, "--federation-config", CLIENTS],
-            env=self._environment,
-            cwd=EXAMPLE,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        return output, done.stdout + done.stderr
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", int(self._port))) == 0
-
-
-@pytest.fixture(scope="module")
-def federation(tmp_path_factory):
+@pytest.fixture
+def flower():
     pytest.importorskip("flwr", reason="Flower is not installed; `make test-flower` installs it")
-    with Federation(tmp_path_factory.mktemp("flower")) as running:
-        yield running
+
+
+def changes(command: str) -> dict:
+    """The keys that a `flwr run` sets."""
+    words = shlex.split(command)
+    given = words[words.index("--run-config") + 1] if "--run-config" in words else ""
+    return tomllib.loads("\n".join(given.split()))
 
 
 @pytest.mark.parametrize("command", RUNS)
-def test_every_run_of_the_readme_ends_as_it_says(command, federation):
-    output, said = federation(command, "")
-    compared = compare(output)
-    assert len(compared) == 2, said
+def test_every_run_of_the_readme_ends_as_it_says(command, flower, tmp_path):
+    asked = configuration() | changes(command)
+    smaller = {"dataset": "faces", "samples": SAMPLES, "rounds": 2, "output": str(tmp_path)}
+    assert set(asked) == set(configuration())
+    compared = compare(OneProcess(asked | smaller).run())
+    assert len(compared) == 4
     for each in compared:
         assert each.update.with_suffix(".json").is_file()
-        if "epsilon" in command:
+        if asked["epsilon"] < np.inf:
             assert each.recovered == 0
         else:
             assert each.verdict in FOUND
             assert each.psnr.min() > 80
 
 
-def test_the_audit_command_takes_what_the_server_saved(federation, tmp_path, monkeypatch, capfd):
-    output, said = federation("flwr run . --stream", "")
+def test_clipping_alone_protects_nothing(flower, tmp_path):
+    small = {"samples": SAMPLES, "rounds": 1, "output": str(tmp_path), "clipping_norm": 1e-3}
+    (first, _) = compare(OneProcess(configuration(**small)).run())
+    after, before = (
+        np.concatenate([each.ravel() for each in arrays(first.update.with_stem(name))])
+        for name in (first.update.stem, "before")
+    )
+    assert np.linalg.norm(after - before) == pytest.approx(1e-3, rel=1e-3)
+    assert first.recovered == SAMPLES
+
+
+def test_a_later_run_leaves_nothing_of_an_earlier_one(flower, tmp_path):
+    small = {"samples": 2, "output": str(tmp_path)}
+    OneProcess(configuration(rounds=2, **small), clients=3).run()
+    OneProcess(configuration(rounds=1, **small), clients=2).run()
+    names = sorted(str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*.npz"))
+    of_each = [f"{folder}/client-{k}.npz" for folder in ("clients", "round-1") for k in (0, 1)]
+    assert names == sorted([*of_each, "round-1/before.npz"])
+
+
+def test_the_next_round_starts_from_the_mean(flower, tmp_path):
+    small = {"samples": 2, "output": str(tmp_path), "rounds": 2}
+    OneProcess(configuration(**small)).run()
+    sent = [arrays(tmp_path / "round-1" / f"client-{k}.npz") for k in (0, 1)]
+    for mean, *each in zip(arrays(tmp_path / "round-2" / "before.npz"), *sent, strict=True):
+        np.testing.assert_allclose(mean, (each[0] + each[1]) / 2, atol=1e-6)
+
+
+def test_flowers_own_command_runs_the_app(flower, tmp_path, monkeypatch, capfd):
+    output = tmp_path / "updates"
+    with Simulation(tmp_path) as simulation:
+        said = simulation(RUNS[0], output, f"samples={SAMPLES} rounds=1")
+        missing = f'dataset="cifar10" data-root="{tmp_path}"'
+        refused = simulation(RUNS[0], tmp_path / "none", missing)
+    assert [each.recovered for each in compare(output)] == [SAMPLES, SAMPLES], said
+    assert "data_batch_[1-5] not found" in refused
     monkeypatch.chdir(EXAMPLE)
     (command,) = re.findall(r"^spear audit(?:.*\\\n)*.*", README, re.M)
-    command = command.replace("outputs/federated", str(output)).replace("audit.html", "page.html")
-    page = tmp_path / "page.html"
-    monkeypatch.setattr(sys, "argv", shlex.split(command.replace("page.html", str(page))))
+    command = command.replace("outputs/federated", str(output))
+    page = tmp_path / "audit.html"
+    monkeypatch.setattr(sys, "argv", shlex.split(command.replace("audit.html", str(page))))
     cli.main()
-    assert f"{SAMPLES} of {SAMPLES} inputs found" in capfd.readouterr().out, said
+    assert f"{SAMPLES} of {SAMPLES} inputs found" in capfd.readouterr().out
     assert page.read_text().count("data:image/png") == SAMPLES
-
-
-def test_a_run_without_its_data_says_which(federation, tmp_path):
-    output, said = federation("flwr run . --stream", f'dataset="cifar10" data-root="{tmp_path}"')
-    assert "data_batch_[1-5] not found" in said
-    assert not list(output.glob("round-*/client-*"))
 
 
 def saved(folder: Path, learning_rate: float) -> torch.Tensor:

@@ -65,7 +65,8 @@ def main(grid: Grid, context: Context) -> None:
     """Run the rounds."""
     config = context.run_config
     folder = Path(str(config["output"])).absolute()
-    for earlier in folder.glob("*/*.npz"):  # a run of fewer rounds or clients must not mix
+    # What an earlier run left must not mix with this one, which may have fewer rounds or clients.
+    for earlier in [*folder.glob("round-*/*"), *folder.glob("clients/*")]:
         earlier.unlink()
     torch.manual_seed(int(config["seed"]))
     model = model_for(str(config["dataset"]))
