@@ -1,8 +1,8 @@
 """Ways to run the example with Flower: as a user does, and within the test process."""
 
+import contextlib
 import os
 import shlex
-import signal
 import socket
 import subprocess
 import sys
@@ -12,12 +12,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from experiments.main import CONF
 
 EXAMPLE = CONF.parent / "examples" / "flower"
 SUPERLINK = ("--insecure", "--simulation", "--isolation", "subprocess", "--host", "127.0.0.1")
 CLIENTS = "num-supernodes=2 client-resources-num-cpus=1"
-SECONDS = 300
+SECONDS = 600
 
 
 def configuration(**changes: Any) -> dict[str, Any]:
@@ -30,8 +32,12 @@ class OneProcess:
     """Both apps of the example without Flower's engine: messages are handed over as they are."""
 
     def __init__(self, config: dict[str, Any], clients: int = 2) -> None:
+        from flwr.supercore.task_identity import TaskIdentity
+
         from federated import client, server
 
+        # As Flower's engine does it for every process that makes messages.
+        TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 1
         self._config, self._clients = config, clients
         self._client, self._server = client.app, server.main
 
@@ -86,7 +92,6 @@ class Simulation:
                 cwd=self.home,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
             )
         end = time.monotonic() + SECONDS
         while not self._answers():
@@ -96,12 +101,12 @@ class Simulation:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.killpg(self._superlink.pid, signal.SIGTERM)
-        try:
-            self._superlink.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._superlink.pid, signal.SIGKILL)
-            self._superlink.wait()
+        # Its children have sessions of their own; a run that was cut short would go on.
+        running = psutil.Process(self._superlink.pid)
+        for each in [running, *running.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        self._superlink.wait()
 
     def __call__(self, command: str, output: Path, overrides: str) -> str:
         """What a run has said.
