@@ -1,6 +1,6 @@
 # make demo    set everything up and reconstruct 5 batches of 20 faces
 # make test    set everything up and run the tests
-# make test-flower  set up Flower beside it and run the tests of examples/flower
+# make test-flower  set up Flower beside it and run the tests of examples/flower (test-flower-slow: by `flwr run`)
 # make check   lint, format, types
 # make paper   the paper's tables and figures by the faster search (make -j2 paper: two jobs at once)
 # make paper-sampling   those that need the paper's own algorithm
@@ -41,7 +41,7 @@ BASELINE_FIGURES := figure1 figure9
 SAMPLED_FIGURES := figure4 figure5 figure6 figure7
 RENDERED := outputs/paper
 
-.PHONY: install install-flower demo test test-flower test-slow check format benchmark lock clean paper paper-sampling paper-gpu paper-baselines \
+.PHONY: install install-flower demo test test-slow test-flower test-flower-slow check format benchmark lock clean paper paper-sampling paper-gpu paper-baselines \
 	report
 .DEFAULT_GOAL := demo
 
@@ -52,7 +52,10 @@ test: install
 	$(BIN)/pytest -m "not slow" -n auto
 
 test-flower: install-flower
-	$(FLOWER_BIN)/python -m pytest tests/test_flower.py
+	$(FLOWER_BIN)/python -m pytest -m "not slow" tests/test_flower.py
+
+test-flower-slow: install-flower
+	$(FLOWER_BIN)/python -m pytest -m slow tests/test_flower.py
 
 test-slow: install
 	$(BIN)/pytest -m slow -n auto

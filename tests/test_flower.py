@@ -81,6 +81,7 @@ def test_the_next_round_starts_from_the_mean(flower, tmp_path):
         np.testing.assert_allclose(mean, (each[0] + each[1]) / 2, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_flowers_own_command_runs_the_app(flower, tmp_path, monkeypatch, capfd):
     output = tmp_path / "updates"
     with Simulation(tmp_path) as simulation:
