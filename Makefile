@@ -1,5 +1,6 @@
 # make demo    set everything up and reconstruct 5 batches of 20 faces
 # make test    set everything up and run the tests
+# make test-flower  set up Flower beside it and run the tests of examples/flower (test-flower-slow: by `flwr run`)
 # make check   lint, format, types
 # make paper   the paper's tables and figures by the faster search (make -j2 paper: two jobs at once)
 # make paper-sampling   those that need the paper's own algorithm
@@ -10,6 +11,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell sha256sum requirements.lock | cut -c1-16)
+FLOWER_VENV ?= .venv-flower
+FLOWER_BIN := $(FLOWER_VENV)/bin
+FLOWER_STAMP := $(FLOWER_VENV)/.installed-$(shell \
+	(echo $(abspath $(VENV)); cat requirements.lock requirements-flower.lock) | sha256sum | cut -c1-16)
 
 IS_LINKED := import sys, importlib.util as u; from importlib.metadata import entry_points as e; \
 	s = u.find_spec("experiments"); \
@@ -39,7 +44,7 @@ BASELINE_FIGURES := figure1 figure9
 SAMPLED_FIGURES := figure4 figure5 figure6 figure7
 RENDERED := outputs/paper
 
-.PHONY: install demo test test-slow check format benchmark lock clean paper paper-sampling paper-gpu paper-baselines \
+.PHONY: install install-flower demo test test-slow test-flower test-flower-slow check format benchmark lock clean paper paper-sampling paper-gpu paper-baselines \
 	report
 .DEFAULT_GOAL := demo
 
@@ -48,6 +53,12 @@ demo: install
 
 test: install
 	$(BIN)/pytest -m "not slow" -n auto
+
+test-flower: install-flower
+	$(FLOWER_BIN)/python -m pytest -m "not slow" tests/test_flower.py
+
+test-flower-slow: install-flower
+	$(FLOWER_BIN)/python -m pytest -m slow tests/test_flower.py
 
 test-slow: install
 	$(BIN)/pytest -m slow -n auto
@@ -77,6 +88,17 @@ install: $(STAMP)
 	@$(BIN)/python -I -c '$(IS_LINKED)' \
 		|| $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 
+# Flower wants older releases of some packages. They and its own lie in an environment before this one, whose other
+# packages it shares; made anew when a lock changes.
+$(FLOWER_STAMP): | install
+	$(BIN)/python -m venv $(FLOWER_VENV)
+	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+		> $$($(FLOWER_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/suite.pth
+	$(FLOWER_BIN)/python -m pip install --quiet --requirement requirements-flower.lock
+	touch $@
+
+install-flower: $(FLOWER_STAMP)
+
 # Resume skips what an experiment has done already; run/table3 runs one, as its README row does.
 run/%: install
 	OMP_NUM_THREADS=1 $(BIN)/spear experiment=$* tracking=off $(WITH_$*) $(if $(filter $*,$(ABOUT_FAILURES)),|| test $$? -eq 1)
@@ -102,6 +124,9 @@ report: install
 lock:
 	uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate \
 		--output-file requirements.lock pyproject.toml
+	cp requirements.lock requirements-flower.lock
+	uv pip compile --universal --python-version 3.11 --extra dev --extra flower --no-header --no-annotate \
+		--output-file requirements-flower.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOWER_VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
