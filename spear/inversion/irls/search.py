@@ -37,8 +37,8 @@ with a direction that has nearly the same zeros."""
 FREE_ROUND = 3
 """Every third round searches everywhere, in case that a fitted row misleads."""
 
-PATIENCE = 4
-"""Rounds for which the search goes on when all that is wrong could be the work of local steps."""
+PATIENCE = 3
+"""Rounds without a better lambda after which an approximate result is final."""
 
 SLACK = 0.01
 """Violated half-spaces, as a share of m, that a true direction may have (and one more): the Newton
@@ -103,7 +103,7 @@ class Search:
         self._completed = self._pool
         self._selection: Selection | None = None
         self._best: Selection | None = None
-        self._unresolved = 0
+        self._settled = 0
 
     def round(self) -> None:
         """Search once from new starts, and complete what can be completed.
@@ -113,7 +113,7 @@ class Search:
         prior = self.settings.priors[self.rounds % len(self.settings.priors)]
         frame = build_frame(self.problem, prior, SEARCH_DTYPE)
         grams = Grams(frame.left)
-        before = len(self.known)
+        before, best = len(self.known), _rank(self.selection)
         repel = self.rounds % FREE_ROUND != FREE_ROUND - 1
         deflation = Deflation(frame, self._searched_around(), repel)
         for starts in self._new_starts(deflation):
@@ -132,8 +132,7 @@ class Search:
             elif self.settings.certify and len(self.known) <= before:
                 self._put_fitting_first()
         self.rounds += 1
-        full = len(self.basis) == self.problem.b
-        self._unresolved += full and self.selection.status == Status.APPROXIMATE
+        self._settled = self._settled + 1 if _rank(self.selection) == best else 0
 
     @property
     def selection(self) -> Selection:
@@ -149,13 +148,14 @@ class Search:
     def solved(self) -> bool:
         """Whether all directions are found and the ReLU pattern proves it.
 
-        Where noise alone does not explain a disagreement, a few rounds try to resolve it.
+        What noise and local steps explain may be a mistake all the same: the search goes on for as
+        long as lambda grows.
         """
         if len(self.basis) < self.problem.b:
             return False
-        resolved = self.selection.proof.noise_alone or self._unresolved >= PATIENCE
-        proven = (Status.EXACT, Status.APPROXIMATE) if resolved else (Status.EXACT,)
-        return self.selection.status in proven
+        status = self.selection.status
+        settled = self._settled >= PATIENCE
+        return status == Status.EXACT or (status == Status.APPROXIMATE and settled)
 
     def _new_starts(self, deflation: Deflation) -> list[Starts]:
         b, settings = self.problem.b, self.settings
