@@ -103,6 +103,19 @@ def test_gaussian_batches_are_inverted_exactly(b: int) -> None:
     assert right(result, truth)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_two_classes_behind_one_hidden_layer_are_inverted_exactly(seed: int) -> None:
+    """Differences of samples have more zeros there than samples, and have to be seen through."""
+    generator = torch.Generator().manual_seed(seed)
+    inputs = torch.randn(10, 50, generator=generator) + torch.randn(1, 50, generator=generator)
+    labels = torch.randint(2, (10,), generator=generator)
+    client = Client(fcnn((50,), 2, width=100, depth=2, seed=seed))
+    batch = Batch(inputs, labels)
+    result = SpearIrls(max_starts=2000)(client.share(batch).observe(1))
+    assert result.status == Status.EXACT
+    assert right(result, client.truth(batch, 1))
+
+
 def test_a_float64_gradient_gives_float64_inputs() -> None:
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(10, 200, generator=generator)

@@ -1,7 +1,5 @@
 """What the ReLU pattern says of a full set of directions: exact, approximate, or not right."""
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from spear.inversion.factorization import Factorization
@@ -20,26 +18,7 @@ FLUCTUATIONS = 3.0
 """How many neurons noise may hide beyond their expected number, in its deviations."""
 
 
-@dataclass(frozen=True)
-class Proof:
-    """How far a set of directions is proven right.
-
-    Attributes:
-        status: `EXACT` if everything matches, but for what rounding leaves open (lambda = 1);
-            `APPROXIMATE` if each sample disagrees no more than noise and local steps explain, so
-            that the directions are right though the update is no exact gradient; otherwise
-            `PARTIAL`.
-        noise_alone: whether noise explains everything, without local steps.
-    """
-
-    status: Status
-    noise_alone: bool
-
-
-UNPROVEN = Proof(Status.PARTIAL, noise_alone=False)
-
-
-def proof(problem: Factorization, directions: Tensor, signs: Tensor, matched: Tensor) -> Proof:
+def proof(problem: Factorization, directions: Tensor, signs: Tensor, matched: Tensor) -> Status:
     """What the ReLU pattern proves of all b directions.
 
     Args:
@@ -47,13 +26,17 @@ def proof(problem: Factorization, directions: Tensor, signs: Tensor, matched: Te
         directions: Qbar, unit columns (b x b).
         signs: what dL/dZ says of each neuron (m x b), see `sparsity_matching.activity`.
         matched: where Z agrees with it (m x b).
+
+    Returns:
+        `EXACT` if everything matches, but for what rounding leaves open (lambda = 1); `APPROXIMATE`
+        if each sample disagrees no more than noise and local steps explain, so that the directions
+        are right though the update is no exact gradient; otherwise `PARTIAL`.
     """
     if bool(matched.all()) and problem.bias_fits and not problem.noise.white:
-        return Proof(Status.EXACT, noise_alone=True)
+        return Status.EXACT
     expected = problem.noise.hidden_states(directions)
     hidden = expected + FLUCTUATIONS * (expected / problem.m).sqrt()
     inactive, active = ((~matched & side).double().mean(dim=0) for side in (signs < 0, signs > 0))
     followed = bool((inactive <= hidden + FOLLOWED).all())
-    if not followed or bool((active > hidden + SWITCHED).any()):
-        return UNPROVEN
-    return Proof(Status.APPROXIMATE, problem.noise.white and bool((active <= hidden).all()))
+    switched = bool((active <= hidden + SWITCHED).all())
+    return Status.APPROXIMATE if followed and switched else Status.PARTIAL

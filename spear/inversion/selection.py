@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spear.inversion.factorization import Decomposition, Factorization
-from spear.inversion.proof import UNPROVEN, Proof, proof
+from spear.inversion.proof import proof
 from spear.inversion.sparsity_matching import activity, agreement, matches, uncertainty
 from spear.inversion.zeros import sparsity
 from spear.reconstruction import Status
@@ -23,18 +23,13 @@ class Selection:
         directions: Qbar, unit columns (b x b).
         sparsity_matching: lambda of Definition 4.1.
         n_found: columns taken from candidates; the others only complete the basis.
-        proof: what the ReLU pattern proves; nothing where columns are missing.
+        status: what the ReLU pattern proves; `PARTIAL` where columns are missing.
     """
 
     directions: Tensor
     sparsity_matching: float
     n_found: int
-    proof: Proof
-
-    @property
-    def status(self) -> Status:
-        """How far the directions are proven right."""
-        return self.proof.status
+    status: Status
 
 
 def greedy_filter(problem: Factorization, candidates: Tensor, swaps: bool = True) -> Selection:
@@ -53,10 +48,10 @@ def greedy_filter(problem: Factorization, candidates: Tensor, swaps: bool = True
     if swaps and len(chosen) == problem.b:
         while selected.improve():
             pass
-    proven = UNPROVEN
+    status = Status.PARTIAL
     if len(chosen) == problem.b:
-        proven = proof(problem, selected.directions, selected.pattern, selected.matched)
-    return Selection(selected.directions, selected.sparsity_matching, len(chosen), proven)
+        status = proof(problem, selected.directions, selected.pattern, selected.matched)
+    return Selection(selected.directions, selected.sparsity_matching, len(chosen), status)
 
 
 def sparsest_independent(problem: Decomposition, candidates: Tensor, first: int = 0) -> list[int]:

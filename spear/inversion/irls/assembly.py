@@ -8,10 +8,11 @@ from torch import Tensor
 from spear.inversion.factorization import Factorization
 from spear.inversion.irls.deflation import Known
 from spear.inversion.irls.polish import Polish
-from spear.inversion.proof import UNPROVEN, proof
+from spear.inversion.proof import proof
 from spear.inversion.scaling import fix_scale, is_regular
 from spear.inversion.selection import Selection, sparsest_independent
 from spear.inversion.sparsity_matching import activity, agreement, pre_activations
+from spear.reconstruction import Status
 
 SMALL_TURN = 1e-4
 """Angle by which fitting again may move a direction that is right."""
@@ -67,7 +68,7 @@ def select(problem: Factorization, polish: Polish, basis: Basis, known: Known) -
         directions=directions.T,
         sparsity_matching=float(matched.to(torch.float64).mean()),
         n_found=found,
-        proof=proof(problem, directions.T, signs, matched) if full else UNPROVEN,
+        status=proof(problem, directions.T, signs, matched) if full else Status.PARTIAL,
     )
 
 

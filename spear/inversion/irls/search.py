@@ -19,6 +19,8 @@ from spear.inversion.irls.sphere_irls import sparse_directions
 from spear.inversion.irls.starts import Starts, random_starts, start_count
 from spear.inversion.memory import bytes_at_once
 from spear.inversion.selection import Selection
+from spear.inversion.sparsity_matching import activity
+from spear.inversion.zeros import sparsity
 from spear.reconstruction import Status
 
 SEARCH_DTYPE = torch.float32
@@ -35,8 +37,8 @@ with a direction that has nearly the same zeros."""
 FREE_ROUND = 3
 """Every third round searches everywhere, in case that a fitted row misleads."""
 
-PATIENCE = 4
-"""Rounds for which the search goes on when all that is wrong could be the work of local steps."""
+PATIENCE = 3
+"""Rounds without a better lambda after which an approximate result is final."""
 
 SLACK = 0.01
 """Violated half-spaces, as a share of m, that a true direction may have (and one more): the Newton
@@ -94,12 +96,14 @@ class Search:
         self.certificate = Certificate(problem)
         self._generator = torch.Generator(device=problem.left.device).manual_seed(seed)
         self._pool = problem.left.new_zeros(0, problem.b)
+        self._judged = 0
+        self._fitting = self._pool
         self.basis = sparsest_basis(problem, self._pool)
         self.known = Known(self._pool, self._pool)
         self._completed = self._pool
         self._selection: Selection | None = None
         self._best: Selection | None = None
-        self._unresolved = 0
+        self._settled = 0
 
     def round(self) -> None:
         """Search once from new starts, and complete what can be completed.
@@ -109,7 +113,7 @@ class Search:
         prior = self.settings.priors[self.rounds % len(self.settings.priors)]
         frame = build_frame(self.problem, prior, SEARCH_DTYPE)
         grams = Grams(frame.left)
-        before = len(self.known)
+        before, best = len(self.known), _rank(self.selection)
         repel = self.rounds % FREE_ROUND != FREE_ROUND - 1
         deflation = Deflation(frame, self._searched_around(), repel)
         for starts in self._new_starts(deflation):
@@ -122,11 +126,13 @@ class Search:
                 self._complete()
         if self.settings.sample and not self.solved and len(self.known) == before:
             self._sample()
-        if self.problem.noise.white and not self.solved:
-            self._exchange()
+        if not self.solved:
+            if self.problem.noise.white:
+                self._exchange()
+            elif self.settings.certify and len(self.known) <= before:
+                self._put_fitting_first()
         self.rounds += 1
-        full = len(self.basis) == self.problem.b
-        self._unresolved += full and self.selection.status == Status.APPROXIMATE
+        self._settled = self._settled + 1 if _rank(self.selection) == best else 0
 
     @property
     def selection(self) -> Selection:
@@ -142,13 +148,14 @@ class Search:
     def solved(self) -> bool:
         """Whether all directions are found and the ReLU pattern proves it.
 
-        Where noise alone does not explain a disagreement, a few rounds try to resolve it.
+        What noise and local steps explain may be a mistake all the same: the search goes on for as
+        long as lambda grows.
         """
         if len(self.basis) < self.problem.b:
             return False
-        resolved = self.selection.proof.noise_alone or self._unresolved >= PATIENCE
-        proven = (Status.EXACT, Status.APPROXIMATE) if resolved else (Status.EXACT,)
-        return self.selection.status in proven
+        status = self.selection.status
+        settled = self._settled >= PATIENCE
+        return status == Status.EXACT or (status == Status.APPROXIMATE and settled)
 
     def _new_starts(self, deflation: Deflation) -> list[Starts]:
         b, settings = self.problem.b, self.settings
@@ -210,6 +217,21 @@ class Search:
             self.basis, self._selection, self._best = basis, selection, selection
             self.known = self._certified(basis)
 
+    def _put_fitting_first(self) -> None:
+        """Let the certificate go before sparsity where mixtures have more zeros than what they mix.
+
+        With one output, or two under a softmax, all rows of dL/dA are multiples of one, so that the
+        difference of two columns of dL/dZ vanishes wherever the two samples' states agree. Such
+        mixtures fit no p, and would keep the true directions out of the basis for ever.
+        """
+        fresh = self._pool[self._judged :]
+        self._judged = len(self._pool)
+        _, fits = self._passes(Basis(fresh, activity(self.problem, fresh.T).T), fresh[:0])
+        fitting = torch.cat([self._fitting, fresh[fits]])
+        order = sparsity(self.problem, fitting.T).argsort(descending=True, stable=True)
+        self._fitting = fitting[order]
+        self._choose_basis()
+
     def _sample(self) -> None:
         directions, submatrices = sampled_directions(self.problem, self._generator)
         self.submatrices += submatrices
@@ -224,7 +246,10 @@ class Search:
         if len(fresh) == 0:
             return
         self._pool = torch.cat([self._pool, fresh])
-        self.basis = sparsest_basis(self.problem, self._pool)
+        self._choose_basis()
+
+    def _choose_basis(self) -> None:
+        self.basis = sparsest_basis(self.problem, self._pool, first=self._fitting)
         self._selection = None
         if not self.solved:
             self.known = self._certified(self.basis)
