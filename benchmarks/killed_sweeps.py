@@ -87,6 +87,7 @@ class Sweep:
             "dataset=digits", f"n_batches={N_BATCHES}", "tracking=off",
             "defense._target_=benchmarks.killed_sweeps.Counted", "+defense.pause=0.2",
             f"batch_size={','.join(map(str, SIZES))}", f"seed=range({self.seeds})",
+            "attack.time_limit=null", "attack.max_starts=500",  # ends alike on a busy machine
             *ALL_AT_ONCE.get(self.launcher, ()),
         ]  # fmt: skip
         return subprocess.Popen(
