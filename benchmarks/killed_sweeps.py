@@ -23,6 +23,7 @@ from pathlib import Path
 
 import psutil
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from analysis.collect import collect
@@ -87,7 +88,7 @@ class Sweep:
             "dataset=digits", f"n_batches={N_BATCHES}", "tracking=off",
             "defense._target_=benchmarks.killed_sweeps.Counted", "+defense.pause=0.2",
             f"batch_size={','.join(map(str, SIZES))}", f"seed=range({self.seeds})",
-            "attack.time_limit=null", "attack.max_starts=500",  # ends alike on a busy machine
+            "attack.time_limit=null", "attack.max_starts=500",  # end alike on a busy machine
             *ALL_AT_ONCE.get(self.launcher, ()),
         ]  # fmt: skip
         return subprocess.Popen(
@@ -113,10 +114,10 @@ class Sweep:
         """Every batch that has its row."""
         found: set[Numbers] = set()
         for path in self.folder.glob("out/main/*/batches.csv"):
-            settings = dict(each.split("=", 1) for each in path.parent.name.split(","))
+            config = OmegaConf.load(path.with_name("config.yaml"))
             with path.open(newline="") as file:
-                size, seed = int(settings["batch_size"]), int(settings["seed"])
-                found |= {(size, seed, int(row["batch"])) for row in csv.DictReader(file)}
+                rows = csv.DictReader(file)
+                found |= {(config.batch_size, config.seed, int(row["batch"])) for row in rows}
         return found
 
     def collected(self) -> list[dict[str, str]]:
