@@ -92,7 +92,7 @@ def test_flowers_own_command_runs_the_app(flower, tmp_path, monkeypatch, capfd):
     assert "data_batch_[1-5] not found" in refused
     monkeypatch.chdir(EXAMPLE)
     (command,) = re.findall(r"^spear audit(?:.*\\\n)*.*", README, re.M)
-    command = command.replace("outputs/federated", str(output))
+    command = command.replace("\\\n", "").replace("outputs/federated", str(output))
     page = tmp_path / "audit.html"
     monkeypatch.setattr(sys, "argv", shlex.split(command.replace("audit.html", str(page))))
     cli.main()
