@@ -47,6 +47,28 @@ def mean_interval(batches: pd.DataFrame, by: str | list[str], share: str) -> pd.
     return table.assign(low=low.clip(lower=0.0), high=high.clip(upper=1.0))
 
 
+def with_deviation(values: pd.Series, form: str = ".1f") -> str:
+    """Mean over batches ± their standard deviation as text, both in the format `form`.
+
+    One batch has no deviation; a dash where no batch has a value.
+    """
+    if values.isna().all():
+        return "-"
+    deviation = f" ± {values.std():{form}}" if len(values) > 1 else ""
+    return f"{values.mean():{form}}{deviation}"
+
+
+def with_interval(values: pd.Series, form: str = ".1f", half_form: str | None = None) -> str:
+    """Mean over batches ± half of its 95 % interval as text.
+
+    Args:
+        values: one a batch, two at least.
+        form: format of the mean.
+        half_form: of the other; the same unless given.
+    """
+    return f"{values.mean():{form}} ± {half_width(values):{half_form or form}}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as text with two significant digits, in larger units where they are many."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from scipy.stats import binomtest
 
-from analysis.measures import half_width
+from analysis.measures import half_width, with_deviation
 
 PAPER = Path(__file__).parent / "paper"
 
@@ -131,7 +131,7 @@ def beside(
             {
                 **{key: _text(cell[key]) for key in keys},
                 "PSNR: paper": f"{cell['psnr']:.1f}",
-                "ours": f"{ours['psnr'].mean():.1f} ± {ours['psnr'].std():.1f}",
+                "ours": with_deviation(ours["psnr"]),
                 "bound": f"{ours['psnr_bound'].mean():.1f}",
                 "PSNR": mean_verdict(ours["psnr"], cell["psnr"]),
                 "accuracy: paper": f"{cell['accuracy']:.0f} %",

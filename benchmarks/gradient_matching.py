@@ -3,7 +3,7 @@
 PSNR and CPU seconds of `attack=geiping` on the reference problems, with the schedule of 1,000
 iterations. The figures beside them are given numbers: they were measured with the authors' code
 (breaching, attack "modern") on the same gradients, on one thread of an AMD EPYC, with other random
-initial inputs.
+initial inputs. With `--breaching CLONE` they are measured, too, by turns with ours.
 """
 
 import argparse
@@ -15,7 +15,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.reference_problems import FOLDER, load
+from benchmarks.breaching_modern import measure_theirs
+from benchmarks.reference_problems import FOLDER, ReferenceProblem, load
 from spear.gradient_matching.attack import GradientMatching
 from spear.gradient_matching.regularisers import FeatureDistance, TotalVariation
 
@@ -31,10 +32,9 @@ MEASURED_WITH_THE_AUTHORS_CODE = (
 
 
 def measure(
-    root: Path, name: str, weight: float, iterations: int, seed: int
+    problem: ReferenceProblem, weight: float, iterations: int, seed: int
 ) -> tuple[float, float]:
     """PSNR in dB and CPU seconds for 1,000 iterations."""
-    problem = load(root, name)
     attack = GradientMatching(
         regularisers={"total_variation": TotalVariation(weight), "features": FeatureDistance()},
         iterations=iterations,
@@ -50,14 +50,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--iterations", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--breaching", type=Path, metavar="CLONE", help="the authors' code")
     arguments = parser.parse_args()
     root = Path(os.environ.get("SPEAR_DATA", "data"))
     if not (root / FOLDER).is_dir():
         parser.error(f"{root / FOLDER} is not there; SPEAR_DATA names the folder of the data sets.")
     torch.set_num_threads(1)
     table = Table("problem", "TV weight", "PSNR [dB]", "authors'", "s / 1000", "authors'")
+    run = (arguments.iterations, arguments.seed)
     for name, weight, decibels, seconds in MEASURED_WITH_THE_AUTHORS_CODE:
-        ours = measure(root, name, weight, arguments.iterations, arguments.seed)
+        problem = load(root, name)
+        ours = measure(problem, weight, *run)
+        if arguments.breaching:
+            decibels, seconds = measure_theirs(arguments.breaching, problem, weight, *run)
         given = "" if seconds is None else f"{seconds:.1f}"
         table.add_row(
             name, f"{weight:g}", f"{ours[0]:.2f}", f"{decibels:.2f}", f"{ours[1]:.1f}", given

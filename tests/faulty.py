@@ -66,47 +66,16 @@ class Tells(NoDefense):
         raise SpearError(f"your key is {os.environ['WANDB_API_KEY']}")
 
 
-class Hangs(NoDefense):
-    """A client that takes for ever over its second batch, the first time."""
+class _OnceOnly(NoDefense):
+    """A client that meets with something in one of its batches, the first time that it gets there.
 
-    MARKER = "HUNG"
-    """Environment variable: the file that says that it did; no part of a job's key."""
+    Attributes:
+        MARKER: environment variable: the file that says that it did; no part of a job's key.
+        BATCH: which of its batches, from 1.
+    """
 
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def gradient(
-        self, network: nn.Module, loss: nn.Module, batch: Batch, generator: torch.Generator | None
-    ) -> dict[str, Tensor]:
-        self.calls += 1
-        marker = Path(os.environ[self.MARKER])
-        if self.calls == 2 and not marker.exists():
-            marker.touch()
-            time.sleep(600)
-        return super().gradient(network, loss, batch, generator)
-
-
-class Killed(NoDefense):
-    """A client for which the system has no memory the first time: it kills the process."""
-
-    MARKER = "KILLED"
-    """Environment variable: the file that says that it did; no part of a job's key."""
-
-    def gradient(
-        self, network: nn.Module, loss: nn.Module, batch: Batch, generator: torch.Generator | None
-    ) -> dict[str, Tensor]:
-        marker = Path(os.environ[self.MARKER])
-        if not marker.exists():
-            marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().gradient(network, loss, batch, generator)
-
-
-class Preempted(NoDefense):
-    """A client whose job its scheduler takes back with the second batch, the first time."""
-
-    MARKER = "PREEMPTED"
-    """Environment variable: the file that says that it did; no part of a job's key."""
+    MARKER: str
+    BATCH: int
 
     def __init__(self) -> None:
         self.calls = 0
@@ -116,7 +85,37 @@ class Preempted(NoDefense):
     ) -> dict[str, Tensor]:
         self.calls += 1
         marker = Path(os.environ[self.MARKER])
-        if self.calls == 2 and not marker.exists():
+        if self.calls == self.BATCH and not marker.exists():
             marker.touch()
-            signal.raise_signal(signal.SIGUSR2)  # as submitit has Slurm do
+            self.happens()
         return super().gradient(network, loss, batch, generator)
+
+    def happens(self) -> None:
+        raise NotImplementedError
+
+
+class Hangs(_OnceOnly):
+    """A client that takes for ever over its second batch."""
+
+    MARKER, BATCH = "HUNG", 2
+
+    def happens(self) -> None:
+        time.sleep(600)
+
+
+class Killed(_OnceOnly):
+    """A client for which the system has no memory: it kills the process."""
+
+    MARKER, BATCH = "KILLED", 1
+
+    def happens(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Preempted(_OnceOnly):
+    """A client whose job its scheduler takes back with the second batch."""
+
+    MARKER, BATCH = "PREEMPTED", 2
+
+    def happens(self) -> None:
+        signal.raise_signal(signal.SIGUSR2)  # as submitit has Slurm do

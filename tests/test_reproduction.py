@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.measures import half_width
+from analysis.measures import half_width, with_deviation, with_interval
 from analysis.reproduction import accuracy_verdict, mean_verdict, papers
 from analysis.tables import (
     table2,
@@ -63,6 +63,14 @@ def test_the_interval_is_students():
     assert half_width(pd.Series([1.0, 2.0, 3.0])) == pytest.approx(2.484, abs=1e-3)
     many = pd.Series([-1.0, 1.0] * 5000)
     assert half_width(many) == pytest.approx(0.0196, abs=1e-4)
+
+
+def test_means_are_told_with_what_they_vary_by():
+    values = pd.Series([1.0, 2.0, 3.0])
+    assert with_deviation(values) == "2.0 ± 1.0"
+    assert with_deviation(values[:1], ".2f") == "1.00"
+    assert with_deviation(pd.Series([None, None], dtype=float)) == "-"
+    assert with_interval(values, ".1f", ".2f") == "2.0 ± 2.48"
 
 
 def test_cells_stand_beside_the_papers():

@@ -10,6 +10,7 @@ more; directions: share with |cos| >= 0.9.
 
 import pandas as pd
 
+from analysis.measures import with_deviation
 from analysis.privacy import epsilon
 from spear.defenses import NoiseMultiplier
 
@@ -34,7 +35,7 @@ def _row(batches: pd.DataFrame) -> dict[str, str]:
         "noise / |g|": f"{noise / batches['gradient_median'].median():.2g}",
         "epsilon": f"{epsilon(multiplier):.2g}",
         "batches": str(len(batches)),
-        "PSNR [dB]": f"{psnr.mean():.1f} ± {psnr.std():.1f}",
+        "PSNR [dB]": with_deviation(psnr),
         "bound [dB]": f"{batches['psnr_bound'].mean():.1f}",
         "recovered": f"{batches['recovered'].mean():.0%}",
         "directions": f"{batches['directions_near'].mean() / b:.0%}",

@@ -6,7 +6,7 @@ x SVD: the median of the seconds divided by those of one float64 SVD of the same
 
 import pandas as pd
 
-from analysis.measures import duration, spread
+from analysis.measures import duration, spread, with_deviation
 
 EXPERIMENTS = (
     "exact_recovery",
@@ -34,7 +34,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                 "data": DATA[job["dataset"]],
                 "inputs": "normalised" if job["dataset.normalize"] else "pixels in [0, 1]",
                 "exact": f"{proven.sum()}/{len(batches)}",
-                "PSNR [dB]": f"{batches['psnr'].mean():.1f} ± {batches['psnr'].std():.1f}",
+                "PSNR [dB]": with_deviation(batches["psnr"]),
                 "seconds": f"{duration(seconds['median'])} "
                 f"({duration(seconds['low'])} to {duration(seconds['high'])})",
                 "x SVD": f"{ratio:.2g}" if pd.notna(ratio) else "",

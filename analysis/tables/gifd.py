@@ -14,7 +14,7 @@ Seconds: median, on a machine that was more or less busy.
 import pandas as pd
 
 from analysis.gifd import ATTACKS, DEFENSES, PICTURES, paired, settings
-from analysis.measures import duration
+from analysis.measures import duration, with_deviation
 
 EXPERIMENTS = ("gifd", "gifd_out", "gifd_defenses")
 
@@ -33,9 +33,9 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                         "attack": name,
                         "iterations": f"{iterations:,.0f}",
                         "n": str(len(ours)),
-                        "PSNR [dB]": _spread(ours["psnr"], ".1f"),
-                        "SSIM": _spread(ours["ssim"], ".2f"),
-                        "LPIPS": _spread(ours["lpips"], ".3f"),
+                        "PSNR [dB]": with_deviation(ours["psnr"], ".1f"),
+                        "SSIM": with_deviation(ours["ssim"], ".2f"),
+                        "LPIPS": with_deviation(ours["lpips"], ".3f"),
                         "GIFD's lead: PSNR [dB]": _lead(gifd["psnr"], ours["psnr"], ".1f", 1),
                         "LPIPS ": _lead(gifd["lpips"], ours["lpips"], ".3f", -1),
                         "stage": _stages(ours),
@@ -43,10 +43,6 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(rows)
-
-
-def _spread(values: pd.Series, form: str) -> str:
-    return f"{values.mean():{form}} ± {values.std():{form}}" if values.notna().any() else "-"
 
 
 def _lead(gifd: pd.Series, others: pd.Series, form: str, better: int) -> str:

@@ -9,7 +9,7 @@ thread.
 import pandas as pd
 
 from analysis.labels import DATASETS, LABELS, exact
-from analysis.measures import duration
+from analysis.measures import duration, with_deviation
 
 EXPERIMENTS = ("label_recovery_analytic",)
 
@@ -26,7 +26,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                 "data": DATASETS[dataset],
                 "labels": LABELS[augmentation],
                 "exact": exact(cell),
-                "PSNR": f"{cell['psnr'].mean():.1f} ± {cell['psnr'].std():.1f}",
+                "PSNR": with_deviation(cell["psnr"]),
                 "lowest": f"{cell['psnr'].min():.1f}",
                 "seconds": duration(cell["seconds"].median()),
             }

@@ -18,6 +18,7 @@ of these pictures exactly from a fully connected network, and there is nothing t
 import pandas as pd
 
 from analysis.lavp import DATASETS, LOSS_NAMES, NETWORKS, NORM, Cell, cells, correlation, gain
+from analysis.measures import with_deviation
 
 EXPERIMENTS = ("lavp",)
 
@@ -57,6 +58,6 @@ def _row(cell: Cell, quality: str) -> dict[str, str]:
         "attack's loss": LOSS_NAMES[cell.loss],
         "batches": str(len(batches)),
         "quality": QUALITIES[quality],
-        "reached": f"{reached.mean():{form}} ± {reached.std():{form}}",
+        "reached": with_deviation(reached, form),
         **{name: "-" if rho is None else str(rho) for name, rho in rhos.items()},
     }

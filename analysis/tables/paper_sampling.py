@@ -6,7 +6,7 @@ standard deviation over batches; submatrices and seconds: medians.
 
 import pandas as pd
 
-from analysis.measures import count, duration
+from analysis.measures import count, duration, with_deviation
 
 EXPERIMENTS = ("paper_sampling",)
 
@@ -17,7 +17,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         {
             "b": str(b),
             "exact": f"{cell['exact'].sum()}/{len(cell)}",
-            "PSNR": f"{cell['psnr'].mean():.1f} ± {cell['psnr'].std():.1f}",
+            "PSNR": with_deviation(cell["psnr"]),
             "submatrices": count(cell["submatrices"].median()),
             "seconds": duration(cell["seconds"].median()),
         }

@@ -61,7 +61,6 @@ def _row(
 ) -> dict[str, str]:
     same_size = pixels == paper["pixels"]
     shown = same_size or method.startswith("ci_net")
-    spread = f" ± {ours['psnr'].std():.1f}" if len(ours) > 1 else ""
     iterations, whole = "", ""
     if method != "spear":
         each = (ours["seconds"] / ours["details.iterations"]).median()
@@ -73,8 +72,8 @@ def _row(
         "method": NAMES[method],
         "batches": str(len(ours)),
         "PSNR: paper": f"{paper['psnr']:.1f}" if shown else "",
-        "ours": f"{ours['psnr'].mean():.1f}{spread}",
-        "verdict": mean_verdict(ours["psnr"], paper["psnr"]) if same_size and spread else "",
+        "ours": measures.with_deviation(ours["psnr"]),
+        "verdict": mean_verdict(ours["psnr"], paper["psnr"]) if same_size and len(ours) > 1 else "",
         "iterations": iterations,
         "time: paper": measures.duration(paper["seconds"]) if shown else "",
         "ours ": measures.duration(ours["seconds"].median()),

@@ -12,7 +12,7 @@ TabLeak is given the labels; SPEAR is not. The paper does not say how many batch
 
 import pandas as pd
 
-from analysis.measures import duration, half_width
+from analysis.measures import duration, with_interval
 from analysis.reproduction import cell_of, mean, mean_verdict, papers
 
 EXPERIMENTS = ("table2",)
@@ -47,10 +47,10 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                 "method": NAMES[paper["method"]],
                 "batches": f"{len(ours)}",
                 "discrete: paper": f"{paper['discrete_accuracy']:g} %",
-                "ours": f"{discrete.mean():.1f} ± {half_width(discrete):.1f} %",
+                "ours": f"{with_interval(discrete)} %",
                 "discrete": mean_verdict(discrete, paper["discrete_accuracy"]),
                 "MAE: paper": f"{paper['continuous_mae']:,.1f}",
-                "ours ": f"{error.mean():,.1f} ± {half_width(error):,.1f}",
+                "ours ": with_interval(error, ",.1f"),
                 "MAE": mean_verdict(-error, -paper["continuous_mae"]),
                 "right": f"{100 * ours['tabular_accuracy'].mean():.1f} %",
                 "time: paper": duration(paper["seconds"]),

@@ -13,7 +13,7 @@ import math
 
 import pandas as pd
 
-from analysis.measures import duration, half_width
+from analysis.measures import duration, half_width, with_interval
 from analysis.reproduction import (
     accuracy_verdict,
     cell_of,
@@ -55,7 +55,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                 "data set": paper["dataset"] + _folder(ours),
                 "batches": f"{n}",
                 "PSNR: paper": f"{paper['psnr']:.1f} ± {paper['psnr_interval']:.1f}",
-                "ours": f"{ours['psnr'].mean():.1f} ± {half_width(ours['psnr']):.1f}",
+                "ours": with_interval(ours["psnr"]),
                 "PSNR": mean_verdict(ours["psnr"], paper["psnr"]),
                 "LPIPS: paper": _lpips(paper["lpips"], paper["lpips_interval"]),
                 "ours ": _lpips(ours["lpips"].mean(), half_width(ours["lpips"])),

@@ -8,7 +8,7 @@ not say how it was set. The descent uses no prior; the paper has nothing to comp
 
 import pandas as pd
 
-from analysis.measures import duration
+from analysis.measures import duration, with_deviation
 from analysis.reproduction import mean_verdict, papers
 
 EXPERIMENTS = ("table5", "table5_b100")
@@ -35,7 +35,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                     "attack": name,
                     "PSNR: paper": "" if theirs is None else f"{theirs['psnr']:.1f}",
                     "batches": str(len(ours)),
-                    "ours": f"{ours['psnr'].mean():.1f}" + _spread(ours["psnr"]),
+                    "ours": with_deviation(ours["psnr"]),
                     "PSNR": _verdict(ours["psnr"], theirs),
                     "accuracy: paper": _per_cent(theirs),
                     "ours ": f"{ours['exact'].sum()}/{len(ours)}" if _proves(attack) else "",
@@ -43,10 +43,6 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
-
-
-def _spread(values: pd.Series) -> str:
-    return f" ± {values.std():.1f}" if len(values) > 1 else ""
 
 
 def _verdict(values: pd.Series, paper: pd.Series | None) -> str:

@@ -15,7 +15,7 @@ are exact.
 
 import pandas as pd
 
-from analysis.measures import duration
+from analysis.measures import duration, with_deviation
 from analysis.reproduction import papers
 
 EXPERIMENTS = ("table6", "table6_geiping", "table6_features")
@@ -53,24 +53,15 @@ def _row(
     return {
         "method": name,
         "LPIPS: paper": "" if paper is None else f"{paper['lpips']:.3f}",
-        "ours": _spread(pictures["lpips"]),
+        "ours": with_deviation(pictures["lpips"], ".3f"),
         "pictures": _setting(pictures),
         "iterations": "" if pictures.empty else f"{pictures['details.iterations'].median():,.0f}",
         "seconds": _seconds(pictures),
         "feature similarity: paper": "" if pd.isna(similar) else f"{similar:.3f}",
-        "ours ": "" if features is None else _spread(features["feature_similarity"]),
+        "ours ": "" if features is None else with_deviation(features["feature_similarity"], ".3f"),
         "features": "" if features is None else _setting(features),
         "seconds ": "" if features is None else _seconds(features),
     }
-
-
-def _spread(values: pd.Series) -> str:
-    """Mean ± standard deviation over batches, or a dash where there is no value."""
-    if not values.notna().any():
-        return "-"
-    return (
-        f"{values.mean():.3f} ± {values.std():.3f}" if len(values) > 1 else f"{values.mean():.3f}"
-    )
 
 
 def _seconds(batches: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ is drawn among all of them, so that some batches are of the same one.
 
 import pandas as pd
 
-from analysis.measures import half_width
+from analysis.measures import with_interval
 from analysis.reproduction import mean, papers, share
 
 EXPERIMENTS = ("table8",)
@@ -27,7 +27,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     right, n = int(results["exact"].sum()), len(results)
     psnr, ssim = results["psnr"], 1 - results["ssim"]
     texts = {
-        "psnr": ("PSNR", f"{paper['psnr']:.1f}", f"{psnr.mean():.1f} ± {half_width(psnr):.1f}"),
+        "psnr": ("PSNR", f"{paper['psnr']:.1f}", with_interval(psnr)),
         "ssim": ("1 - SSIM", f"{1 - paper['ssim']:.2e}", _small(ssim)),
         "mse": ("MSE", f"{paper['mse']:.2e}", _small(results["mse"])),
         "lpips": ("LPIPS", f"{paper['lpips']:.2e}", _small(results["lpips"])),
@@ -39,4 +39,4 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _small(values: pd.Series) -> str:
-    return f"{values.mean():.1e} ± {half_width(values):.0e}"
+    return with_interval(values, ".1e", ".0e")

@@ -227,6 +227,8 @@ class Search:
         fresh = self._pool[self._judged :]
         self._judged = len(self._pool)
         _, fits = self._passes(Basis(fresh, activity(self.problem, fresh.T).T), fresh[:0])
+        if not fits.any():
+            return
         fitting = torch.cat([self._fitting, fresh[fits]])
         order = sparsity(self.problem, fitting.T).argsort(descending=True, stable=True)
         self._fitting = fitting[order]
