@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from spear.attack import LayerAttack, ProgressCallback
-from spear.cocktail_party.terms import dependence, mixed_signs, negentropy, total_variation
+from spear.cocktail_party.terms import dependence, mixed_signs, negentropy
 from spear.cocktail_party.whitening import Whitened, whiten
 from spear.errors import ConfigError
 from spear.gradient_matching.descent import Descent, Start
@@ -21,6 +21,7 @@ from spear.inversion.rank import check_rank
 from spear.inversion.scaling import SMALLEST
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
+from spear.smoothness import total_variation
 from spear.update import Update
 
 

@@ -10,7 +10,6 @@ from torch.nn.functional import cosine_similarity
 
 from spear.attack import Attack, ProgressCallback
 from spear.cocktail_party.pairing import paired_labels
-from spear.cocktail_party.terms import total_variation
 from spear.errors import ConfigError, InvalidObservation
 from spear.gradient_matching.checks import check_derivatives
 from spear.gradient_matching.descent import Descent, Start
@@ -24,6 +23,7 @@ from spear.gradient_matching.whole_update import WholeUpdateAttack
 from spear.networks import layer_inputs, linear_layer
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction
+from spear.smoothness import total_variation
 from spear.update import Update
 
 

@@ -31,13 +31,6 @@ def dependence(rows: Tensor, sharpness: float) -> Tensor:
     return torch.expm1(sharpness * cosines.abs()).mean()
 
 
-def total_variation(pictures: Tensor) -> Tensor:
-    """mean |dx| + mean |dy| of neighbouring pixels of pictures (b x C x H x W)."""
-    beside = pictures.diff(dim=3).abs().mean()
-    below = pictures.diff(dim=2).abs().mean()
-    return beside + below
-
-
 def mixed_signs(sources: Tensor) -> Tensor:
     """Mean over rows (b x n) of the length of their positive or of their negative part.
 

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, pad
 
-from spear.cocktail_party.terms import total_variation
 from spear.errors import InvalidObservation, VictimError
 from spear.gradient_matching.victim import Evaluation
 from spear.labels.last_layer import check_last_layer
 from spear.labels.recovery import LabelRecovery, LastLayerAttack, recovered
 from spear.networks import linear_layers
+from spear.smoothness import total_variation
 from spear.update import Update
 
 Term = Callable[[Evaluation], Tensor]
