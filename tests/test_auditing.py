@@ -123,6 +123,26 @@ class TestVerdicts:
         assert "convolutions" in " ".join(found.notes)
         assert_right(found)
 
+    def test_a_layer_that_another_gives_away(self):
+        """As many inputs as classes hide their number from the last layer; the first gives it."""
+        model, batch = mlp(), digits(12)
+        found = audit(model, lambda: batch, budget=2)
+        others = [layer.name for layer in found.layers if layer.verdict is not Verdict.EXACT]
+        assert found["1.0"].verdict is Verdict.EXACT
+        assert found[others[-1]].verdict is Verdict.NOTHING
+        assert found.consequences["1.0"] == tuple(others)
+        for said in (text(found), html(found)):
+            assert f"found at 1.0 give the update of {' and '.join(others)}, too" in said
+        assert json.loads(as_json(found))["consequences"]["1.0"] == others
+
+    def test_a_layer_whose_update_was_altered_does_not_follow(self):
+        model = mlp()
+        altered = gradients(model, *digits(12))
+        altered["1.6.weight"] = altered["1.6.weight"].flip(1)
+        found = audit(model, altered, input_shape=(1, 8, 8), budget=2)
+        assert found["1.0"].verdict is Verdict.UNCONFIRMED
+        assert found.consequences == {}
+
     def test_table(self):
         model = torchvision.ops.MLP(30, [60, 40, 2])
         found = audit(model, lambda: (torch.rand(8, 30), torch.arange(8) % 2), budget=2)

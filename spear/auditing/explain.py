@@ -41,6 +41,22 @@ def headline(audit: Audit) -> str:
     return f"{audit.verdict}{where}: {VERDICTS[audit.verdict]}."
 
 
+def notes(audit: Audit) -> list[str]:
+    """What is to be said about the model as a whole beside the headline."""
+    return [
+        *(
+            f"The inputs found at {name} give the update of {_listed(others)}, too: what "
+            f"{'these layers' if len(others) > 1 else 'this layer'} received follows from them."
+            for name, others in audit.consequences.items()
+        ),
+        *(f"Note: {note}." for note in audit.notes),
+    ]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 def sentences(layer: LayerFinding) -> list[str]:
     """All that is known about a layer, most important first."""
     found = [f"{VERDICTS[layer.verdict]}.", *(f"{reason}." for reason in layer.reasons)]

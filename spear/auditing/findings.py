@@ -75,12 +75,14 @@ class Resimulation:
         scale: that scale: 1 where the update is the gradient of the loss itself.
         labels: of the reconstructed inputs, in their order; those that fit best.
         obstacle: why it could not be tried, or empty.
+        parameters: names of those whose update was compared.
     """
 
     residual: float
     scale: float
     labels: Tensor | None
     obstacle: str = ""
+    parameters: tuple[str, ...] = ()
 
     @classmethod
     def impossible(cls, obstacle: str) -> "Resimulation":
@@ -142,6 +144,13 @@ class LayerFinding:
     recovery: Recovery | None = None
     shape: tuple[int, ...] | None = None
 
+    def explains(self, other: "LayerFinding") -> bool:
+        """Whether the inputs found here were seen to give the update of another layer, too."""
+        return (
+            self.recovery is not None
+            and f"{other.name}.weight" in self.recovery.resimulation.parameters
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON: everything but the reconstructed inputs and the labels; NaN becomes None."""
         return _plain(self)
@@ -179,12 +188,29 @@ class Audit:
                 return layer
         raise KeyError(name)
 
+    @property
+    def consequences(self) -> dict[str, tuple[str, ...]]:
+        """Layers that leak by way of another: what they received follows from its inputs.
+
+        Returns:
+            A layer whose inputs are exact -> others that are not, but whose update those inputs
+            give, too, through the model.
+        """
+        exact = [layer for layer in self.layers if layer.verdict is Verdict.EXACT]
+        others = [layer for layer in self.layers if layer.verdict is not Verdict.EXACT]
+        given = {
+            layer.name: tuple(each.name for each in others if layer.explains(each))
+            for layer in exact
+        }
+        return {name: names for name, names in given.items() if names}
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
             "verdict": str(self.verdict),
             "seconds": self.seconds,
             "notes": list(self.notes),
+            "consequences": {name: list(each) for name, each in self.consequences.items()},
             "layers": [layer.to_dict() for layer in self.layers],
         }
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, select_autoescape
 from PIL import Image
 from torch import Tensor
 
-from spear.auditing.explain import ADVICE, headline, sentences
+from spear.auditing.explain import ADVICE, headline, notes, sentences
 from spear.auditing.findings import Audit, LayerFinding
 
 MOST_PICTURES = 64
@@ -27,7 +27,7 @@ def text(audit: Audit) -> str:
         lines.append(f"{layer.name} ({layer.n} to {layer.m}): {layer.verdict}")
         lines += [f"  {sentence}" for sentence in sentences(layer)]
         lines.append("")
-    lines += [f"Note: {note}." for note in audit.notes]
+    lines += notes(audit)
     lines += [f"Audited in {audit.seconds:.1f} s. {ADVICE[audit.verdict]}"]
     return "\n".join(lines) + "\n"
 
@@ -57,7 +57,11 @@ def html(audit: Audit, columns: list[str] | None = None) -> str:
         for layer in audit.layers
     ]
     return template.render(
-        audit=audit, headline=headline(audit), advice=ADVICE[audit.verdict], layers=layers
+        audit=audit,
+        headline=headline(audit),
+        advice=ADVICE[audit.verdict],
+        layers=layers,
+        notes=notes(audit),
     )
 
 

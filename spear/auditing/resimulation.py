@@ -138,11 +138,8 @@ class _Victim:
         found = torch.autograd.grad(
             value, list(shared.values()), retain_graph=True, allow_unused=True
         )
-        pairs = [
-            (each, self.observed[key])
-            for key, each in zip(shared, found, strict=True)
-            if each is not None
-        ]
+        reached = {key: each for key, each in zip(shared, found, strict=True) if each is not None}
+        pairs = [(each, self.observed[key]) for key, each in reached.items()]
         product = sum(float((ours * theirs).sum()) for ours, theirs in pairs)
         square = sum(float(ours.square().sum()) for ours, _ in pairs)
         total = sum(float(theirs.square().sum()) for _, theirs in pairs) ** 0.5
@@ -152,7 +149,7 @@ class _Victim:
             for ours, theirs in pairs
         ]
         residual = max(errors) if total > 0 else float("nan")
-        return Resimulation(residual, scale, labels)
+        return Resimulation(residual, scale, labels, parameters=tuple(reached))
 
 
 def _depends(outputs: Tensor, example: Tensor) -> bool:
