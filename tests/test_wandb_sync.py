@@ -88,10 +88,14 @@ def plain(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def start(server: WandbServer, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-    """The `spear` command in a process of its own, which reads once where the server is."""
+    """The `spear` command in a process of its own, which reads once where the server is.
+
+    It has a W&B service of its own, too: that of this process would outlive it.
+    """
+    inherited = {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}
     return subprocess.Popen(
         [sys.executable, "-m", "experiments.cli", *arguments],
-        env=os.environ | {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY} | variables,
+        env=inherited | {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY} | variables,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
 
@@ -130,6 +134,7 @@ def test_a_job_that_was_killed_and_continued_arrives_once_and_whole(tmp_path, tr
 
         while killed.poll() is None and not is_cut_short():
             time.sleep(0.05)
+        assert killed.poll() is None, killed.communicate()[0]
         kill(killed.pid, signal.SIGKILL)
         assert killed.wait() == -signal.SIGKILL
         continued = start(server, *arguments, **variables)
