@@ -6,9 +6,7 @@ labels. Gradient matching is shortened from its authors' 24,000 iterations; the 
 them take is computed from the measured seconds an iteration, as is CI-Net's for its authors'
 iterations (2,000 at 32 pixels), each with how often it is SPEAR's. CI-Net is too slow for a CPU at
 256 pixels: at 32 pixels every method has the same batches, and the paper's values of CI-Net (at
-256) are for orientation, without a verdict. Times are those of two batches, the first of which met
-a machine busy with other work: gradient matching at 256 pixels took 21 and 7.6 min, SPEAR 6.9 and
-3.6 s, CI-Net 10 to 13 and 1.9 min.
+256) are for orientation, without a verdict.
 """
 
 import pandas as pd
