@@ -9,9 +9,11 @@ not say how it was set. The descent uses no prior; the paper has nothing to comp
 import pandas as pd
 
 from analysis.measures import duration, with_deviation
-from analysis.reproduction import mean_verdict, papers
+from analysis.reproduction import mean, mean_verdict, papers, share
 
 EXPERIMENTS = ("table5", "table5_b100")
+KEYS = {"attack": "attack", "b": "batch_size", "m": "network.width"}
+COMPARED = {"psnr": mean("psnr"), "accuracy": share("exact")}
 
 NAMES = {
     "geiping_low_tv": "gradient matching",
