@@ -18,7 +18,7 @@ from spear.inversion.factorization import factorize
 from spear.inversion.irls.attack import SpearIrls
 from spear.observation import Observation
 
-LAYERS = ((200, 3072, 20), (2000, 12288, 20), (2000, 12288, 100), (4096, 25088, 16))
+LAYERS = ((200, 3072, 20), (2000, 12288, 20), (2000, 12288, 100), (4096, 25088, 16), (9000, 64, 20))
 """m, n and b."""
 
 

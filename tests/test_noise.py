@@ -88,9 +88,19 @@ class TestRank:
 
 
 class TestSpectrum:
-    @pytest.mark.parametrize(("rank", "m"), [(5, 300), (60, 600), (100, 600), (200, 600)])
-    def test_sketches_have_the_values_of_the_decomposition(self, rank, m):
-        gradient = low_rank(rank, m, 900).to(torch.float32)
+    @pytest.mark.parametrize(
+        ("rank", "m", "n"),
+        [
+            (5, 300, 900),
+            (60, 600, 900),
+            (100, 600, 900),
+            (200, 600, 900),
+            (5, 900, 60),
+            (90, 900, 99),
+        ],
+    )
+    def test_sketches_have_the_values_of_the_decomposition(self, rank, m, n):
+        gradient = low_rank(rank, m, n).to(torch.float32)
         vectors, values = left_spectrum(gradient.double(), rounding_floor(gradient))
         exact = torch.linalg.svdvals(gradient.double())
         torch.testing.assert_close(values[:rank], exact[:rank], rtol=1e-10, atol=0)
@@ -98,8 +108,9 @@ class TestSpectrum:
         residual = gradient - vectors[:, :rank] @ (vectors[:, :rank].T @ gradient.double())
         assert torch.linalg.matrix_norm(residual, 2) < 1.01 * exact[rank]
 
-    def test_all_values_of_a_noisy_matrix(self):
-        gradient = low_rank(5, 300, 900) + 0.01 * white(300, 900)
+    @pytest.mark.parametrize(("m", "n"), [(300, 900), (900, 300)])
+    def test_all_values_of_a_noisy_matrix(self, m, n):
+        gradient = low_rank(5, m, n) + 0.01 * white(m, n)
         _, values = left_spectrum(gradient, rounding_floor(gradient))
         torch.testing.assert_close(values, torch.linalg.svdvals(gradient))
 

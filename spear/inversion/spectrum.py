@@ -70,7 +70,13 @@ def _sketched_space(gradient: Tensor, floor: float, at_least: int) -> Tensor | N
 
 
 def _gram_space(gradient: Tensor, at_least: int) -> Tensor:
-    """Orthonormal columns (m x k) that carry all of the gradient's signal and some of its noise."""
+    """Orthonormal columns (m x k) that carry all of the gradient's signal and some of its noise.
+
+    From the Gram matrix of its rows or of its columns, whichever are fewer.
+    """
+    if gradient.shape[1] < gradient.shape[0]:
+        row_space = _gram_space(gradient.T, at_least)
+        return torch.linalg.qr(right_multiply(gradient, row_space.T)).Q
     gram = gradient.new_zeros(gradient.shape[0], gradient.shape[0], dtype=torch.float64)
     for chunk in columns(gradient):
         gram.addmm_(chunk, chunk.T)
