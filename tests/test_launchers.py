@@ -29,6 +29,15 @@ def installed(plugin: str) -> bool:
     return find_spec("hydra_plugins") is not None and bool(find_spec(f"hydra_plugins.{plugin}"))
 
 
+@pytest.fixture(autouse=True)
+def fresh_workers():
+    """joblib keeps its workers, and with them the environment of the test that started them."""
+    yield
+    if installed(LAUNCHERS["joblib"]):
+        loky = pytest.importorskip("joblib.externals.loky")
+        loky.get_reusable_executor().shutdown(kill_workers=True)
+
+
 def recorded(root: Path) -> dict[str, list[dict[str, str]]]:
     """Rows of every job, without times."""
     found = {}
