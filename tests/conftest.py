@@ -1,6 +1,7 @@
 """What all tests share: one thread, the same examples every time, and where real data are."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import settings
 # Sums in a fixed order make results reproducible to the bit, and the matrices here are so small
 # that a second thread only costs time.
 torch.set_num_threads(1)
+
+# A suite in the background inherits that interrupts are ignored, and some tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
