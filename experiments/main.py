@@ -14,6 +14,7 @@ from experiments.folder import RunFolder
 from experiments.job import Job
 from experiments.key import code_hash
 from experiments.objective import objective
+from experiments.orphans import end_with_parent
 from experiments.reporting import reported
 from experiments.resume import BATCHES
 from experiments.summary import check_failures
@@ -125,6 +126,7 @@ def perform(config: DictConfig) -> float | None:
     Returns:
         What a search over configurations makes small, if this is one.
     """
+    end_with_parent()
     hydra_config = HydraConfig.get()
     choices = dict(hydra_config.runtime.choices)
     experiment = experiment_name(choices.get("experiment"))

@@ -3,11 +3,15 @@
 import csv
 import inspect
 import os
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from command import Command
 from faulty import Killed, Preempted
@@ -113,6 +117,31 @@ def test_a_job_that_the_system_kills_is_finished_by_the_same_command(
     serial = Command(tmp_path / "serial", monkeypatch, capfd)
     serial(*sweep)
     assert recorded(spear.output_root) == recorded(serial.output_root)
+
+
+WORKER = """
+import multiprocessing, os, time
+from experiments.orphans import end_with_parent
+def work():
+    end_with_parent()
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+multiprocessing.get_context("fork").Process(target=work).start()
+time.sleep(600)
+"""
+
+
+def test_a_worker_ends_with_a_launcher_that_was_killed():
+    launcher = subprocess.Popen([sys.executable, "-c", WORKER], stdout=subprocess.PIPE, text=True)
+    worker = psutil.Process(int(launcher.stdout.readline()))
+    assert worker.is_running()
+    launcher.kill()
+    launcher.wait()
+    end = time.monotonic() + 60
+    with suppress(psutil.NoSuchProcess):
+        while worker.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < end
+            time.sleep(0.1)
 
 
 def test_slurm_takes_every_parameter_of_its_configuration(slurm):
