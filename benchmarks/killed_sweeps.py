@@ -66,11 +66,19 @@ class Counted(NoDefense):
 
 @dataclass
 class Sweep:
-    """The same sweep under one launcher, in a folder of its own."""
+    """The same sweep under one launcher, in a folder of its own.
+
+    Attributes:
+        launcher: of Hydra.
+        seeds: a quarter of its jobs.
+        folder: for all that it leaves.
+        tracking: `off` or `offline`.
+    """
 
     launcher: str
     seeds: int
     folder: Path
+    tracking: str = "off"
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
@@ -85,7 +93,7 @@ class Sweep:
         """Run the command, the same each time."""
         overrides = [
             f"hydra/launcher={self.launcher}", f"output_root={self.folder / 'out'}",
-            "dataset=digits", f"n_batches={N_BATCHES}", "tracking=off",
+            "dataset=digits", f"n_batches={N_BATCHES}", f"tracking={self.tracking}",
             "defense._target_=benchmarks.killed_sweeps.Counted", "+defense.pause=0.2",
             f"batch_size={','.join(map(str, SIZES))}", f"seed=range({self.seeds})",
             "attack.time_limit=null", "attack.max_starts=500",  # end alike on a busy machine
@@ -98,6 +106,11 @@ class Sweep:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+    @property
+    def jobs(self) -> list[Path]:
+        """The run folders."""
+        return [path.parent for path in sorted(self.folder.glob("out/main/*/config.yaml"))]
 
     def begun(self) -> list[Numbers]:
         """Every batch that was begun, in order."""

@@ -5,6 +5,7 @@ The server is a stand-in on this machine (`wandb_server.py`).
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from command import Command
 from faulty import Hangs
 from wandb_server import KEY, ReceivedRun, WandbServer, wandb_server
 
+from benchmarks.killed_sweeps import N_BATCHES as KILLED_BATCHES
+from benchmarks.killed_sweeps import Sweep, disturbed
 from experiments.records import BatchRecord
 
 SIZES, N_BATCHES = (2, 3), 2
@@ -147,4 +150,23 @@ def test_a_job_that_was_killed_and_continued_arrives_once_and_whole(tmp_path, tr
         (run,) = server.runs.values()
         agrees(run, folder, n_batches=4)
         assert [row["_step"] for row in run.history] == [0, 1, 2, 3, 4]
+        assert server.unknown == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seeds", "kills"), [(2, 3)])
+def test_a_sweep_that_is_killed_again_and_again_arrives_with_every_run_once(
+    seeds, kills, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("WANDB_SERVICE", raising=False)
+    sweep = Sweep("basic", seeds, tmp_path / "sweep", tracking="offline")
+    _, recorded_again = disturbed(sweep, kills, False, random.Random(0))
+    assert recorded_again == 0
+    assert len(sweep.jobs) == 4 * seeds
+    with wandb_server() as server:
+        sync(server, *(job / "wandb" for job in sweep.jobs))
+        runs = {run.display_name: run for run in server.runs.values()}
+        assert len(server.runs) == len(runs) == len(sweep.jobs)
+        for job in sweep.jobs:
+            agrees(runs[job.name], job, KILLED_BATCHES)
         assert server.unknown == []
