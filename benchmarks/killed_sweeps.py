@@ -186,7 +186,7 @@ def disturbed(sweep: Sweep, kills: int, alone: bool, chance: random.Random) -> t
     """
     recorded_again = 0
     for number in range(kills + 1):
-        before, already = len(sweep.begun()), sweep.recorded()
+        already, before = sweep.recorded(), len(sweep.begun())  # in this order: workers go on
         if number < kills:
             process = sweep.start()
             wait_for(process, sweep, chance.randrange(12), chance.uniform(0, 1))
