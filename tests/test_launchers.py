@@ -38,8 +38,9 @@ def fresh_workers():
     """joblib keeps its workers, and with them the environment of the test that started them."""
     yield
     if installed(LAUNCHERS["joblib"]):
-        loky = pytest.importorskip("joblib.externals.loky")
-        loky.get_reusable_executor().shutdown(kill_workers=True)
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(kill_workers=True)
 
 
 def recorded(root: Path) -> dict[str, list[dict[str, str]]]:
