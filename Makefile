@@ -17,8 +17,8 @@ FLOWER_STAMP := $(FLOWER_VENV)/.installed-$(shell \
 	(echo $(abspath $(VENV)); cat requirements.lock requirements-flower.lock) | sha256sum | cut -c1-16)
 
 IS_LINKED := import sys, importlib.util as u; from importlib.metadata import entry_points as e; \
-	s = u.find_spec("experiments"); \
-	sys.exit(not (s and s.origin == "$(CURDIR)/experiments/__init__.py" and e(name="spear-collect")))
+	s = u.find_spec("spear"); \
+	sys.exit(not (s and s.origin == "$(CURDIR)/spear/__init__.py" and e(name="spear-collect")))
 
 # The longest first, so that two at once end together.
 PAPER := table9 table9_each table9_opacus figure8 table3_imagenet_720 table10_minibatches table10 figure5_width \
@@ -55,10 +55,10 @@ test: install
 	$(BIN)/pytest -m "not slow" -n auto
 
 test-flower: install-flower
-	$(FLOWER_BIN)/python -m pytest -m "not slow" tests/test_flower.py
+	$(FLOWER_BIN)/python -m pytest -m "not slow" tests/examples/test_flower.py
 
 test-flower-slow: install-flower
-	$(FLOWER_BIN)/python -m pytest -m slow tests/test_flower.py
+	$(FLOWER_BIN)/python -m pytest -m slow tests/examples/test_flower.py
 
 test-slow: install
 	$(BIN)/pytest -m slow -n auto
@@ -104,19 +104,19 @@ run/%: install
 	OMP_NUM_THREADS=1 $(BIN)/spear experiment=$* tracking=off $(WITH_$*) $(if $(filter $*,$(ABOUT_FAILURES)),|| test $$? -eq 1)
 
 paper: $(PAPER:%=run/%)
-	$(BIN)/python -m analysis.tables $(TABLES) --results outputs --to $(RENDERED)
-	$(BIN)/python -m analysis.figures $(FIGURES) --results outputs --to $(RENDERED)
+	$(BIN)/python -m spear.analysis.tables $(TABLES) --results outputs --to $(RENDERED)
+	$(BIN)/python -m spear.analysis.figures $(FIGURES) --results outputs --to $(RENDERED)
 
 paper-sampling: paper $(SAMPLING:%=run/%)
-	$(BIN)/python -m analysis.tables $(SAMPLED_TABLES) --results outputs --to $(RENDERED)
-	$(BIN)/python -m analysis.figures $(SAMPLED_FIGURES) --results outputs --to $(RENDERED)
+	$(BIN)/python -m spear.analysis.tables $(SAMPLED_TABLES) --results outputs --to $(RENDERED)
+	$(BIN)/python -m spear.analysis.figures $(SAMPLED_FIGURES) --results outputs --to $(RENDERED)
 
 paper-gpu: paper-sampling $(GPU:%=run/%)
-	$(BIN)/python -m analysis.tables $(GPU_TABLES) --results outputs --to $(RENDERED)
+	$(BIN)/python -m spear.analysis.tables $(GPU_TABLES) --results outputs --to $(RENDERED)
 
 paper-baselines: $(BASELINES:%=run/%)
-	$(BIN)/python -m analysis.tables $(BASELINE_TABLES) --results outputs --to $(RENDERED)
-	$(BIN)/python -m analysis.figures $(BASELINE_FIGURES) --results outputs --to $(RENDERED)
+	$(BIN)/python -m spear.analysis.tables $(BASELINE_TABLES) --results outputs --to $(RENDERED)
+	$(BIN)/python -m spear.analysis.figures $(BASELINE_FIGURES) --results outputs --to $(RENDERED)
 
 report: install
 	$(BIN)/spear-report

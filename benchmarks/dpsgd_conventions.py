@@ -30,15 +30,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from analysis.reproduction import papers
-from analysis.tables.__main__ import markdown
-from spear.client import Client
-from spear.datasets import Dataset, TinyImageNet
-from spear.defenses import DPSGD
-from spear.inversion.spectrum import left_spectrum
-from spear.metrics import psnr
-from spear.networks import fcnn
+from spear.analysis.paper.comparison import papers
+from spear.analysis.tables.__main__ import markdown
+from spear.client.client import Client
+from spear.client.defenses import DPSGD
+from spear.data import Dataset, TinyImageNet
+from spear.inversion.factors.spectrum import left_spectrum
+from spear.networks.fully_connected import fcnn
 from spear.observation import Observation
+from spear.scoring.scores import psnr
 from spear.seeding import Stream, batch_generator
 
 B = 20

@@ -1,4 +1,5 @@
-"""Fits the constants of `spear.forecasting` to the recorded batches, and says how far it is off.
+"""Fits the constants of `spear.inversion.descent.cost` to the recorded batches, and says how far it
+is off.
 
     python -m benchmarks.forecast
 
@@ -17,10 +18,10 @@ import numpy as np
 from omegaconf import OmegaConf
 from scipy.optimize import nnls
 
-from analysis.recorded import RESULTS, Recorded
-from experiments.plan_command import obstacle_of, search_of
+from spear.analysis.records.store import RESULTS, Recorded
 from spear.errors import SpearError
-from spear.forecasting import BAND, COSTS, ROUNDS, Search, costs, features, rounds
+from spear.experiments.cli.plan import obstacle_of, search_of
+from spear.inversion.descent.cost import BAND, COSTS, ROUNDS, Search, costs, features, rounds
 
 REFERENCE = "AMD EPYC"
 LEFT_OUT = ("ablation", "ablation_pixels")

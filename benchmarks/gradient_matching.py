@@ -17,8 +17,8 @@ from rich.table import Table
 
 from benchmarks.breaching_modern import measure_theirs
 from benchmarks.reference_problems import FOLDER, ReferenceProblem, load
-from spear.gradient_matching.attack import GradientMatching
-from spear.gradient_matching.regularisers import FeatureDistance, TotalVariation
+from spear.baselines.gradient_matching.attack import GradientMatching
+from spear.baselines.gradient_matching.regularisers import FeatureDistance, TotalVariation
 
 MEASURED_WITH_THE_AUTHORS_CODE = (
     ("cifar10_b4_s0_norm", 0.1, 24.16, 9.7),

@@ -1,9 +1,9 @@
 """Inputs of the last layer that their zeros determine: python -m benchmarks.input_information
 
 The share of private batches in which every input is determined, and the mean count of inputs that
-are (`spear.oracle.determined_directions`): the limit of `attack=spear_input`, whatever its search.
-Beside it, how many neurons of the last hidden layer are on for some samples and off for others;
-only these tell the samples apart.
+are (`spear.scoring.bounds.determined_directions`): the limit of `attack=spear_input`, whatever its
+search. Beside it, how many neurons of the last hidden layer are on for some samples and off for
+others; only these tell the samples apart.
 """
 
 import argparse
@@ -13,10 +13,10 @@ from statistics import mean
 import torch
 from hydra import compose, initialize_config_dir
 
-from experiments.build import build
-from experiments.config import CONF, register
-from spear.client import Client
-from spear.oracle import determined_directions
+from spear.client.client import Client
+from spear.experiments.config.build import build
+from spear.experiments.config.schema import CONF, register
+from spear.scoring.bounds import determined_directions
 from spear.seeding import Stream, batch_generator
 
 

@@ -26,9 +26,9 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from analysis.collect import collect
-from spear.datasets import Batch
-from spear.defenses import NoDefense
+from spear.analysis.records.collect import collect
+from spear.client.defenses import NoDefense
+from spear.data import Batch
 from spear.seeding import Stream, batch_seed
 
 N_BATCHES = 3
@@ -56,7 +56,7 @@ class Counted(NoDefense):
     def gradient(
         self, network: nn.Module, loss: nn.Module, batch: Batch, generator: torch.Generator | None
     ) -> dict[str, Tensor]:
-        """See `spear.defenses`."""
+        """See `spear.client.defenses`."""
         assert generator is not None
         with Path(os.environ[LOG]).open("a") as file:
             file.write(f"{len(batch.labels)} {generator.initial_seed()}\n")
@@ -100,7 +100,7 @@ class Sweep:
             *ALL_AT_ONCE.get(self.launcher, ()),
         ]  # fmt: skip
         return subprocess.Popen(
-            [sys.executable, "-m", "experiments.cli", "-m", *overrides],
+            [sys.executable, "-m", "spear.experiments.cli.entry", "-m", *overrides],
             env={**os.environ, LOG: str(self.log), "SPEAR_PACKAGES": "benchmarks"},
             stdout=(self.folder / "said.log").open("ab"),
             stderr=subprocess.STDOUT,

@@ -17,11 +17,7 @@ import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
 
-from experiments.build import build
-from experiments.config import CONF, register
-from spear.client import Client
-from spear.labels.last_layer import LastLayer
-from spear.labels.search import (
+from spear.baselines.label_recovery.lambda_search import (
     END,
     DifferentialEvolution,
     DualAnnealing,
@@ -30,8 +26,12 @@ from spear.labels.search import (
     lambdas,
     refined,
 )
-from spear.labels.variance import Array, VarianceLoss
-from spear.metrics import LABEL_EXACT
+from spear.baselines.label_recovery.variance import Array, VarianceLoss
+from spear.client.client import Client
+from spear.experiments.config.build import build
+from spear.experiments.config.schema import CONF, register
+from spear.inversion.labels.last_layer import LastLayer
+from spear.scoring.scores import LABEL_EXACT
 from spear.seeding import Stream, batch_generator
 
 PARTICLES, ITERATIONS = 500, 40
@@ -60,7 +60,7 @@ class Swarm:
     """A swarm where the other methods search, refined by Brent as they are."""
 
     def __call__(self, loss: VarianceLoss, seed: int) -> float:
-        """See `spear.labels.search.LambdaSearch`."""
+        """See `spear.baselines.label_recovery.lambda_search.LambdaSearch`."""
         place = swarm(lambda places: loss(lambdas(loss, places)), -END, END, seed)
         left, right = lambdas(loss, np.array([place - 1e-3, place + 1e-3]))
         return refined(loss, float(left), float(right))
@@ -74,7 +74,7 @@ class SwarmInBands:
         self._step = step
 
     def __call__(self, loss: VarianceLoss, seed: int) -> float:
-        """See `spear.labels.search.LambdaSearch`."""
+        """See `spear.baselines.label_recovery.lambda_search.LambdaSearch`."""
         largest = loss.largest / self._scale
 
         def evaluate(theirs: Array) -> Array:

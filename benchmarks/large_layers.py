@@ -14,8 +14,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from spear.inversion.factorization import factorize
-from spear.inversion.irls.attack import SpearIrls
+from spear.inversion.descent.attack import SpearIrls
+from spear.inversion.factors.factorization import factorize
 from spear.observation import Observation
 
 LAYERS = ((200, 3072, 20), (2000, 12288, 20), (2000, 12288, 100), (4096, 25088, 16), (9000, 64, 20))

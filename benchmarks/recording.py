@@ -19,9 +19,9 @@ from hydra.core.utils import setup_globals
 from omegaconf import open_dict
 
 from benchmarks.killed_sweeps import LOG
-from experiments.config import CONF
-from experiments.main import perform, run, validate
-from spear.datasets import Batch
+from spear.data import Batch
+from spear.experiments.cli.run import perform, run, validate
+from spear.experiments.config.schema import CONF
 
 SECONDS = 0.5
 SHORT, LONG = 2, 12

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from experiments.provenance import hardware
-from spear.client import Client
-from spear.datasets.embedded import Digits, Faces
-from spear.inversion.factorization import Factorization, factorize
-from spear.inversion.first_filter import TEST_ROWS, largest_chunk
-from spear.inversion.samplers import InformationSetSampler, Sampler, SvdSampler
-from spear.networks import fcnn
+from spear.client.client import Client
+from spear.data.embedded import Digits, Faces
+from spear.experiments.job.provenance import hardware
+from spear.inversion.factors.factorization import Factorization, factorize
+from spear.inversion.sampling.samplers import InformationSetSampler, Sampler, SvdSampler
+from spear.inversion.sampling.screening import TEST_ROWS, largest_chunk
+from spear.networks.fully_connected import fcnn
 
 DATASETS = {"digits": Digits, "faces": Faces}
 SAMPLERS: dict[str, Sampler] = {"svd": SvdSampler(), "information_set": InformationSetSampler()}

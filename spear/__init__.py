@@ -6,14 +6,14 @@ them from a network and a batch.
 
 from spear.api import invert, match_gradients
 from spear.auditing.run import audit
-from spear.client import Client
-from spear.datasets import Batch
+from spear.baselines.gradient_matching.attack import GradientMatching
+from spear.client.client import Client
+from spear.data import Batch
 from spear.domain import Domain
 from spear.errors import SpearError
-from spear.gradient_matching.attack import GradientMatching
+from spear.inversion.descent.attack import SpearIrls
 from spear.inversion.inputs.attack import SpearInput
-from spear.inversion.irls.attack import SpearIrls
-from spear.inversion.spear import Spear
+from spear.inversion.sampling.attack import Spear
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 from spear.update import Update

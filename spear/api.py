@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from spear.attack import Attack
+from spear.baselines.gradient_matching.attack import GradientMatching
 from spear.domain import Domain
-from spear.gradient_matching.attack import GradientMatching
-from spear.inversion.irls.attack import SpearIrls
+from spear.inversion.descent.attack import SpearIrls
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction
 from spear.update import Update

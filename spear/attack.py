@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from torch import nn
 
-from spear.networks import Sparsity, attackable_layer
+from spear.networks.fully_connected import Sparsity, attackable_layer
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction
 from spear.update import Update

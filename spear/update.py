@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from spear.domain import Domain
 from spear.errors import LayerError
-from spear.networks import Sparsity, attackable_layer, linear_layer
+from spear.networks.fully_connected import Sparsity, attackable_layer, linear_layer
 from spear.observation import Observation
 
 

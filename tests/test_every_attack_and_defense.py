@@ -4,16 +4,16 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from tabular import People
+from support.tabular import People
 
-from experiments.build import build
-from experiments.main import CONF
 from spear.attack import Attack
-from spear.client import Client
-from spear.datasets import Digits
+from spear.baselines.gifd.dcgan import DCGAN
+from spear.client.client import Client
+from spear.data import Digits
 from spear.errors import InvalidObservation
-from spear.generative.dcgan import DCGAN
-from spear.networks import fcnn
+from spear.experiments.cli.run import CONF
+from spear.experiments.config.build import build
+from spear.networks.fully_connected import fcnn
 from spear.reconstruction import Status
 from spear.seeding import Stream, batch_generator
 

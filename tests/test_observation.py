@@ -5,11 +5,11 @@ import math
 
 import pytest
 import torch
-from problems import make_problem
+from support.problems import make_problem
 from torch import Tensor, nn
 
-from spear.client import Client
-from spear.datasets.base import Batch
+from spear.client.client import Client
+from spear.data.base import Batch
 from spear.errors import InvalidObservation, LayerError
 from spear.observation import Observation
 

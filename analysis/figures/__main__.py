@@ -1,13 +1,13 @@
-"""`python -m analysis.figures [NAME ...]`."""
+"""`python -m spear.analysis.figures [NAME ...]`."""
 
 from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
 
-import analysis.figures
-from analysis import style
-from analysis.rendering import drawn, render
+import spear.analysis.figures
+from spear.analysis.render import style
+from spear.analysis.render.rendering import drawn, render
 
 
 def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
@@ -20,4 +20,4 @@ def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    render(analysis.figures, write)
+    render(spear.analysis.figures, write)

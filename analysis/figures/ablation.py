@@ -3,9 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import style
-from analysis.ablation import SETTINGS, cases
-from analysis.measures import exact
+from spear.analysis.render import style
+from spear.analysis.statistics.ablation import SETTINGS, cases
+from spear.analysis.statistics.measures import exact
 
 EXPERIMENTS = ("ablation", "ablation_pixels")
 

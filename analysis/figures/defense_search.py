@@ -9,7 +9,7 @@ undefended gradient of the attacked layer. Least squares: had dL/dZ been known.
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import style
+from spear.analysis.render import style
 
 EXPERIMENTS = ("defense_search",)
 NOISE = "defense.noise_std"

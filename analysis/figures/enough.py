@@ -13,9 +13,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import style
-from analysis.measures import mean_interval
-from analysis.privacy import epsilon
+from spear.analysis.render import style
+from spear.analysis.statistics.measures import mean_interval
+from spear.analysis.statistics.privacy import epsilon
 
 EXPERIMENTS = ("enough_noise", "enough_clipping", "enough_epochs")
 

@@ -8,8 +8,8 @@ and worst by PSNR; the paper does not say how it chose. The PSNR beside a row is
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.picture_rows import NAMES, ORIGINAL, PictureRows
-from spear.metrics import psnr
+from spear.analysis.render.image_rows import NAMES, ORIGINAL, PictureRows
+from spear.scoring.scores import psnr
 
 EXPERIMENTS = ("figure9",)
 

@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from analysis import style
-from spear.theory import p_fail_approximation, p_fail_bound
+from spear.analysis.render import style
+from spear.inversion.sampling.lemmas import p_fail_approximation, p_fail_bound
 
 EXPERIMENTS = ()
 

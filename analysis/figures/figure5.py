@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import style
-from analysis.measures import exact_interval, spread
+from spear.analysis.render import style
+from spear.analysis.statistics.measures import exact_interval, spread
 
 EXPERIMENTS = (
     "figure5_width",

@@ -9,8 +9,8 @@ out, so that no false candidate has more zeros than a true one and nothing is le
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import style
-from analysis.measures import exact_interval
+from spear.analysis.render import style
+from spear.analysis.statistics.measures import exact_interval
 
 EXPERIMENTS = ("figure6", "figure6_pixels")
 

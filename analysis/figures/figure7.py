@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import style
-from analysis.measures import exact_interval, spread
-from spear.inversion.zeros import sparsity_threshold
-from spear.theory import n_total_expected
+from spear.analysis.render import style
+from spear.analysis.statistics.measures import exact_interval, spread
+from spear.inversion.directions.zeros import sparsity_threshold
+from spear.inversion.sampling.lemmas import n_total_expected
 
 EXPERIMENTS = ("figure7", "figure7_sampling")
 

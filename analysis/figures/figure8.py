@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import style
-from analysis.measures import exact_interval
-from spear.theory import p_fail_approximation, p_fail_bound
+from spear.analysis.render import style
+from spear.analysis.statistics.measures import exact_interval
+from spear.inversion.sampling.lemmas import p_fail_approximation, p_fail_bound
 
 EXPERIMENTS = ("figure8",)
 

@@ -8,7 +8,7 @@ class. PSNR: mean over the batch. Gradient matching (Geiping et al.) is given th
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.picture_rows import PictureRows
+from spear.analysis.render.image_rows import PictureRows
 
 EXPERIMENTS = ("figure9",)
 

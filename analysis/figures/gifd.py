@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import style
-from analysis.gifd import ATTACKS, DEFENSES, PICTURES, settings
+from spear.analysis.render import style
+from spear.analysis.statistics.paired import ATTACKS, DEFENSES, PICTURES, settings
 
 EXPERIMENTS = ("gifd", "gifd_out", "gifd_defenses")
 

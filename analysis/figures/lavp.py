@@ -10,8 +10,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import style
-from analysis.lavp import DATASETS, LOSS_NAMES, NETWORKS, NORM, Cell, cells, correlation
+from spear.analysis.render import style
+from spear.analysis.statistics.rank_correlation import (
+    DATASETS,
+    LOSS_NAMES,
+    NETWORKS,
+    NORM,
+    Cell,
+    cells,
+    correlation,
+)
 
 EXPERIMENTS = ("lavp",)
 

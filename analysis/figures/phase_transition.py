@@ -10,8 +10,8 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from analysis import style
-from analysis.measures import exact
+from spear.analysis.render import style
+from spear.analysis.statistics.measures import exact
 
 EXPERIMENTS = ("phase_transition",)
 

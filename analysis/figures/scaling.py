@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import style
-from analysis.measures import exact, spread
-from spear.theory import n_total_expected
+from spear.analysis.render import style
+from spear.analysis.statistics.measures import exact, spread
+from spear.inversion.sampling.lemmas import n_total_expected
 
 EXPERIMENTS = ("scaling", "scaling_sampling")
 

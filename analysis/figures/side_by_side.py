@@ -3,8 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import measures, style
-from analysis.side_by_side import ATTACKS, ratios, times
+from spear.analysis.render import style
+from spear.analysis.statistics import measures
+from spear.analysis.statistics.extrapolation import ATTACKS, ratios, times
 
 EXPERIMENTS = ("side_by_side",)
 

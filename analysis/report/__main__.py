@@ -1,19 +1,19 @@
-"""Command line: `spear-report [FOLDER ...]`, or `python -m analysis.report`."""
+"""Command line: `spear-report [FOLDER ...]`, or `python -m spear.analysis.report`."""
 
 import argparse
 from pathlib import Path
 
-import analysis.report
-from analysis.recorded import RESULTS
-from analysis.report.page import page
-from analysis.report.sources import sources
+import spear.analysis.report
+from spear.analysis.records.store import RESULTS
+from spear.analysis.report.page import page
+from spear.analysis.report.sources import sources
 
 OUTPUTS = Path("outputs")
 
 
 def main() -> None:
     """Write the page; exits with 1 if there is nothing to show or no place to write."""
-    parser = argparse.ArgumentParser(prog="spear-report", description=analysis.report.__doc__)
+    parser = argparse.ArgumentParser(prog="spear-report", description=spear.analysis.report.__doc__)
     parser.add_argument(
         "--results",
         nargs="+",

@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import panels
-from analysis.collect import incomplete
-from analysis.panels import Panel
-from analysis.rendering import origin
-from analysis.report.markup import data_uri
-from analysis.report.sources import Source
-from experiments.config import CONF
+from spear.analysis.paper import panels
+from spear.analysis.paper.panels import Panel
+from spear.analysis.records.collect import incomplete
+from spear.analysis.render.rendering import origin
+from spear.analysis.report.markup import data_uri
+from spear.analysis.report.sources import Source
+from spear.experiments.config.schema import CONF
 
 
 @dataclass(frozen=True)

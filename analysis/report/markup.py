@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 VERDICTS = ("better", "equal", "worse")
-"""What `analysis.reproduction` says of a value, in the order of the page."""
+"""What `spear.analysis.paper.comparison` says of a value, in the order of the page."""
 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 

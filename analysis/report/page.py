@@ -7,11 +7,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis.claims import claims_of, compared_tables, with_reasons
-from analysis.report.experiments import Experiment, experiments, not_run, pictures, unfinished
-from analysis.report.markup import VERDICTS
-from analysis.report.sections import sections
-from analysis.report.sources import Source
+from spear.analysis.paper.claims import claims_of, compared_tables, with_reasons
+from spear.analysis.report.experiments import Experiment, experiments, not_run, pictures, unfinished
+from spear.analysis.report.markup import VERDICTS
+from spear.analysis.report.sections import sections
+from spear.analysis.report.sources import Source
 
 HERE = Path(__file__).parent
 
@@ -29,7 +29,7 @@ def page(sources: list[Source], most_pictures: int) -> str:
     recorded = [each for source in sources for each in experiments(source)]
     drawn = [pictures(source, most_pictures) for source in sources]
     environment = Environment(
-        loader=PackageLoader("analysis.report", "."),
+        loader=PackageLoader("spear.analysis.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -4,20 +4,20 @@ import inspect
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
 from markupsafe import Markup
 
-import analysis.figures
-import analysis.tables
-from analysis import style
-from analysis.page import KINDS, Entry
-from analysis.rendering import drawn, load, modules, origin
-from analysis.report.markup import VERDICTS, drawing, html
-from analysis.report.sources import Source
-from analysis.tables.__main__ import markdown
+import spear.analysis.figures
+import spear.analysis.tables
+from spear.analysis.records.store import RENDERED
+from spear.analysis.render import style
+from spear.analysis.render.rendering import drawn, load, modules, origin
+from spear.analysis.render.results_page import KINDS, Entry
+from spear.analysis.report.markup import VERDICTS, drawing, html
+from spear.analysis.report.sources import Source
+from spear.analysis.tables.__main__ import markdown
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def sections(sources: list[Source]) -> tuple[list[Section], dict[str, str]]:
     """
     found: list[Section] = []
     missing: dict[str, str] = {}
-    for package in (analysis.figures, analysis.tables):
+    for package in (spear.analysis.figures, spear.analysis.tables):
         for name, module in modules(package).items():
             absent = ""
             there = len(found)
@@ -91,7 +91,7 @@ def _section(
     entry.experiments += module.EXPERIMENTS
     entry.commands.append(f"python -m {package} {name}")
     table, figure, verdicts = Markup(), "", Counter[str]()
-    folder = Path(analysis.tables.__path__[0])
+    folder = RENDERED / "tables"
     if hasattr(module, "draw"):
         with style.applied():
             figure = drawing(drawn(module, batches))

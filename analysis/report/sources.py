@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from analysis.recorded import RESULTS, Recorded, read
+from spear.analysis.records.store import RESULTS, Recorded, read
 
 
 @dataclass(frozen=True)

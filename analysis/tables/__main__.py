@@ -1,4 +1,4 @@
-"""`python -m analysis.tables [NAME ...]`."""
+"""`python -m spear.analysis.tables [NAME ...]`."""
 
 import inspect
 from pathlib import Path
@@ -7,8 +7,8 @@ from types import ModuleType
 import pandas as pd
 from rich.console import Console
 
-import analysis.tables
-from analysis.rendering import origin, render
+import spear.analysis.tables
+from spear.analysis.render.rendering import origin, render
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -29,4 +29,4 @@ def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    render(analysis.tables, write)
+    render(spear.analysis.tables, write)

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from analysis.ablation import SETTINGS, cases
-from analysis.measures import duration, exact, spread
+from spear.analysis.statistics.ablation import SETTINGS, cases
+from spear.analysis.statistics.measures import duration, exact, spread
 
 EXPERIMENTS = ("ablation", "ablation_pixels")
 

@@ -6,8 +6,8 @@ p = 1e-8, and about 1.8e5 expected for b = 16 (Sec. 5.2).
 
 import pandas as pd
 
-from analysis.measures import count
-from spear.theory import n_total_bound, n_total_expected
+from spear.analysis.statistics.measures import count
+from spear.inversion.sampling.lemmas import n_total_bound, n_total_expected
 
 EXPERIMENTS = ()
 

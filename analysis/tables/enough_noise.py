@@ -10,9 +10,9 @@ more; directions: share with |cos| >= 0.9.
 
 import pandas as pd
 
-from analysis.measures import with_deviation
-from analysis.privacy import epsilon
-from spear.defenses import NoiseMultiplier
+from spear.analysis.statistics.measures import with_deviation
+from spear.analysis.statistics.privacy import epsilon
+from spear.client.defenses import NoiseMultiplier
 
 EXPERIMENTS = ("enough_noise",)
 

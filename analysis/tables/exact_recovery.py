@@ -6,7 +6,7 @@ x SVD: the median of the seconds divided by those of one float64 SVD of the same
 
 import pandas as pd
 
-from analysis.measures import duration, spread, with_deviation
+from spear.analysis.statistics.measures import duration, spread, with_deviation
 
 EXPERIMENTS = (
     "exact_recovery",

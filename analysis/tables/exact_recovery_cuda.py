@@ -6,7 +6,7 @@ on a CPU; from b = 100 on the GPU is 40 to 150 times faster than one thread.
 
 import pandas as pd
 
-from analysis.tables import exact_recovery
+from spear.analysis.tables import exact_recovery
 
 EXPERIMENTS = (
     "exact_recovery_cuda",

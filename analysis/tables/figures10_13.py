@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.percentiles import PERCENTILES
+from spear.analysis.records.store import RENDERED
+from spear.analysis.statistics.percentiles import PERCENTILES
 
 EXPERIMENTS = ("figures10_13",)
 COLUMN = "original, reconstruction and magnified error"
@@ -32,6 +33,6 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
             )
         which = f"{share}th percentile" if share else "the worst"
         title = f"{name}: {which}, batch {batch['batch']}, {batch['psnr']:.1f} dB"
-        link = os.path.relpath(picture, Path(__file__).parent)
+        link = os.path.relpath(picture, RENDERED / "tables")
         rows += [f"**{title}**", f"![{title}]({link})"]
     return pd.DataFrame({COLUMN: rows})

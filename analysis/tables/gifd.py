@@ -13,8 +13,8 @@ Seconds: median, on a machine that was more or less busy.
 
 import pandas as pd
 
-from analysis.gifd import ATTACKS, DEFENSES, PICTURES, paired, settings
-from analysis.measures import duration, with_deviation
+from spear.analysis.statistics.measures import duration, with_deviation
+from spear.analysis.statistics.paired import ATTACKS, DEFENSES, PICTURES, paired, settings
 
 EXPERIMENTS = ("gifd", "gifd_out", "gifd_defenses")
 

@@ -6,7 +6,7 @@ layer's inputs, mean over batches; seconds: median on one thread.
 
 import pandas as pd
 
-from analysis.measures import duration
+from spear.analysis.statistics.measures import duration
 
 EXPERIMENTS = ("input_sparsity",)
 

@@ -15,8 +15,8 @@ class of the least entry of p - y instead, as the bias does. Neither has the lab
 
 import pandas as pd
 
-from analysis.labels import DATASETS, LABELS, error, exact, right_class
-from analysis.measures import duration
+from spear.analysis.statistics.labels import DATASETS, LABELS, error, exact, right_class
+from spear.analysis.statistics.measures import duration
 
 EXPERIMENTS = ("label_recovery", "label_recovery_trained")
 

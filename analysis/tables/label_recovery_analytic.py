@@ -8,8 +8,8 @@ thread.
 
 import pandas as pd
 
-from analysis.labels import DATASETS, LABELS, exact
-from analysis.measures import duration, with_deviation
+from spear.analysis.statistics.labels import DATASETS, LABELS, exact
+from spear.analysis.statistics.measures import duration, with_deviation
 
 EXPERIMENTS = ("label_recovery_analytic",)
 

@@ -9,8 +9,8 @@ labels together.
 
 import pandas as pd
 
-from analysis.labels import DATASETS, LABELS, error, exact, right_class
-from analysis.measures import duration
+from spear.analysis.statistics.labels import DATASETS, LABELS, error, exact, right_class
+from spear.analysis.statistics.measures import duration
 
 EXPERIMENTS = ("label_recovery_batches",)
 

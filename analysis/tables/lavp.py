@@ -17,8 +17,17 @@ of these pictures exactly from a fully connected network, and there is nothing t
 
 import pandas as pd
 
-from analysis.lavp import DATASETS, LOSS_NAMES, NETWORKS, NORM, Cell, cells, correlation, gain
-from analysis.measures import with_deviation
+from spear.analysis.statistics.measures import with_deviation
+from spear.analysis.statistics.rank_correlation import (
+    DATASETS,
+    LOSS_NAMES,
+    NETWORKS,
+    NORM,
+    Cell,
+    cells,
+    correlation,
+    gain,
+)
 
 EXPERIMENTS = ("lavp",)
 

@@ -10,8 +10,8 @@ too many to form, and it was not looked for any further.
 
 import pandas as pd
 
-from analysis.lavp import DATASETS, LOSSES, NETWORKS, cells
-from analysis.measures import duration
+from spear.analysis.statistics.measures import duration
+from spear.analysis.statistics.rank_correlation import DATASETS, LOSSES, NETWORKS, cells
 
 EXPERIMENTS = ("lavp",)
 

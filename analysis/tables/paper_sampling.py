@@ -6,7 +6,7 @@ standard deviation over batches; submatrices and seconds: medians.
 
 import pandas as pd
 
-from analysis.measures import count, duration, with_deviation
+from spear.analysis.statistics.measures import count, duration, with_deviation
 
 EXPERIMENTS = ("paper_sampling",)
 

@@ -10,7 +10,7 @@ column there is met by one submatrix in 5e13, and sampling was not tried.
 
 import pandas as pd
 
-from analysis.measures import count, duration
+from spear.analysis.statistics.measures import count, duration
 
 PAIRS = {
     "Table 3": ("table3", "table3_sampling", "dataset"),

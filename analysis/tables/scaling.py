@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from analysis.measures import count, duration, exact, spread
-from spear.theory import n_total_expected
+from spear.analysis.statistics.measures import count, duration, exact, spread
+from spear.inversion.sampling.lemmas import n_total_expected
 
 EXPERIMENTS = ("scaling", "scaling_sampling")
 

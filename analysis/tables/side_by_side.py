@@ -7,9 +7,9 @@ submatrices that sampling by information sets needed.
 
 import pandas as pd
 
-from analysis.measures import duration
-from analysis.measures import times as ratio_text
-from analysis.side_by_side import ATTACKS, ratios, times
+from spear.analysis.statistics.extrapolation import ATTACKS, ratios, times
+from spear.analysis.statistics.measures import duration
+from spear.analysis.statistics.measures import times as ratio_text
 
 EXPERIMENTS = ("side_by_side",)
 

@@ -11,8 +11,8 @@ iterations (2,000 at 32 pixels), each with how often it is SPEAR's. CI-Net is to
 
 import pandas as pd
 
-from analysis import measures
-from analysis.reproduction import mean, mean_verdict, papers
+from spear.analysis.paper.comparison import mean, mean_verdict, papers
+from spear.analysis.statistics import measures
 
 EXPERIMENTS = ("table1", "table1_reduced", "table1_sigmoid")
 KEYS = {"method": "method", "pixels": "dataset.resolution"}

@@ -6,7 +6,7 @@ accuracy: batches with all directions right; seconds: median.
 
 import pandas as pd
 
-from analysis.reproduction import beside, mean, share
+from spear.analysis.paper.comparison import beside, mean, share
 
 EXPERIMENTS = ("table10", "table10_minibatches")
 KEYS = {"E": "fedavg.epochs", "mini_batch": "mini_batch"}

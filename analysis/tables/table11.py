@@ -6,7 +6,7 @@ accuracy: batches with all directions right; seconds: median.
 
 import pandas as pd
 
-from analysis.reproduction import beside, mean, share
+from spear.analysis.paper.comparison import beside, mean, share
 
 EXPERIMENTS = ("table11",)
 KEYS = {"eta": "fedavg.learning_rate"}

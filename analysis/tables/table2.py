@@ -12,8 +12,8 @@ TabLeak is given the labels; SPEAR is not. The paper does not say how many batch
 
 import pandas as pd
 
-from analysis.measures import duration, with_interval
-from analysis.reproduction import cell_of, mean, mean_verdict, papers
+from spear.analysis.paper.comparison import cell_of, mean, mean_verdict, papers
+from spear.analysis.statistics.measures import duration, with_interval
 
 EXPERIMENTS = ("table2",)
 KEYS = {"method": "method"}

@@ -13,8 +13,7 @@ import math
 
 import pandas as pd
 
-from analysis.measures import duration, half_width, with_interval
-from analysis.reproduction import (
+from spear.analysis.paper.comparison import (
     accuracy_verdict,
     cell_of,
     mean,
@@ -22,6 +21,7 @@ from analysis.reproduction import (
     papers,
     share,
 )
+from spear.analysis.statistics.measures import duration, half_width, with_interval
 
 EXPERIMENTS = ("table3", "table3_imagenet_224", "table3_imagenet_720")
 KEYS = {"dataset": "row"}

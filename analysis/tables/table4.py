@@ -6,8 +6,8 @@ median of ours on one thread, the paper's on a GPU.
 
 import pandas as pd
 
-from analysis.measures import duration
-from analysis.reproduction import accuracy_verdict, mean, papers, share
+from spear.analysis.paper.comparison import accuracy_verdict, mean, papers, share
+from spear.analysis.statistics.measures import duration
 
 EXPERIMENTS = ("table4",)
 KEYS = {"layer": "attack.layer"}

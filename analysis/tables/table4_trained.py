@@ -7,8 +7,8 @@ median and slowest of ours on one thread. The network was trained on the split t
 
 import pandas as pd
 
-from analysis.measures import duration
-from analysis.reproduction import share
+from spear.analysis.paper.comparison import share
+from spear.analysis.statistics.measures import duration
 
 EXPERIMENTS = ("table4_trained",)
 KEYS = {"layer": "attack.layer"}

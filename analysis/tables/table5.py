@@ -8,8 +8,8 @@ not say how it was set. The descent uses no prior; the paper has nothing to comp
 
 import pandas as pd
 
-from analysis.measures import duration, with_deviation
-from analysis.reproduction import mean, mean_verdict, papers, share
+from spear.analysis.paper.comparison import mean, mean_verdict, papers, share
+from spear.analysis.statistics.measures import duration, with_deviation
 
 EXPERIMENTS = ("table5", "table5_b100")
 KEYS = {"attack": "attack", "b": "batch_size", "m": "network.width"}

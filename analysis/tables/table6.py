@@ -15,8 +15,8 @@ are exact.
 
 import pandas as pd
 
-from analysis.measures import duration, with_deviation
-from analysis.reproduction import papers
+from spear.analysis.paper.comparison import papers
+from spear.analysis.statistics.measures import duration, with_deviation
 
 EXPERIMENTS = ("table6", "table6_geiping", "table6_features")
 NAMES = {"geiping": "", "cocktail_party": "CPA", "spear_irls": "SPEAR"}

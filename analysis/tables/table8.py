@@ -7,8 +7,8 @@ is drawn among all of them, so that some batches are of the same one.
 
 import pandas as pd
 
-from analysis.measures import with_interval
-from analysis.reproduction import mean, papers, share
+from spear.analysis.paper.comparison import mean, papers, share
+from spear.analysis.statistics.measures import with_interval
 
 EXPERIMENTS = ("table8",)
 KEYS = {"dataset": "dataset"}

@@ -8,7 +8,7 @@ attacked layer (the paper: about 1 at sigma = 1e-4).
 
 import pandas as pd
 
-from analysis.reproduction import beside, mean, share
+from spear.analysis.paper.comparison import beside, mean, share
 
 EXPERIMENTS = ("table9",)
 KEYS = {"C": "defense.max_norm", "sigma": "defense.noise_std"}

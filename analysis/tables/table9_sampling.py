@@ -7,8 +7,8 @@ submatrices of b + 1 rows (median).
 
 import pandas as pd
 
-from analysis.measures import count, duration
-from analysis.reproduction import papers
+from spear.analysis.paper.comparison import papers
+from spear.analysis.statistics.measures import count, duration
 
 EXPERIMENTS = ("table9_sampling",)
 

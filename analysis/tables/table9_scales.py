@@ -10,9 +10,9 @@ magnitude of the undefended gradient of the attacked layer (the paper: about 1 a
 
 import pandas as pd
 
-from analysis.reproduction import beside
-from analysis.tables import table9
-from spear.defenses import DPSGD, ClippedMean, NoiseMultiplier, NoiseOnEachExample
+from spear.analysis.paper.comparison import beside
+from spear.analysis.tables import table9
+from spear.client.defenses import DPSGD, ClippedMean, NoiseMultiplier, NoiseOnEachExample
 
 EXPERIMENTS = ("table9", "table9_each", "table9_opacus")
 

@@ -1,17 +1,17 @@
-"""Command line: `python -m analysis.workspaces write` or `publish`."""
+"""Command line: `python -m spear.analysis.workspaces write` or `publish`."""
 
 import argparse
 import sys
 
-import analysis.workspaces
-from analysis.workspaces.board import Board, files, write
+import spear.analysis.workspaces
+from spear.analysis.workspaces.board import Board, files, write
 from spear.errors import SpearError
 
 
 def main() -> None:
     """Exits with 1 if the dashboards cannot be published."""
     parser = argparse.ArgumentParser(
-        prog="python -m analysis.workspaces", description=analysis.workspaces.__doc__
+        prog="python -m spear.analysis.workspaces", description=spear.analysis.workspaces.__doc__
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("write", help="remake the files from the tables")
@@ -23,7 +23,7 @@ def main() -> None:
         sys.stdout.writelines(f"{path}\n" for path in write())
         return
     try:
-        from analysis.workspaces.publication import publish
+        from spear.analysis.workspaces.publication import publish
     except ModuleNotFoundError:
         parser.exit(
             1, "the package wandb-workspaces is missing: pip install 'spear-suite[wandb]'.\n"

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import yaml
 
-import analysis.tables
-from analysis import panels
-from analysis.page import Entry
-from analysis.panels import PANELS, Panel
-from analysis.rendering import modules
+import spear.analysis.tables
+from spear.analysis.paper import panels
+from spear.analysis.paper.panels import PANELS, Panel
+from spear.analysis.render.rendering import modules
+from spear.analysis.render.results_page import Entry
 from spear.errors import ConfigError
 
 FOLDER = Path(__file__).parent
-TOP = "# Written by `python -m analysis.workspaces write`; published by `... publish`.\n"
+TOP = "# Written by `python -m spear.analysis.workspaces write`; published by `... publish`.\n"
 KEYS = {"name", "experiments", "panels"}
 
 
@@ -55,7 +55,7 @@ class Board:
         if unknown:
             raise ConfigError(
                 f"{path} has a panel {unknown[0]!r}; there are {', '.join(PANELS)} "
-                "(analysis/panels.py)."
+                "(analysis/paper/panels.py)."
             )
         shown = tuple(PANELS[key] for key in content["panels"])
         return cls(content["name"], tuple(content["experiments"]), shown)
@@ -65,7 +65,7 @@ def boards() -> dict[str, Board]:
     """The dashboards of the paper's tables, by the tables' names."""
     captions = {
         name: Entry(name, inspect.cleandoc(module.__doc__ or ""))
-        for name, module in modules(analysis.tables).items()
+        for name, module in modules(spear.analysis.tables).items()
     }
     return {
         name: Board(captions[name].heading, experiments, tuple(panels.of_table(name)))

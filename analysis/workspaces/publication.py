@@ -4,7 +4,7 @@ import wandb
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 
-from analysis.workspaces.board import Board
+from spear.analysis.workspaces.board import Board
 from spear.errors import ConfigError
 
 MOST = 200

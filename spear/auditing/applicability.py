@@ -6,7 +6,7 @@ from torch import Tensor
 
 from spear.auditing.findings import Applicability
 from spear.auditing.flow import DROPOUT, NONLINEAR, OUTPUTS, RELU, UNKNOWN, Flow
-from spear.networks import Sparsity
+from spear.networks.fully_connected import Sparsity
 
 MIXING = "batch norm in training mode"
 

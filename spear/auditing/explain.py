@@ -3,7 +3,7 @@
 import math
 
 from spear.auditing.findings import Audit, LayerFinding, Recovery, Spectrum, Verdict
-from spear.forecasting import Forecast
+from spear.inversion.descent.cost import Forecast
 
 VERDICTS = {
     Verdict.EXACT: "every input was reconstructed exactly, and the model gives just this update "

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from spear.forecasting import Forecast
-from spear.networks import Sparsity
+from spear.inversion.descent.cost import Forecast
+from spear.networks.fully_connected import Sparsity
 
 
 class Verdict(StrEnum):

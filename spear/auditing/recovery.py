@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 
 from spear.auditing.findings import Recovery, Resimulation, Spectrum, Verdict
-from spear.inversion.factorization import Decomposition
+from spear.inversion.descent.attack import SpearIrls
+from spear.inversion.factors.factorization import Decomposition
 from spear.inversion.inputs.attack import SpearInput
-from spear.inversion.irls.attack import SpearIrls
-from spear.matching import match
-from spear.networks import Sparsity
+from spear.networks.fully_connected import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
+from spear.scoring.matching import match
 
 CONFIRMED = 1e-5
 """Largest residual of a re-simulation that confirms a reconstruction. Of float32 gradients it is

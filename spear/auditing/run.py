@@ -11,7 +11,7 @@ from spear.auditing.task import Task
 from spear.auditing.updates import Shared, as_gradients
 from spear.auditing.victim import locate, outputs, overlooked, share
 from spear.errors import ConfigError, LayerError
-from spear.forecasting import pilot
+from spear.inversion.descent.cost import pilot
 
 BatchFunction = Callable[[], tuple[Tensor, Tensor]]
 """Gives inputs (b x ...) and labels (b)."""

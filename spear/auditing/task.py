@@ -12,9 +12,9 @@ from spear.auditing.flow import INPUTS, NONLINEAR, RELU, Flow
 from spear.auditing.recovery import attack, recovery_of, spectrum_of, verdict_of
 from spear.auditing.resimulation import Loss, resimulate
 from spear.errors import InvalidObservation
-from spear.forecasting import Forecast, Search, forecast
-from spear.inversion.factorization import Decomposition, decompose
-from spear.networks import Sparsity
+from spear.inversion.descent.cost import Forecast, Search, forecast
+from spear.inversion.factors.factorization import Decomposition, decompose
+from spear.networks.fully_connected import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 
@@ -38,7 +38,8 @@ class Task:
         truth: what each layer received, by name, where that is known.
         budget: seconds a layer.
         seed: of the attacks.
-        rate: seconds of this machine for one of the forecast's (`spear.forecasting.pilot`).
+        rate: seconds of this machine for one of the forecast's
+        (`spear.inversion.descent.cost.pilot`).
     """
 
     model: nn.Module

@@ -2,8 +2,8 @@
 
 import torch
 
-from spear.datasets import CIFAR10, Batch, Faces
-from spear.datasets.base import Dataset
+from spear.data import CIFAR10, Batch, Faces
+from spear.data.base import Dataset
 from spear.errors import ConfigError
 
 

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from spear.attack import LayerAttack, Progress, ProgressCallback
 from spear.errors import ConfigError
+from spear.inversion.factors.rank import check_rank
 from spear.inversion.inputs.descent import Descent
 from spear.inversion.inputs.pool import InputPool
 from spear.inversion.inputs.problem import InputProblem, transposed
 from spear.inversion.inputs.search import InputSearch
-from spear.inversion.rank import check_rank
-from spear.networks import Sparsity
+from spear.networks.fully_connected import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 

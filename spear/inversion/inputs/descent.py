@@ -1,8 +1,8 @@
 """Descent to sparse, nonnegative inputs: on the sphere, in every third round by linear programs.
 
-*On the sphere*, by iteratively reweighted least squares as for dL/dZ (`spear.inversion.irls`), but
-one-sided: an input that comes out of a ReLU is never negative, so that a negative entry of R^T p
-should become a zero and a large positive one need not. Its weight is multiplied by
+*On the sphere*, by iteratively reweighted least squares as for dL/dZ (`spear.inversion.descent`),
+but one-sided: an input that comes out of a ReLU is never negative, so that a negative entry of R^T
+p should become a zero and a large positive one need not. Its weight is multiplied by
 exp(-beta clip(x_j / std x, -2, 2)), with the sign of p that makes s . p > 0. Where about half of
 the inputs are zeros, nearly every start arrives at a true direction.
 
@@ -20,11 +20,11 @@ from scipy.optimize import linprog
 from torch import Tensor
 
 from spear.errors import ConfigError
+from spear.inversion.descent.sphere import ITERATIONS, RIDGE, SHRINKING, sparsity_weights
+from spear.inversion.descent.starts import Starts, random_starts, start_count
+from spear.inversion.factors.gram import Grams, inverse_iteration, unit
 from spear.inversion.inputs.problem import InputProblem
 from spear.inversion.inputs.search import Drawn
-from spear.inversion.irls.grams import Grams, inverse_iteration, unit
-from spear.inversion.irls.sphere_irls import ITERATIONS, RIDGE, SHRINKING, sparsity_weights
-from spear.inversion.irls.starts import Starts, random_starts, start_count
 
 EXPONENTS = (1.0, 0.5)
 SHARPNESS = (2.0, 3.0, 1.0)

@@ -1,7 +1,8 @@
 """Which directions are columns of P, and why that proves the inputs right.
 
 A direction p is kept if its zeros on R^T determine it even without any one of them
-(`spear.inversion.refinement.is_determined`) and if, at the scale s . p = 1, no input is negative.
+(`spear.inversion.directions.refinement.is_determined`) and if, at the scale s . p = 1, no input is
+negative.
 
 *The first test is a proof with probability one.* Let p = sum_i a_i p_i mix the t >= 2 samples in
 T. R^T p is zero on the rows where all samples in T are, which have rank b - t at most, and on rows
@@ -19,11 +20,11 @@ premises fail, for instance at a layer whose inputs come out of no ReLU.
 import torch
 from torch import Tensor
 
+from spear.inversion.directions.polish import Polish, distinct
+from spear.inversion.directions.selection import sparsest_independent
+from spear.inversion.directions.zeros import sparsity
+from spear.inversion.factors.noise import NEAR_ZERO
 from spear.inversion.inputs.problem import InputProblem
-from spear.inversion.irls.polish import Polish, distinct
-from spear.inversion.noise import NEAR_ZERO
-from spear.inversion.selection import sparsest_independent
-from spear.inversion.zeros import sparsity
 from spear.reconstruction import Status
 
 SAME_SEARCHED = 1e-3

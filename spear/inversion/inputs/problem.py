@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.factorization import (
+from spear.inversion.factors.factorization import (
     Decomposition,
     check_bias_gradient,
     decompose,
@@ -59,7 +59,7 @@ class InputProblem(Decomposition):
 
 
 def transposed(observation: Observation, rank: int | None = None) -> InputProblem | Status:
-    """Decompose (dL/dW)^T; see `spear.inversion.factorization.factorize`.
+    """Decompose (dL/dW)^T; see `spear.inversion.factors.factorization.factorize`.
 
     The rank tells the size of the batch only below the dimension of the space in which dL/dZ is.
     Behind a softmax of m classes that is m - 1, because each column of dL/dZ sums to zero: from m

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from spear.inversion.first_filter import largest_chunk
+from spear.inversion.directions.refinement import FIRST_TOLERANCE
 from spear.inversion.inputs.problem import InputProblem
 from spear.inversion.inputs.search import Drawn
-from spear.inversion.refinement import FIRST_TOLERANCE
-from spear.inversion.samplers import InformationSetSampler, Sampler
-from spear.inversion.sampling import FIRST_CHUNK
+from spear.inversion.sampling.algorithm import FIRST_CHUNK
+from spear.inversion.sampling.samplers import InformationSetSampler, Sampler
+from spear.inversion.sampling.screening import largest_chunk
 
 SEARCH_DTYPE = torch.float32
 

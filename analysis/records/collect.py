@@ -1,0 +1,184 @@
+"""Collect what experiments recorded: `spear-collect outputs/<experiment>`.
+
+The complete jobs below each folder go to `results/<experiment>/`: every batch to
+`batches.csv`, configurations and summaries to `jobs.json`. Jobs that were collected before are
+replaced and the others kept, so that a sweep can be run in parts. Folders of one machine become
+`data` and `outputs` again, the defaults.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from spear.analysis.records.store import (
+    BATCHES,
+    JOBS,
+    RESULTS,
+    SUMMARY,
+    Recorded,
+    Rows,
+    collected_picture,
+    collected_sheet,
+    run_folders,
+    to_csv,
+)
+
+BEGUN = (BATCHES, "job.log")
+"""Files that a job has from its beginning."""
+
+
+class CannotCollect(Exception):
+    """There is nothing to collect, or two jobs would take one place; says so in one sentence."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What became of an experiment.
+
+    Attributes:
+        folder: where it is collected.
+        jobs: names of those that were collected now.
+        kept: how many others are there.
+    """
+
+    folder: Path
+    jobs: list[str]
+    kept: int
+
+
+def collect(
+    sources: list[Path], results: Path, pictures: bool = False, sheets: bool = False
+) -> list[Collected]:
+    """Collect every complete job at or below some folders.
+
+    Args:
+        sources: folders of runs, such as `outputs/<experiment>`.
+        results: where collected results are; each experiment has its folder there.
+        pictures: whether the reconstructions of each job's first batch are wanted, too, made small.
+            A picture collected before goes with the job that it shows.
+        sheets: whether their pixels alone are wanted (`spear.scoring.pictures.picture_sheet`),
+        likewise.
+
+    Returns:
+        The experiments, sorted by name.
+
+    Raises:
+        CannotCollect: a folder does not exist, none has a complete job, two have the same job, or a
+            picture is missing. Nothing is written then.
+    """
+    experiments = _by_experiment(sources)
+    if not experiments:
+        where = " or ".join(map(str, sources))
+        raise CannotCollect(f"there is no complete job (none with a {SUMMARY}) in {where}.")
+    found = {name: Recorded.from_runs(jobs.values()) for name, jobs in experiments.items()}
+    for option, wanted in (("pictures", pictures), ("sheets", sheets)):
+        drawn = [path for each in found.values() for path in getattr(each, option).values()]
+        missing = [path for path in drawn if not path.is_file()]
+        if wanted and missing:
+            raise CannotCollect(f"{missing[0]} is missing; collect without --{option}.")
+    return [
+        _write(recorded, results / name, pictures, sheets)
+        for name, recorded in sorted(found.items())
+    ]
+
+
+def incomplete(sources: list[Path]) -> list[Path]:
+    """The folders of jobs at or below `sources` that began and have no summary, sorted."""
+    begun = {path.parent for source in sources for name in BEGUN for path in source.rglob(name)}
+    return sorted(job for job in begun if not any((job / end).exists() for end in (SUMMARY, JOBS)))
+
+
+def _by_experiment(sources: list[Path]) -> dict[str, dict[str, Path]]:
+    """Experiment -> job -> folder of every complete job."""
+    experiments: dict[str, dict[str, Path]] = {}
+    for source in sources:
+        if not source.is_dir():
+            raise CannotCollect(f"the folder {source} does not exist.")
+        for folder in run_folders(source):
+            experiment = json.loads((folder / SUMMARY).read_text())["experiment"]
+            other = experiments.setdefault(experiment, {}).setdefault(folder.name, folder)
+            if other != folder:
+                raise CannotCollect(
+                    f"{other} and {folder} are the same job of {experiment}; collect one of them."
+                )
+    return experiments
+
+
+def _write(recorded: Recorded, folder: Path, pictures: bool, sheets: bool) -> Collected:
+    jobs, rows = _portable(recorded)
+    if (folder / JOBS).exists():
+        before = Recorded.from_collected(folder)
+        jobs, rows = before.jobs | jobs, before.rows() | rows
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in recorded.jobs:
+        picture, sheet = collected_picture(folder, name), collected_sheet(folder, name)
+        picture.unlink(missing_ok=True)
+        sheet.unlink(missing_ok=True)
+        if pictures:
+            image = Image.open(recorded.pictures[name]).convert("RGB")
+            image.save(picture, quality=85, optimize=True)  # less than half of the PNG
+        if sheets:
+            shutil.copyfile(recorded.sheets[name], sheet)
+    (folder / BATCHES).write_text(to_csv(rows))
+    text = json.dumps(dict(sorted(jobs.items())), indent=1, ensure_ascii=False)
+    (folder / JOBS).write_text(text + "\n")
+    return Collected(folder, sorted(recorded.jobs), len(jobs) - len(recorded.jobs))
+
+
+def _portable(recorded: Recorded) -> tuple[dict[str, dict[str, Any]], Rows]:
+    """Jobs and batches without the folders of the machine that they ran on."""
+    jobs, rows = dict(recorded.jobs), recorded.rows()
+    for name, job in recorded.jobs.items():
+        config = job["config"]
+        roots = {config["data_root"]: "data", config["output_root"]: "outputs"}
+        jobs[name], rows[name] = _replaced(job, roots), _replaced(rows[name], roots)
+    return jobs, rows
+
+
+def _replaced(value: Any, roots: dict[str, str]) -> Any:
+    """Some nested value with the folders renamed in all of its texts."""
+    if isinstance(value, dict):
+        return {key: _replaced(each, roots) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_replaced(each, roots) for each in value]
+    if isinstance(value, str):
+        for here in sorted(roots, key=len, reverse=True):  # one may lie in the other
+            # A plain word is no folder of a machine, and may be that of a data set.
+            if "/" in here.rstrip("/"):
+                value = value.replace(here.rstrip("/"), roots[here])
+    return value
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="spear-collect", description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path, help="folders of runs")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where they are collected")
+    parser.add_argument("--pictures", action="store_true", help="with their reconstructions")
+    parser.add_argument("--sheets", action="store_true", help="with the pixels of these alone")
+    chosen = parser.parse_args()
+    left = incomplete(chosen.folders)
+    if left:
+        named = "".join(f"  {job}\n" for job in left)
+        sys.stderr.write(f"{len(left)} incomplete (no {SUMMARY}), not collected:\n{named}")
+    try:
+        collected = collect(chosen.folders, chosen.results, chosen.pictures, chosen.sheets)
+    except (CannotCollect, OSError) as error:
+        parser.exit(1, f"spear-collect: {error}\n")
+    for each in collected:
+        kept = f", {_count(each.kept, 'other')} kept" if each.kept else ""
+        sys.stdout.write(f"{each.folder}: {_count(len(each.jobs), 'job')} collected{kept}\n")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+if __name__ == "__main__":
+    main()

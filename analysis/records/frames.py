@@ -1,0 +1,129 @@
+"""What jobs recorded as tables: `python -m spear.analysis.records.frames outputs/batch_size
+[columns ...]`.
+
+Reads run folders or collected results and recomputes nothing.
+"""
+
+import argparse
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from spear.analysis.records.store import (
+    ABSENT,
+    JOB,
+    JOBS,
+    SUMMARY,
+    Recorded,
+    collected_folders,
+    read,
+    run_folders,
+)
+
+COLUMNS = (
+    "dataset", "attack", "batch_size", "seed", "n_exact", "n_batches", "psnr_mean", "psnr_std",
+    "lambda_mean", "submatrices_median", "seconds_median", "failures",
+)  # fmt: skip
+
+
+def load_summaries(root: Path) -> pd.DataFrame:
+    """The summary of every complete job below `root`, a row each; empty if there is none.
+
+    Args:
+        root: a folder of runs or of collected results.
+
+    Returns:
+        `job` is its name; nested entries (versions, hardware) become dotted columns.
+    """
+    rows = [
+        {JOB: folder.name, **json.loads((folder / SUMMARY).read_text())}
+        for folder in run_folders(root)
+    ]
+    for folder in collected_folders(root):
+        jobs = json.loads((folder / JOBS).read_text())
+        rows += [{JOB: name, **job["summary"]} for name, job in jobs.items()]
+    table = pd.json_normalize(rows)
+    keys = [key for key in ("dataset", "attack", "batch_size", "seed") if key in table]
+    return table.sort_values(keys, ignore_index=True) if keys else table
+
+
+def load_batches(root: Path) -> pd.DataFrame:
+    """Every batch of every complete job below `root`, a row each; empty if there is none.
+
+    Args:
+        root: a folder of runs or of collected results; both give the same table.
+
+    Returns:
+        `job` is the job's name. Then come the columns of `batches.csv`, with `details` opened up
+        (`details.starts`), then those of the job: its configuration (`network.width`,
+        `dataset.normalize`) and its summary with the chosen files (`attack`, `attack/settings`). A
+        batch's own value goes before the job's. `picture` and `sheet` are where those of its job
+        would be.
+    """
+    tables = [_batches(recorded) for recorded in read(root)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _batches(recorded: Recorded) -> pd.DataFrame:
+    batches = pd.read_csv(
+        StringIO(recorded.batches),
+        dtype={JOB: str},
+        keep_default_na=False,
+        na_values=[ABSENT],
+        low_memory=False,  # one type a column
+    )
+    details = pd.DataFrame([_flat(json.loads(text)) for text in batches.pop("details")])
+    jobs = pd.DataFrame(
+        [
+            _flat(job["config"])
+            | _flat(job["summary"])
+            | {"picture": str(recorded.pictures[name]), "sheet": str(recorded.sheets[name])}
+            for name, job in recorded.jobs.items()
+        ],
+        index=list(recorded.jobs),
+    )
+    of_batches = jobs.drop(columns=batches.columns, errors="ignore").loc[batches[JOB]]
+    return pd.concat(
+        [batches, details.add_prefix("details."), of_batches.reset_index(drop=True)], axis=1
+    )
+
+
+def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys, dotted."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        name = prefix + key
+        flat |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def show(table: pd.DataFrame, columns: list[str], console: Console) -> None:
+    """Print chosen columns."""
+    shown = Table(*columns)
+    for _, row in table[columns].iterrows():
+        shown.add_row(*(f"{v:.6g}" if isinstance(v, float) else str(v) for v in row))
+    console.print(shown)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("root", type=Path, help="folder of runs or of collected results")
+    parser.add_argument("columns", nargs="*", help="keys of the summary to show")
+    arguments = parser.parse_args()
+    table = load_summaries(arguments.root)
+    if table.empty:
+        parser.exit(1, f"no complete job below {arguments.root}; run an experiment first.\n")
+    unknown = sorted(set(arguments.columns) - set(table.columns))
+    if unknown:
+        parser.exit(1, f"no column {unknown[0]!r}; there are {', '.join(table.columns)}.\n")
+    show(table, arguments.columns or [c for c in COLUMNS if c in table], Console())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""What the jobs of an experiment recorded, in their run folders or in collected files.
+
+Collected, an experiment is two files: `batches.csv` has every batch of every job, with the name of
+its job in front, and `jobs.json` has the configuration and the summary of each job. The picture of
+a job is `<job>.jpg` beside them, its sheet (`spear.scoring.pictures.picture_sheet`) `<job>.png`.
+"""
+
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import StringIO
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+import spear
+
+RESULTS = (Path(spear.__file__).parent / "results").resolve()
+"""Where the committed results are, collected."""
+
+RENDERED = RESULTS / "rendered"
+"""Where the tables and figures are that were made from them."""
+
+JOB = "job"
+"""The first column of collected batches."""
+BATCHES, JOBS = "batches.csv", "jobs.json"
+SUMMARY, CONFIG = "summary.json", "config.yaml"
+PICTURE, SHEET = "reconstructions.png", "sheet.png"
+"""Files of a run folder, beside its `batches.csv`; it is complete when it has a summary."""
+
+ABSENT = "nan"
+"""Stands in a column that a job's batches do not have, as for any number that is missing."""
+
+
+Rows = dict[str, list[dict[str, str]]]
+"""Batches by the names of their jobs; each as text by column."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the jobs of one experiment recorded, by the names of their run folders.
+
+    Attributes:
+        jobs: the resolved `config` and the `summary` of each.
+        batches: every batch of every job as CSV, sorted by job, which is the first column.
+        pictures: where the reconstructions of each job's first batch would be.
+        sheets: where they would be with nothing but their pixels.
+    """
+
+    jobs: dict[str, dict[str, Any]]
+    batches: str
+    pictures: dict[str, Path]
+    sheets: dict[str, Path]
+
+    @classmethod
+    def from_runs(cls, folders: Iterable[Path]) -> Self:
+        """From the folders of complete jobs, whose names differ."""
+        jobs, pictures, sheets = {}, {}, {}
+        rows: Rows = {}
+        for folder in folders:
+            config = yaml.load((folder / CONFIG).read_text(), yaml.CSafeLoader)  # far faster
+            summary = json.loads((folder / SUMMARY).read_text())
+            jobs[folder.name] = {"config": config, "summary": summary}
+            with (folder / BATCHES).open(newline="") as file:
+                rows[folder.name] = list(csv.DictReader(file))
+            pictures[folder.name] = folder / PICTURE
+            sheets[folder.name] = folder / SHEET
+        return cls(jobs, to_csv(rows), pictures, sheets)
+
+    @classmethod
+    def from_collected(cls, folder: Path) -> Self:
+        """From an experiment's collected files."""
+        jobs = json.loads((folder / JOBS).read_text())
+        batches = (folder / BATCHES).read_text()
+        pictures = {name: collected_picture(folder, name) for name in jobs}
+        sheets = {name: collected_sheet(folder, name) for name in jobs}
+        return cls(jobs, batches, pictures, sheets)
+
+    def rows(self) -> Rows:
+        """The batches, parsed."""
+        rows: Rows = {name: [] for name in self.jobs}
+        for row in csv.DictReader(StringIO(self.batches, newline="")):
+            rows[row.pop(JOB)].append(row)
+        return rows
+
+
+def to_csv(rows: Rows) -> str:
+    """Batches as CSV. Columns that only some jobs have stand where these have them."""
+    together = [{JOB: name, **row} for name in sorted(rows) for row in rows[name]]
+    columns = _union(dict.fromkeys(map(tuple, together)))
+    text = StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval=ABSENT, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(together)
+    return text.getvalue()
+
+
+def collected_picture(folder: Path, job: str) -> Path:
+    """Where the picture of a collected job is, if there is one."""
+    return folder / f"{job}.jpg"
+
+
+def collected_sheet(folder: Path, job: str) -> Path:
+    """Where the sheet of a collected job is, if there is one."""
+    return folder / f"{job}.png"
+
+
+def run_folders(root: Path) -> list[Path]:
+    """The folders of complete jobs at or below `root`, sorted."""
+    return sorted(path.parent for path in root.resolve().rglob(SUMMARY))
+
+
+def collected_folders(root: Path) -> list[Path]:
+    """The folders of collected experiments at or below `root`, sorted."""
+    return sorted(path.parent for path in root.resolve().rglob(JOBS))
+
+
+def read(root: Path) -> list[Recorded]:
+    """Every experiment at or below `root`: folders of runs, then collected files."""
+    runs = groupby(run_folders(root), key=lambda folder: folder.parent)
+    return [Recorded.from_runs(folders) for _, folders in runs] + [
+        Recorded.from_collected(folder) for folder in collected_folders(root)
+    ]
+
+
+def _union(headers: Iterable[tuple[str, ...]]) -> list[str]:
+    """All columns; one that is not there yet comes after its neighbour on the left."""
+    columns: list[str] = []
+    for header in headers:
+        place = 0
+        for column in header:
+            if column not in columns:
+                columns.insert(place, column)
+            place = columns.index(column) + 1
+    return columns

@@ -1,0 +1,90 @@
+"""Figures and tables in a notebook: `show("table3")` as a cell's last line.
+
+Everything is rendered from the committed results; no data set and no setting is needed.
+"""
+
+import base64
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+
+import spear.analysis.figures
+import spear.analysis.tables
+from spear.analysis.records.store import RESULTS
+from spear.analysis.render import style
+from spear.analysis.render.rendering import drawn, load, names, origin
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a cell displays."""
+
+    text: str
+    """In one sentence, where HTML is not shown."""
+    html: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def show(name: str, results: Path = RESULTS) -> Shown:
+    """The figure and the table of that name, those of the two that there are, with captions.
+
+    What has no module or no results yet is said to be missing, in one line, and is no error.
+
+    Args:
+        name: a module of `spear.analysis.figures` or of `spear.analysis.tables`.
+        results: where experiments lie.
+    """
+    found = list(_modules(name))
+    if not found:
+        return _missing(f"there is no figure and no table {name!r}.")
+    html = ""
+    for module in found:
+        try:
+            batches = load(module.EXPERIMENTS, results)
+        except FileNotFoundError as error:
+            return _missing(f"{name}: {error}")
+        html += _caption(module) + (
+            _picture(module, batches) if hasattr(module, "draw") else _table(module, batches)
+        )
+    return Shown(name, html)
+
+
+def _modules(name: str) -> Iterator[ModuleType]:
+    # Only what is shown is imported: some modules need torch, which takes seconds.
+    for package in (spear.analysis.figures, spear.analysis.tables):
+        if name in names(package):
+            yield import_module(f"{package.__name__}.{name}")
+
+
+def _missing(what: str) -> Shown:
+    return Shown(f"Missing: {what}", f"<p><em>Missing: {escape(what)}</em></p>")
+
+
+def _caption(module: ModuleType) -> str:
+    paragraphs = inspect.cleandoc(module.__doc__ or "").split("\n\n")
+    return "".join(f"<p>{escape(each)}</p>" for each in paragraphs)
+
+
+def _picture(module: ModuleType, batches: pd.DataFrame) -> str:
+    file = BytesIO()
+    with style.applied():
+        drawn(module, batches).savefig(file, format="png")
+    picture = base64.b64encode(file.getvalue()).decode()
+    return f'<img src="data:image/png;base64,{picture}" style="width: {style.WIDTH}in">'
+
+
+def _table(module: ModuleType, batches: pd.DataFrame) -> str:
+    table = module.table(batches).to_html(index=False, border=0)
+    return f"{table}<p><small>{escape(origin(batches))}.</small></p>"

@@ -1,0 +1,36 @@
+"""Which batches of Table 3 Figures 10 to 13 show: `python -m
+spear.analysis.statistics.percentiles`.
+
+Prints them as the sweep of `conf/experiment/figures10_13.yaml`.
+"""
+
+import sys
+
+import pandas as pd
+
+from spear.analysis.records.store import RESULTS
+from spear.analysis.render.rendering import load
+
+PERCENTILES = {"Figure 10": 10, "Figure 11": 50, "Figure 12": 90, "Figure 13": 0}
+"""Of the mean PSNR of a batch, among the batches of Tiny ImageNet; 0 is the worst."""
+
+
+def shown(table3: pd.DataFrame) -> dict[str, int]:
+    """The number of each figure's batch.
+
+    A percentile is the smallest PSNR that this share of the batches does not exceed, so that there
+    is a batch which has it.
+    """
+    batches = table3[table3["dataset"] == "tiny_imagenet"].set_index("batch")["psnr"].sort_values()
+    ranks = {name: max(-(-share * len(batches) // 100), 1) for name, share in PERCENTILES.items()}
+    return {name: int(batches.index[rank - 1]) for name, rank in ranks.items()}
+
+
+def main() -> None:
+    """Command line."""
+    numbers = shown(load(("table3",), RESULTS)).values()
+    sys.stdout.write(f"first_batch: {','.join(map(str, numbers))}\n")
+
+
+if __name__ == "__main__":
+    main()

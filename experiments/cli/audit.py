@@ -1,0 +1,154 @@
+"""`spear audit`: what an update of a model of your own gives away."""
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from spear.auditing import audit
+from spear.auditing.report import as_json, html, text
+from spear.errors import CheckpointError, ConfigError, InvalidObservation
+from spear.networks.fully_connected import load_checkpoint, read_state_dict
+
+LOSSES = {"cross_entropy": nn.CrossEntropyLoss, "binary_cross_entropy": nn.BCEWithLogitsLoss}
+
+EPILOG = """
+examples:
+  spear audit --model mymodels:mlp --weights before.safetensors --update gradients.safetensors
+  spear audit --model mymodels:cnn --weights before.pt --update after.pt --learning-rate 0.01
+  spear audit --model mymodels:mlp --weights before.npz --update after.npz --html audit.html
+
+An update is gradients by parameter name; with --learning-rate the weights after training; as .npz
+(Flower: np.savez(FILE, *parameters)) the list of arrays in the order of state_dict(), after
+training. No file is ever unpickled beyond tensors.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of `spear audit`."""
+    found = argparse.ArgumentParser(
+        prog="spear audit",
+        description="Finds every fully connected layer of a model whose inputs an update gives "
+        "away, says why or why not, attacks it and reports what was recovered.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = found.add_argument
+    add("--model", required=True, help="package.module:factory, called without arguments")
+    add("--weights", type=Path, help="the weights before training: safetensors, .pt or .npz")
+    add("--update", type=Path, required=True, help="what the client shared, likewise")
+    add("--learning-rate", type=float, help="the update is the weights after training with it")
+    add("--input-shape", type=_shape, help="of one input, such as 3,32,32; tried out unless given")
+    add("--layer", help="name of the only layer to audit")
+    add("--loss", choices=LOSSES, default="cross_entropy", help="that the client minimised")
+    add("--eval", action="store_true", help="the client trained in evaluation mode")
+    add("--budget", type=float, default=60.0, help="seconds that a layer may take [60]")
+    add("--columns", type=lambda names: names.split(","), help="names of a table's inputs")
+    add("--json", type=Path, help="write the findings there")
+    add("--html", type=Path, help="write them there as a page, with what was recovered")
+    return found
+
+
+def main(arguments: list[str]) -> None:
+    """Run an audit and print what it found.
+
+    Raises:
+        SpearError: the model, the weights or the update cannot be used.
+    """
+    chosen = parser().parse_args(arguments)
+    model = load_model(chosen.model)
+    if chosen.weights is not None:
+        _load_weights(model, chosen.weights)
+    if chosen.eval:
+        model.eval()
+    result = audit(
+        model,
+        load_update(chosen.update),
+        chosen.layer,
+        input_shape=chosen.input_shape,
+        loss=LOSSES[chosen.loss](),
+        learning_rate=chosen.learning_rate,
+        budget=chosen.budget,
+    )
+    sys.stdout.write(text(result))
+    if chosen.json:
+        chosen.json.write_text(as_json(result))
+    if chosen.html:
+        chosen.html.write_text(html(result, chosen.columns))
+
+
+def load_model(name: str) -> nn.Module:
+    """The model that `package.module:factory` makes; modules of the working directory count.
+
+    Raises:
+        ConfigError: there is none, or it makes something else.
+    """
+    module_name, colon, factory_name = name.partition(":")
+    if not colon:
+        raise ConfigError(f"--model is {name!r}; expected package.module:factory.")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        factory = getattr(importlib.import_module(module_name), factory_name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"--model {name} cannot be imported ({error}).") from error
+    try:
+        model = factory()
+    except TypeError as error:
+        raise ConfigError(
+            f"--model {name} cannot be called without arguments ({error})."
+        ) from error
+    if not isinstance(model, nn.Module):
+        raise ConfigError(
+            f"--model {name} makes a {type(model).__name__}; expected a torch.nn.Module."
+        )
+    return model
+
+
+def load_update(path: Path) -> Any:
+    """Tensors by name, or a list of arrays from an .npz file that names none.
+
+    Raises:
+        CheckpointError: the file is missing, unreadable, or holds more than tensors.
+        InvalidObservation: it holds something else than tensors by name.
+    """
+    if path.suffix != ".npz":
+        state = read_state_dict(path)
+        if not isinstance(state, dict):
+            raise InvalidObservation(
+                f"{path} holds a {type(state).__name__}; expected tensors by parameter name."
+            )
+        return state
+    if not path.is_file():
+        raise CheckpointError(f"{path} does not exist; give the path of an .npz file.")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            loaded = {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays.files}
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path} cannot be read as arrays ({error}).") from error
+    numbered = [f"arr_{i}" for i in range(len(loaded))]
+    return [loaded[name] for name in numbered] if set(loaded) == set(numbered) else loaded
+
+
+def _load_weights(model: nn.Module, path: Path) -> None:
+    if path.suffix != ".npz":
+        load_checkpoint(model, path)
+        return
+    arrays = load_update(path)
+    if not isinstance(arrays, dict):
+        arrays = dict(zip(model.state_dict(), arrays, strict=False))
+    try:
+        model.load_state_dict(arrays)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"weights {path} do not fit the model: {' '.join(str(error).split())}."
+        ) from error
+
+
+def _shape(words: str) -> tuple[int, ...]:
+    return tuple(int(size) for size in words.replace("x", ",").split(","))

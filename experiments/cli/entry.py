@@ -1,0 +1,122 @@
+"""The `spear` command: the main program with errors told in one sentence and an exit code."""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Iterator
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from spear.errors import SpearError
+from spear.experiments.cli import audit as audit_command
+from spear.experiments.cli import plan as plan_command
+from spear.experiments.cli.run import main as run_main
+from spear.experiments.config.schema import JobSchema
+from spear.experiments.sweep.monitor import end_sweep, sweep_runs_here
+from spear.experiments.sweep.signals import sigterm_interrupts
+
+SUBCOMMANDS = {"audit": audit_command.main, "plan": plan_command.main}
+"""What is no job for Hydra; each takes the arguments after its name."""
+
+LONGEST_REASON = 300
+
+
+def main() -> None:
+    """Run the command line's subcommand, or `spear.experiments.cli.run`; exit 1 after an error."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # hand exceptions over instead of printing them
+    sys.argv[1:] = ["force=true" if each == "--force" else each for each in sys.argv[1:]]
+    said = ""
+    with sigterm_interrupts():
+        try:
+            said = _run()
+        finally:
+            unfinished = end_sweep(early=bool(said))
+    if said or unfinished:
+        sys.exit(f"spear: {said or unfinished}")
+
+
+def _run() -> str:
+    """Run the command; what went wrong, in a sentence, or nothing."""
+    subcommand = SUBCOMMANDS.get(sys.argv[1]) if len(sys.argv) > 1 else None
+    try:
+        if subcommand:
+            subcommand(sys.argv[2:])
+        else:
+            run_main()
+    except SpearError as error:
+        return str(error)
+    except (HydraException, OmegaConfBaseException) as error:
+        return explain(error)
+    except KeyboardInterrupt:
+        return "interrupted; what is done is recorded, and the same command again goes on."
+    except Exception as error:
+        sentence = _explain_other(error)
+        if not sentence:
+            raise
+        return sentence
+    return ""
+
+
+def explain(error: Exception) -> str:
+    """One sentence for an error in the composition of the configuration."""
+    text = "\n".join(str(each) for each in _chain(error))
+    unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text)
+    if unknown:
+        return _unknown_key(unknown.group(1) or unknown.group(2))
+    typed = re.search(r"Value '([^']*)' .*could not be converted to (\w+)", text)
+    key = re.search(r"full_key: (\S+)", text)
+    if typed and key:
+        return f"key {key.group(1)!r} is {typed.group(1)!r}; expected {typed.group(2).lower()}."
+    choice = re.search(
+        r"Could not find '([^']+)/([^/']+)'\s+Available options in [^:]*:(.*)", text, re.S
+    )
+    if choice:
+        group, name, rest = choice.groups()
+        options = rest.split("Config search path")[0].split()
+        return f"{group}={name} does not exist; choose one of {', '.join(options)}."
+    return " ".join(text.split())
+
+
+def _explain_other(error: Exception) -> str:
+    """One sentence for an error outside a job; nothing for a bug in a job run alone."""
+    if isinstance(error, OSError) and error.filename:
+        return (
+            f"{error.filename} cannot be used ({error.strerror}); set output_root to a "
+            "folder that can be written."
+        )
+    if "Unknown plugin class" in str(error):
+        return _missing_launcher(str(error))
+    if sweep_runs_here():
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
+        return f"the launcher gave up ({reason}); the same command again goes on."
+    return ""
+
+
+def _missing_launcher(text: str) -> str:
+    """For a launcher whose plugin is not installed."""
+    plugin = re.search(r"hydra_plugins\.hydra_(\w+)_launcher\.", text)
+    if not plugin:
+        return " ".join(text.split())
+    extra = {"submitit": "slurm"}.get(plugin.group(1), plugin.group(1))
+    return (
+        f"the launcher's plugin, hydra-{plugin.group(1)}-launcher, is not installed; "
+        f"run `pip install 'spear-suite[{extra}]'`."
+    )
+
+
+def _unknown_key(key: str) -> str:
+    close = difflib.get_close_matches(key, list(JobSchema.__annotations__), n=1, cutoff=0.75)
+    hint = f"did you mean {close[0]!r}? See" if close else "see"
+    return f"key {key!r} does not exist; {hint} `spear --help`, or `spear --cfg job` for all keys."
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+if __name__ == "__main__":
+    main()

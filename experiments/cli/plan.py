@@ -1,0 +1,167 @@
+"""`spear plan`: the expected time of a job or a sweep, before it starts. It runs no attack."""
+
+import itertools
+import sys
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from spear.auditing.explain import duration
+from spear.errors import SpearError
+from spear.experiments.config.build import build
+from spear.experiments.config.schema import CONF, register
+from spear.inversion.descent.cost import Search, forecast, pilot
+
+HELP = """usage: spear plan [-m] [key=value ...]
+
+Prints the expected time of a job, or with -m or a prepared experiment of a sweep, before it starts:
+  spear plan experiment=scaling
+  spear plan -m batch_size=4,8,16 network.width=200,400 n_batches=100
+The forecast is of the search by descent (attack=spear_irls) on one thread of this machine, whose
+speed is measured for a second. Nine of ten jobs end within the range beside it.
+"""
+
+DESCENT = "spear.inversion.descent.attack.SpearIrls"
+TRAINED = "spear.networks.training.trained_fcnn"
+FCNN = ("spear.networks.fully_connected.fcnn", TRAINED)
+SINGLE_GRADIENT = "spear.client.local_training.SingleGradient"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job of a plan.
+
+    Attributes:
+        name: its overrides.
+        search: what is known of each of its searches; None where there is no forecast for it.
+        n_batches: how many it has.
+        obstacle: why there is no forecast, or empty.
+    """
+
+    name: str
+    search: Search | None
+    n_batches: int
+    obstacle: str = ""
+
+
+def main(arguments: list[str]) -> None:
+    """Print the plan.
+
+    Raises:
+        SpearError: a choice cannot be used.
+        HydraException: an override cannot be.
+    """
+    if not arguments or "--help" in arguments or "-h" in arguments:
+        sys.stdout.write(HELP)
+        return
+    planned = plan([each for each in arguments if each not in ("-m", "--multirun")])
+    sys.stdout.write(table(planned, pilot()))
+
+
+def plan(overrides: list[str]) -> list[Planned]:
+    """Every job of a sweep, those of the sweep in a prepared experiment among them."""
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        chosen = [each for each in overrides if each.startswith("experiment=")]
+        swept = compose("config", chosen, return_hydra_config=True).hydra.sweeper.params
+        given = {each.partition("=")[0] for each in overrides}
+        prepared = OmegaConf.to_container(swept) if swept else {}
+        assert isinstance(prepared, dict)
+        lines = [f"{key!s}={values}" for key, values in prepared.items() if key not in given]
+        return [_planned(list(each)) for each in _jobs([*overrides, *lines])]
+
+
+def _jobs(lines: list[str]) -> Any:
+    """The overrides of every job: all combinations of what is swept."""
+    choices = []
+    for override in OverridesParser.create().parse_overrides(lines):
+        if override.is_sweep_override():
+            key = override.get_key_element()
+            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+        else:
+            choices.append([str(override.input_line)])
+    return itertools.product(*choices)
+
+
+def _planned(overrides: list[str]) -> Planned:
+    config = compose("config", overrides)
+    name = ",".join(overrides) or "defaults"
+    obstacle, search = obstacle_of(config), None
+    if not obstacle:
+        try:
+            search = search_of(config)
+        except SpearError as error:
+            obstacle = str(error).rstrip(".")
+    return Planned(name, search, config.n_batches, obstacle)
+
+
+def obstacle_of(config: DictConfig) -> str:
+    """Why there is no forecast for a job, or an empty string."""
+    if config.attack._target_ != DESCENT:
+        return f"no forecast for {config.attack._target_.rpartition('.')[2]}"
+    if config.network._target_ not in FCNN:
+        return f"no forecast for {config.network._target_.rpartition('.')[2]}"
+    if config.device not in ("auto", "cpu"):
+        return f"no forecast for device={config.device}"
+    return ""
+
+
+def search_of(config: DictConfig) -> Search:
+    """What a job's configuration says of its searches.
+
+    Raises:
+        SpearError: the data set, of which the size of an input is needed, cannot be loaded.
+    """
+    attack, network, defense = config.attack, config.network, config.defense
+    noise = (defense.get(key, 0.0) for key in ("noise_std", "noise_multiplier"))
+    return Search(
+        b=config.batch_size,
+        m=network.width,
+        n=_entries(config) if attack.layer == 1 else network.width,
+        pixels=config.dataset.get("normalize") is False,
+        steps=network.steps if network._target_ == TRAINED else 0,
+        noisy=any(noise) or config.fedavg._target_ != SINGLE_GRADIENT,
+        most_starts=attack.max_starts,
+        time_limit=attack.time_limit,
+    )
+
+
+def _entries(config: DictConfig) -> int:
+    resolution = config.dataset.get("resolution")
+    if resolution:
+        return 3 * int(resolution) ** 2
+    shape = getattr(get_object(config.dataset._target_), "input_shape", None)
+    return prod(shape if shape is not None else build(config, "dataset").input_shape)
+
+
+def table(planned: list[Planned], rate: float) -> str:
+    """A line a job, and their sum.
+
+    Args:
+        planned: the jobs.
+        rate: of this machine (`spear.inversion.descent.cost.pilot`).
+    """
+    lines, total = [], 0.0
+    for job in planned:
+        if job.search is None:
+            lines.append(f"{job.name}: {job.obstacle}")
+            continue
+        expected = forecast(job.search, rate)
+        seconds = [each * job.n_batches for each in (expected.seconds, expected.low, expected.high)]
+        middle, low, high = map(duration, seconds)
+        total += seconds[0]
+        lines.append(
+            f"{job.name}: {middle} ({low} to {high}) for {job.n_batches} batches of {job.search.b}"
+        )
+    missing = sum(job.search is None for job in planned)
+    beside = f", beside {missing} without a forecast" if missing else ""
+    lines.append(
+        f"{len(planned)} jobs: {total / 60:.2g} minutes of attacks expected{beside}; without "
+        "loading data, training and scoring"
+    )
+    return "\n".join(lines) + "\n"

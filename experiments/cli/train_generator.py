@@ -1,0 +1,112 @@
+"""The `spear-train-generator` command: makes the generator that `attack=gifd` searches."""
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra
+import torch
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import MISSING, DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from spear.attack import Progress as Done
+from spear.baselines.gifd.dcgan import DCGAN
+from spear.baselines.gifd.training import Fit, Training
+from spear.data import Dataset
+from spear.errors import ConfigError, SpearError
+from spear.experiments.cli.entry import explain
+from spear.experiments.config.build import build
+from spear.experiments.config.schema import CONF, register, train_split
+from spear.experiments.job.files import shown
+from spear.experiments.job.provenance import provenance
+
+
+@dataclass
+class GeneratorSchema:
+    """Keys of the command."""
+
+    dataset: Any = MISSING
+    generator: Any = MISSING
+    training: Any = MISSING
+    seed: int = MISSING
+    threads: int = MISSING
+    data_root: str = MISSING
+    output_root: str = MISSING
+    weights: str = MISSING
+
+
+register()
+ConfigStore.instance().store(name="generator_schema", node=GeneratorSchema)
+
+
+def train(config: DictConfig, console: Console) -> tuple[DCGAN, Fit]:
+    """A generator trained on the train split of `config.dataset`.
+
+    Raises:
+        SpearError: a setting, or the data set, is not what it must be.
+    """
+    config.dataset = train_split(config.dataset)
+    dataset: Dataset = build(config, "dataset")
+    if not dataset.is_image:
+        raise ConfigError(f"data set {dataset.name!r} has no pictures; choose one that has.")
+    generator: DCGAN = build(config, "generator", shape=tuple(dataset.input_shape))
+    training: Training = build(config, "training")
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("training")
+
+        def show(state: Done) -> None:
+            bar.update(task, completed=state.done, total=state.total, description=state.note)
+
+        return generator, training(generator, dataset, config.seed, show)
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="generator")  # type: ignore[untyped-decorator]
+def run(config: DictConfig) -> None:
+    """Train, and write the weights with what made them."""
+    began, console = time.perf_counter(), Console()
+    path = Path(config.weights)
+    if path.suffix != ".safetensors":
+        raise ConfigError(f"key 'weights' is {str(path)!r}; expected a file NAME.safetensors.")
+    torch.set_num_threads(config.threads)
+    generator, fit = train(config, console)
+    seconds = time.perf_counter() - began
+    made = provenance()
+    generator.save(
+        path,
+        {
+            "command": " ".join(["spear-train-generator", *sys.argv[1:]]),
+            "git_sha": str(made["git_sha"]),
+            "torch": made["versions"]["torch"],
+            "psnr": f"{fit.psnr:.2f} dB on the pictures trained on",
+        },
+    )
+    console.print(
+        f"{shown(path.resolve())}: PSNR {fit.psnr:.2f} dB on the pictures trained on, "
+        f"KL {fit.divergence:.1f} nats, {seconds:.0f} s",
+        highlight=False,
+    )
+
+
+def main() -> None:
+    """Run with the command line's arguments; exit 1 after an error, told in one sentence."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    try:
+        run()
+    except SpearError as error:
+        sys.exit(f"spear-train-generator: {error}")
+    except (HydraException, OmegaConfBaseException) as error:
+        sys.exit(f"spear-train-generator: {explain(error)}")
+
+
+if __name__ == "__main__":
+    main()

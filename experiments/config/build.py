@@ -1,0 +1,116 @@
+"""From configuration to objects, with every key and type checked against the class it is for."""
+
+import dataclasses
+import inspect
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from spear.errors import ConfigError, SpearError
+from spear.experiments.config.targets import check_targets
+
+SCALARS = (int, float, bool, str)
+
+
+def build(config: DictConfig, group: str, **runtime: object) -> Any:
+    """Instantiate `config[group]`, after checking it.
+
+    Args:
+        config: the whole job's configuration.
+        group: name of the group, for messages.
+        runtime: further arguments of the target that only the running job knows.
+
+    Raises:
+        ConfigError: a key that the target does not take, or a value of the wrong type.
+    """
+    node = config[group]
+    check(node, group, set(runtime))
+    try:
+        return instantiate(node, **runtime)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, SpearError):
+            raise error.__cause__ from None
+        raise
+
+
+def check(node: DictConfig, path: str, known: set[str] | None = None) -> None:
+    """Check a `_target_` node, and those inside it, against the signatures of their targets.
+
+    No `_target_` is looked up before all of them are known to be allowed (`check_targets`).
+    """
+    check_targets(node, path)
+    target = get_object(node["_target_"])
+    parameters = inspect.signature(target).parameters
+    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    allowed = sorted(set(parameters) - (known or set()))
+    for key, value in node.items_ex(resolve=True):
+        if key == "_target_":
+            continue
+        full = f"{path}.{key!s}"
+        if key not in allowed:
+            raise ConfigError(f"key {full!r} does not exist; {path} takes {', '.join(allowed)}.")
+        hint = hints.get(str(key), Any)
+        if isinstance(value, DictConfig) and "_target_" not in value and _is_mapping(hint):
+            for name in value:
+                _check_node(value[name], f"{full}.{name!s}")
+        elif isinstance(value, DictConfig):
+            _check_node(value, full)
+        else:
+            _check_type(value, hint, full)
+
+
+def _check_node(value: object, path: str) -> None:
+    if not isinstance(value, DictConfig) or "_target_" not in value:
+        raise ConfigError(
+            f"key {path!r} has no _target_; set all of it, with the _target_ of its class."
+        )
+    check(value, path)
+
+
+def _is_mapping(hint: Any) -> bool:
+    """Whether it is for objects by name."""
+    return any(typing.get_origin(option) is Mapping for option in _options(hint))
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+
+
+def _check_type(value: object, hint: Any, path: str) -> None:
+    """Let OmegaConf convert the value to the annotated scalar type, as for a structured config."""
+    options = _options(hint)
+    scalars = [option for option in options if option in SCALARS]
+    if not scalars or (value is None and type(None) in options):
+        return
+    schema = dataclasses.make_dataclass("Schema", [("value", scalars[0])])
+    try:
+        OmegaConf.structured(schema(value))
+    except OmegaConfBaseException as error:
+        raise ConfigError(
+            f"key {path!r} is {value!r}; expected {scalars[0].__name__}"
+            f"{' or null' if type(None) in options else ''}."
+        ) from error
+
+
+def resolve_device(name: str) -> str:
+    """`auto` becomes cuda where there is one and cpu elsewhere.
+
+    Raises:
+        ConfigError: no such device on this machine.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f"device {name!r} is not available here; use device=cpu, or device=auto to choose."
+        ) from error
+    return name

@@ -1,0 +1,91 @@
+"""The typed root of the configuration, and its resolvers."""
+
+import hashlib
+import textwrap
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+import spear
+
+CONF = (Path(spear.__file__).parent / "conf").resolve()
+LONGEST_NAME = 120
+
+
+@dataclass
+class JobSchema:
+    """Keys of one job. The groups are typed by the signatures of their targets (`build`)."""
+
+    batch_size: int = MISSING
+    n_batches: int = MISSING
+    first_batch: int = MISSING
+    seed: int = MISSING
+    device: str = MISSING
+    threads: int | None = MISSING
+    lpips_net: str = MISSING
+    data_root: str = MISSING
+    output_root: str = MISSING
+    force: bool = MISSING
+    dataset: Any = MISSING
+    drawing: Any = MISSING
+    augmentation: Any = MISSING
+    network: Any = MISSING
+    defense: Any = MISSING
+    fedavg: Any = MISSING
+    forecast: Any = MISSING
+    attack: Any = MISSING
+    tracking: Any = MISSING
+    objective: Any = None
+
+
+def experiment_name(choice: str | None) -> str:
+    """Name of the chosen `conf/experiment` file, or `main` without one."""
+    return "main" if choice in (None, "null") else str(choice)
+
+
+def run_name(overrides: str) -> str:
+    """Folder name for a job: its overrides, safe and short enough for any file system."""
+    name = overrides.replace("/", ".").replace(" ", "") or "defaults"
+    if len(name) > LONGEST_NAME:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        name = f"{name[:LONGEST_NAME]}~{digest}"
+    return name
+
+
+def times(a: int, b: int) -> int:
+    """The product, for a key that is a multiple of another: `${spear.times:10,${batch_size}}`."""
+    return a * b
+
+
+def train_split(dataset: DictConfig) -> DictConfig:
+    """The node of a data set with its train split chosen, or as it is where there is only one."""
+    chosen = dataset.copy()
+    if "split" in chosen:
+        chosen.split = "train"
+    return chosen
+
+
+def choices() -> str:
+    """Each group of `conf/` and the files to choose from, wrapped, for the help."""
+    paragraphs = []
+    for folder in sorted(path for path in CONF.rglob("*") if any(path.glob("*.yaml"))):
+        files = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        group = folder.relative_to(CONF).as_posix()
+        paragraphs.append(textwrap.fill(f"{group}: {files}", 96, subsequent_indent="  "))
+    return "\n".join(paragraphs)
+
+
+def register() -> None:
+    """Make the schema and the resolvers known to Hydra; must come before composing."""
+    # A launcher's file is checked against the schema that its plugin has under the same name.
+    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
+    ConfigStore.instance().store(name="job_schema", node=JobSchema)
+    OmegaConf.register_new_resolver("spear.experiment", experiment_name, replace=True)
+    OmegaConf.register_new_resolver("spear.train_split", train_split, replace=True)
+    OmegaConf.register_new_resolver("spear.run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("spear.choices", choices, replace=True)
+    OmegaConf.register_new_resolver("spear.times", times, replace=True)

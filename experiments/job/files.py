@@ -1,0 +1,63 @@
+"""Files that are there whole or not at all, and never with a secret in them."""
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from spear.errors import SpearError
+from spear.experiments.job.redaction import redacted
+
+
+class CannotWrite(SpearError):
+    """A file of a run folder cannot be written."""
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file; credentials in the text are replaced (`redacted`)."""
+    with replacing(path) as beside:
+        beside.write_text(redacted(text))
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """A JSON file; NaN and infinities, which JSON lacks, become null."""
+    write_text(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Where to write a file that takes the place of `path` once it is complete.
+
+    Raises:
+        CannotWrite: the disk is full, or the folder cannot be written. What was there stays.
+    """
+    beside = path.with_name(f".part.{path.name}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    except OSError as error:
+        raise CannotWrite(
+            f"{path} cannot be written ({error.strerror or error}); what is there is kept: make "
+            "room, or set output_root to another folder, and run the same command again."
+        ) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def shown(path: Path) -> Path:
+    """A path as a user would type it: relative where it lies below the working directory."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

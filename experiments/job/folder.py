@@ -1,0 +1,180 @@
+"""The folder of one job: its lock, what an earlier run left in it, and what this one adds."""
+
+import hashlib
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+from spear.data import Batch
+from spear.errors import ConfigError, SpearError
+from spear.experiments.job import resume
+from spear.experiments.job.files import CannotWrite, shown, write_json, write_text
+from spear.experiments.job.key import Key
+from spear.experiments.job.records import BatchRecord, to_csv
+from spear.experiments.job.status import Outcome, Status, Trace, row_hash
+
+
+class Busy(SpearError):
+    """Another process runs this job."""
+
+
+LOCK = ".lock"
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a process runs the job of a run folder."""
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+class RunFolder:
+    """The folder of one job; a context manager while the job runs.
+
+    One process at a time is in it. Every file is complete: written beside, then moved into place.
+    A job that fails leaves its traceback and its status.
+
+    Args:
+        path: created if needed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records: list[BatchRecord] = []
+        self.complete = False
+        self._status: Status | None = None
+        self._data_hash = hashlib.sha256()
+        self._lock = FileLock(path / LOCK)
+
+    def __enter__(self) -> Self:
+        """Take the folder.
+
+        Raises:
+            ConfigError: it cannot be written.
+            Busy: another process is in it.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise Busy(
+                f"another process is running this job in {shown(self.path)}; wait for it, or "
+                "stop it."
+            ) from None
+        except OSError as error:
+            raise ConfigError(
+                f"the output folder {self.path} cannot be written ({error.strerror}); "
+                "set output_root to a folder that can."
+            ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write how the job failed, if it did; let the folder go."""
+        try:
+            if error is not None:
+                with suppress(CannotWrite):  # then the error itself is all that can be told
+                    self._write_failure(error)
+        finally:
+            self._lock.release()
+
+    def begin(
+        self, key: Key, numbers: Sequence[int], draw: Callable[[int], Batch], force: bool = False
+    ) -> None:
+        """Take up the `records` of an earlier run with the same key and data, if there are any.
+
+        Afterwards `complete` says whether nothing is left to do. A result of another key, or of
+        other data, is set aside, never deleted.
+
+        Args:
+            key: of the job as it would run now.
+            numbers: of its batches.
+            draw: the private batch of a number, to be compared with the recorded one: with the
+                first where the job is complete, with each where it goes on.
+            force: set aside what is there in any case.
+        """
+        status = Status.read(self.path) or Status()
+        if resume.holds_result(self.path):
+            reason = "of a run before --force" if force else resume.mismatch(status, key)
+            reason = reason or self._take_up(status, numbers, draw)
+            if reason:
+                resume.set_aside(self.path, reason, status.key)
+                self.records, self.complete, self._data_hash = [], False, hashlib.sha256()
+                status = Status.new(key)
+        else:
+            status = Status.new(key)
+        self._status = status
+        if not self.complete:
+            status.outcome, status.reason = Outcome.RUNNING, ""
+            del status.batches[len(self.records) :]
+            (self.path / resume.ERROR).unlink(missing_ok=True)
+            self._write_batches()
+
+    def add(self, record: BatchRecord, batch: Batch) -> None:
+        """Append a batch's row to `batches.csv`, at once, and its data to `data_hash`."""
+        self.records.append(record)
+        resume.hash_batch(self._data_hash, batch)
+        self._begun.batches.append(Trace(row_hash(record), self.data_hash))
+        self._write_batches()
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Write the summary, which makes the job complete."""
+        write_json(self.path / resume.SUMMARY, summary)
+        self._begun.outcome = Outcome.DONE
+        self._begun.write(self.path)
+
+    @property
+    def data_hash(self) -> str:
+        """SHA-256 of every batch so far, as the network received it."""
+        return self._data_hash.hexdigest()
+
+    @property
+    def key(self) -> str:
+        """`Key.digest` of what is recorded here."""
+        return self._begun.key
+
+    @property
+    def _begun(self) -> Status:
+        assert self._status is not None, "begin() comes first"
+        return self._status
+
+    def _take_up(self, status: Status, numbers: Sequence[int], draw: Callable[[int], Batch]) -> str:
+        """Why not, or nothing."""
+        self.records = resume.intact_records(self.path, status, numbers)
+        self.complete = len(self.records) == len(numbers) and resume.has_summary(self.path)
+        compared = 1 if self.complete else len(self.records)
+        batches = (draw(number) for number in numbers[:compared])
+        same = resume.same_data(self._data_hash, batches, status.batches)
+        return "" if same else "of other data"
+
+    def _write_failure(self, error: BaseException) -> None:
+        status = self._status or Status.read(self.path) or Status()
+        if not isinstance(error, Exception):
+            status.outcome, status.reason = Outcome.INTERRUPTED, "interrupted"
+        else:
+            status.outcome, status.reason = Outcome.FAILED, reason_of(error)
+            write_text(self.path / resume.ERROR, "".join(traceback.format_exception(error)))
+        status.write(self.path)
+
+    def _write_batches(self) -> None:
+        """The traces first: one too many is told from damage, one too few is not."""
+        self._begun.write(self.path)
+        write_text(self.path / resume.BATCHES, to_csv(self.records))
+
+
+def reason_of(error: BaseException) -> str:
+    """A sentence for an error."""
+    return str(error) if isinstance(error, SpearError) else f"{type(error).__name__}: {error}"

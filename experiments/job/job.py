@@ -1,0 +1,210 @@
+"""One job's bookkeeping: what is left to do, its tracker, its progress bar and its last words."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from torch import Tensor
+
+from spear.attack import ProgressCallback
+from spear.data import Batch
+from spear.data.tabular import TableDomain, side_by_side
+from spear.experiments.config.build import build
+from spear.experiments.job.files import replacing, write_json, write_text
+from spear.experiments.job.folder import RunFolder
+from spear.experiments.job.key import Key
+from spear.experiments.job.provenance import continued, provenance
+from spear.experiments.job.records import batch_record
+from spear.experiments.job.resume import CONFIG, PICTURE, PROVENANCE, ROWS, SHEET
+from spear.experiments.job.summary import summarize
+from spear.experiments.tracking.console import BatchBar, batch_bar, results_table, say_where
+from spear.experiments.tracking.wandb import TrackedJob, Tracking
+from spear.reconstruction import Reconstruction
+from spear.scoring.pictures import picture_sheet, reconstruction_figure
+from spear.scoring.scores import Score
+from spear.scoring.truth import Truth
+
+log = logging.getLogger(__name__)
+
+CHOSEN = (
+    "attack",
+    "dataset",
+    "drawing",
+    "augmentation",
+    "network",
+    "defense",
+    "fedavg",
+    "forecast",
+)
+"""Groups whose chosen files the summary names."""
+
+TAGGED = ("dataset", "network", "attack")
+"""Groups whose chosen files are tags of the tracked run."""
+
+
+class Job:
+    """Records a job while it runs; a context manager around its batches.
+
+    Args:
+        config: the job's configuration.
+        choices: group -> chosen file, for the summary.
+        experiment: its name.
+        folder: where everything goes; the job holds its lock.
+        console: where results are shown.
+
+    Raises:
+        ConfigError: the tracker has a setting that it cannot take.
+    """
+
+    def __init__(
+        self,
+        config: DictConfig,
+        choices: dict[str, str],
+        experiment: str,
+        folder: RunFolder,
+        console: Console,
+    ) -> None:
+        self.config = config
+        self.choices = choices
+        self.experiment = experiment
+        self.folder = folder
+        self.console = console
+        self.provenance = provenance()
+        self.numbers = range(config.first_batch, config.first_batch + config.n_batches)
+        self.tracking: Tracking = build(config, "tracking")
+        self._stack = ExitStack()
+        self._bar: BatchBar
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write the summary if all went well; close the tracker either way."""
+        self._stack.close()
+        try:
+            if error is None and not self.folder.complete:
+                self._finish()
+        finally:
+            lines = self.tracking.close(failed=error is not None)
+        if self.folder.records:
+            say_where(self.console, self.folder.path, lines)
+
+    def begin(self, draw: Callable[[int], Batch]) -> bool:
+        """Find out what an earlier run has left to do, say so, and write what is known beforehand.
+
+        Args:
+            draw: the private batch of a number.
+
+        Returns:
+            Whether anything is left.
+        """
+        key = Key.of(self.config)
+        self.folder.begin(key, self.numbers, draw, self.config.force)
+        done, n = len(self.folder.records), len(self.numbers)
+        if self.folder.complete:
+            log.info("complete already (key %s): nothing is computed without --force", key.digest)
+            self._show_results()
+            return False
+        if done:
+            log.info("continued (key %s): %d of %d batches are there", key.digest, done, n)
+        self.provenance = continued(self.provenance, self.folder.path / PROVENANCE, done)
+        write_text(self.folder.path / CONFIG, OmegaConf.to_yaml(self.config, resolve=True))
+        write_json(self.folder.path / PROVENANCE, self.provenance)
+        self.tracking.start(self._tracked())
+        self._bar = self._stack.enter_context(batch_bar(n, done, self.console))
+        return True
+
+    def batches(self) -> Iterator[int]:
+        """Numbers of the batches to run, with the bar moving on."""
+        for k in self.numbers[len(self.folder.records) :]:
+            yield k
+            self._bar.advance()
+
+    @property
+    def progress(self) -> ProgressCallback:
+        """For the attack to show how far it is."""
+        return self._bar.attack_progress()
+
+    def picture(self, number: int, score: Score, pictures: tuple[Tensor, Tensor] | None) -> None:
+        """Draw a batch's originals, reconstructions and errors, if its inputs are pictures."""
+        if pictures is not None:
+            title = (
+                f"{self.choices['dataset']}, batch {number} of {len(pictures[0])} images, "
+                f"attack {self.choices['attack']}: mean PSNR {score.psnr:.1f} dB"
+            )
+            with replacing(self.folder.path / PICTURE) as beside:
+                reconstruction_figure(*pictures, beside, title)
+            with replacing(self.folder.path / SHEET) as beside:
+                picture_sheet(*pictures, beside)
+
+    def rows(self, rows: tuple[TableDomain, Tensor, Tensor] | None) -> None:
+        """Write a batch's readable rows, each original above its reconstruction, if it has any."""
+        if rows is not None:
+            write_text(self.folder.path / ROWS, side_by_side(*rows))
+
+    def record(
+        self,
+        number: int,
+        batch: Batch,
+        truth: Truth,
+        reconstruction: Reconstruction,
+        score: Score,
+        failure: str = "",
+        foreseen: dict[str, float] | None = None,
+    ) -> None:
+        """Write a batch's row, by which it is done, and tell the tracker."""
+        record = batch_record(number, truth, reconstruction, score, failure, foreseen)
+        self.folder.add(record, batch)
+        self.tracking.batch(record)
+        if record.failure:
+            log.warning("batch %d: %s", number, record.failure)
+
+    def _tracked(self) -> TrackedJob:
+        resolved: dict[str, Any] = OmegaConf.to_container(self.config, resolve=True)  # type: ignore[assignment]
+        return TrackedJob(
+            experiment=self.experiment,
+            tags=[self.experiment, *(self.choices[group] for group in TAGGED)],
+            key=self.folder.key,
+            config=resolved,
+            folder=self.folder.path,
+            records=list(self.folder.records),
+        )
+
+    def _finish(self) -> None:
+        records = self.folder.records
+        chosen = {
+            group: choice for group, choice in self.choices.items() if group.split("/")[0] in CHOSEN
+        }
+        summary = {
+            "experiment": self.experiment,
+            **summarize(records),
+            "batch_size": self.config.batch_size,
+            **chosen,
+            "seed": self.config.seed,
+            "device": self.config.device,
+            "failure_reasons": [f"batch {r.batch}: {r.failure}" for r in records if r.failure],
+            "data_hash": self.folder.data_hash,
+            "key": self.folder.key,
+            **self.provenance,
+        }
+        self.tracking.finish(summary, records, self.folder.path / PICTURE)
+        self.folder.finish(summary)
+        self._show_results()
+
+    def _show_results(self) -> None:
+        title = (
+            f"{self.experiment}: dataset={self.choices['dataset']} "
+            f"batch_size={self.config.batch_size} attack={self.choices['attack']} "
+            f"seed={self.config.seed}"
+        )
+        records = self.folder.records
+        self.console.print(results_table(title, records, summarize(records)))

@@ -1,0 +1,98 @@
+"""Where a number comes from: code, versions, hardware, command."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spear.experiments.job.redaction import redacted
+
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "torchmetrics", "lpips", "hydra-core")
+
+
+def provenance() -> dict[str, Any]:
+    """Git state, versions, hardware, command and time, for `provenance.json` and the summary."""
+    sha, dirty = git_state()
+    return {
+        "git_sha": sha,
+        "git_dirty": dirty,
+        "versions": versions(),
+        "hardware": hardware(),
+        "command": redacted(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def continued(now: dict[str, Any], path: Path, batches: int) -> dict[str, Any]:
+    """The provenance of a job of which earlier runs left `batches`: theirs is kept in it.
+
+    Args:
+        now: of the run that goes on.
+        path: of the earlier provenance.
+        batches: how many batches came before.
+    """
+    try:
+        before = json.loads(path.read_text()) if batches else {}
+    except (OSError, ValueError):
+        before = {}
+    earlier = before.pop("earlier_runs", [])
+    return {**now, "earlier_runs": [*earlier, *([before] if before else [])]}
+
+
+def git_state() -> tuple[str | None, bool | None]:
+    """Commit of the checkout this code runs from and whether it has changes; None outside one."""
+    try:
+        sha = _git("rev-parse", "HEAD")
+        return sha, bool(_git("status", "--porcelain"))
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the packages that decide numbers."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores, threads that torch uses, and the GPU if there is one."""
+    cuda = torch.cuda.is_available()
+    return {
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if cuda else None,
+        "system": platform.platform(terse=True),
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()

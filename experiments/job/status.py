@@ -1,0 +1,84 @@
+"""How far a job is: `status.json`, by which an interrupted one is taken up again."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from spear.experiments.job.files import write_json
+from spear.experiments.job.key import Key
+from spear.experiments.job.records import BatchRecord, to_csv
+
+STATUS = "status.json"
+
+
+class Outcome(StrEnum):
+    """What became of a job."""
+
+    RUNNING = "running"
+    DONE = "done"
+    SKIPPED = "skipped"
+    """Complete before this run."""
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    NOT_RUN = "not run"
+    """The sweep ended before its turn."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What proves that a recorded batch is what was computed, and from which data.
+
+    Attributes:
+        row: SHA-256 of its row of `batches.csv`.
+        data: SHA-256 of the private data of the job's batches up to this one.
+    """
+
+    row: str
+    data: str
+
+
+@dataclass
+class Status:
+    """The content of `status.json`.
+
+    Attributes:
+        outcome: of the last run in this folder.
+        reason: of a failure, in a sentence.
+        key: `Key.digest` of the results here; empty where a run failed before it knew.
+        parts: the parts of that key.
+        batches: of each recorded batch, in order.
+    """
+
+    outcome: Outcome = Outcome.RUNNING
+    reason: str = ""
+    key: str = ""
+    parts: dict[str, str] = field(default_factory=dict)
+    batches: list[Trace] = field(default_factory=list)
+
+    @classmethod
+    def new(cls, key: Key) -> Self:
+        """Of a job that begins."""
+        return cls(key=key.digest, parts=asdict(key))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """What a folder says; None where it says nothing, or nothing whole."""
+        try:
+            content = json.loads((folder / STATUS).read_text())
+            outcome = Outcome(content.pop("outcome"))
+            batches = [Trace(**each) for each in content.pop("batches")]
+            return cls(outcome=outcome, batches=batches, **content)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def write(self, folder: Path) -> None:
+        """Replace the folder's `status.json`."""
+        write_json(folder / STATUS, vars(self) | {"batches": [*map(vars, self.batches)]})
+
+
+def row_hash(record: BatchRecord) -> str:
+    """`Trace.row` of a batch."""
+    return hashlib.sha256(to_csv([record]).encode()).hexdigest()

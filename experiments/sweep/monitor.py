@@ -1,0 +1,150 @@
+"""A sweep as a whole: how far it is, and at its end what became of each job."""
+
+import logging
+import shlex
+import threading
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, read_write
+
+from spear.experiments.job.folder import in_use
+from spear.experiments.job.status import Outcome
+from spear.experiments.sweep.journal import VARIABLE, Entry, Journal
+from spear.experiments.sweep.progress import SweepBar, outcomes_table
+from spear.experiments.tracking.console import shared_console
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LOOKS = 0.5
+STOPPED = "stopped with the sweep, or the reason that it stopped"
+LEFT = "the launcher left it; it still runs"
+LOST = "its process ended without a word, perhaps killed for want of memory"
+
+
+class SweepCallback(Callback):
+    """Begins to watch a sweep when Hydra starts one; named in `conf/config.yaml`."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Give the jobs a journal, whichever launcher starts them, and watch it."""
+        global _running
+        journal = Journal.new(Path(config.hydra.sweep.dir))
+        with read_write(config.hydra.overrides):
+            config.hydra.overrides.hydra.append(
+                f"+hydra.job.env_set.{VARIABLE}={_quoted(str(journal.folder))}"
+            )
+        _running = Sweep(journal, planned(config))
+        _running.watch()
+
+
+class Sweep:
+    """The jobs of a running sweep, seen from the process that started it.
+
+    Args:
+        journal: where the jobs say how they are.
+        plan: the overrides of each job, by number; None if only the sweeper knows them.
+    """
+
+    def __init__(self, journal: Journal, plan: list[list[str]] | None) -> None:
+        self.journal = journal
+        self.plan = plan
+        self._bar = SweepBar(len(plan) if plan else None)
+        self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def watch(self) -> None:
+        """Show how far the jobs are, until `end`."""
+        self._watcher.start()
+
+    def end(self, early: bool) -> str:
+        """Show what became of each job.
+
+        Args:
+            early: whether the sweep ended before its last job did.
+
+        Returns:
+            What is wrong, in a sentence, or nothing.
+        """
+        self._ended.set()
+        self._watcher.join()
+        entries = self.final_entries(early)
+        if not entries:
+            return ""
+        incomplete = [each for each in entries.values() if not _is_complete(each)]
+        shared_console().print(outcomes_table(entries))
+        for entry in incomplete:
+            command = shlex.join(["spear", *entry.overrides])
+            shared_console().print(command, soft_wrap=True, highlight=False, markup=False)
+        self.journal.remove()
+        if not incomplete:
+            return ""
+        return (
+            f"{len(incomplete)} of {len(entries)} jobs are not done; the commands above run each "
+            "alone, and the same sweep again runs all of them."
+        )
+
+    def _watch(self) -> None:
+        with self._bar:
+            while not self._ended.wait(SECONDS_BETWEEN_LOOKS):
+                self._bar.show(self.journal.read())
+            self._bar.show(self.journal.read())
+
+    def final_entries(self, early: bool) -> dict[int, Entry]:
+        """Of every job, those that did not begin and those that did not end among them."""
+        entries = {
+            number: self._unended(entry, early) if entry.outcome is Outcome.RUNNING else entry
+            for number, entry in self.journal.read().items()
+        }
+        for number, overrides in enumerate(self.plan or []):
+            missing = Entry(",".join(overrides), overrides, Outcome.NOT_RUN)
+            entries.setdefault(number, missing)
+        return dict(sorted(entries.items()))
+
+    def _unended(self, entry: Entry, early: bool) -> Entry:
+        """What became of a job that has not said so."""
+        if in_use(self.journal.sweep / entry.name):
+            ending = (Outcome.RUNNING, LEFT)
+        else:
+            ending = (Outcome.INTERRUPTED, STOPPED) if early else (Outcome.FAILED, LOST)
+        return Entry(entry.name, entry.overrides, *ending)
+
+
+_running: Sweep | None = None
+"""The sweep that this process started, if it has."""
+
+
+def end_sweep(early: bool) -> str:
+    """End the sweep that this process started, if it has; see `Sweep.end`."""
+    global _running
+    sweep, _running = _running, None
+    return sweep.end(early) if sweep else ""
+
+
+def sweep_runs_here() -> bool:
+    """Whether this process is the one that started a sweep."""
+    return _running is not None
+
+
+def planned(config: DictConfig) -> list[list[str]] | None:
+    """The overrides of each job of Hydra's own sweeper; None for another, which may be adaptive."""
+    sweeper = config.hydra.sweeper
+    if not str(sweeper.get("_target_")).endswith(f".{BasicSweeper.__name__}"):
+        return None
+    params = sweeper.params or {}
+    given = [f"{key!s}={value}" for key, value in params.items()]
+    overrides = OverridesParser.create().parse_overrides([*given, *config.hydra.overrides.task])
+    (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    return jobs
+
+
+def _is_complete(entry: Entry) -> bool:
+    return entry.outcome in (Outcome.DONE, Outcome.SKIPPED)
+
+
+def _quoted(text: str) -> str:
+    """For Hydra's grammar."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,105 @@
+"""What a sweep shows while it runs and at its end."""
+
+import logging
+from collections import Counter
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from spear.experiments.job.status import Outcome
+from spear.experiments.sweep.journal import Entry
+from spear.experiments.tracking.console import shared_console
+
+log = logging.getLogger(__name__)
+
+ENDED = (Outcome.DONE, Outcome.SKIPPED, Outcome.FAILED, Outcome.INTERRUPTED)
+COUNTED = (*ENDED, Outcome.RUNNING, Outcome.NOT_RUN)
+COMPUTED = (Outcome.DONE, Outcome.FAILED)
+STYLES = {Outcome.DONE: "green", Outcome.SKIPPED: "dim", Outcome.FAILED: "red"}
+
+
+class SweepBar:
+    """A bar over jobs, or a line in the log when a job ends where there is no terminal.
+
+    Args:
+        total: number of jobs, if it is known.
+    """
+
+    def __init__(self, total: int | None) -> None:
+        self._console = shared_console()
+        columns = (
+            TextColumn("jobs "),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[text]}"),
+        )
+        self._progress = Progress(
+            *columns,
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._total = total
+        self._task = self._progress.add_task("jobs", total=total, text="")
+        self._said = 0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, entries: dict[int, Entry]) -> None:
+        """The jobs as they are now."""
+        ended = sum(entry.outcome in ENDED for entry in entries.values())
+        text = _state(entries, self._total)
+        self._progress.update(self._task, completed=ended, text=text)
+        if ended > self._said and not self._console.is_terminal:
+            log.info("jobs: %d of %s ended; %s", ended, self._total or "?", text)
+        self._said = ended
+
+
+def outcomes_table(entries: dict[int, Entry]) -> Table:
+    """A row a job: what became of it, how long it took, and why it failed."""
+    counts = Counter(entry.outcome for entry in entries.values())
+    counted = ", ".join(f"{counts[each]} {each}" for each in COUNTED if counts[each])
+    table = Table(title=f"{len(entries)} jobs: {counted}", title_justify="left")
+    table.add_column("#", justify="right")
+    table.add_column("job, as far as jobs differ", overflow="fold")
+    table.add_column("outcome")
+    table.add_column("seconds", justify="right")
+    table.add_column("reason", overflow="fold")
+    shared = set.intersection(*(set(entry.overrides) for entry in entries.values()))
+    for number, entry in entries.items():
+        own = [each for each in entry.overrides if each not in shared]
+        seconds = f"{entry.seconds:.1f}" if entry.seconds else "-"
+        style = STYLES.get(entry.outcome)
+        table.add_row(str(number), " ".join(own), entry.outcome, seconds, entry.reason, style=style)
+    return table
+
+
+def _state(entries: dict[int, Entry], total: int | None) -> str:
+    """Counts, and the time left if the jobs to come take as long as those that were computed."""
+    counts = Counter(entry.outcome for entry in entries.values())
+    parts = [f"{counts[each]} {each}" for each in Outcome if counts[each]]
+    took = [entry.seconds for entry in entries.values() if entry.outcome in COMPUTED]
+    ended = sum(counts[each] for each in ENDED)
+    if took and total and ended < total:
+        left = sum(took) / len(took) * (total - ended) / max(counts[Outcome.RUNNING], 1)
+        parts.append(f"about {_duration(left)} left")
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

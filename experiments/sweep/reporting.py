@@ -1,0 +1,71 @@
+"""A job that ends badly: alone it raises, in a sweep it is reported and the others go on."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.conf import HydraConf
+from rich.console import Console
+
+from spear.experiments.job.folder import reason_of
+from spear.experiments.job.redaction import Redaction
+from spear.experiments.job.status import Outcome
+from spear.experiments.sweep.journal import Entry, Journal
+from spear.experiments.sweep.monitor import sweep_runs_here
+from spear.experiments.sweep.signals import sigterm_interrupts
+from spear.experiments.tracking.console import shared_console
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Report:
+    """What a running job tells.
+
+    Attributes:
+        console: where it shows its results; a worker of a sweep shows none.
+        skipped: whether it was complete before.
+    """
+
+    console: Console
+    skipped: bool = False
+
+
+@contextmanager
+def reported(job: HydraConf) -> Iterator[Report]:
+    """Tell the sweep how a job is and how it ended; end it cleanly on SIGTERM.
+
+    In a sweep an error ends here, so that the other jobs run. An interrupt does not: whoever
+    stops one job wants to stop all.
+    """
+    journal = Journal.of_this_job()
+    name, overrides = Path(job.runtime.output_dir).name, list(job.overrides.task)
+    worker = journal is not None and not sweep_runs_here()
+    report = Report(Console(quiet=True) if worker else shared_console())
+    start = time.perf_counter()
+
+    def tell(outcome: Outcome, reason: str = "") -> None:
+        if journal:
+            seconds = time.perf_counter() - start
+            journal.write(job.job.num, Entry(name, overrides, outcome, reason, seconds))
+
+    logging.raiseExceptions = False  # a full disk is told once, not by every message
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Redaction())
+    tell(Outcome.RUNNING)
+    with sigterm_interrupts():
+        try:
+            yield report
+        except (KeyboardInterrupt, SystemExit):  # the latter from submitit, to requeue the job
+            tell(Outcome.INTERRUPTED, "interrupted")
+            raise
+        except Exception as error:
+            tell(Outcome.FAILED, reason_of(error))
+            if journal is None:
+                raise
+            log.error("%s: %s", name, reason_of(error))
+        else:
+            tell(Outcome.SKIPPED if report.skipped else Outcome.DONE)

@@ -1,0 +1,147 @@
+"""What a job shows while it runs and at its end."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from spear.attack import Progress as AttackProgress
+from spear.attack import ProgressCallback
+from spear.experiments.job.files import shown
+from spear.experiments.job.records import BatchRecord
+
+
+@cache
+def shared_console() -> Console:
+    """One for the process, so that the bars of a sweep and of a job stand below each other."""
+    return Console()
+
+
+class BatchBar:
+    """A progress bar over batches with the running attack's own progress beside it.
+
+    Quiet where there is no terminal.
+    """
+
+    def __init__(self, progress: Progress, total: int, done: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task("batches", total=total, completed=done, attack="")
+
+    def attack_progress(self) -> ProgressCallback:
+        """To be handed to the attack."""
+
+        def show(state: AttackProgress) -> None:
+            text = f"{state.done}/{state.total} {state.unit}"
+            if state.note:
+                text += f", {state.note}"
+            self._progress.update(self._task, attack=text)
+
+        return show
+
+    def advance(self) -> None:
+        """One batch is done."""
+        self._progress.update(self._task, advance=1, attack="")
+
+
+@contextmanager
+def batch_bar(total: int, done: int, console: Console) -> Iterator[BatchBar]:
+    """A bar for `total` batches of which some are done already."""
+    columns = (
+        TextColumn("batch"),
+        MofNCompleteColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[attack]}"),
+        _SecondsPerBatch(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal or console.quiet
+    ) as progress:
+        yield BatchBar(progress, total, done)
+
+
+class _SecondsPerBatch(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        """Mean so far."""
+        return Text(f"{1 / task.speed:.1f} s/batch" if task.speed else "", style="dim")
+
+
+def results_table(title: str, records: list[BatchRecord], summary: dict[str, Any]) -> Table:
+    """A row a batch and one for all of them."""
+    table = Table(title=title, title_justify="left", show_footer=True)
+    mean, deviation = (_number(summary[name], ".1f") for name in ("psnr_mean", "psnr_std"))
+    exact = f"{summary['n_exact']}/{summary['n_batches']} ({summary['accuracy']:.0%})"
+    footers = {
+        "batch": "all",
+        "PSNR [dB]": f"{mean} ± {deviation}",
+        "exact": "-" if math.isnan(summary["lambda_mean"]) else exact,
+        "λ": _number(summary["lambda_mean"], ".6g"),
+        "submatrices": f"{summary['submatrices_median']:,.0f}",
+        "seconds": f"{summary['seconds_median']:.2f}",
+        "status": f"{summary['failures']} failures",
+    }
+    for name, footer in footers.items():
+        table.add_column(name, footer, justify="left" if name == "status" else "right")
+    for record in records:
+        table.add_row(
+            str(record.batch),
+            _number(record.psnr, ".1f"),
+            _exactness(record),
+            _number(record.sparsity_matching, ".6g"),
+            f"{record.submatrices:,}",
+            f"{record.seconds:.2f}",
+            record.status,
+        )
+    table.caption = "last row: mean ± standard deviation, share exact, mean λ, medians"
+    if summary["details_median"]:
+        counted = (f"{name} {median:.4g}" for name, median in summary["details_median"].items())
+        table.caption += f"\nmedians: {', '.join(counted)}"
+    if not math.isnan(summary["discrete_accuracy_mean"]):
+        table.caption += (
+            f"\nmeans: discrete features {summary['discrete_accuracy_mean']:.1%} right, "
+            f"continuous ones off by {summary['continuous_mae_mean']:.4g}"
+        )
+    if not math.isnan(summary["label_l1_mean"]):
+        table.caption += (
+            f"\nmeans: labels {summary['label_accuracy_mean']:.1%} of the right class, "
+            f"{summary['labels_exact_mean']:.1%} exact, L1 error {summary['label_l1_mean']:.2g}"
+        )
+    table.caption_justify = "left"
+    return table
+
+
+def say_where(console: Console, folder: Path, tracking: list[str]) -> None:
+    """Name a job's run folder and its files, and where its tracker has it."""
+    console.print(f"Results: {shown(folder)}", soft_wrap=True, highlight=False)
+    for path in sorted(folder.glob("[!.]*")):
+        if path.is_file():
+            console.print(f"  {path.name}", highlight=False)
+    for line in tracking:
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def _exactness(record: BatchRecord) -> str:
+    """Directions right of those found, or a dash for an attack that looks for none."""
+    if math.isnan(record.sparsity_matching):
+        return "-"
+    return f"{record.directions_right}/{record.directions}" + (" ✓" if record.exact else " ✗")
+
+
+def _number(value: float, form: str) -> str:
+    """NaN, of what does not exist, is a dash."""
+    return "-" if math.isnan(value) else format(value, form)

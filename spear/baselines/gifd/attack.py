@@ -1,0 +1,215 @@
+"""GIFD: gradient matching over what a generator can make of its latents, then of inner features."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from spear.attack import ProgressCallback
+from spear.baselines.gifd.generator import Generator, Prior, parts
+from spear.baselines.gifd.l1_ball import project
+from spear.baselines.gradient_matching.checks import check_derivatives, check_labels, outputs
+from spear.baselines.gradient_matching.descent import Best, Descent, Start
+from spear.baselines.gradient_matching.labels import GivenLabels, Labels, Targets
+from spear.baselines.gradient_matching.objectives import Objective
+from spear.baselines.gradient_matching.optimisers import Adam, Closure, Optimiser, Step
+from spear.baselines.gradient_matching.problem import Problem, Value
+from spear.baselines.gradient_matching.regularisers import AbsoluteVariation, Regulariser
+from spear.baselines.gradient_matching.schedules import WarmUpRampDown
+from spear.baselines.gradient_matching.transforms import Transformed
+from spear.errors import ConfigError, VictimError
+from spear.reconstruction import Reconstruction, Status
+from spear.update import Update
+from spear.whole_update import WholeUpdateAttack
+
+
+class GIFD(WholeUpdateAttack):
+    """GIFD (Fang et al., "GIFD: A Generative Gradient Inversion Method with Feature Domain
+    Optimization", ICCV 2023, arXiv 2308.04699): an estimate, never a proof.
+
+    Stage 0 descends from random latents to those whose picture has the shared gradient. Stage k
+    takes the features after block k that stage k - 1 has led to, and descends in their place,
+    within an l1 ball around where they began: they reach pictures that no latents give. Of all
+    stages and restarts the picture is returned whose gradients are nearest, regularisers left
+    aside. Without radii it is the search over latents alone that GIFD is compared with.
+
+    Of each stage the features with the lowest objective go on to the next; the authors' are the
+    last ones. Their further regulariser 1e-6 |x|_2 / 64^2 is too small to matter and left out.
+
+    Args:
+        generator: `spear.baselines.gifd.generator.Generator`.
+        radii: of the balls, one a stage from 1 on, in units of the features; fewer than blocks.
+        objective: distance of gradients; `CosineDistance` unless given.
+        regularisers: further terms of the objective by name; `AbsoluteVariation` unless given.
+        labels: how the attack comes by them; `GivenLabels` unless given.
+        optimiser: how features move; Adam with `WarmUpRampDown`, anew in each stage, unless given.
+        iterations: of a restart, divided equally among its stages; what is left over is not used.
+        restarts: how many times all stages are run, each from latents of its own.
+        time_limit: seconds a batch after which the best so far is returned; None for no limit.
+        device: where to compute, "cpu" or "cuda".
+
+    Raises:
+        ConfigError: a setting is out of range, or the generator is none.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        radii: Sequence[float] = (),
+        objective: Objective | None = None,
+        regularisers: Mapping[str, Regulariser] | None = None,
+        labels: Labels | None = None,
+        optimiser: Optimiser | None = None,
+        iterations: int = 4000,
+        restarts: int = 4,
+        time_limit: float | None = None,
+        device: str = "cpu",
+    ) -> None:
+        for name, number, least in (
+            ("iterations", iterations, 1 + len(radii)),
+            ("restarts", restarts, 1),
+        ):
+            if number < least:
+                raise ConfigError(f"attack.{name} is {number}; expected at least {least}.")
+        inner = len(parts(generator)[1]) - 1
+        if len(radii) > inner or not all(radius > 0 for radius in radii):
+            raise ConfigError(
+                f"attack.radii is {list(radii)}, but the generator has {inner + 1} blocks with "
+                f"{inner} features between them; expected at most {inner} radii above 0."
+            )
+        self.generator = generator
+        self.radii = list(radii)
+        self.objective = objective or Transformed()
+        self.regularisers = (
+            {"total_variation": AbsoluteVariation()} if regularisers is None else dict(regularisers)
+        )
+        self.labels = labels or GivenLabels()
+        self.optimiser = optimiser or Adam(0.1, WarmUpRampDown())
+        self.iterations = iterations
+        self.restarts = restarts
+        self.time_limit = time_limit
+        self.device = device
+
+    @property
+    def given_labels(self) -> bool:
+        """See `spear.attack.Attack`."""
+        return self.labels.given
+
+    def __call__(
+        self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
+    ) -> Reconstruction:
+        """See `spear.attack.Attack`.
+
+        `details` has the objective and the distance of gradients of what is returned, the stage it
+        comes from, the least distance of each stage and the iterations. Interrupted from the
+        keyboard it returns the best so far.
+
+        Raises:
+            VictimError: the network cannot be differentiated twice, does not take the domain's
+                shape, or the objective is finite for no latents.
+            InvalidObservation: the generator's pictures are not shaped like the network's inputs,
+                whose range must be known; or labels or another part is missing.
+            ConfigError: the generator cannot be run.
+        """
+        began = time.perf_counter()
+        if observation.is_zero:
+            return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
+        search = _Search(self, observation.copied(self.device), seed)
+        stages = self.restarts * search.stages
+        descent = Descent(search.iterations, stages, began, self.time_limit, None, progress)
+        status = descent(search.start)
+        inputs, details = search.found()
+        details["iterations"] = float(descent.done)
+        return Reconstruction.estimate(inputs, time.perf_counter() - began, status, details)
+
+
+class _Search:
+    """All stages of all restarts on one update.
+
+    Args:
+        attack: its settings.
+        update: a copy that nobody else uses.
+        seed: of the latents.
+    """
+
+    def __init__(self, attack: GIFD, update: Update, seed: int) -> None:
+        self.stages = 1 + len(attack.radii)
+        self.iterations = attack.iterations // self.stages
+        self._attack = attack
+        self._update = update
+        self._random = torch.Generator().manual_seed(seed)
+        self._like = next(iter(update.gradients.values()))
+        self._prior = Prior(attack.generator, update.domain, self._like)
+        self._classes = outputs(update.network, self._like.new_zeros(1, *update.domain.shape))
+        if attack.given_labels:
+            check_labels(update.labels, self._classes.shape[-1])
+        self._problem = Problem(update, attack.objective, attack.regularisers)
+        self._targets: Targets
+        self._best: list[Best] = []
+
+    def start(self) -> Start:
+        """Where the next stage begins, for `Descent`."""
+        stage = len(self._best) % self.stages
+        features = self._features(stage).detach().requires_grad_()
+        best = Best()
+        self._best.append(best)
+
+        def evaluate() -> Value:
+            value = self._value(self._prior.inputs(stage, features))
+            best.offer(value.total.item(), value.distance, features)
+            return value
+
+        return Start(features, self._targets.variables, evaluate, self._step(stage, features))
+
+    def found(self) -> tuple[Tensor, dict[str, float]]:
+        """The inputs (b x n) whose gradients are nearest, and what is known of them."""
+        reached = [
+            (best.distance, i % self.stages, best)
+            for i, best in enumerate(self._best)
+            if best.inputs is not None
+        ]
+        distance, stage, best = min(reached, key=lambda each: each[0])
+        assert best.inputs is not None
+        with torch.no_grad():
+            inputs = self._update.domain.clamp(self._prior.inputs(stage, best.inputs))
+        details = {"objective": best.total, "distance": distance, "stage": float(stage)}
+        for k in sorted({stage for _, stage, _ in reached}):
+            details[f"distance_{k}"] = min(d for d, stage, _ in reached if stage == k)
+        return inputs.flatten(1).cpu(), details
+
+    def _features(self, stage: int) -> Tensor:
+        if stage:
+            before = self._best[-1].inputs
+            if before is None:
+                raise VictimError(
+                    "the objective of GIFD is not finite at its random latents; check that the "
+                    "parameters of the network and of the generator are, and the loss."
+                )
+            return self._prior.block(stage - 1, before)
+        labels = self._attack.labels
+        self._targets = labels.start(self._update, self._classes, self._random)
+        for variable in self._targets.variables:
+            variable.requires_grad_()
+        latents = torch.randn(self._targets.b, *self._prior.latent_shape, generator=self._random)
+        if not self._best:
+            first = self._prior.inputs(0, latents.to(self._like)).detach().requires_grad_()
+            check_derivatives(self._update.network, first, lambda: self._value(first).total)
+        return latents.to(self._like)
+
+    def _value(self, inputs: Tensor) -> Value:
+        return self._problem(inputs, self._targets.current())
+
+    def _step(self, stage: int, features: Tensor) -> Step:
+        """An iteration of the optimiser, and from stage 1 on back into the ball."""
+        variables = [features, *self._targets.variables]
+        free = self._attack.optimiser.start(variables, self.iterations)
+        if not stage:
+            return free
+        centre, radius = features.detach().clone(), self._attack.radii[stage - 1]
+
+        def step(iteration: int, closure: Closure) -> None:
+            free(iteration, closure)
+            features.data = centre + project(features.data - centre, radius)
+
+        return step

@@ -1,0 +1,191 @@
+"""What gradient matching refuses, each in one sentence."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from spear.errors import InvalidObservation, VictimError
+from spear.observation import all_finite
+from spear.update import Update
+
+
+def check_modes(network: nn.Module) -> None:
+    """Refuse modules whose outputs depend on the rest of the batch or on chance.
+
+    Raises:
+        VictimError: naming the first.
+    """
+    for name, module in network.named_modules():
+        depends = isinstance(module, _BatchNorm) and "the private batch's own statistics"
+        random = isinstance(module, _DropoutNd | nn.RReLU) and "random numbers of the client"
+        reason = depends or random
+        if reason and module.training:
+            raise VictimError(
+                f"module {name!r} ({type(module).__name__}) of the network is in training mode, "
+                f"where its outputs depend on {reason}; gradient matching needs a client in "
+                "evaluation mode: call network.eval() before it computes its gradients."
+            )
+
+
+def check_gradients(update: Update) -> None:
+    """Refuse an update that has nothing, or nothing that a gradient of the network could be.
+
+    Raises:
+        InvalidObservation: naming the parameter.
+    """
+    parameters = dict(update.network.named_parameters())
+    if not update.gradients:
+        raise InvalidObservation(
+            "the update holds no gradients; pass one for each parameter that the client trains."
+        )
+    for name, gradient in update.gradients.items():
+        if name not in parameters:
+            raise InvalidObservation(
+                f"the update has a gradient of {name!r}, which is no parameter of the network; "
+                f"expected names among {', '.join(parameters)}."
+            )
+        if not isinstance(gradient, Tensor) or gradient.shape != parameters[name].shape:
+            found = tuple(gradient.shape) if isinstance(gradient, Tensor) else gradient
+            raise InvalidObservation(
+                f"the gradient of {name!r} is {found}; expected a tensor of the parameter's "
+                f"shape, {tuple(parameters[name].shape)}."
+            )
+        if not all_finite(gradient):
+            bad = int((~torch.isfinite(gradient)).sum())
+            raise InvalidObservation(
+                f"the gradient of {name!r} has {bad} NaN or infinite of {gradient.numel()} "
+                "entries; check the client's loss and precision before attacking its update."
+            )
+
+
+def check_labels(labels: Tensor | None, n_classes: int) -> Tensor:
+    """The labels; refuse those that are neither class indices nor class probabilities.
+
+    Raises:
+        InvalidObservation: saying which.
+    """
+    if labels is None:
+        raise InvalidObservation(
+            "the labels are not known, but this attack is given them; pass b class indices, find "
+            "them along with the inputs (JointLabels), or recover that of a single sample "
+            "(RecoveredLabels); both are in spear.baselines.gradient_matching.labels."
+        )
+    if labels.ndim == 2 and labels.is_floating_point() and len(labels):
+        return _check_probabilities(labels, n_classes)
+    if labels.ndim != 1 or labels.is_floating_point() or not len(labels):
+        raise InvalidObservation(
+            f"labels have shape {tuple(labels.shape)} and dtype {labels.dtype}; expected b class "
+            "indices, or b x K class probabilities."
+        )
+    least, most = int(labels.min()), int(labels.max())
+    if least < 0 or most >= n_classes:
+        raise InvalidObservation(
+            f"labels are {least} to {most}, but the network has {n_classes} classes; expected "
+            f"class indices from 0 to {n_classes - 1}."
+        )
+    return labels
+
+
+def _check_probabilities(labels: Tensor, n_classes: int) -> Tensor:
+    if labels.shape[1] != n_classes or not labels.isfinite().all():
+        raise InvalidObservation(
+            f"labels have shape {tuple(labels.shape)}; expected finite probabilities of the "
+            f"network's {n_classes} classes for each input."
+        )
+    return labels
+
+
+def outputs(network: nn.Module, inputs: Tensor) -> Tensor:
+    """What the network makes of inputs (b x ... x K).
+
+    Raises:
+        VictimError: it does not take inputs of this shape.
+    """
+    try:
+        with torch.no_grad():
+            found: Tensor = network(inputs)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        raise VictimError(
+            f"the network does not take a batch of shape {tuple(inputs.shape)} "
+            f"({_first_line(error)}); give the shape of one input as its domain."
+        ) from error
+    return found
+
+
+def check_derivatives(network: nn.Module, inputs: Tensor, evaluate: Callable[[], Tensor]) -> None:
+    """Refuse a network whose gradients cannot be differentiated by its inputs.
+
+    What torch can differentiate twice is fine, also where the second derivative is 0 nearly
+    everywhere, as of ReLU and max-pooling. What is not: functions marked `once_differentiable`,
+    operations whose backward pass has no derivative of its own, and a network that is cut off from
+    its inputs (`detach`).
+
+    Args:
+        network: the victim.
+        inputs: a candidate that requires a gradient.
+        evaluate: the objective at that candidate.
+
+    Raises:
+        VictimError: naming the module that torch cannot differentiate twice.
+    """
+    try:
+        # Not `autograd.grad`, which leaves out what is not on the way to the inputs, and with it a
+        # derivative that fails because it was cut off from them.
+        evaluate().backward()  # type: ignore[no-untyped-call]
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise VictimError(
+            f"{_culprit(network, inputs)} cannot be differentiated twice ({_first_line(error)}), "
+            "as gradient matching must; replace it, or attack a linear layer beside a ReLU with "
+            "attack=spear_irls."
+        ) from error
+    if inputs.grad is None:
+        raise VictimError(
+            "the gradients of the network do not depend on its inputs, as gradient matching needs; "
+            "take out what cuts them off, such as detach() or no_grad()."
+        )
+    for variable in (inputs, *network.parameters()):
+        variable.grad = None
+
+
+def _culprit(network: nn.Module, inputs: Tensor) -> str:
+    """The first module without submodules that cannot be differentiated twice by itself."""
+    failed: list[str] = []
+
+    def recorder(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def record(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+            if not failed and not _twice_differentiable(module.forward, args):
+                failed.append(f"module {name!r} ({type(module).__name__}) of the network")
+
+        return record
+
+    leaves = [(name, m) for name, m in network.named_modules() if not any(m.children())]
+    hooks = [module.register_forward_pre_hook(recorder(name)) for name, module in leaves]
+    try:
+        network(inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return failed[0] if failed else "the network or its loss"
+
+
+def _twice_differentiable(function: Callable[..., Tensor], args: tuple[Tensor, ...]) -> bool:
+    # A copy of each argument, because the function may work in place, as ReLU may.
+    leaves = [arg.detach().requires_grad_() for arg in args]
+    try:
+        output = function(*(leaf.clone() for leaf in leaves))
+        weights = torch.ones_like(output).requires_grad_()
+        first = torch.autograd.grad((output * weights).sum(), leaves, create_graph=True)
+        total = torch.stack([each.square().sum() for each in first]).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+    except RuntimeError:
+        return False
+    return True
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,154 @@
+"""Descending from several starts, and what is kept of it."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spear.attack import Progress, ProgressCallback
+from spear.baselines.gradient_matching.optimisers import Step
+from spear.baselines.gradient_matching.problem import Value
+from spear.domain import Domain
+from spear.reconstruction import Status
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a restart begins.
+
+    Attributes:
+        inputs: the candidate (b x domain.shape), a leaf; None where it is computed from the
+            variables, and `Value.inputs` has it.
+        others: further variables, leaves, too.
+        evaluate: the objective at the variables as they are.
+        step: one iteration of the optimiser on all of them.
+    """
+
+    inputs: Tensor | None
+    others: list[Tensor]
+    evaluate: Callable[[], Value]
+    step: Step
+
+    @property
+    def variables(self) -> list[Tensor]:
+        """Everything that is descended by."""
+        return self.others if self.inputs is None else [self.inputs, *self.others]
+
+    def candidate(self, value: Value) -> Tensor:
+        """The inputs that have this objective."""
+        inputs = value.inputs if self.inputs is None else self.inputs
+        assert inputs is not None  # one of the two has them
+        return inputs
+
+
+class Best:
+    """The candidate of the lowest objective so far.
+
+    Attributes:
+        total: its objective; infinite before the first candidate.
+        distance: of the gradients, in `total`.
+        inputs: the candidate itself (b x domain.shape).
+    """
+
+    def __init__(self) -> None:
+        self.total = math.inf
+        self.distance = math.nan
+        self.inputs: Tensor | None = None
+
+    def offer(self, total: float, distance: Tensor, inputs: Tensor) -> None:
+        """Keep a copy of the inputs if their objective is lower; NaN never is."""
+        if total < self.total:
+            self.total, self.distance = total, distance.item()
+            self.inputs = inputs.detach().clone()
+
+
+class Descent:
+    """Runs restarts until they end or the time is up.
+
+    Args:
+        iterations: of each restart.
+        restarts: how many.
+        began: `time.perf_counter()` when the attack began.
+        time_limit: seconds from then after which to stop; None for no limit.
+        box: bounds to return to after each iteration, or None.
+        progress: told now and then how far it is.
+
+    Attributes:
+        best: over all restarts.
+        done: iterations, over all restarts.
+    """
+
+    def __init__(
+        self,
+        iterations: int,
+        restarts: int,
+        began: float,
+        time_limit: float | None,
+        box: Domain | None,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self.best = Best()
+        self.done = 0
+        self._timed_out = False
+        self._iterations = iterations
+        self._restarts = restarts
+        self._deadline = math.inf if time_limit is None else began + time_limit
+        self._box = box
+        self._progress = progress
+
+    def __call__(self, start: Callable[[], Start]) -> Status:
+        """Descend from each of `restarts` starts; `best` has the outcome.
+
+        Returns:
+            `ESTIMATED`, or what ended it before: `TIMED_OUT`, or `INTERRUPTED` from the keyboard,
+            which goes on up while there is no candidate yet.
+        """
+        try:
+            for _ in range(self._restarts):
+                self._descend(start())
+                if self._timed_out:
+                    return Status.TIMED_OUT
+        except KeyboardInterrupt:
+            if self.best.inputs is None:
+                raise
+            return Status.INTERRUPTED
+        return Status.ESTIMATED
+
+    def _descend(self, start: Start) -> None:
+        last = math.nan
+
+        def closure() -> Tensor:
+            nonlocal last
+            value = start.evaluate()
+            gradients = torch.autograd.grad(value.total, start.variables)
+            for variable, gradient in zip(start.variables, gradients, strict=True):
+                variable.grad = gradient
+            total = value.total.detach()
+            last = total.item()
+            self.best.offer(last, value.distance, start.candidate(value))
+            return total
+
+        for iteration in range(self._iterations):
+            start.step(iteration, closure)
+            if self._box and start.inputs is not None:
+                start.inputs.data = self._box.clamp(start.inputs.data)
+            self.done += 1
+            self._report()
+            if not math.isfinite(last):
+                break  # it cannot come back from there; another restart may do better
+            if time.perf_counter() > self._deadline:
+                self._timed_out = True
+                break
+
+    def _report(self) -> None:
+        total = self._iterations * self._restarts
+        if self._progress and (self.done % REPORT_EVERY == 0 or self.done == total):
+            note = f"objective {self.best.total:.4g}"
+            self._progress(Progress(self.done, total, "iterations", note))
+
+
+REPORT_EVERY = 10
+"""Iterations between two reports, so that showing them takes no time to speak of."""

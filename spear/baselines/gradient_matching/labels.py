@@ -1,0 +1,108 @@
+"""The labels that a candidate's gradients are computed with: known, or found along with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from spear.baselines.label_recovery.attack import LabelRecovery, LastLayerAttack, recovered
+from spear.errors import ConfigError
+from spear.update import Update
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the loss compares outputs with.
+
+    Attributes:
+        b: how many inputs to look for.
+        variables: what the optimiser changes beside the inputs.
+        current: the targets for the variables as they are now.
+    """
+
+    b: int
+    variables: list[Tensor]
+    current: Callable[[], Tensor]
+
+
+class Labels(Protocol):
+    """How an attack comes by the labels."""
+
+    @property
+    def given(self) -> bool:
+        """Whether the server must know them."""
+        ...
+
+    def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
+        """Targets at the beginning of a restart.
+
+        Args:
+            update: what the server holds; its labels, where it knows them.
+            outputs: of the network for any inputs (... x K): their classes, precision and device.
+            generator: of the CPU.
+        """
+        ...
+
+
+class GivenLabels:
+    """The server knows every label."""
+
+    given = True
+
+    def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
+        """See `Labels`."""
+        known = update.labels
+        assert known is not None  # `spear.baselines.gradient_matching.checks.check_labels`
+        return Targets(len(known), [], lambda: known)
+
+
+class RecoveredLabels:
+    """The server recovers the label of a single sample, hard or soft, from the last layer.
+
+    The loss must be the mean cross-entropy.
+
+    Args:
+        recovery: how; `LabelRecovery` unless given.
+    """
+
+    given = False
+
+    def __init__(self, recovery: LastLayerAttack | None = None) -> None:
+        self.recovery = recovery or LabelRecovery()
+
+    def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
+        """See `Labels`.
+
+        Raises:
+            SpearError: see `LastLayer.of`.
+            InvalidObservation: the gradient is that of several samples, or zero.
+        """
+        label = recovered(self.recovery, update).label.to(outputs)[None]
+        return Targets(1, [], lambda: label)
+
+
+class JointLabels:
+    """Each label is a softmax over logits that are optimised with the inputs (DLG, Algorithm 1).
+
+    The loss must take class probabilities, as cross-entropy does.
+
+    Args:
+        batch_size: b, which DLG takes as known.
+
+    Raises:
+        ConfigError: batch_size < 1.
+    """
+
+    given = False
+
+    def __init__(self, batch_size: int) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"attack.labels.batch_size is {batch_size}; expected at least 1.")
+        self.batch_size = batch_size
+
+    def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
+        """See `Labels`. Logits begin standard normal."""
+        logits = torch.randn(self.batch_size, outputs.shape[-1], generator=generator).to(outputs)
+        return Targets(self.batch_size, [logits], lambda: logits.softmax(dim=1))

@@ -1,0 +1,130 @@
+"""How the candidate moves: Adam for the cosine distance, L-BFGS for DLG."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from spear.baselines.gradient_matching.schedules import Schedule, WarmUpCosine
+from spear.errors import ConfigError
+
+Closure = Callable[[], Tensor]
+"""Evaluates the objective at the variables as they are and leaves their gradients in `.grad`."""
+
+Step = Callable[[int, Closure], None]
+"""One iteration, by its number from 0: evaluates the objective and moves the variables."""
+
+Transform = Callable[[Tensor, float], Tensor]
+"""From a gradient, and the share in (0, 1] of the iterations that is left, to what is descended."""
+
+
+class Optimiser(Protocol):
+    """A way to descend. A new one implements `start` and is named in a file of `conf/attack/`."""
+
+    def start(self, variables: list[Tensor], iterations: int) -> Step:
+        """Begin a restart of so many iterations."""
+        ...
+
+
+class Sign:
+    """The sign of a gradient, in place of it."""
+
+    def __call__(self, gradient: Tensor, left: float) -> Tensor:
+        """See `Transform`."""
+        return gradient.sign()
+
+
+class SoftSign:
+    """tanh(s g) / s, s the share of the iterations left: from nearly the sign of g to g itself.
+
+    With gradients as small as those of a cosine distance it is g from the beginning.
+    """
+
+    def __call__(self, gradient: Tensor, left: float) -> Tensor:
+        """See `Transform`."""
+        return (left * gradient).tanh_().div_(left)
+
+
+class Adam:
+    """Adam (Kingma & Ba, 2015) with the usual moments.
+
+    Args:
+        learning_rate: before the schedule.
+        schedule: of the learning rate; `WarmUpCosine` unless given.
+        transform: of each gradient; none unless given.
+
+    Raises:
+        ConfigError: the learning rate is not above 0.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.1,
+        schedule: Schedule | None = None,
+        transform: Transform | None = None,
+    ) -> None:
+        check_learning_rate(learning_rate)
+        self.learning_rate = learning_rate
+        self.schedule = schedule or WarmUpCosine()
+        self.transform = transform
+
+    def start(self, variables: list[Tensor], iterations: int) -> Step:
+        """See `Optimiser`."""
+        adam = torch.optim.Adam(variables)
+
+        def step(iteration: int, closure: Closure) -> None:
+            rate = self.learning_rate * self.schedule(iteration, iterations)
+            adam.param_groups[0]["lr"] = rate
+            closure()
+            if self.transform:
+                left = 1.0 - iteration / iterations
+                for variable in variables:
+                    assert variable.grad is not None
+                    variable.grad = self.transform(variable.grad, left)
+            adam.step()
+
+        return step
+
+
+class LBFGS:
+    """L-BFGS without a line search, as DLG uses it (Zhu et al., NeurIPS 2019).
+
+    Args:
+        learning_rate: of every step.
+        evaluations: of the objective an iteration, at most.
+        history: of steps that the curvature is estimated from.
+
+    Raises:
+        ConfigError: the learning rate is not above 0.
+    """
+
+    def __init__(
+        self, learning_rate: float = 1.0, evaluations: int = 20, history: int = 100
+    ) -> None:
+        check_learning_rate(learning_rate)
+        self.learning_rate = learning_rate
+        self.evaluations = evaluations
+        self.history = history
+
+    def start(self, variables: list[Tensor], iterations: int) -> Step:
+        """See `Optimiser`."""
+        lbfgs = torch.optim.LBFGS(
+            variables,
+            lr=self.learning_rate,
+            max_iter=self.evaluations,
+            history_size=self.history,
+        )
+
+        def step(iteration: int, closure: Closure) -> None:
+            lbfgs.step(closure)  # type: ignore[no-untyped-call]
+
+        return step
+
+
+def check_learning_rate(learning_rate: float) -> None:
+    """Refuse a rate that does not descend."""
+    if not learning_rate > 0:
+        raise ConfigError(
+            f"attack.optimiser.learning_rate is {learning_rate}; expected more than 0."
+        )

@@ -1,0 +1,191 @@
+"""What is added to the distance: knowledge about pictures, or about the network's last layer."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity, pad
+
+from spear.baselines.gradient_matching.victim import Evaluation
+from spear.baselines.label_recovery.attack import LabelRecovery, LastLayerAttack, recovered
+from spear.baselines.total_variation import total_variation
+from spear.errors import InvalidObservation, VictimError
+from spear.inversion.labels.last_layer import check_last_layer
+from spear.networks.fully_connected import linear_layers
+from spear.update import Update
+
+Term = Callable[[Evaluation], Tensor]
+"""From a candidate to a differentiable scalar."""
+
+
+class Regulariser(Protocol):
+    """A term of the objective that does not compare gradients.
+
+    A new regulariser is a class with these members, named in a file of `conf/attack/`.
+    """
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it uses the batch's labels."""
+        ...
+
+    def prepare(self, update: Update) -> Term:
+        """The term for one update, whose tensors are where the attack computes.
+
+        Raises:
+            SpearError: the update has not what the term needs.
+        """
+        ...
+
+
+class TotalVariation:
+    """weight times the mean of sqrt((|dx| + eps)^2 + (|dy| + eps)^2) over pixels and channels.
+
+    dx, dy are differences to the next pixel, and to 0 beyond the last row and column. Of three
+    channels the differences between two (R - G, R - B, G - B) count as three more, as in the
+    authors' "modern" variant of Geiping et al. (2020). In the units that the network receives.
+
+    Args:
+        weight: of the term.
+        eps: keeps the root differentiable.
+    """
+
+    needs_labels = False
+
+    def __init__(self, weight: float = 0.1, eps: float = 1e-8) -> None:
+        self.weight = weight
+        self.eps = eps
+
+    def prepare(self, update: Update) -> Term:
+        """See `Regulariser`.
+
+        Raises:
+            InvalidObservation: inputs are not pictures.
+        """
+        check_pictures(update)
+        return lambda evaluation: self.weight * self._mean(evaluation.inputs)
+
+    def _mean(self, pictures: Tensor) -> Tensor:
+        channels = _with_differences(pictures) if pictures.shape[1] == 3 else pictures
+        beside = (pad(channels, (0, 1))[..., 1:] - channels).abs() + self.eps
+        below = (pad(channels, (0, 0, 0, 1))[..., 1:, :] - channels).abs() + self.eps
+        return (beside.square() + below.square()).sqrt().mean()
+
+
+def _with_differences(pictures: Tensor) -> Tensor:
+    """R, G, B, R - G, R - B, G - B."""
+    red, green, blue = pictures[:, :1], pictures[:, 1:2], pictures[:, 2:]
+    return torch.cat([pictures, red - green, red - blue, green - blue], dim=1)
+
+
+class AbsoluteVariation:
+    """weight times mean |dx| + mean |dy|, differences between neighbouring pixels of a channel.
+
+    The total variation of GIFD (arXiv 2308.04699). In the units that the network receives.
+
+    Args:
+        weight: of the term.
+    """
+
+    needs_labels = False
+
+    def __init__(self, weight: float = 1e-4) -> None:
+        self.weight = weight
+
+    def prepare(self, update: Update) -> Term:
+        """See `Regulariser`.
+
+        Raises:
+            InvalidObservation: inputs are not pictures.
+        """
+        check_pictures(update)
+        return lambda evaluation: self.weight * total_variation(evaluation.inputs)
+
+
+def check_pictures(update: Update) -> None:
+    """Refuse an update of a network whose inputs are not pictures.
+
+    Raises:
+        InvalidObservation: giving their shape.
+    """
+    shape = update.domain.shape
+    if len(shape) != 3:
+        raise InvalidObservation(
+            f"the network's inputs have shape {shape}, but total variation is for pictures of "
+            "shape C x H x W; leave attack.regularisers.total_variation out."
+        )
+
+
+class FeatureDistance:
+    """weight times the mean squared error of the last linear layer's inputs.
+
+    One example of class y alone would have, as input of that layer, row y of its weight gradient
+    divided by entry y of its bias gradient (Theorem 3.5 for b = 1); every example of the class is
+    drawn to it. Where the entry is 0, to 0. Of a soft label the most probable class counts. The
+    "features" term of the authors' "modern" variant of Geiping et al. (2020).
+
+    Args:
+        weight: of the term.
+    """
+
+    needs_labels = True
+
+    def __init__(self, weight: float = 0.1) -> None:
+        self.weight = weight
+
+    def prepare(self, update: Update) -> Term:
+        """See `Regulariser`.
+
+        Raises:
+            VictimError: the network has no linear layer, or the last one is not trained.
+        """
+        layers = linear_layers(update.network)
+        name = layers[-1].name if layers else ""
+        if not {f"{name}.weight", f"{name}.bias"} <= update.gradients.keys():
+            raise VictimError(
+                "the network shares no gradient of the weight and bias of a last linear layer, "
+                "which the feature term needs; leave attack.regularisers.features out."
+            )
+        assert update.labels is not None  # `needs_labels`
+        classes = update.labels.argmax(dim=1) if update.labels.ndim > 1 else update.labels
+        rows = update.gradients[f"{name}.weight"][classes]
+        entries = update.gradients[f"{name}.bias"][classes, None]
+        features = torch.where(entries == 0, 0.0, rows / entries)
+        return lambda evaluation: (
+            self.weight * (evaluation.layer_inputs[name] - features).square().mean()
+        )
+
+
+class RecoveredFeatureDistance:
+    """weight times 1 - cos between the last linear layer's input and the recovered one.
+
+    For a single sample, whose feature comes with its label
+    (`spear.baselines.label_recovery.attack`), so that neither a bias nor a label is needed. The
+    feature term of Wang et al. (ICLR 2024, arXiv 2402.03124) beside a cosine distance of gradients.
+
+    Args:
+        weight: of the term; theirs is 1 or 2.
+        recovery: of the feature; `LabelRecovery` unless given.
+    """
+
+    needs_labels = False
+
+    def __init__(self, weight: float = 1.0, recovery: LastLayerAttack | None = None) -> None:
+        self.weight = weight
+        self.recovery = recovery or LabelRecovery()
+
+    def prepare(self, update: Update) -> Term:
+        """See `Regulariser`.
+
+        Raises:
+            SpearError: see `spear.inversion.labels.last_layer.LastLayer.of`.
+            InvalidObservation: the gradient is that of several samples, or zero.
+        """
+        name = check_last_layer(update.network).name
+        target = recovered(self.recovery, update).feature.to(update.gradients[f"{name}.weight"])[
+            None
+        ]
+        return lambda evaluation: (
+            self.weight * (1 - cosine_similarity(evaluation.layer_inputs[name], target)).mean()
+        )

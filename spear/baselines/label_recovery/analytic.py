@@ -1,0 +1,94 @@
+"""A single input of a fully connected ReLU network from its gradient, layer by layer."""
+
+import time
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from spear.attack import ProgressCallback
+from spear.baselines.label_recovery.attack import LabelRecovery, Recovered
+from spear.errors import LayerError
+from spear.inversion.labels.last_layer import LastLayer
+from spear.networks.fully_connected import LinearLayer, linear_layers
+from spear.reconstruction import Reconstruction, Status
+from spear.update import Update
+from spear.whole_update import WholeUpdateAttack
+
+
+class AnalyticInversion(WholeUpdateAttack):
+    """Recovers label and feature at the last layer, then the input of every layer before it.
+
+    Let h be what a layer z = W h receives. Of a single sample dL/dW = (dL/dz) h^T, so that h =
+    dL/dW^T (dL/dz) / |dL/dz|^2; and the layer before it, whose ReLU made h, has dL/dz = W^T
+    (dL/dz) where h > 0, and 0 elsewhere. From the last layer, where label recovery gives h and
+    dL/dz = p - y, this leads down to the network's input. No bias is needed. Wang et al. (ICLR
+    2024, arXiv 2402.03124), there by means of quotients where this takes least squares.
+
+    Args:
+        recovery: of the label; `LabelRecovery` unless given.
+    """
+
+    layer = 1
+    given_labels = False
+
+    def __init__(self, recovery: LabelRecovery | None = None) -> None:
+        self.recovery = recovery or LabelRecovery()
+
+    def check(self, network: nn.Module) -> None:
+        """See `spear.attack.Attack`.
+
+        Raises:
+            LayerError: the network is no chain of linear layers and ReLUs that ends with the first.
+        """
+        super().check(network)
+        self.recovery.check(network)
+        _chain(network)
+
+    def __call__(
+        self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
+    ) -> Reconstruction:
+        """See `spear.attack.Attack`. `labels` has the label; `details` as of the recovery.
+
+        Raises:
+            SpearError: as of `check`, or of the recovery.
+        """
+        began = time.perf_counter()
+        found = self.recovery.recover(LastLayer.of(observation), seed)
+        if found is None:
+            seconds = time.perf_counter() - began
+            m, n = observation.dimensions(self.layer)
+            return Reconstruction.empty(m, n, Status.ZERO_GRADIENT, seconds)
+        inputs, gradient = found.feature, found.gradient
+        for after, before in pairwise(reversed(_chain(observation.network))):
+            arriving = after.module.weight.detach().double().cpu().T @ gradient
+            gradient = torch.where(inputs > 0, arriving, 0.0)
+            inputs = _received(observation.gradients[f"{before.name}.weight"], gradient)
+        sample = Recovered(found.label, inputs, gradient, found.details)
+        return sample.reconstruction(time.perf_counter() - began)
+
+
+def _received(weight_gradient: Tensor, gradient: Tensor) -> Tensor:
+    """The h of least |dL/dW - (dL/dz) h^T|; 0 where no neuron was active."""
+    mixed = weight_gradient.double().cpu().T @ gradient
+    return mixed / gradient.square().sum().clamp_min(torch.finfo(torch.float64).tiny)
+
+
+def _chain(network: nn.Module) -> list[LinearLayer]:
+    """The linear layers, if a ReLU and nothing else is between any two of them.
+
+    Raises:
+        LayerError: naming what else is there.
+    """
+    leaves = [module for module in network.modules() if not any(module.children())]
+    if leaves and isinstance(leaves[0], nn.Flatten):
+        leaves = leaves[1:]
+    for place, module in enumerate(leaves):
+        expected = nn.ReLU if place % 2 else nn.Linear
+        if not isinstance(module, expected):
+            raise LayerError(
+                f"the network has a {type(module).__name__} where analytic inversion needs "
+                f"nn.{expected.__name__}: it goes back through linear layers with a ReLU between "
+                "any two of them; choose network=fcnn, or attack=label_recovery for the last layer."
+            )
+    return linear_layers(network)

@@ -1,0 +1,192 @@
+"""TabLeak: gradient matching for rows of a table, by an ensemble of relaxed reconstructions."""
+
+import time
+
+import torch
+from torch import Tensor
+
+from spear.attack import ProgressCallback
+from spear.baselines.gradient_matching.checks import (
+    check_derivatives,
+    check_labels,
+    outputs,
+)
+from spear.baselines.gradient_matching.descent import Descent, Start
+from spear.baselines.gradient_matching.objectives import CosineDistance, Objective
+from spear.baselines.gradient_matching.optimisers import Adam, Optimiser, Sign
+from spear.baselines.gradient_matching.problem import Value
+from spear.baselines.gradient_matching.schedules import Constant
+from spear.baselines.tableak.batched import BatchedProblem
+from spear.baselines.tableak.pooling import pooled
+from spear.baselines.tableak.relaxation import Relaxation
+from spear.data.tabular import Ordinal, TableDomain
+from spear.errors import ConfigError, InvalidObservation, VictimError
+from spear.reconstruction import Reconstruction, Status
+from spear.update import Update
+from spear.whole_update import WholeUpdateAttack
+
+
+class TabLeak(WholeUpdateAttack):
+    """TabLeak (Vero et al., ICML 2023), which the paper compares with on ADULT (Table 2).
+
+    All restarts descend at once, each from its own random batch. The one whose gradient, after
+    projection to categories, fits best says the order of the rows; the others are matched to it,
+    and the median over all of them is projected. It is given the labels, and knows the table's
+    features, their ranges and deviations (`spear.data.tabular.TableDomain`).
+
+    Args:
+        objective: distance of gradients; `CosineDistance` unless given.
+        optimiser: how the candidates move; Adam on signs with a constant rate of 0.06 unless given.
+        temperature: of softmax and sigmoid (`Relaxation`).
+        iterations: of every restart.
+        restarts: how many.
+        time_limit: seconds a batch after which what there is gets pooled; None for no limit.
+        device: where to compute, "cpu" or "cuda".
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    given_labels = True
+
+    def __init__(
+        self,
+        objective: Objective | None = None,
+        optimiser: Optimiser | None = None,
+        temperature: float = 1.0,
+        iterations: int = 1500,
+        restarts: int = 30,
+        time_limit: float | None = None,
+        device: str = "cpu",
+    ) -> None:
+        for name, number in (("iterations", iterations), ("restarts", restarts)):
+            if number < 1:
+                raise ConfigError(f"attack.{name} is {number}; expected at least 1.")
+        if not temperature > 0:
+            raise ConfigError(f"attack.temperature is {temperature}; expected more than 0.")
+        self.objective = objective or CosineDistance()
+        self.optimiser = optimiser or Adam(0.06, schedule=Constant(), transform=Sign())
+        self.temperature = temperature
+        self.iterations = iterations
+        self.restarts = restarts
+        self.time_limit = time_limit
+        self.device = device
+
+    def observe(self, update: Update) -> Update:
+        """The whole update: network, loss, every gradient, the table's features, the labels.
+
+        Raises:
+            VictimError: as of `check`.
+            InvalidObservation: inputs are no rows of a table with one-hot categories, or a gradient
+                is not finite or not shaped like its parameter.
+        """
+        _table(update)
+        return super().observe(update)
+
+    def __call__(
+        self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
+    ) -> Reconstruction:
+        """See `spear.attack.Attack`.
+
+        `details` has the distance of gradients of the best restart and of the pooled rows, both
+        projected, the restarts pooled and the iterations of each. Interrupted from the keyboard, or
+        out of time, it pools what the restarts have by then.
+
+        Raises:
+            VictimError: the network cannot be differentiated twice, does not take the domain's
+                shape, or its gradients are finite for no restart.
+            InvalidObservation: as of `observe`, or the labels are missing.
+        """
+        began = time.perf_counter()
+        _table(observation)
+        if observation.is_zero:
+            return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
+        ensemble = _Ensemble(self, observation.copied(self.device), seed)
+        descent = Descent(self.iterations, 1, began, self.time_limit, None, progress)
+        status = descent(ensemble.start)
+        rows, details = ensemble.pooled(descent.best.inputs)
+        details["iterations"] = float(descent.done)
+        return Reconstruction.estimate(rows.cpu(), time.perf_counter() - began, status, details)
+
+
+class _Ensemble:
+    """The restarts on one update: R candidates in one tensor of free variables (R x b x n).
+
+    Args:
+        attack: its settings.
+        update: a copy that nobody else uses.
+        seed: of the first candidates.
+    """
+
+    def __init__(self, attack: TabLeak, update: Update, seed: int) -> None:
+        self._attack = attack
+        self._domain = _table(update)
+        self._relaxed = Relaxation(self._domain, attack.temperature)
+        generator = torch.Generator().manual_seed(seed)
+        like = next(iter(update.gradients.values()))
+        classes = outputs(update.network, like.new_zeros(1, *self._domain.shape))
+        labels = check_labels(update.labels, classes.shape[-1])
+        self._problem = BatchedProblem(update, attack.objective, labels)
+        shape = (attack.restarts, len(labels), *self._domain.shape)
+        self._free = (2 * torch.rand(shape, generator=generator) - 1).to(like).requires_grad_()
+        first = self._relaxed(self._free[0]).detach().requires_grad_()
+        check_derivatives(update.network, first, lambda: self._problem(first[None]).sum())
+
+    def start(self) -> Start:
+        """Where all of them begin, for `Descent`."""
+        step = self._attack.optimiser.start([self._free], self._attack.iterations)
+
+        def evaluate() -> Value:
+            # A restart that is not finite stays so, but must not end the others.
+            distances = self._problem(self._relaxed(self._free))
+            return Value(distances.nansum(), distances.detach().nanmean(), {})
+
+        return Start(self._free, [], evaluate, step)
+
+    def pooled(self, free: Tensor | None) -> tuple[Tensor, dict[str, float]]:
+        """The rows (b x n) that R candidates agree on, and how well they fit.
+
+        Raises:
+            VictimError: the distance of gradients is finite for none of them.
+        """
+        if free is not None:
+            with torch.no_grad():
+                ensemble = self._relaxed(free)
+                fits = self._problem(self._relaxed.projected(ensemble))
+                finite = fits.isfinite() & ensemble.isfinite().flatten(1).all(dim=1)
+        if free is None or not finite.any():
+            raise VictimError(
+                "the objective of TabLeak is not finite at any candidate; check that the network's "
+                "parameters and its loss are."
+            )
+        ensemble, fits = ensemble[finite], fits[finite]
+        with torch.no_grad():
+            rows = pooled(ensemble, int(fits.argmin()), self._domain)
+            rows = self._relaxed.projected(rows)
+            details = {
+                "distance": fits.min().item(),
+                "distance_pooled": self._problem(rows[None]).item(),
+                "restarts": float(len(fits)),
+            }
+        return rows, details
+
+
+def _table(update: Update) -> TableDomain:
+    """What is known of the table.
+
+    Raises:
+        InvalidObservation: there is no table, or its categories are not one-hot.
+    """
+    domain = update.domain
+    if not isinstance(domain, TableDomain):
+        raise InvalidObservation(
+            f"the network's inputs, of shape {domain.shape}, are no rows of a table, which TabLeak "
+            "needs; choose a tabular data set (dataset=adult), or another attack."
+        )
+    ordinal = [name for name, each in domain.features.items() if isinstance(each, Ordinal)]
+    if ordinal:
+        raise InvalidObservation(
+            f"the categories of {ordinal[0]!r} are one number, but TabLeak needs an entry for each "
+            "category; choose dataset.encoding=one_hot."
+        )
+    return domain

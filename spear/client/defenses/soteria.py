@@ -1,0 +1,104 @@
+"""Soteria: a gradient of a perturbed representation."""
+
+import torch
+from torch import Tensor, nn
+
+from spear.client.defenses.base import NoDefense
+from spear.client.defenses.sparsification import check_share
+from spear.data.base import Batch
+from spear.errors import LayerError
+from spear.networks.fully_connected import LinearLayer, layer_inputs, linear_layers
+
+ROWS = 64
+"""Entries of the representation that are differentiated at once."""
+
+
+class Soteria(NoDefense):
+    """Soteria (Sun et al., "Provable defense against privacy leakage", CVPR 2021).
+
+    The inputs r of the network's last linear layer are the representation. To make reconstructions
+    from it as unlike the pictures X as it can, the client sets to 0 those entries i of r in which
+
+        |r_i| / |dr_i/dX|, which stands for |r_i (dr_i/dX)^-1|,
+
+    is *largest*. As in the authors' code (github.com/jeremy313/Soteria), entries are ranked by
+    |dr_i/dX| / |r_i| summed over the batch, the least of which are set to 0 for all examples, and
+    only where the gradient of the layer's weight is computed from r: columns i of that gradient
+    are 0, all else is the plain gradient. Differently from it, |r_i| is not r_i + 0.1, and an entry
+    that is 0 in all examples is not counted as one that was perturbed.
+
+    Args:
+        share: of the entries of r that are set to 0, rounded down to whole ones.
+
+    Raises:
+        ConfigError: the share is not in [0, 1).
+    """
+
+    def __init__(self, share: float) -> None:
+        check_share(share)
+        self.share = share
+
+    def gradient(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        batch: Batch,
+        generator: torch.Generator | None,
+    ) -> dict[str, Tensor]:
+        """See `Defense`.
+
+        Raises:
+            LayerError: the network has no linear layer, or its last one receives other than one
+                row an example.
+        """
+        shared = super().gradient(network, loss, batch, generator)
+        layer = _last(network)
+        name = f"{layer.name}.weight"
+        if name in shared:
+            scores = sensitivity(network, layer.module, batch.inputs)
+            least = scores.topk(int(self.share * len(scores)), largest=False).indices
+            shared[name] = shared[name].index_fill(1, least, 0.0)
+        return shared
+
+
+def sensitivity(network: nn.Module, layer: nn.Linear, inputs: Tensor) -> Tensor:
+    """|dr_i/dX| / |r_i| summed over a batch (n), r being what `layer` receives.
+
+    Examples in which r_i is 0 count 0; infinite where it is 0 in all of them.
+
+    Args:
+        network: examples do not depend on each other in it.
+        layer: of the network, called once.
+        inputs: the batch X (b x ...).
+
+    Raises:
+        LayerError: r is not one row an example.
+    """
+    pictures = inputs.detach().clone().requires_grad_()
+    found = layer_inputs(network, layer, pictures)
+    if found.ndim != 2 or len(found) != len(inputs):
+        raise LayerError(
+            f"the last linear layer receives inputs of shape {tuple(found.shape)}; Soteria expects "
+            "one representation an example (b x n)."
+        )
+    n = found.shape[1]
+    norms = []
+    for rows in torch.split(torch.eye(n, dtype=found.dtype, device=found.device), ROWS):
+        # Each example's own derivative: those of the others are 0 in the sum.
+        (jacobian,) = torch.autograd.grad(
+            found, pictures, rows[:, None].expand(-1, len(found), -1), True, is_grads_batched=True
+        )
+        norms.append(jacobian.flatten(2).norm(dim=2))
+    magnitudes = found.detach().abs()
+    ratios = torch.where(magnitudes > 0, torch.cat(norms).T / magnitudes, 0.0)
+    return ratios.sum(dim=0).masked_fill((magnitudes == 0).all(dim=0), torch.inf)
+
+
+def _last(network: nn.Module) -> LinearLayer:
+    layers = linear_layers(network)
+    if not layers:
+        raise LayerError(
+            "the network has no linear layer, whose inputs Soteria would perturb; choose another "
+            "defense."
+        )
+    return layers[-1]

@@ -1,0 +1,124 @@
+"""Local training: how a client's gradients become the update it shares."""
+
+import math
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from spear.client.defenses import Defense
+from spear.data.base import Batch
+from spear.errors import ConfigError
+
+
+class LocalTraining(Protocol):
+    """Turns a private batch into the update that the server sees.
+
+    A new protocol implements `update` and gets one file in `conf/fedavg/`.
+    """
+
+    def update(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        defense: Defense,
+        batch: Batch,
+        generator: torch.Generator | None,
+    ) -> dict[str, Tensor]:
+        """Name of each parameter that is trained -> update; leaves `network` as it was."""
+        ...
+
+
+class SingleGradient:
+    """FedSGD: the client shares one gradient of its whole batch (Sec. 2)."""
+
+    def update(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        defense: Defense,
+        batch: Batch,
+        generator: torch.Generator | None,
+    ) -> dict[str, Tensor]:
+        """The (defended) gradient itself."""
+        return defense.gradient(network, loss, batch, generator)
+
+
+class FedAvg:
+    """Local training (App. F): several SGD steps, of which the server sees only where they lead.
+
+    In each of E epochs the client goes once through its batch, in mini-batches of b_mini drawn
+    without replacement (the last one is smaller where b_mini does not divide b), and takes a step
+    W <- W - eta g for each, with g the gradient that the defense gives. The update is
+
+        (W_0 - W_E) / eta = sum of g over the E ceil(b / b_mini) steps,
+
+    up to rounding: a *sum* of gradients, not their mean.
+
+    Rounding is where this differs from a gradient. The client's weights are in the network's own
+    precision (float32), so that W_E is known to half a unit in its last place, and the update to
+    about 2^-25 |W| / eta an entry. That is all the client gives away and it is not hidden here: the
+    server's own subtraction and division are in float64, and their result is rounded once, to the
+    precision of the weights, by far less than what is already there.
+
+    Args:
+        epochs: E.
+        learning_rate: eta.
+        batch_size: b_mini; None, or at least b, for the full batch in every step.
+
+    Raises:
+        ConfigError: E < 1, eta is not above 0 or infinite, or b_mini < 1.
+    """
+
+    def __init__(self, epochs: int, learning_rate: float, batch_size: int | None = None) -> None:
+        if epochs < 1:
+            raise ConfigError(f"fedavg.epochs is {epochs}; expected at least 1.")
+        if not 0 < learning_rate < math.inf:
+            raise ConfigError(f"fedavg.learning_rate is {learning_rate}; expected more than 0.")
+        if batch_size is not None and batch_size < 1:
+            raise ConfigError(
+                f"fedavg.batch_size is {batch_size}; expected at least 1, or null for full batches."
+            )
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+
+    def update(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        defense: Defense,
+        batch: Batch,
+        generator: torch.Generator | None,
+    ) -> dict[str, Tensor]:
+        """(W_0 - W_E) / eta; mini-batches and the defense's noise are drawn from `generator`."""
+        local = deepcopy(network)
+        parameters = dict(local.named_parameters())
+        optimizer = torch.optim.SGD(local.parameters(), lr=self.learning_rate)
+        for _ in range(self.epochs):
+            for part in self._mini_batches(batch, generator):
+                gradient = defense.gradient(local, loss, part, generator)
+                for name, value in gradient.items():
+                    parameters[name].grad = value
+                optimizer.step()
+        before = dict(network.named_parameters())
+        return {
+            name: self._in_units_of_a_gradient(before[name].detach(), parameters[name].detach())
+            for name in gradient
+        }
+
+    def _mini_batches(self, batch: Batch, generator: torch.Generator | None) -> Iterator[Batch]:
+        b = len(batch.labels)
+        if self.batch_size is None or self.batch_size >= b:
+            yield batch
+            return
+        order = torch.randperm(b, generator=generator).to(batch.labels.device)
+        for start in range(0, b, self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            yield Batch(batch.inputs[chosen], batch.labels[chosen])
+
+    def _in_units_of_a_gradient(self, before: Tensor, after: Tensor) -> Tensor:
+        difference = before.double() - after.double()
+        return (difference / self.learning_rate).to(before.dtype)

@@ -1,0 +1,95 @@
+"""How a gradient moves with the inputs that it is of: a Jacobian, by its products alone."""
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from spear.baselines.gradient_matching.checks import check_derivatives, check_modes
+from spear.data.base import Batch
+from spear.errors import InvalidObservation, VictimError
+from spear.observation import all_finite
+
+Parts = tuple[Tensor, ...]
+"""A vector of P entries: a part for each trained parameter, shaped like it."""
+
+
+class GradientJacobian:
+    """J = d phi / d x at a batch, where phi(x) = dL/dtheta over all trained parameters.
+
+    J is P x n: P parameters, and n entries of all of the batch's inputs. It is never formed. Both
+    products are derivatives of graphs that are kept, in reverse mode: J^T u that of <phi, u> by x,
+    and J v that of <J^T u, v>, which is linear in u, by u. All in float64, on the batch's device.
+
+    Args:
+        network: what the client trains; it is copied.
+        loss: maps (outputs, labels) to a scalar.
+        batch: of the client.
+
+    Attributes:
+        gradient: phi at the batch.
+        n: entries of the batch's inputs.
+
+    Raises:
+        VictimError: nothing is trained, outputs depend on chance or on the rest of a batch, or the
+            gradients cannot be differentiated by the inputs.
+        InvalidObservation: the gradient is not finite.
+    """
+
+    def __init__(self, network: nn.Module, loss: nn.Module, batch: Batch) -> None:
+        check_modes(network)
+        network, loss = deepcopy(network).double(), deepcopy(loss).double()
+        parameters = [each for each in network.parameters() if each.requires_grad]
+        if not parameters:
+            raise VictimError(
+                "the network has no parameter that is trained, and so no gradient that could leak; "
+                "set requires_grad of some."
+            )
+        self._inputs = batch.inputs.detach().double().requires_grad_()
+        self.n = self._inputs.numel()
+
+        def phi() -> Parts:
+            value = loss(network(self._inputs), batch.labels)
+            parts = torch.autograd.grad(
+                value, parameters, create_graph=True, materialize_grads=True
+            )
+            # Parts that do not depend on the inputs may not be connected with them.
+            return tuple(part + 0.0 * self._inputs.sum() for part in parts)
+
+        def probe() -> Tensor:
+            self._keep(phi())
+            return _squared(self._phi) + self._pulled.sum()
+
+        check_derivatives(network, self._inputs, probe)
+        self._keep(phi())
+        self.gradient = tuple(part.detach() for part in self._phi)
+        if not all(all_finite(part) for part in self.gradient):
+            raise InvalidObservation(
+                "the gradient of this batch has entries that are NaN or infinite; check the "
+                "network's parameters, the inputs and the loss."
+            )
+
+    def _keep(self, phi: Parts) -> None:
+        """The graphs of phi and of J^T u."""
+        self._phi = phi
+        self._u = tuple(torch.zeros_like(part, requires_grad=True) for part in phi)
+        (self._pulled,) = torch.autograd.grad(phi, self._inputs, self._u, create_graph=True)
+
+    @property
+    def norm(self) -> float:
+        """|phi| over all trained parameters."""
+        return _squared(self.gradient).sqrt().item()
+
+    def times(self, v: Tensor) -> Parts:
+        """J v (P) for a change v of the inputs (n)."""
+        v = v.to(self._inputs).view_as(self._inputs)
+        return torch.autograd.grad(self._pulled, self._u, v, retain_graph=True)
+
+    def transposed_times(self, u: Parts) -> Tensor:
+        """J^T u (n) for a change u of the gradient (P)."""
+        (product,) = torch.autograd.grad(self._phi, self._inputs, u, retain_graph=True)
+        return product.flatten()
+
+
+def _squared(parts: Parts) -> Tensor:
+    return torch.stack([part.square().sum() for part in parts]).sum()

@@ -1,0 +1,88 @@
+"""Exact gradient inversion in polynomial time: a direction by descent instead of by luck."""
+
+import time
+
+from spear.attack import LayerAttack, Progress, ProgressCallback
+from spear.errors import ConfigError
+from spear.inversion.descent.rounds import Search, Settings
+from spear.inversion.directions.assemble import Found, recover
+from spear.inversion.factors.factorization import Factorization
+from spear.inversion.factors.rank import check_rank
+from spear.networks.fully_connected import Sparsity
+from spear.observation import Observation
+from spear.reconstruction import Reconstruction, Status
+
+
+class SpearIrls(LayerAttack):
+    """Finds the sparse directions of L by iteratively reweighted least squares.
+
+    The theory is the paper's: dL/dW = L R (Theorem 3.2), the columns q of Q are those for which
+    L q is sparse, the bias gradient gives their scale (Theorem 3.5) and lambda = 1 the proof
+    (Definition 4.1). Only the search differs: instead of sampling submatrices until b - 1 rows
+    happen to be zeros of one column, which takes exponentially many in b, each start descends to a
+    sparse direction, and a constant share of the starts arrives at a true one.
+
+    Args:
+        layer: linear layer to attack, counted from 1 (Table 4); a ReLU must follow it.
+        time_limit: seconds a batch after which the search gives up; None for no limit.
+        max_starts: starts after which it gives up.
+        rank: batch size, if the singular values of the gradient shall not decide.
+        device: where to search, "cpu" or "cuda".
+        settings: which ideas the search uses; all of them unless given.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        layer: int = 1,
+        time_limit: float | None = 60.0,
+        max_starts: float = 1e6,
+        rank: int | None = None,
+        device: str = "cpu",
+        settings: Settings | None = None,
+    ) -> None:
+        check_rank(rank)
+        if not max_starts >= 1:
+            raise ConfigError(f"attack.max_starts is {max_starts}; expected at least 1.")
+        super().__init__(layer, Sparsity.GRADIENT)
+        self.time_limit = time_limit
+        self.max_starts = max_starts
+        self.rank = rank
+        self.device = device
+        self.settings = settings or Settings()
+
+    def __call__(
+        self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
+    ) -> Reconstruction:
+        """See `spear.attack.Attack`. `details` has rounds, starts and certified directions."""
+
+        def run(problem: Factorization, start: float) -> Found:
+            return self._run(problem, Search(problem, self.settings, seed), start, progress)
+
+        return recover(observation, run, self.rank, self.device)
+
+    def _run(
+        self,
+        problem: Factorization,
+        search: Search,
+        start: float,
+        progress: ProgressCallback | None,
+    ) -> Found:
+        otherwise = Status.PARTIAL
+        while True:
+            search.round()
+            if progress:
+                progress(Progress.directions(len(search.known), problem.b, search.submatrices))
+            if search.solved or search.starts >= self.max_starts:
+                break
+            if self.time_limit is not None and time.perf_counter() - start > self.time_limit:
+                otherwise = Status.TIMED_OUT
+                break
+        details = {
+            "rounds": float(search.rounds),
+            "starts": float(search.starts),
+            "certified": float(problem.b if search.solved else len(search.known)),
+        }
+        return Found(search.selection, otherwise, search.submatrices, details)

@@ -1,0 +1,93 @@
+"""From found directions to Q, with lambda = 1 as the proof."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spear.inversion.descent.deflation import Known
+from spear.inversion.directions.polish import Polish
+from spear.inversion.directions.proof import proof
+from spear.inversion.directions.scale import fix_scale, is_regular
+from spear.inversion.directions.selection import Selection, sparsest_independent
+from spear.inversion.directions.sparsity_matching import activity, agreement, pre_activations
+from spear.inversion.factors.factorization import Factorization
+from spear.reconstruction import Status
+
+SMALL_TURN = 1e-4
+"""Angle by which fitting again may move a direction that is right."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The independent directions with the most zeros among those found.
+
+    Attributes:
+        directions: unit rows, those with the most zeros first (f x b).
+        signs: -1, 0 or 1 for each of the m neurons (f x m), see `sparsity_matching.activity`.
+    """
+
+    directions: Tensor
+    signs: Tensor
+
+    def __len__(self) -> int:
+        return len(self.directions)
+
+
+def sparsest_basis(problem: Factorization, pool: Tensor, first: Tensor | None = None) -> Basis:
+    """Greedy choice from the pool (k x b), optimal because independent sets form a matroid.
+
+    A mixture of true directions has only their common zeros, fewer than each of its members, so
+    that the true basis wins whenever the pool contains it, but for directions whose zeros are
+    nearly all zeros of another's too: with one more, a mixture of the two has the most. Directions
+    in `first` (f x b), known to be right, go before the pool.
+    """
+    preferred = pool[:0] if first is None else first
+    pool = torch.cat([preferred, pool])
+    basis = pool[sparsest_independent(problem, pool.T, len(preferred))]
+    return Basis(basis, activity(problem, basis.T).T)
+
+
+def select(problem: Factorization, polish: Polish, basis: Basis, known: Known) -> Selection:
+    """Qbar and its lambda (Definition 4.1), in which what noise leaves open agrees.
+
+    A full basis gives all pre-activations, so that each direction can be fitted once more to all of
+    its zero rows. Fewer than b directions are filled up with vectors orthogonal to the fitted rows
+    p_l of the known ones, so that these are rows of Qbar^-1 and give the best guess of their
+    inputs.
+    """
+    if len(basis) == problem.b:
+        directions, found = _refitted(problem, polish, basis.directions), len(basis)
+    else:
+        directions, found = _filled(known.directions, known.rows), len(known)
+    rows = torch.linalg.inv(fix_scale(problem, directions.T))
+    signs = activity(problem, directions.T)
+    matched = agreement(problem, rows, signs)
+    full = found == problem.b
+    return Selection(
+        directions=directions.T,
+        sparsity_matching=float(matched.to(torch.float64).mean()),
+        n_found=found,
+        status=proof(problem, directions.T, signs, matched) if full else Status.PARTIAL,
+    )
+
+
+def _filled(directions: Tensor, rows: Tensor) -> Tensor:
+    """b independent rows: the f given directions and others orthogonal to the given rows p_l."""
+    for orthogonal_to in (rows, directions):
+        filling = torch.linalg.qr(orthogonal_to.T, mode="complete").Q[:, len(directions) :]
+        filled = torch.cat([directions, filling.T])
+        if is_regular(filled):
+            break
+    return filled
+
+
+def _refitted(problem: Factorization, polish: Polish, directions: Tensor) -> Tensor:
+    """Each direction as the kernel of the rows on which its sample's pre-activation is negative."""
+    z = pre_activations(problem, torch.linalg.inv(fix_scale(problem, directions.T))).T
+    rows = (z <= 0) & (activity(problem, directions.T).T <= 0)
+    fitted = polish.kernels(rows[:, problem.active], directions)
+    cosines = (fitted * directions).sum(dim=1, keepdim=True)
+    small = problem.noise.angle(directions.T).clamp(min=SMALL_TURN)[:, None]
+    fitted = torch.where(1 - cosines.square() < small.square(), fitted, directions)
+    return fitted if is_regular(fitted) else directions

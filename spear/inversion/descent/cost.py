@@ -1,0 +1,161 @@
+"""How long the search by descent takes, before it starts.
+
+A search is one decomposition and then rounds of starts (`spear.inversion.descent.rounds`), so that
+
+    seconds = rate (c_0 + c_1 m n k + c_2 m n + rounds (c_3 + c_4 m b^2 + c_5 starts b^3))
+
+with k the columns of the decomposition's sketch, 2 b + 8 starts a round or more, and rate the
+seconds of this machine for one of the machine on which the constants were measured, which a pilot
+tells. The number of rounds is no theory: its logarithm is linear in log b, b / m and its square,
+and in what makes activations alike (pixels, training). It ends where the search gives up.
+
+The constants are fitted to the recorded batches (`python -m benchmarks.forecast`, which also says
+how far they are off).
+"""
+
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+
+from spear.inversion.descent.attack import SpearIrls
+from spear.inversion.descent.starts import start_count
+from spear.inversion.factors.spectrum import FIRST_SKETCH, LARGEST_SKETCH, NOISE_VALUES
+from spear.observation import Observation
+
+COSTS = (6.30e-3, 3.31e-10, 9.57e-9, 9.27e-3, 1.20e-7, 2.19e-9)
+"""c_0 to c_5, in seconds of one thread of an AMD EPYC."""
+
+ROUNDS = (-1.673, 0.495, 8.554, -5.929, 2.055, 0.2, 1.496, -1.014, 0.085, -0.409, -0.168, -0.098)
+"""Coefficients of log(rounds) in the `features` of a search."""
+
+BAND = (0.53, 3.1)
+"""5 % and 95 % of measured over forecast seconds, on cells left out of the fit."""
+
+MOST_ALIKE = 0.6
+"""Largest b / m that makes a difference; from there on no search ends."""
+
+TRAINED = 1000.0
+"""Steps of training that count as one."""
+
+PILOT_SECONDS = 1.0
+PILOT_SIZES = (20, 200, 625)
+"""b, m and n of the pilot's problem."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is known of a search before it starts.
+
+    Attributes:
+        b: size of the batch.
+        m, n: rows and columns of dL/dW, or for sparse inputs of its transpose.
+        pixels: whether the network's inputs are not normalised, so that activations are alike.
+        steps: of training that the network has had.
+        noisy: whether noise stands above rounding: of a defense, or of weights after local steps.
+        most_starts: after which the search gives up.
+        time_limit: seconds after which it does, or None.
+    """
+
+    b: int
+    m: int
+    n: int
+    pixels: bool = False
+    steps: int = 0
+    noisy: bool = False
+    most_starts: float = 1e6
+    time_limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Seconds that a search takes, and a band with nine in ten cases.
+
+    Attributes:
+        seconds: the median.
+        low, high: 5 % and 95 %.
+    """
+
+    seconds: float
+    low: float
+    high: float
+
+
+def forecast(search: Search, rate: float = 1.0) -> Forecast:
+    """What to expect of a search on a machine that takes `rate` seconds for one of an AMD EPYC."""
+    limit = math.inf if search.time_limit is None else search.time_limit
+    seconds = rate * _total(search, rounds(search))
+    low, middle, high = (min(seconds * each, limit) for each in (BAND[0], 1.0, BAND[1]))
+    return Forecast(middle, low, high)
+
+
+def rounds(search: Search, slopes: tuple[float, ...] = ROUNDS) -> float:
+    """Expected rounds of a search: none at full rank, else at least 1, and until it gives up.
+
+    Args:
+        search: as far as it is known.
+        slopes: coefficients of log(rounds) in its `features`.
+    """
+    if search.b >= min(search.m, search.n):
+        return 0.0
+    exponent = sum(c * x for c, x in zip(slopes, features(search), strict=True))
+    most = max(1.0, math.ceil(search.most_starts / start_count(search.b)))
+    return min(max(1.0, math.exp(min(exponent, 50.0))), most)
+
+
+def features(search: Search) -> tuple[float, ...]:
+    """What log(rounds) depends on."""
+    alike, size = min(search.b / search.m, MOST_ALIKE), math.log(search.b)
+    pixels, trained = float(search.pixels), math.log1p(search.steps) / math.log1p(TRAINED)
+    return (
+        1.0, size, alike, alike**2, pixels, pixels * alike, trained, trained * alike,
+        float(search.noisy), pixels * size, trained * size, trained * pixels,
+    )  # fmt: skip
+
+
+def costs(search: Search, rounds: float) -> tuple[float, ...]:
+    """What each of `COSTS` is multiplied with."""
+    b, m, n = search.b, search.m, search.n
+    starts = rounds * start_count(b)
+    return 1.0, m * n * _sketch(search), m * n, rounds, rounds * m * b**2, starts * b**3
+
+
+def _total(search: Search, rounds: float) -> float:
+    return sum(c * x for c, x in zip(COSTS, costs(search, rounds), strict=True))
+
+
+def _sketch(search: Search) -> int:
+    """Columns that the decomposition works with: all, where noise fills the spectrum."""
+    size, least = FIRST_SKETCH, min(search.m, search.n)
+    while size < search.b + NOISE_VALUES:
+        size *= 2
+    return least if search.noisy or size > least // LARGEST_SKETCH else size
+
+
+@cache
+def pilot() -> float:
+    """This machine's rate: a known problem, solved again and again for a second; once a process."""
+    b, m, n = PILOT_SIZES
+    observation, attack, search = _synthetic(b, m, n), SpearIrls(), Search(b, m, n)
+    attack(observation)  # the first is slower
+    rates: list[float] = []
+    end = time.perf_counter() + PILOT_SECONDS
+    while not rates or time.perf_counter() < end:
+        found = attack(observation)
+        rates.append(found.seconds / _total(search, found.details["rounds"]))
+    return statistics.median(rates)
+
+
+def _synthetic(b: int, m: int, n: int) -> Observation:
+    """The gradient of normal inputs to a layer at initialisation, with normal dL/dZ behind it."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(b, n, generator=generator, dtype=torch.float64)
+    weight, bias = ((torch.rand(m, k, generator=generator) - 0.5) * 2 / n**0.5 for k in (n, 1))
+    active = inputs @ weight.double().T + bias.double().T > 0
+    gradients = torch.randn(b, m, generator=generator, dtype=torch.float64) * active
+    return Observation(
+        weight, bias[:, 0], (gradients.T @ inputs).float(), gradients.sum(dim=0).float()
+    )

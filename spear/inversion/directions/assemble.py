@@ -1,0 +1,79 @@
+"""From an observation to its reconstruction, whatever finds the directions in between."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from spear.inversion.directions.scale import fix_scale
+from spear.inversion.directions.selection import Selection, greedy_filter
+from spear.inversion.factors.factorization import Factorization, factorize
+from spear.observation import Observation
+from spear.reconstruction import Reconstruction, Status
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search ends with.
+
+    Attributes:
+        selection: its best Qbar and lambda.
+        otherwise: the status if the ReLU pattern does not prove the selection.
+        submatrices: how many it sampled.
+        details: what else it counted.
+    """
+
+    selection: Selection
+    otherwise: Status = Status.PARTIAL
+    submatrices: int = 0
+    details: dict[str, float] = field(default_factory=dict)
+
+
+Search = Callable[[Factorization, float], Found]
+"""Finds directions of a factorised observation; also takes when the attack began."""
+
+
+def recover(
+    observation: Observation, search: Search, rank: int | None, device: str
+) -> Reconstruction:
+    """Decompose, search, and assemble X^T = Q^-1 R and dL/dZ = L Q (Theorem 3.2).
+
+    A batch of one needs no search: every direction in one dimension is the right one.
+
+    Args:
+        observation: what the server holds.
+        search: finds the directions.
+        rank: batch size, if the singular values shall not decide.
+        device: where to compute; the result is on the CPU.
+    """
+    start = time.perf_counter()
+    with torch.no_grad():
+        problem = factorize(observation.to(device), rank)
+        if isinstance(problem, Status):
+            seconds = time.perf_counter() - start
+            return Reconstruction.empty(observation.m, observation.n, problem, seconds)
+        if problem.b == 1:
+            found = Found(greedy_filter(problem, problem.left.new_ones(1, 1)))
+        else:
+            found = search(problem, start)
+        return _assemble(problem, found, start)
+
+
+def _assemble(problem: Factorization, found: Found, start: float) -> Reconstruction:
+    selection = found.selection
+    disaggregation = fix_scale(problem, selection.directions)
+    gradients = problem.left.new_zeros(problem.m, problem.b)
+    gradients[problem.active] = problem.left @ disaggregation
+    inputs = torch.linalg.solve(disaggregation, problem.right)
+    return Reconstruction(
+        inputs=inputs.cpu(),
+        activation_gradients=gradients.cpu(),
+        disaggregation=disaggregation.cpu(),
+        sparsity_matching=selection.sparsity_matching,
+        n_directions=selection.n_found,
+        submatrices=found.submatrices,
+        seconds=time.perf_counter() - start,
+        status=found.otherwise if selection.status == Status.PARTIAL else selection.status,
+        details=found.details,
+    )

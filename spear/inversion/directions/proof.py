@@ -1,0 +1,42 @@
+"""What the ReLU pattern says of a full set of directions: exact, approximate, or not right."""
+
+from torch import Tensor
+
+from spear.inversion.factors.factorization import Factorization
+from spear.reconstruction import Status
+
+FOLLOWED = 0.02
+"""Share of a sample's neurons that may seem inactive without being so, beside those that noise
+hides: mini-batches may leave a sample out until the weights have changed."""
+
+SWITCHED = 0.15
+"""Share of a sample's neurons that local steps may switch on: W predicts the state before the first
+step, and the sum over all steps is zero only for neurons that stay inactive (App. F)."""
+
+
+FLUCTUATIONS = 3.0
+"""How many neurons noise may hide beyond their expected number, in its deviations."""
+
+
+def proof(problem: Factorization, directions: Tensor, signs: Tensor, matched: Tensor) -> Status:
+    """What the ReLU pattern proves of all b directions.
+
+    Args:
+        problem: the factorised observation.
+        directions: Qbar, unit columns (b x b).
+        signs: what dL/dZ says of each neuron (m x b), see `sparsity_matching.activity`.
+        matched: where Z agrees with it (m x b).
+
+    Returns:
+        `EXACT` if everything matches, but for what rounding leaves open (lambda = 1); `APPROXIMATE`
+        if each sample disagrees no more than noise and local steps explain, so that the directions
+        are right though the update is no exact gradient; otherwise `PARTIAL`.
+    """
+    if bool(matched.all()) and problem.bias_fits and not problem.noise.white:
+        return Status.EXACT
+    expected = problem.noise.hidden_states(directions)
+    hidden = expected + FLUCTUATIONS * (expected / problem.m).sqrt()
+    inactive, active = ((~matched & side).double().mean(dim=0) for side in (signs < 0, signs > 0))
+    followed = bool((inactive <= hidden + FOLLOWED).all())
+    switched = bool((active <= hidden + SWITCHED).all())
+    return Status.APPROXIMATE if followed and switched else Status.PARTIAL

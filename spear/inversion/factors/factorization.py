@@ -1,0 +1,216 @@
+"""dL/dW = L R with the batch size as inner dimension, and everything else the search needs.
+
+Theorem 3.2 holds for every decomposition of full rank. Ours is *whitened*: L = sqrt(m) U with the
+left singular vectors U, so that |L q| = sqrt(m) for every unit vector q and the sparsity of L q can
+be compared across directions without regard to scale.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spear.errors import InvalidObservation
+from spear.inversion.factors.large_matrix import (
+    columns,
+    left_multiply,
+    right_multiply,
+    row_norms,
+    widened,
+)
+from spear.inversion.factors.noise import (
+    NEARLY_WHITE,
+    Noise,
+    rounding_noise,
+    white_edge,
+    white_noise,
+    white_noise_rank,
+)
+from spear.inversion.factors.rank import estimate_rank, rounding_floor
+from spear.inversion.factors.spectrum import left_spectrum
+from spear.observation import Observation
+from spear.reconstruction import Status
+
+FLOAT32 = torch.finfo(torch.float32).eps
+
+ENOUGH_COLUMNS = 2048
+"""Columns that show the deviation of a row to some two per cent."""
+
+BIAS_ROUNDING = 1e-5
+"""Share of dL/db that rounding may put outside the columns of dL/dW; 1e-7 in batches of pictures
+and of table rows, where few of the sums in dL/db cancel."""
+
+ABOVE_ROUNDING = 30.0
+"""Errors this many times those of a float32 gradient have another cause."""
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """A gradient G = L R of rank b, L whitened; everything is float64.
+
+    Rows of G that are zero throughout (for G = dL/dW, neurons that no sample activates) tell
+    nothing about any direction; `left` and `noise` leave them out.
+
+    Attributes:
+        left: L (m' x b), the active rows; L^T L = m' I.
+        right: R (b x n), with G = L R on the active rows.
+        singular_values: S_1..S_b of G.
+        noise: what the errors of G do to L q, measured on what the rank-b part leaves over.
+        active: which of the m rows are active (m, bool).
+    """
+
+    left: Tensor
+    right: Tensor
+    singular_values: Tensor
+    noise: Noise
+    active: Tensor
+
+    @property
+    def b(self) -> int:
+        """The rank of the gradient, which is the batch size."""
+        return self.left.shape[1]
+
+    @property
+    def m(self) -> int:
+        """Rows of the gradient (neurons of the layer), inactive ones included."""
+        return self.active.shape[0]
+
+
+@dataclass(frozen=True)
+class Factorization(Decomposition):
+    """An observation in the coordinates of the search: dL/dW = L R, and the layer's parameters.
+
+    Attributes:
+        bias_coordinates: s = L^+ dL/db = sum_i q_i (b), by Theorems 3.4 and 3.5.
+        bias_fits: whether dL/db is L s but for rounding, as it is where both gradients are of one
+            batch; nothing else tells errors in dL/db, and with them in the scale of the inputs.
+        projected_weight: M = W R^T (m x b), all rows: the pre-activations are Z = M Q^-T + bias.
+        bias: of the layer (m).
+        weight_norms: lengths of the rows of W (m).
+    """
+
+    bias_coordinates: Tensor
+    bias_fits: bool
+    projected_weight: Tensor
+    bias: Tensor
+    weight_norms: Tensor
+
+
+def factorize(observation: Observation, rank: int | None = None) -> Factorization | Status:
+    """Decompose an observation; the batch size comes from the singular values unless given.
+
+    Args:
+        observation: on the device where the search shall run.
+        rank: number of inputs to look for, if the spectrum shall not decide.
+
+    Returns:
+        The factorisation, or the status that says why there is none (`ZERO_GRADIENT`, `FULL_RANK`).
+
+    Raises:
+        InvalidObservation: see `check_bias_gradient`.
+    """
+    found = decompose(observation.weight_gradient, rank)
+    if isinstance(found, Status):
+        return found
+    check_bias_gradient(observation)
+    bias_gradient = observation.bias_gradient[found.active].to(torch.float64)
+    coordinates = found.left.T @ bias_gradient / found.left.shape[0]
+    return Factorization(
+        **vars(found),
+        bias_coordinates=coordinates,
+        bias_fits=fits(found.left @ coordinates, bias_gradient),
+        projected_weight=right_multiply(observation.weight, found.right),
+        bias=observation.bias.to(torch.float64),
+        weight_norms=row_norms(observation.weight),
+    )
+
+
+def check_bias_gradient(observation: Observation) -> None:
+    """Refuse a bias gradient of zeros, in which no input has a scale.
+
+    Raises:
+        InvalidObservation: it is one, beside a weight gradient that is not.
+    """
+    if not observation.bias_gradient.any():
+        raise InvalidObservation(
+            "bias_gradient is zero everywhere, but weight_gradient is not; the attack finds the "
+            "scale of each input from it (Theorem 3.5), so give that of a bias which is trained."
+        )
+
+
+def fits(combination: Tensor, bias_gradient: Tensor) -> bool:
+    """Whether columns of dL/dZ combine to dL/db (m) but for rounding in float32."""
+    error = torch.linalg.vector_norm(combination - bias_gradient)
+    return bool(error <= BIAS_ROUNDING * torch.linalg.vector_norm(bias_gradient))
+
+
+def decompose(gradient: Tensor, rank: int | None = None) -> Decomposition | Status:
+    """Decompose a gradient G (m x n); see `factorize`."""
+    active = gradient.ne(0).any(dim=1)
+    if not active.all():
+        gradient = gradient[active]
+    if gradient.shape[0] == 0:
+        return Status.ZERO_GRADIENT
+    dtype, gradient = gradient.dtype, widened(gradient)
+    floor = rounding_floor(gradient, dtype)
+    # Clients compute in float32, whatever their gradient was converted to.
+    client_floor = floor * max(1.0, FLOAT32 / torch.finfo(dtype).eps)
+    left_vectors, singular_values = left_spectrum(gradient, floor, at_least=rank or 0)
+    if rank is None:
+        rank = _estimate_rank(gradient, singular_values, floor)
+    if not rank or rank > singular_values.numel():
+        return Status.FULL_RANK
+    left = left_vectors[:, :rank] * gradient.shape[0] ** 0.5
+    right = left_multiply(left.T / gradient.shape[0], gradient)
+    return Decomposition(
+        left=left,
+        right=right,
+        singular_values=singular_values[:rank],
+        noise=_noise(gradient, left, right, singular_values, client_floor),
+        active=active,
+    )
+
+
+def _estimate_rank(gradient: Tensor, singular_values: Tensor, floor: float) -> int | None:
+    """The rank by a gap, or by white noise: where there is no gap, or where one is in the signal.
+
+    Noise that is nearly white has a few values above the law; they do not count.
+    """
+    by_gap = estimate_rank(singular_values, floor)
+    if len(singular_values) < min(gradient.shape):
+        return by_gap
+    by_noise = white_noise_rank(singular_values, *gradient.shape)
+    if by_gap is None or by_noise is None:
+        return by_noise if by_gap is None else by_gap
+    behind_gap, edge = float(singular_values[by_gap]), float(singular_values[by_noise])
+    return by_noise if behind_gap > NEARLY_WHITE * edge else by_gap
+
+
+def _noise(
+    gradient: Tensor, left: Tensor, right: Tensor, singular_values: Tensor, client_floor: float
+) -> Noise:
+    """The kind of errors behind the first b singular values, and their strength."""
+    b = left.shape[1]
+    spread = _row_deviation(gradient, left, right)
+    remainder = float(singular_values[b]) if b < len(singular_values) else 0.0
+    rounding = ABOVE_ROUNDING * client_floor
+    n = gradient.shape[1]
+    if rounding < remainder < NEARLY_WHITE * white_edge(spread, n):
+        return white_noise(spread, singular_values[:b], remainder, n)
+    return rounding_noise(spread, singular_values[:b], remainder)
+
+
+def _row_deviation(gradient: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Root mean square of each row of dL/dW - L R, corrected for the degrees of freedom fitted.
+
+    Measured on some of the columns, evenly spaced, where there are many.
+    """
+    m, b = left.shape
+    step = max(1, gradient.shape[1] // ENOUGH_COLUMNS)
+    sample, fitted = gradient[:, ::step], right[:, ::step]
+    squares = left.new_zeros(m)
+    for chunk, part in zip(columns(sample), columns(fitted), strict=True):
+        squares += (chunk - left @ part).square().sum(dim=1)
+    n = gradient.shape[1]
+    freedom = sample.shape[1] * max(m - b, 1) * max(n - b, 1) / (m * n)
+    return (squares / freedom).sqrt()

@@ -1,0 +1,151 @@
+"""The last linear layer of a classifier, whose outputs are the logits: what labels leave in it."""
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from spear.errors import InvalidObservation, LayerError, VictimError
+from spear.inversion.factors.factorization import decompose
+from spear.networks.fully_connected import LAST, LinearLayer, linear_layer
+from spear.observation import all_finite
+from spear.reconstruction import Status
+from spear.update import Update
+
+
+@dataclass(frozen=True)
+class LastLayer:
+    """What the server holds of the layer z = W x + b that makes the K logits.
+
+    The loss is the mean cross-entropy of softmax(z) = p and a label y of sum 1, hard or soft, so
+    that dL/dz = p - y for a single sample, and dL/dW = (p - y) x^T.
+
+    Attributes:
+        weight: W (K x n).
+        bias: b (K); None for a layer without.
+        weight_gradient: dL/dW (K x n).
+        bias_gradient: dL/db (K); None where the layer has no bias, or a frozen one.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    weight_gradient: Tensor
+    bias_gradient: Tensor | None
+
+    @classmethod
+    def of(cls, update: Update) -> "LastLayer":
+        """The part of an update that belongs to the last layer.
+
+        Raises:
+            LayerError: as of `check_last_layer`, or its weight is frozen.
+            VictimError: the loss is not the mean cross-entropy.
+            InvalidObservation: the gradient is not shaped as the layer, or not finite.
+        """
+        layer = check_last_layer(update.network)
+        _check_loss(update.loss)
+        gradient = update.gradients.get(f"{layer.name}.weight")
+        if gradient is None:
+            raise LayerError(
+                f"the weight of the last layer ({layer.name}) is frozen, so that the client shares "
+                "no update of it; labels are recovered from that layer alone."
+            )
+        bias, bias_gradient = layer.module.bias, update.gradients.get(f"{layer.name}.bias")
+        _check_gradient(f"{layer.name}.weight", gradient, layer.module.weight)
+        if bias_gradient is not None:
+            _check_gradient(f"{layer.name}.bias", bias_gradient, bias)
+        return cls(
+            layer.module.weight.detach(),
+            None if bias is None else bias.detach(),
+            gradient,
+            bias_gradient,
+        )
+
+    @property
+    def n_classes(self) -> int:
+        """K."""
+        return self.weight.shape[0]
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Z^T (b x K, float64) for inputs of the layer (b x n)."""
+        products = inputs.double() @ self.weight.double().T
+        return products if self.bias is None else products + self.bias.double()
+
+    def single(self, rank: int | None) -> "SingleGradient | None":
+        """The factors of the gradient of a single sample; None where it is zero.
+
+        Args:
+            rank: 1 takes the first factor whatever else is there, such as noise; None lets the
+                singular values say how many samples there are.
+
+        Raises:
+            InvalidObservation: there are several samples, or noise hides how many.
+        """
+        found = decompose(self.weight_gradient, rank)
+        if found is Status.ZERO_GRADIENT:
+            return None
+        if isinstance(found, Status):
+            _refuse("has full rank, by a batch or by noise")
+        if found.b > 1:
+            _refuse(f"has rank {found.b}, so that the batch is larger")
+        direction = found.right[0] / torch.linalg.vector_norm(found.right[0])
+        return SingleGradient(direction, self.weight_gradient.double() @ direction)
+
+
+@dataclass(frozen=True)
+class SingleGradient:
+    """dL/dW = g u^T of a single sample, float64.
+
+    Attributes:
+        direction: u (n), a unit vector: x = lambda u, where |lambda| = |x| and the sign is open.
+        gradient: g = lambda (p - y) (K).
+    """
+
+    direction: Tensor
+    gradient: Tensor
+
+
+def _refuse(why: str) -> NoReturn:
+    raise InvalidObservation(
+        f"the gradient of the last layer {why}, but this attack recovers the label of a single "
+        "sample: use batch_size=1, attack=spear_labels for a batch, or attack.rank=1 for one "
+        "sample and noise."
+    )
+
+
+def check_last_layer(network: nn.Module) -> LinearLayer:
+    """The linear layer that a network ends with, biased or not.
+
+    Raises:
+        LayerError: it ends with another module.
+    """
+    leaves = [module for module in network.modules() if not any(module.children())]
+    if not leaves or not isinstance(leaves[-1], nn.Linear):
+        last = type(leaves[-1]).__name__ if leaves else "nothing"
+        raise LayerError(
+            f"the network ends with {last}, but labels are recovered from a final linear layer, "
+            "whose outputs are the logits; attack a network that ends with nn.Linear."
+        )
+    return linear_layer(network, LAST)
+
+
+def _check_loss(loss: nn.Module) -> None:
+    plain = isinstance(loss, nn.CrossEntropyLoss) and loss.reduction == "mean"
+    if not plain or loss.weight is not None:
+        raise VictimError(
+            f"the loss is {loss}, but labels are recovered from p - y, the gradient of the mean "
+            "cross-entropy by the logits; train with nn.CrossEntropyLoss() without class weights."
+        )
+
+
+def _check_gradient(name: str, gradient: Tensor, parameter: Tensor) -> None:
+    if gradient.shape != parameter.shape:
+        raise InvalidObservation(
+            f"the gradient of {name!r} has shape {tuple(gradient.shape)}; expected the "
+            f"parameter's, {tuple(parameter.shape)}."
+        )
+    if not all_finite(gradient):
+        raise InvalidObservation(
+            f"the gradient of {name!r} has NaN or infinite entries; check the client's loss and "
+            "precision before attacking its update."
+        )

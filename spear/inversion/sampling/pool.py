@@ -1,0 +1,69 @@
+"""The candidate pool C: sparse directions, each once (Sec. 4.1, Algorithm 1, lines 6 and 7)."""
+
+import torch
+from torch import Tensor
+
+from spear.inversion.directions.refinement import FIRST_TOLERANCE, is_determined, refine
+from spear.inversion.directions.zeros import required_active_zeros, zero_pattern
+from spear.inversion.factors.factorization import Decomposition
+
+SAME_DIRECTION = 1e-5
+"""Directions at a smaller angle are one direction found twice."""
+
+LARGEST_POOL = 50
+"""Candidates kept, as a multiple of b; the least sparse go first."""
+
+
+class CandidatePool:
+    """Directions that passed both sparsity filters, refined, without duplicates.
+
+    Args:
+        problem: the factorised observation.
+        p_false_reject: p_fr of the sparsity threshold.
+    """
+
+    def __init__(self, problem: Decomposition, p_false_reject: float) -> None:
+        self.problem = problem
+        self.required = required_active_zeros(problem, p_false_reject)
+        self.directions = problem.left.new_zeros(problem.b, 0)
+        self._left32 = problem.left.to(torch.float32)
+
+    def __len__(self) -> int:
+        return self.directions.shape[1]
+
+    def add(self, directions: Tensor) -> bool:
+        """Filter directions (k x b, unit rows), refine what passes; True if any was new."""
+        left = self._left32.to(directions.dtype)
+        zeros = ((directions @ left.T).abs() < FIRST_TOLERANCE).sum(dim=1)
+        sparse = directions[zeros >= self.required]
+        if sparse.shape[0] == 0:
+            return False
+        return self.add_refined(refine(self.problem, sparse.T))
+
+    def add_refined(self, refined: Tensor) -> bool:
+        """Filter refined directions (unit columns, b x k, float64); True if any was new."""
+        zeros = zero_pattern(self.problem, refined)
+        kept = (zeros.sum(dim=0) >= self.required) & is_determined(self.problem, refined, zeros)
+        return self._take(refined[:, kept])
+
+    def _take(self, candidates: Tensor) -> bool:
+        fresh = self._without_duplicates(candidates)
+        self.directions = torch.cat([self.directions, fresh], dim=1)
+        self._drop_least_sparse()
+        return fresh.shape[1] > 0
+
+    def _without_duplicates(self, directions: Tensor) -> Tensor:
+        fresh = directions[:, :0]
+        for direction in directions.T:
+            known = torch.cat([self.directions, fresh], dim=1)
+            cosines = known.T @ direction
+            angles = torch.linalg.vector_norm(direction[:, None] - known * cosines, dim=0)
+            if not bool((angles < SAME_DIRECTION).any()):
+                fresh = torch.cat([fresh, direction[:, None]], dim=1)
+        return fresh
+
+    def _drop_least_sparse(self) -> None:
+        largest = LARGEST_POOL * self.problem.b
+        if len(self) > largest:
+            zeros = zero_pattern(self.problem, self.directions).sum(dim=0)
+            self.directions = self.directions[:, zeros.argsort(descending=True)[:largest]]

@@ -1,0 +1,179 @@
+"""SPEAR with a prior: an approximate reconstruction says where the zeros are (Sec. 6.3)."""
+
+import time
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from spear.attack import Attack, ProgressCallback
+from spear.errors import ConfigError
+from spear.inversion.factors.factorization import Factorization
+from spear.inversion.sampling.attack import Spear
+from spear.inversion.sampling.samplers import Sampler
+from spear.inversion.sampling.screening import different, draw_promising, largest_chunk
+from spear.networks.fully_connected import Sparsity, attackable_layer, layer_inputs
+from spear.reconstruction import Reconstruction
+from spear.update import Update
+
+GROWTH = 2
+"""Draws from each set in one round beside those in the last. The first round draws once: where all
+rows of a set are zeros of its column, each draw gives the same direction."""
+
+
+class SpearPrior:
+    """Algorithm 1 on submatrices of rows that are likely zeros of one column (Sec. 6.3, Table 5).
+
+    Another attack estimates the batch. In the pre-activations that it would have, the most negative
+    ones of each sample are likely to be negative in truth, and so zero in its column of dL/dZ.
+    Submatrices are drawn from these rows only, an equal number for each sample, which takes the
+    exponential number of draws away (Lemma 5.2) as far as the estimate is right.
+
+    Args:
+        prior: the other attack, of the network's inputs, such as gradient matching.
+        layer: linear layer to attack, counted from 1; a ReLU must follow it.
+        likely: rows taken for zeros of a column, as a multiple of b (the paper: 3).
+        sampler, p_false_reject, max_submatrices, time_limit, swaps, rank, device, dtype: as for
+            `spear.inversion.sampling.attack.Spear`; the time limit is for the search, without the
+            prior.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        prior: Attack[Any],
+        layer: int = 1,
+        likely: float = 3.0,
+        sampler: Sampler | None = None,
+        p_false_reject: float = 1e-5,
+        max_submatrices: float = 2e7,
+        time_limit: float | None = None,
+        swaps: bool = True,
+        rank: int | None = None,
+        device: str = "cpu",
+        dtype: str = "float32",
+    ) -> None:
+        if not likely >= 1:
+            raise ConfigError(f"attack.likely is {likely}; expected at least 1.")
+        if prior.layer is not None:
+            raise ConfigError(
+                "attack.prior reconstructs the inputs of a layer; expected an attack of the "
+                "network's own inputs, such as gradient matching."
+            )
+        self.prior = prior
+        self.layer = layer
+        self.likely = likely
+        self.search = _LikelyZeros(
+            layer, sampler, p_false_reject, max_submatrices, time_limit, swaps, rank, device, dtype
+        )
+
+    @property
+    def given_labels(self) -> bool:
+        """See `spear.attack.Attack`."""
+        return self.prior.given_labels
+
+    def check(self, network: nn.Module) -> None:
+        """See `spear.attack.Attack`.
+
+        Raises:
+            LayerError: no such layer, or no ReLU follows it.
+            SpearError: what the prior cannot attack.
+        """
+        attackable_layer(network, self.layer, Sparsity.GRADIENT)
+        self.prior.check(network)
+
+    def observe(self, update: Update) -> Update:
+        """The whole update, for the prior.
+
+        Raises:
+            SpearError: see `Update.observe`.
+        """
+        update.observe(self.layer, Sparsity.GRADIENT)
+        return update
+
+    def __call__(
+        self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
+    ) -> Reconstruction:
+        """See `spear.attack.Attack`. `details` has the prior's seconds and what it counted."""
+        start = time.perf_counter()
+        estimate = self.prior(self.prior.observe(observation), seed=seed, progress=progress)
+        prior_seconds = time.perf_counter() - start
+        z = estimated_pre_activations(observation, self.layer, estimate.inputs)
+        search = self.search.among(most_negative(z, self.likely))
+        seen = observation.observe(self.layer, Sparsity.GRADIENT)
+        found = search(seen, seed=seed, progress=progress)
+        details = {f"prior_{name}": value for name, value in estimate.details.items()}
+        return replace(
+            found,
+            seconds=time.perf_counter() - start,
+            details={**found.details, **details, "prior_seconds": prior_seconds},
+        )
+
+
+class _LikelyZeros(Spear):
+    """Algorithm 1 whose submatrices come from one set of neurons at a time.
+
+    Attributes:
+        sets: indices of neurons, a row a set.
+    """
+
+    sets = torch.empty(0, 0, dtype=torch.long)
+
+    def among(self, sets: Tensor) -> "_LikelyZeros":
+        """The same search among other sets of neurons (k x rows)."""
+        search = copy(self)
+        search.sets = sets
+        return search
+
+    def _sample(self, problem: Factorization, seed: int) -> Iterator[tuple[Tensor, int]]:
+        """As Algorithm 1 does, from each set in turn; sets with fewer than b rows are left out."""
+        left = problem.left.to(self.dtype)
+        generator = torch.Generator(device=left.device).manual_seed(seed)
+        place = problem.active.cumsum(0) - 1
+        sets = self.sets.to(left.device)
+        rows = [place[each[problem.active[each]]] for each in sets]
+        rows = [each for each in rows if len(each) >= problem.b]
+        count, most = 1, largest_chunk(problem.b, self.dtype, left.device)
+        remaining = self.max_submatrices
+        while rows and remaining > 0:
+            for each in rows:
+                directions, drawn = draw_promising(
+                    self.sampler, left, min(count, most), generator, among=each
+                )
+                yield different(problem.left, directions, problem.b), drawn
+                remaining -= drawn
+            count *= GROWTH
+
+
+def estimated_pre_activations(update: Update, layer: int, inputs: Tensor) -> Tensor:
+    """Z^T (b x m) of a linear layer for a batch of network inputs.
+
+    Args:
+        update: with the network.
+        layer: its number, from 1.
+        inputs: flattened, one a row.
+    """
+    module = attackable_layer(update.network, layer, Sparsity.GRADIENT).module
+    shaped = inputs.to(module.weight).reshape(-1, *update.domain.shape)
+    with torch.no_grad():
+        return cast(Tensor, module(layer_inputs(update.network, module, shaped)))
+
+
+def most_negative(pre_activations: Tensor, likely: float) -> Tensor:
+    """The `likely` x b neurons with the most negative pre-activation of each sample.
+
+    Args:
+        pre_activations: Z^T (b x m).
+        likely: as a multiple of b; at most half of the neurons are taken.
+
+    Returns:
+        Indices (b x rows).
+    """
+    b, m = pre_activations.shape
+    rows = min(round(likely * b), max(m // 2, 1))
+    return pre_activations.topk(rows, dim=1, largest=False).indices

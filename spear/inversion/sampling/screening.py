@@ -1,0 +1,83 @@
+"""The first sparsity filter (Sec. 4.1): a look at a few rows that no submatrix contains."""
+
+import torch
+from torch import Tensor
+
+from spear.inversion.directions.polish import distinct
+from spear.inversion.directions.refinement import FIRST_TOLERANCE
+from spear.inversion.factors.memory import bytes_at_once
+from spear.inversion.sampling.samplers import Sampler
+
+TEST_ROWS, TEST_ZEROS = 16, 2
+"""Rows it looks at, and zeros among them that let a direction pass. A true direction has fewer with
+probability 17 / 2^16; a random one has none, but for rounding."""
+
+LOOKED_AT = 2048
+"""Directions that are compared with one another."""
+
+SAME = 1e-2
+"""Angle between the same direction from two submatrices, in float32."""
+
+CPU_CHUNK_BYTES = 1 << 24
+"""Submatrices that are worked on at once on a CPU, a few times the size of its cache."""
+
+GPU_CHUNK_SHARE = 256
+"""A GPU's memory holds this many of its chunks: PyTorch keeps memory for chunks of every size."""
+
+
+def draw_promising(
+    sampler: Sampler,
+    left: Tensor,
+    count: int,
+    generator: torch.Generator,
+    among: Tensor | None = None,
+) -> tuple[Tensor, int]:
+    """Directions of random submatrices that pass the first filter, and how many were drawn.
+
+    No submatrix is favoured, because which rows are kept out changes from call to call.
+
+    Args:
+        sampler: how submatrices become directions.
+        left: L (m' x b), in the dtype of the search.
+        count: draws.
+        generator: on the device of `left`.
+        among: rows to draw from (indices); all that the filter does not look at unless given.
+
+    Returns:
+        Unit vectors (k x b), and the submatrices drawn.
+    """
+    m, b = left.shape
+    test_rows = max(min(TEST_ROWS, m - b), 0)
+    test_zeros = TEST_ZEROS if test_rows == TEST_ROWS else 0
+    shuffled = torch.rand(m, generator=generator, device=left.device).argsort()
+    tested, sampled = left[shuffled[:test_rows]], left[shuffled[test_rows:]]
+    directions = sampler.draw(sampled if among is None else left[among], count, generator)
+    zeros = ((directions @ tested.T).abs() < FIRST_TOLERANCE).sum(dim=1)
+    return directions[zeros >= test_zeros], directions.shape[0]
+
+
+def different(left: Tensor, directions: Tensor, least_zeros: int) -> Tensor:
+    """Those of many directions that differ, where the same few have been drawn again and again.
+
+    Args:
+        left: L (m' x b), float64.
+        directions: unit vectors (k x b) from submatrices; the first `LOOKED_AT` with enough
+            zeros are compared.
+        least_zeros: of L q, without which a direction is left out.
+
+    Returns:
+        Unit vectors (k' x b), float64, those with the most zeros first.
+    """
+
+    def zeros() -> Tensor:
+        return ((directions @ left.to(directions.dtype).T).abs() < FIRST_TOLERANCE).sum(dim=1)
+
+    directions = directions[zeros() >= least_zeros][:LOOKED_AT]
+    directions = directions[zeros().argsort(descending=True, stable=True)]
+    return distinct(directions.to(left.dtype), SAME)
+
+
+def largest_chunk(b: int, dtype: torch.dtype, device: torch.device) -> int:
+    """Draws whose b x b matrices fit the cache of a CPU, or a share of a GPU's."""
+    size = bytes_at_once(device, CPU_CHUNK_BYTES, GPU_CHUNK_SHARE)
+    return max(1, size // (b * b * dtype.itemsize))

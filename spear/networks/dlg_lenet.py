@@ -1,0 +1,66 @@
+"""LeNet as gradient inversion knows it: three convolutions and one linear layer."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from spear.errors import ConfigError
+from spear.networks.fully_connected import activated_by
+
+CHANNELS = 12
+"""Of each convolution."""
+
+
+def lenet(
+    input_shape: Sequence[int],
+    n_classes: int,
+    activation: str = "sigmoid",
+    half_width: float | None = 0.5,
+    bias: bool = True,
+    seed: int = 0,
+) -> nn.Sequential:
+    """The LeNet of DLG (Zhu et al., NeurIPS 2019) and iDLG, for pictures of any size.
+
+    Three 5 x 5 convolutions of 12 channels, the first two of stride 2, each followed by an
+    activation, then a linear layer: 768 -> K for 32 x 32 pixels. Parameters are drawn from `seed`
+    alone; the global random state is left as it was.
+
+    Args:
+        input_shape: C x H x W.
+        n_classes: K.
+        activation: "sigmoid", as DLG's, or "relu".
+        half_width: parameters are uniform in +- this, DLG's 0.5 unless given; None leaves PyTorch's
+            default initialisation.
+        bias: whether the linear layer has a bias.
+        seed: of the initialisation.
+
+    Raises:
+        ConfigError: inputs are no pictures, another activation, or half_width is not above 0.
+    """
+    shape = tuple(input_shape)
+    if len(shape) != 3:
+        raise ConfigError(
+            f"network=lenet is for pictures of C x H x W, but inputs have shape {shape}; choose a "
+            "data set of pictures, or network=fcnn."
+        )
+    if half_width is not None and not half_width > 0:
+        raise ConfigError(
+            f"network.half_width is {half_width}; expected a number above 0, or null for PyTorch's "
+            "initialisation."
+        )
+    layers: list[nn.Module] = []
+    channels = shape[0]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for stride in (2, 2, 1):
+            layers += [nn.Conv2d(channels, CHANNELS, 5, stride, padding=2)]
+            layers += [activated_by(activation)]
+            channels = CHANNELS
+        height, width = (-(-side // 4) for side in shape[1:])
+        layers += [nn.Flatten(), nn.Linear(CHANNELS * height * width, n_classes, bias)]
+        network = nn.Sequential(*layers)
+        if half_width is not None:
+            for parameter in network.parameters():
+                nn.init.uniform_(parameter, -half_width, half_width)
+    return network

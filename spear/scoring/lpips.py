@@ -1,0 +1,119 @@
+"""LPIPS (Zhang et al., "The Unreasonable Effectiveness of Deep Features", CVPR 2018), offline."""
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import lpips
+import torch
+from torch import Tensor
+
+from spear.errors import CheckpointError, ConfigError
+from spear.networks.vgg import DOWNLOADED, FEATURES
+
+_log = logging.getLogger(__name__)
+
+LpipsMetric = Callable[[Tensor, Tensor], Tensor]
+"""Two stacks of pictures (b x C x H x W, values in [0, 1], C = 1 or 3) to their b distances."""
+
+MIN_SIDE = 32
+"""AlexNet's last features need a picture at least this high and wide; the paper's MNIST (28) has
+NaN. VGG16's need half of it, which is not made use of."""
+
+
+@dataclass(frozen=True)
+class _Net:
+    """A network that LPIPS has linear heads for.
+
+    Attributes:
+        name: in messages.
+        architecture: torchvision's function.
+        features: state dict with torchvision's keys `features.*` in `data_root/weights`.
+        downloaded: what torchvision calls all of its weights in torch hub's cache.
+    """
+
+    name: str
+    architecture: str
+    features: str
+    downloaded: str
+
+
+NETS = {
+    "alex": _Net(
+        "AlexNet", "alexnet", "alexnet-features-torchvision.pth", "alexnet-owt-7be5be79.pth"
+    ),
+    "vgg": _Net("VGG16", "vgg16", FEATURES, DOWNLOADED),
+}
+"""By the names that the `lpips` package has for them."""
+
+
+def load_lpips(data_root: Path, net: str = "alex") -> LpipsMetric | None:
+    """LPIPS v0.1, or None where the network's weights are absent. Never downloads.
+
+    The linear heads come with the `lpips` package. The convolutions (a state dict with
+    torchvision's keys `features.*`) are looked for in `data_root/weights`, then among torchvision's
+    own downloads. Values of different networks do not compare.
+
+    Args:
+        data_root: see above.
+        net: "alex" (AlexNet, the authors' choice for a metric) or "vgg" (VGG16, as the code of CPA
+            and so most likely the paper's Table 6 have it; the weights in `data_root` are rounded
+            to float16).
+
+    Raises:
+        ConfigError: another network.
+        CheckpointError: the file found is damaged or is not the network's.
+    """
+    if net not in NETS:
+        raise ConfigError(f"key 'lpips_net' is {net!r}; expected one of {', '.join(NETS)}.")
+    chosen = NETS[net]
+    places = [
+        data_root / "weights" / chosen.features,
+        Path(torch.hub.get_dir()) / "checkpoints" / chosen.downloaded,
+    ]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        _log.info(
+            "LPIPS is not computed: no %s weights at %s (torchvision fetches the latter: "
+            "`python -c \"import torchvision as t; t.models.%s(weights='DEFAULT')\"`).",
+            chosen.name,
+            " or ".join(map(str, places)),
+            chosen.architecture,
+        )
+        return None
+    _log.info("LPIPS uses the %s weights in %s.", chosen.name, found)
+    network = _network(net, found)
+
+    def distances(first: Tensor, second: Tensor) -> Tensor:
+        with torch.no_grad():
+            # `normalize` takes [0, 1] to the [-1, 1] that LPIPS works on.
+            values = network(_rgb(first), _rgb(second), normalize=True)
+        return values.flatten().double()
+
+    return distances
+
+
+def _rgb(pictures: Tensor) -> Tensor:
+    return pictures.cpu().float().expand(-1, 3, -1, -1)
+
+
+def _network(net: str, path: Path) -> Callable[..., Tensor]:
+    # lpips builds a random network first; that must not move the caller's random numbers.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lpips calls torchvision with arguments since renamed
+        network = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
+    trunk = network.net
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+        # torchvision's features.3.weight is slice2.3.weight here.
+        trunk.load_state_dict(
+            {key: weights["features." + key.partition(".")[2]] for key in trunk.state_dict()}
+        )
+    except Exception as error:  # torch.load names no exceptions of its own
+        raise CheckpointError(
+            f"{path} does not hold the convolutions of torchvision's {NETS[net].name} ({error}); "
+            "replace it, or remove it to score without LPIPS."
+        ) from error
+    return network

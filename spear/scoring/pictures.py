@@ -1,0 +1,153 @@
+"""A batch and its reconstruction side by side, as in the paper's Figures 9 to 12."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from spear.scoring.scores import psnr
+
+_COLUMNS = 10
+_CELL = 0.8
+"""Width of a picture, in inches, like every length below."""
+_GAP = 0.05
+_LABELS = 1.05
+_PSNR_LINE = 0.28
+_TITLE_LINE = 0.4
+_DPI = 150
+_LARGEST_POWER = 16
+"""Errors are magnified by at most 10^16, where the resolution of float64 itself would show."""
+
+
+def reconstruction_figure(
+    originals: Tensor, reconstructions: Tensor, path: Path, title: str
+) -> None:
+    """Write a PNG: each original above its reconstruction, the absolute error and the PSNR below.
+
+    At most 10 pictures stand side by side; further ones follow in strips below. All errors are
+    magnified by the same power of ten, chosen so that the typical picture's error is visible; where
+    few pictures fail, theirs are over-exposed.
+
+    Args:
+        originals, reconstructions: b x C x H x W in [0, 1], C = 1 or 3, b >= 1.
+        path: of the PNG; missing folders are made.
+        title: one line.
+    """
+    truth, found = originals.cpu().double(), reconstructions.cpu().double()
+    error = (found - truth).abs()
+    power = _magnification(error)
+    rows = {
+        "original": thumbnails(truth),
+        "reconstruction": thumbnails(found),
+        f"|error| $\\times\\,10^{{{power}}}$" if power else "|error|": thumbnails(
+            (error * 10.0**power).clamp_max(1.0)
+        ),
+    }
+    b, _, height, width = truth.shape
+    cell_height = _CELL * height / width
+    strips = math.ceil(b / _COLUMNS)
+    strip_height = len(rows) * (cell_height + _GAP) + _PSNR_LINE
+    figure = Figure(
+        figsize=(
+            _LABELS + min(b, _COLUMNS) * (_CELL + _GAP),
+            _TITLE_LINE + strips * strip_height,
+        ),
+        dpi=_DPI,
+    )
+    canvas = _Canvas(figure)
+    canvas.text(0.0, 0.1, title, size=10.0, ha="left", va="top")
+    for index, value in enumerate(psnr(found, truth).tolist()):
+        strip, column = divmod(index, _COLUMNS)
+        left = _LABELS + column * (_CELL + _GAP)
+        top = _TITLE_LINE + strip * strip_height
+        for label, pictures in rows.items():
+            if column == 0:
+                canvas.text(_LABELS - 0.08, top + cell_height / 2, label, ha="right", va="center")
+            canvas.picture(left, top, cell_height, pictures[index])
+            top += cell_height + _GAP
+        if column == 0:
+            canvas.text(_LABELS - 0.08, top, "PSNR (dB)", ha="right", va="top")
+        canvas.text(left + _CELL / 2, top, f"{value:.1f}", ha="center", va="top")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, bbox_inches="tight", pad_inches=0.1)
+
+
+def picture_sheet(originals: Tensor, reconstructions: Tensor, path: Path) -> None:
+    """Write a PNG of nothing but pixels, for other figures: the originals, in a row, above theirs.
+
+    8 bits a colour; pictures of more pixels than a figure shows are averaged down (`thumbnails`).
+
+    Args:
+        originals, reconstructions: as of `reconstruction_figure`.
+        path: of the PNG; missing folders are made.
+    """
+    rows = [thumbnails(each.cpu().double()) for each in (originals, reconstructions)]
+    sheet = torch.cat([torch.cat([*row], dim=2) for row in rows], dim=1)
+    pixels = (255 * sheet).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.squeeze()).save(path)
+
+
+def read_sheet(path: Path, b: int) -> tuple[Tensor, Tensor]:
+    """The originals and the reconstructions of a `picture_sheet`.
+
+    Args:
+        path: of the PNG.
+        b: how many pictures stand in a row.
+
+    Returns:
+        Two stacks b x C x H x W in [0, 1], float64.
+    """
+    pixels = np.asarray(Image.open(path), dtype=np.float64) / 255
+    sheet = torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)
+    originals, reconstructions = (torch.stack(row.chunk(b, dim=2)) for row in sheet.chunk(2, dim=1))
+    return originals, reconstructions
+
+
+def _magnification(error: Tensor) -> int:
+    """The largest k >= 0 at which half of the pictures have a root mean squared error below 0.5."""
+    typical = error.square().mean(dim=(1, 2, 3)).sqrt().median().item()
+    if typical == 0.0:
+        return _LARGEST_POWER
+    return min(max(math.floor(math.log10(0.5 / typical)), 0), _LARGEST_POWER)
+
+
+def thumbnails(pictures: Tensor) -> Tensor:
+    """Pictures larger than they are shown, averaged down to about that size.
+
+    A figure of twenty at 720 pixels would take gigabytes, and their nearest pixels would alias.
+    """
+    factor = math.ceil(pictures.shape[3] / (_CELL * _DPI))
+    return avg_pool2d(pictures, factor, ceil_mode=True) if factor > 1 else pictures
+
+
+class _Canvas:
+    """A figure addressed in inches from its upper left corner."""
+
+    def __init__(self, figure: Figure) -> None:
+        self._figure = figure
+        self._width, self._height = figure.get_size_inches()
+
+    def text(self, x: float, y: float, words: str, *, ha: str, va: str, size: float = 7.5) -> None:
+        self._figure.text(
+            x / self._width, 1.0 - y / self._height, words, ha=ha, va=va, fontsize=size
+        )
+
+    def picture(self, x: float, y: float, height: float, values: Tensor) -> None:
+        axes = self._figure.add_axes(
+            (
+                x / self._width,
+                1.0 - (y + height) / self._height,
+                _CELL / self._width,
+                height / self._height,
+            )
+        )
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set(color="0.6", linewidth=0.4)
+        pixels = values.permute(1, 2, 0).numpy()
+        axes.imshow(pixels, cmap="gray", vmin=0.0, vmax=1.0, aspect="auto", interpolation="nearest")

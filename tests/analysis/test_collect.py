@@ -1,0 +1,199 @@
+"""Collected results are the recorded ones, without the folders of the machine they ran on."""
+
+import csv
+import json
+import pkgutil
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+from support.command import Command
+
+from spear.analysis.records import collect
+from spear.analysis.records.frames import load_batches, load_summaries
+from spear.analysis.records.store import RESULTS, to_csv
+
+ROOT = RESULTS.parent
+
+
+def job(
+    root: Path, name: str, experiment: str = "sweep", data: str = "data", **columns: str
+) -> Path:
+    """A complete job's folder with a batch for each letter of `status`; columns as given."""
+    folder = root / experiment / name
+    folder.mkdir(parents=True)
+    columns = {"status": "ab", "psnr": "1.50", "details": '{"starts": 2}', **columns}
+    with (folder / "batches.csv").open("w") as file:
+        writer = csv.DictWriter(file, ["batch", *columns])
+        writer.writeheader()
+        for k, status in enumerate(columns["status"]):
+            writer.writerow({"batch": k, **columns, "status": status})
+    config = {"data_root": data, "output_root": str(root), "dataset": {"root": data}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    summary = {"experiment": experiment, "dataset": "digits", "git_sha": "0123456789"}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    return folder
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "batches.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def spear_collect(monkeypatch, capsys, tmp_path):
+    """The command, collecting into `tmp_path / "results"`: exit code, output and errors."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        shown = ["spear-collect", *map(str, arguments), "--results", str(tmp_path / "results")]
+        monkeypatch.setattr("sys.argv", shown)
+        code = 0
+        try:
+            collect.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def test_collected_results_are_the_recorded_ones(tmp_path, monkeypatch, capfd):
+    root = tmp_path / ("long name " * 15)
+    spear = Command(root / "out", monkeypatch, capfd)
+    spear(
+        "-m", "dataset=digits", "batch_size=2,3", "n_batches=2", f"data_root='{root / 'my data'}'"
+    )
+    (collected,) = collect.collect([spear.output_root], tmp_path / "results")
+    assert collected.folder == tmp_path / "results" / "main"
+    assert {path.name for path in collected.folder.iterdir()} == {"batches.csv", "jobs.json"}
+    recorded = sorted(path.parent for path in spear.output_root.rglob("summary.json"))
+    assert collected.jobs == [folder.name for folder in recorded]
+    assert rows(collected.folder) == [
+        {"job": folder.name, **row} for folder in recorded for row in rows(folder)
+    ]
+    assert not any(str(tmp_path) in path.read_text() for path in collected.folder.iterdir())
+    jobs = json.loads((collected.folder / "jobs.json").read_text())
+    for folder in recorded:
+        summary = json.loads((folder / "summary.json").read_text())
+        assert jobs[folder.name]["summary"] == summary | {
+            "command": jobs[folder.name]["summary"]["command"]
+        }
+        assert "output_root=outputs" in jobs[folder.name]["summary"]["command"]
+        assert jobs[folder.name]["config"]["data_root"] == "data"
+
+
+def test_runs_and_collected_results_are_the_same_table(tmp_path):
+    root = tmp_path / "outputs"
+    job(root, "b=10", failure="none")
+    job(root, "b=9", details='{"rounds": 1.0}', exact="True")
+    job(root, "b=8", psnr="nan", status="abc", lpips="0.5")
+    job(root, "123", experiment="other")
+    collect.collect([root], tmp_path / "results")
+    runs, collected = load_batches(root), load_batches(tmp_path / "results")
+    for table, where in ((runs, root), (collected, tmp_path / "results")):
+        for drawn in ("picture", "sheet"):
+            assert all(Path(each).is_relative_to(where) for each in table.pop(drawn))
+    machine = ["data_root", "output_root", "dataset.root"]
+    pd.testing.assert_frame_equal(runs.drop(columns=machine), collected.drop(columns=machine))
+    assert collected["job"].unique().tolist() == ["123", "b=10", "b=8", "b=9"]
+    pd.testing.assert_frame_equal(load_summaries(root), load_summaries(tmp_path / "results"))
+
+
+def test_a_column_of_some_jobs_stands_where_they_have_it():
+    old = {"batch": "0", "psnr": "1e-05", "failure": "a, b"}
+    new = {"batch": "0", "first": "", "psnr": "2.50", "bound": "inf", "failure": ""}
+    assert to_csv({"new": [new], "last": [old | {"more": "x"}], "a,1": [old]}) == (
+        "job,batch,first,psnr,bound,failure,more\n"
+        '"a,1",0,nan,1e-05,nan,"a, b",nan\n'
+        'last,0,nan,1e-05,nan,"a, b",x\n'
+        "new,0,,2.50,inf,,nan\n"
+    )
+
+
+def test_a_sweep_is_collected_in_parts(tmp_path, spear_collect):
+    for name in ("b=4", "b=2"):
+        job(tmp_path / "here", name)
+    job(tmp_path / "there", "b=3", status="c")
+    job(tmp_path / "there", "b=4", status="d")
+    spear_collect(tmp_path / "here")
+    code, said, _ = spear_collect(tmp_path / "there" / "sweep")
+    assert (code, said) == (0, f"{tmp_path}/results/sweep: 2 jobs collected, 1 other kept\n")
+    table = load_batches(tmp_path / "results")
+    assert table["job"].tolist() == ["b=2", "b=2", "b=3", "b=4"]
+    assert table["status"].tolist() == ["a", "b", "c", "d"]
+    before = [path.read_text() for path in sorted((tmp_path / "results" / "sweep").iterdir())]
+    spear_collect(tmp_path / "there" / "sweep" / "b=3")
+    after = [path.read_text() for path in sorted((tmp_path / "results" / "sweep").iterdir())]
+    assert after == before
+
+
+def test_an_incomplete_job_is_named_and_the_others_are_collected(tmp_path, spear_collect):
+    job(tmp_path, "b=2")
+    (job(tmp_path, "b=3") / "summary.json").unlink()
+    begun = tmp_path / "sweep" / "b=4"
+    begun.mkdir()
+    (begun / "job.log").touch()
+    code, said, errors = spear_collect(tmp_path / "sweep")
+    assert (code, "1 job collected" in said) == (0, True)
+    head, *named = errors.splitlines()
+    assert head.startswith("2 incomplete")
+    assert [Path(line.strip()).name for line in named] == ["b=3", "b=4"]
+    assert load_batches(tmp_path / "results")["job"].unique().tolist() == ["b=2"]
+
+
+def test_only_folders_of_a_machine_are_renamed(tmp_path):
+    folder = job(tmp_path, "a", data="digits", failure=f"no file in {tmp_path}/sweep")
+    (collected,) = collect.collect([folder], tmp_path / "results")
+    saved = json.loads((collected.folder / "jobs.json").read_text())["a"]
+    assert saved["summary"]["dataset"] == saved["config"]["data_root"] == "digits"
+    assert saved["config"]["output_root"] == "outputs"
+    assert rows(collected.folder)[0]["failure"] == "no file in outputs/sweep"
+
+
+def test_a_picture_goes_with_the_job_that_it_shows(tmp_path, monkeypatch, capfd):
+    spear = Command(tmp_path / "out", monkeypatch, capfd)
+    spear("dataset=digits", "batch_size=2", "n_batches=1")
+    (collected,) = collect.collect([spear.output_root], tmp_path / "results", pictures=True)
+    recorded = next(spear.output_root.rglob("reconstructions.png"))
+    (picture,) = collected.folder.glob("*.jpg")
+    assert picture.stem == recorded.parent.name
+    assert Image.open(picture).size == Image.open(recorded).size
+    assert load_batches(collected.folder)["picture"].tolist() == [str(picture)]
+    assert load_batches(spear.output_root)["picture"].tolist() == [str(recorded)]
+    collect.collect([spear.output_root], tmp_path / "results", sheets=True)
+    assert not picture.exists()
+    (sheet,) = collected.folder.glob("*.png")
+    assert Image.open(sheet).size == (2 * 8, 2 * 8)  # two digits above their reconstructions
+    assert load_batches(collected.folder)["sheet"].tolist() == [str(sheet)]
+    collect.collect([spear.output_root], tmp_path / "results")
+    assert not sheet.exists()
+
+
+def test_what_cannot_be_collected_is_said_in_one_sentence(tmp_path, spear_collect):
+    (tmp_path / "empty").mkdir()
+    folder = job(tmp_path / "here", "a")
+    again = job(tmp_path / "there", "a")
+    for arguments, said in (
+        ((folder, tmp_path / "nowhere"), f"the folder {tmp_path / 'nowhere'} does not exist."),
+        (
+            (tmp_path / "empty",),
+            f"there is no complete job (none with a summary.json) in {tmp_path}",
+        ),
+        ((folder, again), f"{folder} and {again} are the same job of sweep"),
+        ((folder, "--pictures"), f"{folder / 'reconstructions.png'} is missing"),
+        ((folder, "--sheets"), f"{folder / 'sheet.png'} is missing"),
+    ):
+        code, out, errors = spear_collect(*arguments)
+        assert (code, out) == (1, "")
+        assert errors.startswith(f"spear-collect: {said}")
+        assert errors.count("\n") == 1
+        assert not (tmp_path / "results").exists()
+
+
+def test_the_command_is_installed():
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert pkgutil.resolve_name(scripts["spear-collect"]) is collect.main

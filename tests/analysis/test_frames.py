@@ -1,0 +1,48 @@
+"""Tables are what the jobs recorded."""
+
+import json
+import sys
+
+import pytest
+
+from spear.analysis.records import frames as summaries
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for b, exact in ((20, 4), (10, 5)):
+        folder = tmp_path / f"batch_size={b}"
+        folder.mkdir()
+        content = {
+            "dataset": "faces",
+            "batch_size": b,
+            "n_exact": exact,
+            "versions": {"torch": "1"},
+        }
+        (folder / "summary.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_every_summary_is_a_row_sorted_by_its_settings(runs):
+    table = summaries.load_summaries(runs)
+    assert list(table["batch_size"]) == [10, 20]
+    assert list(table["n_exact"]) == [5, 4]
+    assert list(table["versions.torch"]) == ["1", "1"]
+
+
+def test_the_command_prints_chosen_columns(runs, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["summaries", str(runs), "batch_size", "n_exact"])
+    summaries.main()
+    printed = capsys.readouterr().out
+    assert "n_exact" in printed
+    assert "20" in printed
+
+
+@pytest.mark.parametrize(("folder", "column"), [("empty", "seed"), (".", "colour")])
+def test_what_is_not_there_is_named(runs, folder, column, monkeypatch, capsys):
+    (runs / "empty").mkdir()
+    monkeypatch.setattr(sys, "argv", ["summaries", str(runs / folder), column])
+    with pytest.raises(SystemExit) as stop:
+        summaries.main()
+    assert stop.value.code == 1
+    assert ("colour" if folder == "." else "empty") in capsys.readouterr().err

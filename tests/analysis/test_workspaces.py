@@ -1,0 +1,126 @@
+"""The dashboards' files are what the tables make of them, and W&B is given what they say."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from support.wandb_server import KEY, wandb_server
+
+from spear.analysis.paper.comparison import PAPER
+from spear.analysis.paper.panels import PANELS
+from spear.analysis.records.store import JOBS, RESULTS
+from spear.analysis.workspaces import __main__ as command
+from spear.analysis.workspaces.board import FOLDER, Board, boards, files, write
+from spear.errors import ConfigError
+
+BOARDS = boards()
+
+
+def test_every_table_of_the_paper_has_one():
+    given = {path.stem for path in PAPER.glob("table*.csv")}
+    assert set(BOARDS) == set(files()) == given
+    assert BOARDS["table3"].name == "Tables 3 and 7"
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_committed_file_is_up_to_date(name):
+    path = FOLDER / f"{name}.yaml"
+    assert path.read_text() == BOARDS[name].to_yaml(), (
+        "run `python -m spear.analysis.workspaces write`"
+    )
+    assert Board.from_yaml(path) == BOARDS[name]
+
+
+def test_files_of_tables_that_are_gone_go(tmp_path):
+    (tmp_path / "table1.yaml").touch()
+    assert [path.stem for path in write(tmp_path)] == list(BOARDS)
+    assert set(files(tmp_path)) == set(BOARDS)
+
+
+def test_panels_show_what_jobs_record():
+    summaries = [
+        job["summary"]
+        for board in BOARDS.values()
+        for experiment in board.experiments
+        if (RESULTS / experiment / JOBS).exists()
+        for job in json.loads((RESULTS / experiment / JOBS).read_text()).values()
+    ]
+    recorded = {key for summary in summaries for key in summary}
+    results = [board for board in BOARDS.values() if (RESULTS / board.experiments[0]).exists()]
+    assert {panel.key for board in results for panel in board.panels} <= recorded
+    assert all(PANELS["seconds_median"] in board.panels for board in BOARDS.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: x\nexperiments: [a]\n", "must have the keys experiments, name, panels"),
+        ("name: x\nexperiments: [a]\npanels: [colour]\n", "has a panel 'colour'; there are acc"),
+        ("- x", "must have the keys"),
+    ],
+)
+def test_a_bad_file_is_said_in_one_sentence(text, said, tmp_path):
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        Board.from_yaml(tmp_path / "x.yaml")
+
+
+def test_without_the_package_the_command_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
+    monkeypatch.delitem(sys.modules, "spear.analysis.workspaces.publication", raising=False)
+    monkeypatch.setattr("sys.argv", ["workspaces", "publish"])
+    with pytest.raises(SystemExit) as stop:
+        command.main()
+    assert stop.value.code == 1
+    said = "the package wandb-workspaces is missing: pip install 'spear-suite[wandb]'.\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_workspace_says_what_its_file_says_and_survives_its_own_format():
+    ws = pytest.importorskip("wandb_workspaces.workspaces", reason="needs spear-suite[wandb]")
+    from spear.analysis.workspaces.publication import workspace
+
+    for board in BOARDS.values():
+        made = workspace(board, "someone", "spear")
+        read = ws.Workspace._from_model(made._to_model())
+        assert read.name == board.name
+        bars, (pictures,), (batches,) = (section.panels for section in read.sections)
+        assert [bar.metrics[0].name for bar in bars] == [panel.key for panel in board.panels]
+        assert pictures.media_keys == ["reconstructions"]
+        assert batches.table_name == "batches"
+        assert all(repr(each) in str(read.runset_settings.filters) for each in board.experiments)
+
+
+def publish(**environment: str) -> subprocess.CompletedProcess[str]:
+    pytest.importorskip("wandb_workspaces", reason="needs spear-suite[wandb]")
+    return subprocess.run(
+        [sys.executable, "-m", "spear.analysis.workspaces", "publish"],
+        env=os.environ | environment, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_every_workspace_is_published_by_one_command():
+    with wandb_server() as server:
+        done = publish(WANDB_BASE_URL=server.url, WANDB_API_KEY=KEY)
+        assert done.returncode == 0, done.stderr
+        assert [view["displayName"] for view in server.views] == [
+            Board.from_yaml(path).name for path in files().values()
+        ]
+        assert {(view["entityName"], view["projectName"]) for view in server.views} == {
+            ("someone", "spear")
+        }
+        addresses = done.stdout.splitlines()
+        assert len(addresses) == len(set(addresses)) == len(BOARDS)
+        assert server.unknown == []
+
+
+@pytest.mark.slow
+def test_without_a_login_the_command_says_so(tmp_path):
+    done = publish(HOME=str(tmp_path), WANDB_API_KEY="")
+    assert done.returncode == 1
+    assert done.stderr.startswith("W&B does not take the workspaces (")
+    assert "run `wandb login` first" in done.stderr

@@ -1,0 +1,391 @@
+"""The `spear` command as a user types it: what it leaves behind, and how it refuses."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from support.command import Command
+
+from spear.networks.fully_connected import fcnn
+from spear.reconstruction import Reconstruction
+
+QUICK = ("batch_size=2", "n_batches=2", "dataset=digits")
+FOLDER = "batch_size=2,dataset=digits,n_batches=2"
+SUMMARY_KEYS = {
+    "experiment",
+    "n_batches",
+    "n_exact",
+    "accuracy",
+    "accuracy_recovered",
+    "recovered_mean",
+    "psnr_mean",
+    "psnr_std",
+    "lpips_mean",
+    "mae_mean",
+    "mse_mean",
+    "ssim_mean",
+    "lambda_mean",
+    "submatrices_median",
+    "seconds_median",
+    "seconds_total",
+    "gradient_median",
+    "failures",
+    "batch_size",
+    "attack",
+    "dataset",
+    "drawing",
+    "network",
+    "defense",
+    "fedavg",
+    "seed",
+    "git_sha",
+    "git_dirty",
+    "versions",
+    "hardware",
+}
+
+
+@pytest.fixture
+def spear(tmp_path, monkeypatch, capfd):
+    return Command(tmp_path / "out", monkeypatch, capfd)
+
+
+def read_rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "batches.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def numbers(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """All but times."""
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+def test_a_job_leaves_its_whole_record(spear):
+    outcome = spear("batch_size=4", "n_batches=2")
+    folder = spear.folder("batch_size=4,n_batches=2")
+    summary = json.loads((folder / "summary.json").read_text())
+    rows = read_rows(folder)
+    assert outcome.code == 0
+    assert set(summary) >= SUMMARY_KEYS
+    assert summary["n_exact"] == summary["n_batches"] == len(rows) == 2
+    assert summary["failures"] == 0
+    assert summary["psnr_mean"] == pytest.approx(sum(float(r["psnr"]) for r in rows) / 2)
+    assert summary["psnr_mean"] > 140
+    assert summary["lambda_mean"] == 1
+    assert summary["lpips_mean"] is None  # 25 pixels are too few for LPIPS
+    assert "batch_size: 4" in (folder / "config.yaml").read_text()
+    assert "${" not in (folder / "config.yaml").read_text()
+    provenance = json.loads((folder / "provenance.json").read_text())
+    assert provenance["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert Image.open(folder / "reconstructions.png").width > 200
+    assert str(folder) in outcome.out
+    assert "2/2 (100%)" in outcome.out
+
+
+def test_same_seed_same_result_and_another_seed_another(spear):
+    spear(*QUICK)
+    first = read_rows(spear.folder(FOLDER))
+    spear(*QUICK, "--force")
+    again = read_rows(spear.folder(FOLDER))
+    spear(*QUICK, "seed=1")
+    other = read_rows(spear.folder(f"{FOLDER},seed=1"))
+
+    assert numbers(first) == numbers(again)
+    assert numbers(first) != numbers(other)
+
+
+def test_a_batch_does_not_depend_on_those_before_it(spear):
+    spear("dataset=digits", "batch_size=3", "n_batches=1")
+    spear("dataset=digits", "batch_size=3", "n_batches=3")
+    one = read_rows(spear.folder("batch_size=3,dataset=digits,n_batches=1"))
+    three = read_rows(spear.folder("batch_size=3,dataset=digits,n_batches=3"))
+    assert one[0]["psnr"] == three[0]["psnr"]
+    assert three[0]["psnr"] != three[1]["psnr"]
+
+
+def test_a_batch_alone_is_the_one_of_a_whole_job(spear):
+    choices = ("dataset=digits", "batch_size=3", "drawing=single_class", "defense=dpsgd")
+    spear(*choices, "defense.noise_std=1e-9", "n_batches=5")
+    spear(*choices, "defense.noise_std=1e-9", "n_batches=1", "first_batch=3")
+    whole, alone = (next(spear.output_root.rglob(f"*n_batches={n}*")) for n in (5, 1))
+    assert [row["batch"] for row in read_rows(alone)] == ["3"]
+    assert numbers(read_rows(alone)) == numbers(read_rows(whole))[3:4]
+    assert (alone / "reconstructions.png").is_file()
+
+
+def test_a_sweep_runs_every_combination(spear):
+    outcome = spear("-m", "dataset=digits", "n_batches=1", "batch_size=2,3", "seed=1,2")
+    folders = sorted(path.parent.name for path in spear.output_root.rglob("summary.json"))
+    assert outcome.code == 0
+    assert folders == [
+        f"batch_size={b},dataset=digits,n_batches=1,seed={s}" for b in (2, 3) for s in (1, 2)
+    ]
+
+
+def test_help_reads_well_in_a_process_of_its_own():
+    done = subprocess.run(
+        [sys.executable, "-m", "spear.experiments.cli.entry", "--help"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    for word in ("batch_size", "attack.layer", "information_set, svd", "cifar10", "offline"):
+        assert word in done.stdout
+    assert "$" not in done.stdout
+    prose = re.sub(r"(?s)Choices.*?Examples", "", done.stdout)  # lists of files grow
+    assert all(len(line) <= 100 for line in prose.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("defense=dpsgd", "defense.max_norm=0"), "defense.max_norm is 0"),
+        (("defense=dpsgd", "defense.noise_std=lots"), "key 'defense.noise_std' is 'lots'"),
+        (("fedavg=fedavg", "fedavg.epochs=0"), "fedavg.epochs is 0; expected at least 1"),
+        (("fedavg=fedavg", "fedavg.batch_size=0"), "fedavg.batch_size is 0"),
+        (("network=trained", "network.steps=-1"), "network.steps is -1"),
+        (
+            ("network=trained", "+network.dataset.split=test"),
+            "key 'network.dataset' has no _target_",
+        ),
+    ],
+)
+def test_bad_settings_of_other_choices_are_refused_in_one_sentence(spear, overrides, message):
+    outcome = spear(*overrides)
+    assert outcome.code == 1
+    assert message in outcome.message
+    assert "Traceback" not in outcome.error
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("drawing=single_class", "has 10 examples and cannot give a batch of 20; choose"),
+        ("batchsize=3", "key 'batchsize' does not exist; did you mean 'batch_size'?"),
+        ("+extra=3", "key 'extra' does not exist"),
+        ("batch_size=ten", "key 'batch_size' is 'ten'; expected integer"),
+        ("batch_size=0", "key 'batch_size' is 0; expected at least 1"),
+        ("batch_size=101", "has 100 examples"),
+        ("dataset=cifar", "dataset=cifar does not exist; choose one of adult, cifar10"),
+        ("dataset.normalise=true", "key 'dataset.normalise' does not exist"),
+        ("+dataset.colour=true", "key 'dataset.colour' does not exist; dataset takes normalize"),
+        ("network.width=wide", "key 'network.width' is 'wide'; expected int"),
+        ("network.depth=1", "network.depth is 1; expected at least 2"),
+        ("network.checkpoint=absent.pt", "checkpoint absent.pt does not exist"),
+        ("attack.layer=6", "attack.layer is 6, but no ReLU follows that layer"),
+        ("attack.layer=7", "the network has linear layers 1 to 6"),
+        ("attack.time_limit=soon", "key 'attack.time_limit' is 'soon'; expected float or null"),
+        ("attack/settings=some", "attack/settings=some does not exist"),
+        ("tracking=of", "tracking=of does not exist; choose one of off, offline, online"),
+        ("experiment=table99", "experiment=table99 does not exist; choose one of"),
+        ("device=gpu", "device 'gpu' is not available here"),
+        ("seed=-1", "key 'seed' is -1; expected 0 or more"),
+        ("first_batch=-1", "key 'first_batch' is -1; expected 0 or more"),
+        ("drawing=one_class", "drawing=one_class does not exist; choose one of single_class"),
+    ],
+)
+def test_bad_settings_are_refused_by_name_in_one_sentence(spear, override, message):
+    outcome = spear(override)
+    assert outcome.code == 1
+    assert message in outcome.message
+    assert "Traceback" not in outcome.error
+
+
+@pytest.mark.parametrize(
+    "choice", ["defense=dpsgd defense.noise_std=0", "fedavg=fedavg fedavg.epochs=1"]
+)
+def test_clipping_or_one_local_step_does_not_protect(spear, choice):
+    outcome = spear(*QUICK, *choice.split())
+    summary = json.loads(next(spear.output_root.rglob("summary.json")).read_text())
+    assert outcome.code == 0
+    assert summary["accuracy"] == 1
+    assert summary["psnr_mean"] > 80
+
+
+def test_missing_data_says_what_to_fetch(spear, tmp_path):
+    outcome = spear("dataset=cifar10", f"data_root={tmp_path}")
+    assert outcome.code == 1
+    assert "dataset.download=true" in outcome.message
+    assert str(tmp_path) in outcome.message
+
+
+def test_a_batch_without_memory_is_recorded_and_counted(spear):
+    outcome = spear(*QUICK, "n_batches=2", "attack._target_=faulty.NoMemory")
+    assert outcome.code == 1
+    assert "2 of 2 batches" in outcome.message
+    assert "out of memory" in outcome.message
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(spear, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    outcome = spear(*QUICK, f"output_root={tmp_path / 'file'}")
+    assert outcome.code == 1
+    assert str(tmp_path / "file") in outcome.message
+    assert "Traceback" not in outcome.error
+
+
+def test_luck_helps_where_training_has_made_the_descent_weak(spear):
+    trained = (
+        "dataset=digits",
+        "network=trained",
+        "network.steps=500",
+        "network.learning_rate=0.1",
+    )
+    summaries = []
+    for sample in (False, True):
+        spear(
+            *trained, "batch_size=10", "n_batches=6", "attack.max_starts=150",
+            f"attack.settings.sample={sample}",
+        )  # fmt: skip
+        newest = max(spear.output_root.rglob("summary.json"), key=lambda path: path.stat().st_mtime)
+        summaries.append(json.loads(newest.read_text()))
+    without, with_luck = summaries
+    assert with_luck["lambda_mean"] > max(0.98, without["lambda_mean"] + 0.1)
+    assert with_luck["n_exact"] > without["n_exact"]
+
+
+def test_a_failing_batch_is_recorded_and_counted(spear):
+    outcome = spear(*QUICK, "n_batches=3", "defense._target_=faulty.NanOnSecondBatch")
+    folder = next(spear.output_root.rglob("summary.json")).parent
+    summary = json.loads((folder / "summary.json").read_text())
+    rows = read_rows(folder)
+    assert outcome.code == 1
+    assert "1 of 3 batches" in outcome.message
+    assert [row["exact"] for row in rows] == ["True", "False", "True"]
+    assert "weight_gradient has" in rows[1]["failure"]
+    assert summary["failures"] == 1
+    assert summary["accuracy"] == pytest.approx(2 / 3)
+    # The failure enters the mean with the PSNR of the mean picture, a few dB.
+    assert float(rows[1]["psnr"]) < 20
+    assert summary["psnr_mean"] == pytest.approx(sum(float(r["psnr"]) for r in rows) / 3)
+
+
+def test_a_zero_gradient_and_a_batch_as_large_as_the_layer_are_named(spear):
+    zero = spear(*QUICK, "defense._target_=faulty.ZeroGradient")
+    full = spear(*QUICK, "network.width=10", "batch_size=12")
+    assert zero.code == full.code == 1
+    assert "gradient of the attacked layer is zero everywhere" in zero.message
+    assert "full rank" in full.message
+
+
+def test_equal_images_in_a_batch_are_named(spear, tmp_path):
+    folder = tmp_path / "imagenet" / "0"
+    folder.mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (4, 40, 40, 3), dtype=np.uint8)
+    for i, j in enumerate((0, 1, 2, 3, 3)):
+        Image.fromarray(noise[j]).save(folder / f"{i}.png")
+    outcome = spear(
+        "dataset=imagenet", "dataset.resolution=32", f"data_root={tmp_path}",
+        "batch_size=5", "n_batches=1",
+    )  # fmt: skip
+    (row,) = read_rows(next(spear.output_root.rglob("summary.json")).parent)
+    assert outcome.code == 1
+    assert "rank 4 but the batch has 5 inputs: some of them are equal" in outcome.message
+    assert row["status"] == "exact"  # the four different images are
+    assert row["exact"] == "False"
+
+
+def test_a_crash_keeps_finished_files_and_leaves_its_traceback(spear):
+    with pytest.raises(ZeroDivisionError):
+        spear(*QUICK, "defense._target_=faulty.Crash")
+    folder = next(spear.output_root.rglob("error.txt")).parent
+    assert "ZeroDivisionError: a bug" in (folder / "error.txt").read_text()
+    assert not (folder / "summary.json").exists()
+
+
+def test_a_checkpoint_is_attacked(spear, tmp_path):
+    save_file(fcnn((1, 8, 8), 10, seed=9).state_dict(), tmp_path / "net.safetensors")
+    outcome = spear(*QUICK, f"network.checkpoint={tmp_path / 'net.safetensors'}")
+    assert outcome.code == 0
+    assert "2/2 (100%)" in outcome.out
+
+
+def test_an_attack_without_a_proof_is_recorded_with_what_it_has(spear):
+    quick = ("attack.iterations=150", "attack.regularisers.total_variation.weight=0.001")
+    outcome = spear("dataset=digits", "attack=geiping", *quick, "batch_size=1", "n_batches=2")
+    folder = next(spear.output_root.rglob("summary.json")).parent
+    summary = json.loads((folder / "summary.json").read_text())
+    assert outcome.code == 0
+    assert [row["status"] for row in read_rows(folder)] == ["estimated"] * 2
+    assert summary["attack"] == "geiping"
+    assert summary["failures"] == summary["accuracy"] == 0
+    assert summary["psnr_mean"] > 20
+    assert summary["accuracy_recovered"] == 1
+    for nothing in ("lambda_mean", "psnr_bound_mean", "gradient_median"):
+        assert summary[nothing] is None
+    assert summary["details_median"]["iterations"] == 150
+    assert Image.open(folder / "reconstructions.png").width > 100
+
+
+@pytest.mark.parametrize(
+    ("attack", "knows"), [("geiping", True), ("dlg", False), ("spear_irls", False)]
+)
+def test_labels_are_known_only_to_attacks_that_are_given_them(spear, monkeypatch, attack, knows):
+    seen = []
+    monkeypatch.setattr(
+        "spear.experiments.cli.run.breach",
+        lambda update, attack, *_: (
+            seen.append(update) or Reconstruction.empty(*update.dimensions(attack.layer), "failed"),
+            "not attacked",
+        ),
+    )
+    spear(*QUICK, f"attack={attack}")
+    assert [update.labels is not None for update in seen] == [knows] * 2
+
+
+def test_an_interrupted_attack_leaves_what_it_had(spear, monkeypatch):
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spear.experiments.job.job.Job.progress", property(lambda job: interrupt))
+    outcome = spear(*QUICK, "attack=geiping")
+    (row,) = read_rows(next(spear.output_root.rglob("reconstructions.png")).parent)
+    assert outcome.code == 1
+    assert "interrupted" in outcome.message
+    assert row["status"] == "interrupted"
+    assert not list(spear.output_root.rglob("summary.json"))
+
+
+def test_terms_of_an_objective_are_checked_and_may_be_left_out(spear):
+    wrong = spear(*QUICK, "attack=geiping", "attack.regularisers.total_variation.weight=much")
+    assert "total_variation.weight' is 'much'; expected float" in wrong.message
+    more = spear(*QUICK, "attack=geiping", "+attack.regularisers.more=1")
+    assert "key 'attack.regularisers.more' has no _target_" in more.message
+    less = spear(*QUICK, "attack=geiping", "attack.iterations=2", "~attack.regularisers.features")
+    assert less.code == 0
+
+
+def test_an_attack_on_pictures_says_so_where_there_are_none(spear, data_root):
+    outcome = spear(*QUICK[:2], "dataset=adult", "attack=geiping", f"data_root={data_root}")
+    assert outcome.code == 1
+    assert "total variation is for pictures of shape C x H x W" in outcome.message
+
+
+def test_an_inner_layer_is_attacked(spear):
+    outcome = spear(*QUICK, "attack.layer=2")
+    folder = next(spear.output_root.rglob("summary.json")).parent
+    summary = json.loads((folder / "summary.json").read_text())
+    assert outcome.code == 0
+    assert summary["accuracy"] == 1
+    assert summary["psnr_mean"] is None  # no pictures there
+    assert summary["mae_mean"] < 1e-6
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "tiny_imagenet", "mnist", "adult"])
+def test_real_data(spear, data_root, dataset):
+    outcome = spear(f"dataset={dataset}", "batch_size=4", "n_batches=2", f"data_root={data_root}")
+    summary = json.loads(next(spear.output_root.rglob("summary.json")).read_text())
+    assert outcome.code == 0
+    assert summary["accuracy"] == 1
+    if dataset in ("cifar10", "tiny_imagenet"):
+        assert summary["lpips_mean"] == pytest.approx(0, abs=1e-6)
+    if dataset != "adult":
+        assert summary["psnr_mean"] > 140

@@ -1,0 +1,130 @@
+"""Records: atomic files, honest means."""
+
+import json
+import math
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from spear.experiments.config.schema import LONGEST_NAME, experiment_name, run_name
+from spear.experiments.job.files import write_json
+from spear.experiments.job.records import BatchRecord, from_csv, to_csv
+from spear.experiments.job.summary import summarize
+from spear.experiments.tracking.console import results_table
+
+
+def record(batch: int, **changes) -> BatchRecord:
+    right = BatchRecord(
+        batch=batch, status="exact", exact=True, recovered=1.0, psnr=150.0, psnr_min=140.0,
+        psnr_bound=152.0, at_bound=1.0, findable=4, directions_near=4, ssim=1.0,
+        lpips=math.nan, mse=0.0, mae=0.0, discrete_accuracy=math.nan,
+        continuous_mae=math.nan, tabular_accuracy=math.nan, gradient_median=1e-4, sparsity_min=0.4,
+        sparsity_matching=1.0, directions_right=4, directions=4, submatrices=100,
+        seconds=1.0, feature_similarity=1.0, label_accuracy=math.nan, labels_exact=math.nan,
+        label_l1=math.nan, label_l2=math.nan, failure="",
+    )  # fmt: skip
+    return replace(right, **changes)
+
+
+def test_failures_enter_every_mean():
+    failed = record(1, exact=False, psnr=10.0, feature_similarity=0.5, failure="why", seconds=3.0)
+    records = [record(0), failed]
+    summary = summarize(records)
+    assert summary["accuracy"] == 0.5
+    assert summary["n_exact"] == 1
+    assert summary["psnr_mean"] == 80.0
+    assert summary["psnr_std"] == pytest.approx(140 / math.sqrt(2))
+    assert summary["feature_similarity_mean"] == 0.75
+    assert summary["failures"] == 1
+    assert summary["seconds_median"] == 2.0
+    assert summary["seconds_total"] == 4.0
+    assert math.isnan(summary["lpips_mean"])
+
+
+def test_recovered_pictures_are_counted_one_by_one_and_by_whole_batches():
+    summary = summarize([record(0), record(1, recovered=0.75), record(2), record(3)])
+    assert summary["accuracy_recovered"] == 0.75
+    assert summary["recovered_mean"] == pytest.approx(15 / 16)
+    without_pictures = summarize([record(0, recovered=math.nan)])
+    assert math.isnan(without_pictures["accuracy_recovered"])
+    assert math.isnan(without_pictures["recovered_mean"])
+
+
+def test_tables_have_means_of_their_own_and_pictures_have_none():
+    right = {"discrete_accuracy": 1.0, "continuous_mae": 0.0, "tabular_accuracy": 1.0}
+    wrong = {"discrete_accuracy": 0.5, "continuous_mae": 30.0, "tabular_accuracy": 0.25}
+    rows = [record(0, psnr=math.nan, **right), record(1, psnr=math.nan, **wrong)]
+    summary = summarize(rows)
+    assert summary["discrete_accuracy_mean"] == 0.75
+    assert summary["continuous_mae_mean"] == 15.0
+    assert summary["tabular_accuracy_mean"] == 0.625
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(results_table("table", rows, summary))
+    assert "discrete features 75.0% right" in console.export_text()
+    of_pictures = summarize([record(0)])
+    assert all(math.isnan(of_pictures[f"{name}_mean"]) for name in right)
+    console.print(results_table("pictures", [record(0)], of_pictures))
+    assert "discrete" not in console.export_text()
+
+
+def test_labels_have_means_of_their_own():
+    right = {"label_accuracy": 1.0, "labels_exact": 1.0, "label_l1": 0.0, "label_l2": 0.0}
+    wrong = {"label_accuracy": 1.0, "labels_exact": 0.0, "label_l1": 0.4, "label_l2": 0.2}
+    rows = [record(0, **right), record(1, **wrong)]
+    summary = summarize(rows)
+    means = {name: summary[f"{name}_mean"] for name in right}
+    assert means == {name: (right[name] + wrong[name]) / 2 for name in right}
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(results_table("labels", rows, summary))
+    assert "labels 100.0% of the right class, 50.0% exact, L1 error 0.2" in console.export_text()
+    assert math.isnan(summarize([record(0)])["label_l1_mean"])
+
+
+def test_an_estimate_has_dashes_where_there_is_nothing_to_count():
+    estimate = record(0, status="estimated", exact=False, sparsity_matching=math.nan, psnr=20.0)
+    summary = summarize([estimate, estimate])
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(results_table("estimates", [estimate, estimate], summary))
+    rows = [line for line in console.export_text().splitlines() if "│" in line]
+    assert len(rows) == 3
+    for row in rows:
+        _, _, decibels, exact, matching, *_ = (cell.strip() for cell in row.split("│"))
+        assert decibels.startswith("20.0")
+        assert (exact, matching) == ("-", "-")
+
+
+def test_nan_becomes_null_and_no_partial_file_stays(tmp_path):
+    write_json(tmp_path / "summary.json", {"lpips_mean": math.nan, "inner": [math.inf, 1.5]})
+    written = json.loads((tmp_path / "summary.json").read_text())
+    assert written == {"lpips_mean": None, "inner": [None, 1.5]}
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_rows_are_read_back_to_the_bit():
+    awkward = record(
+        7, psnr=math.nextafter(0.1, 1), mse=5e-324, mae=math.inf, exact=False, status="a",
+        failure='one, "two"\nthree', details='{"starts": 2}',
+    )  # fmt: skip
+    read = from_csv(to_csv([record(0, lpips=0.25), awkward]))
+    assert repr(read) == repr([record(0, lpips=0.25), awkward])  # NaN is not equal to itself
+    assert [type(value) for value in vars(read[1]).values()] == [
+        type(value) for value in vars(awkward).values()
+    ]
+
+
+def test_rows_end_at_the_first_that_is_not_whole():
+    text = to_csv([record(k) for k in range(3)])
+    assert [row.batch for row in from_csv(text[:-20])] == [0, 1]
+    assert from_csv(text.replace("psnr", "decibels", 1)) == from_csv("") == []
+
+
+def test_names_of_run_folders():
+    assert run_name("") == "defaults"
+    assert run_name("attack/sampler=svd,seed=1") == "attack.sampler=svd,seed=1"
+    long = ",".join(f"key{i}=value{i}" for i in range(40))
+    assert len(run_name(long)) <= LONGEST_NAME + 9
+    assert run_name(long) != run_name(long + "x")
+    assert experiment_name(None) == "main"
+    assert experiment_name("table_3") == "table_3"

@@ -1,0 +1,203 @@
+"""Sweeps: a job that fails does not stop the others, and every job is accounted for."""
+
+import json
+import os
+import re
+import shlex
+import signal
+from io import StringIO
+
+import numpy as np
+import pytest
+import torch
+from hydra.core.plugins import Plugins
+from PIL import Image
+from rich.console import Console
+from support.command import Attacked, Command, draw_nothing
+
+from spear.experiments.cli import entry as cli
+from spear.experiments.job.folder import RunFolder
+from spear.experiments.job.status import Outcome
+from spear.experiments.sweep.journal import Entry, Journal
+from spear.experiments.sweep.monitor import Sweep
+from spear.experiments.sweep.progress import SweepBar, outcomes_table
+from spear.experiments.tracking.console import shared_console
+
+SWEEP = ("-m", "dataset=digits", "n_batches=2")
+
+
+def rows(text: str) -> list[list[str]]:
+    """Cells of the table of jobs."""
+    lines = [line for line in text.splitlines() if line.startswith("│ ") and line.count("│") == 6]
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
+
+
+@pytest.fixture
+def spear(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("COLUMNS", "2000")
+    shared_console.cache_clear()  # it keeps the width that it began with
+    draw_nothing(monkeypatch)
+    return Command(tmp_path / "out", monkeypatch, capfd)
+
+
+def test_a_failed_job_is_reported_and_the_others_go_on(spear: Command):
+    outcome = spear(*SWEEP, "batch_size=2,5000,3")
+    jobs = rows(outcome.out)
+    assert outcome.code == 1
+    assert [(job[0], job[2]) for job in jobs] == [("0", "done"), ("1", "failed"), ("2", "done")]
+    assert "has 797 examples and cannot give a batch of 5000" in jobs[1][4]
+    assert "1 of 3 jobs are not done" in outcome.message
+    folder = spear.folder("batch_size=5000,dataset=digits,n_batches=2")
+    assert "DatasetError" in (folder / "error.txt").read_text()
+    status = json.loads((folder / "status.json").read_text())
+    assert (status["outcome"], status["reason"]) == ("failed", jobs[1][4])
+    assert not (spear.output_root / "main" / ".sweeps").exists()
+
+
+def test_the_command_of_a_failed_job_runs_it_alone(spear: Command, monkeypatch: pytest.MonkeyPatch):
+    outcome = spear(*SWEEP, "batch_size=2", "defense._target_=faulty.Crash,faulty.ZeroGradient")
+    commands = [line for line in outcome.out.splitlines() if line.startswith("spear ")]
+    assert [job[4].split(":")[0] for job in rows(outcome.out)] == [
+        "ZeroDivisionError",
+        "2 of 2 batches have no full reconstruction (batch 0",
+    ]
+    monkeypatch.setattr("sys.argv", shlex.split(commands[0]))
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+    (alone,) = spear.output_root.rglob("*Crash*/status.json")
+    assert json.loads(alone.read_text())["outcome"] == "failed"
+
+
+def test_a_sweep_that_is_stopped_is_finished_by_the_same_command(
+    spear: Command, monkeypatch: pytest.MonkeyPatch
+):
+    calls = []
+
+    def attacked(*arguments):
+        calls.append(arguments[-1])
+        if len(calls) == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return Attacked.breach(*arguments)
+
+    monkeypatch.setattr("spear.experiments.cli.run.breach", attacked)
+    stopped = spear(*SWEEP, "batch_size=2,3", "seed=1,2")
+    assert stopped.code == 1
+    assert "interrupted; what is done is recorded" in stopped.message
+    assert [job[2] for job in rows(stopped.out)] == ["done", "interrupted", "not run", "not run"]
+    finished = spear(*SWEEP, "batch_size=2,3", "seed=1,2")
+    assert finished.code == 0
+    assert [job[2] for job in rows(finished.out)] == ["skipped"] + 3 * ["done"]
+    assert len(calls) == 4 * 2 + 1  # the batch in flight again
+
+
+def test_a_data_file_that_is_damaged_in_mid_sweep_stops_its_job_only(
+    spear: Command, monkeypatch: pytest.MonkeyPatch, tmp_path
+):
+    noise = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    for name in ("first", "second"):
+        (tmp_path / name / "0").mkdir(parents=True)
+        for number, picture in enumerate(noise):
+            Image.fromarray(picture).save(tmp_path / name / "0" / f"{number}.png")
+    whole = {path: path.read_bytes() for path in (tmp_path / "first" / "0").iterdir()}
+
+    def damage() -> None:
+        for path, content in whole.items():
+            path.write_bytes(content[:100])
+
+    attacked = Attacked(stop=1, how=damage)
+    monkeypatch.setattr("spear.experiments.cli.run.breach", attacked)
+    sweep = (
+        "-m", "dataset=imagenet", "dataset.folder=first,second", f"data_root={tmp_path}",
+        "dataset.resolution=32", "batch_size=2", "n_batches=3",
+    )  # fmt: skip
+    jobs = rows(spear(*sweep).out)
+    assert [job[2] for job in jobs] == ["failed", "done"]
+    assert re.fullmatch(r"\S+/first/0/\d.png cannot be read \(.*\); replace it by .*", jobs[0][4])
+    for path, content in whole.items():
+        path.write_bytes(content)
+    attacked.batches.clear()
+    assert [job[2] for job in rows(spear(*sweep).out)] == ["done", "skipped"]
+    assert attacked.batches == [2]
+
+
+def test_a_job_that_finds_no_memory_fails_and_is_continued(
+    spear: Command, monkeypatch: pytest.MonkeyPatch
+):
+    attacked = Attacked(stop=1, how=lambda: torch.empty(1 << 46))  # more than can be addressed
+    monkeypatch.setattr("spear.experiments.cli.run.breach", attacked)
+    jobs = rows(spear(*SWEEP, "batch_size=2,3").out)
+    assert [job[2] for job in jobs] == ["failed", "done"]
+    assert "allocate" in jobs[0][4]
+    attacked.batches.clear()
+    assert [job[2] for job in rows(spear(*SWEEP, "batch_size=2,3").out)] == ["done", "skipped"]
+    assert attacked.batches == [1]
+
+
+@pytest.mark.parametrize("sweep", [(), ("-m",)])
+def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, capfd, sweep
+):
+    (tmp_path / "file").touch()  # for the superuser, who may write everywhere else
+    spear = Command(tmp_path / "file" / "out", monkeypatch, capfd)
+    outcome = spear(*sweep, "dataset=digits", "batch_size=2", "n_batches=1")
+    assert outcome.code == 1
+    assert f"{tmp_path}/file/out" in outcome.message
+    assert "set output_root to a folder that can" in outcome.message
+    assert "Traceback" not in outcome.error
+
+
+def test_jobs_that_never_ended_are_told_from_those_that_never_began(tmp_path):
+    journal = Journal.new(tmp_path)
+    journal.write(0, Entry("a", ["seed=1"], Outcome.RUNNING))
+    sweep = Sweep(journal, [["seed=1"], ["seed=2"]])
+    killed, stopped = sweep.final_entries(early=False), sweep.final_entries(early=True)
+    assert killed[0].outcome is Outcome.FAILED
+    assert "killed" in killed[0].reason
+    assert stopped[0].outcome is Outcome.INTERRUPTED
+    assert killed[1] == stopped[1] == Entry("seed=2", ["seed=2"], Outcome.NOT_RUN)
+    with RunFolder(tmp_path / "a"):
+        assert sweep.final_entries(early=True)[0].outcome is Outcome.RUNNING
+
+
+def test_a_launcher_that_gives_up_leaves_the_table_and_a_sentence(spear, monkeypatch):
+    def give_up(*_, **__):
+        raise ConnectionError("a worker is gone")
+
+    launcher = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+    monkeypatch.setattr(Plugins.instance().class_name_to_class[launcher], "launch", give_up)
+    outcome = spear(*SWEEP, "batch_size=2", "seed=1,2")
+    assert outcome.code == 1
+    assert "the launcher gave up (ConnectionError: a worker is gone)" in outcome.message
+    assert [job[2] for job in rows(outcome.out)] == ["not run", "not run"]
+    assert "Traceback" not in outcome.error
+
+
+def test_progress_counts_jobs_and_tells_the_time_left(caplog):
+    caplog.set_level("INFO")
+    bar = SweepBar(5)
+    entries = {
+        0: Entry("a", [], Outcome.SKIPPED, seconds=1.0),
+        1: Entry("b", [], Outcome.DONE, seconds=100.0),
+        2: Entry("c", [], Outcome.FAILED, seconds=50.0),
+        3: Entry("d", [], Outcome.RUNNING),
+    }
+    bar.show(entries)
+    bar.show(entries)
+    (line,) = caplog.messages
+    said = "jobs: 3 of 5 ended; 1 running, 1 done, 1 skipped, 1 failed, about 2.5 min left"
+    assert line == said
+
+
+def test_the_table_of_jobs_counts_them():
+    console = Console(width=100, record=True, file=StringIO())
+    entries = {
+        0: Entry("a", ["seed=1", "b=2"], Outcome.DONE, seconds=1.25),
+        1: Entry("b", ["seed=2", "b=2"], Outcome.FAILED, "why"),
+    }
+    console.print(outcomes_table(entries))
+    text = console.export_text()
+    assert "2 jobs: 1 done, 1 failed" in text
+    assert rows(text) == [
+        ["0", "seed=1", "done", "1.2", ""],
+        ["1", "seed=2", "failed", "-", "why"],
+    ]

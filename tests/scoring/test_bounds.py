@@ -1,0 +1,132 @@
+"""Bounds that know one factor of the update: closed forms, and exhaustive search."""
+
+from itertools import combinations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from support.problems import make_problem
+from torch import Tensor
+
+from spear.client.client import Client
+from spear.client.defenses import DPSGD
+from spear.client.local_training import FedAvg
+from spear.data import Batch
+from spear.networks.fully_connected import fcnn
+from spear.scoring.bounds import (
+    determined_directions,
+    gradients_given_inputs,
+    inputs_given_gradients,
+)
+from spear.scoring.truth import Truth
+
+SEEDS = st.integers(0, 10_000)
+
+
+def normal(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@given(SEEDS, st.integers(1, 6))
+def test_either_factor_of_a_product_gives_the_other(seed, b):
+    gradients, inputs = normal(12, b, seed=seed), normal(b, 15, seed=seed + 1)
+    update = gradients @ inputs
+    torch.testing.assert_close(gradients_given_inputs(update, inputs), gradients)
+    torch.testing.assert_close(inputs_given_gradients(update, gradients), inputs)
+
+
+@given(SEEDS)
+def test_no_other_factor_is_nearer_to_a_noisy_update(seed):
+    inputs, update = normal(3, 15, seed=seed), normal(12, 15, seed=seed + 1)
+    best = gradients_given_inputs(update, inputs)
+    left = torch.linalg.matrix_norm(update - best @ inputs)
+    moved = best + 0.01 * normal(12, 3, seed=seed + 2)
+    assert left < torch.linalg.matrix_norm(update - moved @ inputs)
+
+
+def test_equal_inputs_share_what_cannot_be_told_apart():
+    inputs = torch.cat([normal(2, 15, seed=0), normal(1, 15, seed=0)])
+    inputs[2] = inputs[0]
+    gradients = normal(12, 3, seed=1)
+    shared = gradients_given_inputs(gradients @ inputs, inputs)
+    together = (gradients[:, 0] + gradients[:, 2]) / 2
+    torch.testing.assert_close(shared[:, 0], together)
+    torch.testing.assert_close(shared[:, 2], together)
+
+
+def exhaustive(gradients: Tensor) -> int:
+    """Columns for which some b - 1 rows are zero there and of full rank, looking at all of them."""
+    m, b = gradients.shape
+    met = set()
+    for rows in combinations(range(m), b - 1):
+        submatrix = gradients[list(rows)]
+        zero = (submatrix == 0).all(dim=0).nonzero().flatten().tolist()
+        if len(zero) == 1 and torch.linalg.matrix_rank(submatrix) == b - 1:
+            met.add(zero[0])
+    return len(met)
+
+
+@given(SEEDS, st.integers(2, 4), st.integers(2, 9))
+def test_an_exhaustive_search_meets_the_directions_that_are_determined(seed, b, m):
+    entries = normal(m, b, seed=seed)
+    gradients = entries.abs() * (normal(m, b, seed=seed + 1) > 0)
+    gradients = gradients[:, gradients.any(dim=0)]
+    assert determined_directions(gradients) == (
+        exhaustive(gradients) if gradients.shape[1] > 1 else gradients.shape[1]
+    )
+
+
+def test_a_column_of_zeros_is_no_direction():
+    gradients = normal(20, 3, seed=0).relu()
+    without = determined_directions(gradients)
+    assert without == 3
+    assert determined_directions(torch.cat([gradients, torch.zeros(20, 1)], dim=1)) == without
+
+
+@pytest.fixture
+def batch():
+    return Batch(normal(5, 12, seed=0).float(), torch.arange(5) % 3)
+
+
+def test_of_a_plain_gradient_the_shared_part_is_dl_dz_itself():
+    problem = make_problem(b=4, dtype=torch.float32)
+    client = Client(problem.network)
+    truth = client.truth(problem.batch, 1, client.share(problem.batch))
+    assert truth.shared_gradients is truth.activation_gradients
+
+
+def test_clipping_scales_the_columns_of_dl_dz(batch):
+    network = fcnn((12,), 3, width=40, depth=3, seed=1)
+    client = Client(network, defense=DPSGD(max_norm=0.3, noise_std=0.0))
+    truth = client.truth(batch, 1, client.share(batch))
+    factors = truth.shared_gradients / truth.activation_gradients.double()
+    for column in factors.T:
+        scale = column[column.isfinite()]
+        assert 0 < scale.mean() < 1
+        torch.testing.assert_close(scale, scale.mean().expand_as(scale), rtol=1e-2, atol=0.0)
+
+
+def test_local_steps_add_up(batch):
+    network = fcnn((12,), 3, width=40, depth=3, seed=1)
+    client = Client(network, fedavg=FedAvg(epochs=4, learning_rate=1e-3))
+    truth = client.truth(batch, 1, client.share(batch))
+    summed = 4 * truth.activation_gradients.double()
+    torch.testing.assert_close(truth.shared_gradients, summed, rtol=0.05, atol=1e-3)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_an_update_that_is_not_finite_bounds_nothing(batch, value):
+    client = Client(fcnn((12,), 3, width=40, depth=3, seed=1))
+    update = client.share(batch)
+    for gradient in update.gradients.values():
+        gradient.fill_(value)
+    truth = client.truth(batch, 1, update)
+    assert truth.weight_update is None
+    assert truth.best_inputs is None
+
+
+def test_without_an_update_nothing_is_known_of_it():
+    truth = Truth(torch.ones(2, 3), torch.ones(4, 2), torch.zeros(2))
+    assert truth.best_inputs is None
+    assert truth.shared_gradients is truth.activation_gradients

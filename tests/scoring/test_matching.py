@@ -1,0 +1,65 @@
+"""Matching: the least squared error, whatever the order, the number and the state of the rows."""
+
+from itertools import permutations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spear.scoring.matching import match
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def normal(seed: int, *shape: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+@given(SEEDS, st.integers(1, 20), st.integers(1, 30))
+def test_a_shuffled_batch_is_put_back_in_order(seed: int, b: int, n: int) -> None:
+    true = normal(seed, b, n)
+    shuffle = torch.randperm(b, generator=torch.Generator().manual_seed(seed))
+    assert torch.equal(shuffle[match(true[shuffle], true)], torch.arange(b))
+
+
+@given(SEEDS)
+def test_no_other_assignment_has_a_smaller_squared_error(seed: int) -> None:
+    true, reconstructed = normal(seed, 4, 3), normal(seed + 1, 4, 3)
+    best = min((reconstructed[list(p)] - true).square().sum() for p in permutations(range(4)))
+    found = (reconstructed[match(reconstructed, true)] - true).square().sum()
+    torch.testing.assert_close(found, best, rtol=1e-12, atol=0.0)
+
+
+@given(SEEDS, st.integers(0, 6), st.integers(1, 6))
+def test_true_rows_left_over_get_minus_one(seed: int, found: int, b: int) -> None:
+    order = match(normal(seed, found, 5), normal(seed + 1, b, 5))
+    used = order[order >= 0].tolist()
+    assert order.dtype == torch.int64
+    assert order.shape == (b,)
+    assert len(set(used)) == len(used) == min(found, b)
+    assert set(used) <= set(range(found))
+    assert (order >= -1).all()
+
+
+def test_rows_that_are_nearly_equal_are_told_apart() -> None:
+    # |a|^2 + |b|^2 - 2ab would lose these differences: 1e-9 squared beside 1e6.
+    true = torch.full((2, 1000), 1e3, dtype=torch.float64)
+    true[1] += 1e-9
+    assert match(true.flip(0), true).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), -float("inf")])
+def test_a_row_that_is_not_finite_matches_nothing(broken: float) -> None:
+    true = normal(0, 3, 4)
+    reconstructed = true.clone()
+    reconstructed[1, 2] = broken
+    assert match(reconstructed, true).tolist() == [0, -1, 2]
+    assert match(torch.full_like(true, broken), true).tolist() == [-1, -1, -1]
+
+
+def test_an_exploded_row_does_not_disturb_the_others() -> None:
+    true = normal(0, 2, 4)
+    reconstructed = torch.stack([true[1], torch.full((4,), 1e200, dtype=torch.float64)])
+    assert match(reconstructed, true).tolist() == [1, 0]
