@@ -18,7 +18,7 @@ import numpy as np
 from omegaconf import OmegaConf
 from scipy.optimize import nnls
 
-from spear.analysis.records.store import RESULTS, Recorded
+from spear.analysis.records.store import RESULTS, Recorded, collected_folders
 from spear.errors import SpearError
 from spear.experiments.cli.plan import obstacle_of, search_of
 from spear.inversion.descent.cost import BAND, COSTS, ROUNDS, Search, costs, features, rounds
@@ -64,7 +64,7 @@ class Fit:
 def cells() -> list[Cell]:
     """Every recorded job of the search by descent on a CPU."""
     found = []
-    for folder in sorted(RESULTS.iterdir()):
+    for folder in collected_folders(RESULTS):
         recorded = Recorded.from_collected(folder)
         rows = recorded.rows()
         for name, job in recorded.jobs.items():

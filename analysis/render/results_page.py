@@ -1,7 +1,7 @@
 """Every rendered figure and table on one page: `python -m spear.analysis.render.results_page`
 writes RESULTS.md.
 
-It shows what is in `analysis/figures/` and `analysis/tables/` and renders nothing itself.
+It shows what is in `results/rendered/` and renders nothing itself.
 """
 
 import argparse
@@ -20,8 +20,8 @@ PAGE = RESULTS / "RESULTS.md"
 TOP = """\
 # All results
 
-Written by `python -m spear.analysis.render.results_page` from the files in `analysis/figures/` and
-`analysis/tables/`. The commands below an entry rebuild it; after an experiment is run anew,
+Written by `python -m spear.analysis.render.results_page` from the files in `results/rendered/`.
+The commands below an entry rebuild it; after an experiment is run anew,
 `spear-collect outputs/<experiment>` comes before it is rendered. First the paper's tables and
 figures, then what the paper does not have.
 """
@@ -105,7 +105,7 @@ def page(figures: Path, tables: Path) -> str:
 
 def _part(path: Path, caption: str) -> list[str]:
     if path.suffix == ".md":  # it begins with its caption
-        return [path.read_text().strip()]
+        return [path.read_text().strip().replace("](../../", "](")]  # to where the page is
     first = caption.partition("\n\n")[0].replace("\n", " ")
     return [caption, f"![{first}](rendered/figures/{path.name})"]
 

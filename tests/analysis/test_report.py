@@ -201,9 +201,7 @@ def test_the_command_writes_the_page(local, tmp_path, monkeypatch, capsys):
     target = tmp_path / "deep" / "page.html"
     assert run(monkeypatch, capsys, "--results", local, "--to", target) == (0, f"{target}\n")
     Page(target.read_text())
-    scripts = tomllib.loads((RESULTS.parents[1] / "pyproject.toml").read_text())["project"][
-        "scripts"
-    ]
+    scripts = tomllib.loads((RESULTS.parent / "pyproject.toml").read_text())["project"]["scripts"]
     assert pkgutil.resolve_name(scripts["spear-report"]) is report.main
 
 

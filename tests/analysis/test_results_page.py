@@ -1,5 +1,7 @@
 """The page of all results is what its generator makes of the committed files."""
 
+import re
+
 import pytest
 
 from spear.analysis.records.store import RENDERED
@@ -17,9 +19,15 @@ def test_the_committed_page_is_up_to_date():
 def test_everything_rendered_is_on_the_page():
     text = PAGE.read_text()
     for path in FIGURES.glob("*.png"):
-        assert f"](figures/{path.name})" in text
+        assert f"](rendered/figures/{path.name})" in text
     for path in TABLES.glob("*.md"):
-        assert path.read_text().strip() in text
+        assert path.read_text().strip().replace("](../../", "](") in text
+
+
+def test_every_link_leads_somewhere():
+    links = re.findall(r"\]\(([^):#]+)\)", PAGE.read_text())
+    assert links
+    assert not [link for link in links if not (PAGE.parent / link).exists()]
 
 
 def test_a_figure_and_a_table_of_one_name_share_a_section(tmp_path):
@@ -28,7 +36,7 @@ def test_a_figure_and_a_table_of_one_name_share_a_section(tmp_path):
     text = page(tmp_path, tmp_path)
     assert text.count("\n## ") == 1
     assert "## Scaling" in text
-    assert text.index("(figures/scaling.png)") < text.index("| b |")
+    assert text.index("(rendered/figures/scaling.png)") < text.index("| b |")
     assert text.count("spear experiment=scaling\n") == 1
     assert (
         "python -m spear.analysis.figures scaling\npython -m spear.analysis.tables scaling" in text

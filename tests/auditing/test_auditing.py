@@ -8,6 +8,7 @@ import pytest
 import torch
 import torchvision
 from safetensors.torch import save_file
+from support.models import digits, mlp
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,7 +18,6 @@ from spear.auditing.flow import INPUTS, OUTPUTS, RELU, trace
 from spear.auditing.recovery import CONFIRMED, largest_error
 from spear.auditing.report import as_json, html, text
 from spear.auditing.updates import as_gradients
-from spear.data import Digits
 from spear.errors import ConfigError, InvalidObservation, LayerError, VictimError
 from spear.experiments.cli import entry as cli
 
@@ -58,11 +58,6 @@ class Dropped(nn.Module):
         return self.second(self.drop(hidden))
 
 
-def digits(b: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    batch = Digits().batch(b, torch.Generator().manual_seed(seed))
-    return batch.inputs, batch.labels
-
-
 def normal(b: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(b)
     return torch.randn(b, 1, 8, 8, generator=generator), torch.arange(b) % 10
@@ -76,10 +71,6 @@ def gradients(model: nn.Module, inputs: Tensor, labels: Tensor) -> dict[str, Ten
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     torch.manual_seed(0)
-
-
-def mlp() -> nn.Sequential:
-    return nn.Sequential(nn.Flatten(), torchvision.ops.MLP(64, [80, 50, 10]))
 
 
 def verdicts(found: Audit) -> list[Verdict]:
@@ -300,7 +291,7 @@ class TestCommand:
         save_file(gradients(model, *digits(4)), tmp_path / "g.safetensors")
         monkeypatch.setattr("test_auditing.mlp", mlp)
         self.run(
-            monkeypatch, "--model", "test_auditing:mlp", "--weights", tmp_path / "w.safetensors",
+            monkeypatch, "--model", "models:mlp", "--weights", tmp_path / "w.safetensors",
             "--update", tmp_path / "g.safetensors", "--input-shape", "1,8,8", "--layer", "1.0",
             "--html", tmp_path / "a.html", "--json", tmp_path / "a.json",
         )  # fmt: skip
@@ -316,7 +307,7 @@ class TestCommand:
         np.savez(tmp_path / "before.npz", *before)
         np.savez(tmp_path / "after.npz", *after)
         self.run(
-            monkeypatch, "--model", "test_auditing:mlp", "--weights", tmp_path / "before.npz",
+            monkeypatch, "--model", "models:mlp", "--weights", tmp_path / "before.npz",
             "--update", tmp_path / "after.npz", "--layer", "1.0", "--budget", "5",
         )  # fmt: skip
         assert re.search("4 of 4 inputs found", capsys.readouterr().out)
@@ -325,10 +316,10 @@ class TestCommand:
         ("arguments", "message"),
         [
             (("--model", "nix", "--update", "u.pt"), "expected package.module:factory"),
-            (("--model", "test_auditing:nix", "--update", "u.pt"), "cannot be imported"),
-            (("--model", "test_auditing:digits", "--update", "u.pt"), "without arguments"),
-            (("--model", "test_auditing:mlp", "--update", "u.pt"), "u.pt does not exist"),
-            (("--model", "test_auditing:mlp", "--update", "u.npz"), "u.npz does not exist"),
+            (("--model", "models:nix", "--update", "u.pt"), "cannot be imported"),
+            (("--model", "models:digits", "--update", "u.pt"), "without arguments"),
+            (("--model", "models:mlp", "--update", "u.pt"), "u.pt does not exist"),
+            (("--model", "models:mlp", "--update", "u.npz"), "u.npz does not exist"),
         ],
     )
     def test_errors_are_sentences(self, monkeypatch, arguments, message):

@@ -52,7 +52,7 @@ def test_columns_in_chunks_change_nothing(monkeypatch):
     assert CHUNK_COLUMNS > 500
     signs = (whole.left * chunked.left).sum(dim=0).sign()
     torch.testing.assert_close(whole.left, chunked.left * signs, rtol=0, atol=1e-9)
-    torch.testing.assert_close(whole.noise.rows, chunked.noise.rows, rtol=0.05, atol=0)
+    torch.testing.assert_close(whole.noise.rows, chunked.noise.rows, rtol=0.1, atol=0)
     lengths = torch.linalg.vector_norm(observation.weight.double(), dim=1)
     torch.testing.assert_close(chunked.weight_norms, lengths, rtol=1e-14, atol=0)
 
