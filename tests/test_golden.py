@@ -1,0 +1,48 @@
+"""Every attack still computes what `tests/golden/record.json` says: same seeds, same bits."""
+
+import pytest
+from golden import CASES, EXACT, computed, fingerprint, load, near
+
+from experiments.config import CONF
+
+RECORD = load()
+BITS = RECORD["bits"].get(fingerprint())
+"""Of a machine like this one; None if no such machine has been recorded."""
+COMPOSED = {"spear_irls_beside_svd", "spear_svd", "geiping_1000", "geiping_low_tv", "match_cosine"}
+"""Attacks that are others' classes with other numbers."""
+
+
+def test_every_case_is_recorded():
+    assert list(RECORD["numbers"]) == list(CASES)
+    assert all(list(bits) == list(CASES) for bits in RECORD["bits"].values())
+
+
+def test_every_attack_is_a_case():
+    attacks = {path.stem for path in (CONF / "attack").glob("*.yaml")}
+    assert {case.overrides.partition("attack=")[2].split()[0] for case in CASES.values()} == (
+        attacks - COMPOSED
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_same_seeds_give_the_same_bits(name):
+    found, numbers = computed(name), RECORD["numbers"][name]
+    if BITS is not None:
+        assert found.bits == BITS[name]
+    assert found.numbers.keys() == numbers.keys()
+    for key, recorded in numbers.items():
+        if isinstance(recorded, list):
+            tolerance = EXACT if key == "update" else CASES[name].tolerance
+            pairs = zip(found.numbers[key], recorded, strict=True)
+            assert all(near(*pair, tolerance) for pair in pairs), (key, found.numbers[key])
+        else:
+            assert found.numbers[key] == recorded
+
+
+@pytest.mark.parametrize("name", ["irls", "geiping", "label_recovery"])
+def test_another_seed_gives_others(name):
+    found = computed(name, seed=1)
+    assert found.numbers != RECORD["numbers"][name]
+    for bits in RECORD["bits"].values():
+        assert found.bits["update"] != bits[name]["update"]
+        assert found.bits["reconstruction"]["inputs"] != bits[name]["reconstruction"]["inputs"]
