@@ -25,17 +25,17 @@ import scipy
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
-from tabular import People
+from support.tabular import People
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from experiments.build import build
-from experiments.config import CONF, register
-from spear.client import Client
-from spear.datasets import Batch
-from spear.generative.dcgan import DCGAN
-from spear.metrics import Scoring
+from spear.baselines.gifd.dcgan import DCGAN
+from spear.client.client import Client
+from spear.data import Batch
+from spear.experiments.config.build import build
+from spear.experiments.config.schema import CONF, register
 from spear.reconstruction import Reconstruction
+from spear.scoring.scores import Scoring
 from spear.seeding import Stream, batch_generator, batch_seed
 
 RECORD = Path(__file__).parent / "golden" / "record.json"

@@ -3,7 +3,7 @@
 import pytest
 from golden import CASES, EXACT, computed, fingerprint, load, near
 
-from experiments.config import CONF
+from spear.experiments.config.schema import CONF
 
 RECORD = load()
 BITS = RECORD["bits"].get(fingerprint())
