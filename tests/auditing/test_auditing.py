@@ -289,7 +289,7 @@ class TestCommand:
         model = mlp()
         save_file(model.state_dict(), tmp_path / "w.safetensors")
         save_file(gradients(model, *digits(4)), tmp_path / "g.safetensors")
-        monkeypatch.setattr("test_auditing.mlp", mlp)
+        monkeypatch.setattr("models.mlp", mlp)
         self.run(
             monkeypatch, "--model", "models:mlp", "--weights", tmp_path / "w.safetensors",
             "--update", tmp_path / "g.safetensors", "--input-shape", "1,8,8", "--layer", "1.0",

@@ -13,4 +13,6 @@ def digits(b: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def mlp() -> nn.Sequential:
-    return nn.Sequential(nn.Flatten(), torchvision.ops.MLP(64, [80, 50, 10]))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Flatten(), torchvision.ops.MLP(64, [80, 50, 10]))
