@@ -1,9 +1,9 @@
 """Collect what experiments recorded: `spear-collect outputs/<experiment>`.
 
 The complete jobs below each folder go to `results/<experiment>/`: every batch to
-`batches.csv`, configurations and summaries to `jobs.json`. Jobs that were collected before are
-replaced and the others kept, so that a sweep can be run in parts. Folders of one machine become
-`data` and `outputs` again, the defaults.
+`batches.csv`, configurations and summaries to `jobs.json`, which has once what all jobs share. Jobs
+that were collected before are replaced and the others kept, so that a sweep can be run in parts.
+Folders of one machine become `data` and `outputs` again, the defaults.
 """
 
 import argparse
@@ -16,11 +16,10 @@ from typing import Any
 
 from PIL import Image
 
+from spear.analysis.records.sharing import to_json
 from spear.analysis.records.store import (
-    BATCHES,
     JOBS,
     RESULTS,
-    SUMMARY,
     Recorded,
     Rows,
     collected_picture,
@@ -28,9 +27,7 @@ from spear.analysis.records.store import (
     run_folders,
     to_csv,
 )
-
-BEGUN = (BATCHES, "job.log")
-"""Files that a job has from its beginning."""
+from spear.experiments.job.run_files import BATCHES, BEGUN, SUMMARY
 
 
 class CannotCollect(Exception):
@@ -126,8 +123,7 @@ def _write(recorded: Recorded, folder: Path, pictures: bool, sheets: bool) -> Co
         if sheets:
             shutil.copyfile(recorded.sheets[name], sheet)
     (folder / BATCHES).write_text(to_csv(rows))
-    text = json.dumps(dict(sorted(jobs.items())), indent=1, ensure_ascii=False)
-    (folder / JOBS).write_text(text + "\n")
+    (folder / JOBS).write_text(to_json(dict(sorted(jobs.items()))))
     return Collected(folder, sorted(recorded.jobs), len(jobs) - len(recorded.jobs))
 
 

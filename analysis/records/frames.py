@@ -17,13 +17,13 @@ from rich.table import Table
 from spear.analysis.records.store import (
     ABSENT,
     JOB,
-    JOBS,
-    SUMMARY,
     Recorded,
     collected_folders,
     read,
+    read_jobs,
     run_folders,
 )
+from spear.experiments.job.run_files import SUMMARY
 
 COLUMNS = (
     "dataset", "attack", "batch_size", "seed", "n_exact", "n_batches", "psnr_mean", "psnr_std",
@@ -45,8 +45,7 @@ def load_summaries(root: Path) -> pd.DataFrame:
         for folder in run_folders(root)
     ]
     for folder in collected_folders(root):
-        jobs = json.loads((folder / JOBS).read_text())
-        rows += [{JOB: name, **job["summary"]} for name, job in jobs.items()]
+        rows += [{JOB: name, **job["summary"]} for name, job in read_jobs(folder).items()]
     table = pd.json_normalize(rows)
     keys = [key for key in ("dataset", "attack", "batch_size", "seed") if key in table]
     return table.sort_values(keys, ignore_index=True) if keys else table
@@ -64,6 +63,9 @@ def load_batches(root: Path) -> pd.DataFrame:
         `dataset.normalize`) and its summary with the chosen files (`attack`, `attack/settings`). A
         batch's own value goes before the job's. `picture` and `sheet` are where those of its job
         would be.
+
+    Raises:
+        ValueError: a job's configuration and its summary give one column different values.
     """
     tables = [_batches(recorded) for recorded in read(root)]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
@@ -80,8 +82,7 @@ def _batches(recorded: Recorded) -> pd.DataFrame:
     details = pd.DataFrame([_flat(json.loads(text)) for text in batches.pop("details")])
     jobs = pd.DataFrame(
         [
-            _flat(job["config"])
-            | _flat(job["summary"])
+            _columns(name, job)
             | {"picture": str(recorded.pictures[name]), "sheet": str(recorded.sheets[name])}
             for name, job in recorded.jobs.items()
         ],
@@ -91,6 +92,18 @@ def _batches(recorded: Recorded) -> pd.DataFrame:
     return pd.concat(
         [batches, details.add_prefix("details."), of_batches.reset_index(drop=True)], axis=1
     )
+
+
+def _columns(name: str, job: dict[str, Any]) -> dict[str, Any]:
+    """A job's configuration and its summary, dotted; a key of both, such as `seed`, once."""
+    config, summary = _flat(job["config"]), _flat(job["summary"])
+    for key in config.keys() & summary.keys():
+        if config[key] != summary[key]:
+            raise ValueError(
+                f"job {name!r} has {key!r} as {config[key]!r} in its configuration and as "
+                f"{summary[key]!r} in its summary; a column holds one of them: rename the other."
+            )
+    return config | summary
 
 
 def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:

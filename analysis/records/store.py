@@ -1,8 +1,9 @@
 """What the jobs of an experiment recorded, in their run folders or in collected files.
 
 Collected, an experiment is two files: `batches.csv` has every batch of every job, with the name of
-its job in front, and `jobs.json` has the configuration and the summary of each job. The picture of
-a job is `<job>.jpg` beside them, its sheet (`spear.scoring.pictures.picture_sheet`) `<job>.png`.
+its job in front, and `jobs.json` has the configuration and the summary of each job, of which what
+all share is written once (`spear.analysis.records.sharing`). The picture of a job is `<job>.jpg`
+beside them, its sheet (`spear.scoring.pictures.picture_sheet`) `<job>.png`.
 """
 
 import csv
@@ -17,6 +18,8 @@ from typing import Any, Self
 import yaml
 
 import spear
+from spear.analysis.records.sharing import from_json
+from spear.experiments.job.run_files import BATCHES, CONFIG, PICTURE, SHEET, SUMMARY
 
 RESULTS = (Path(spear.__file__).parent / "results").resolve()
 """Where the committed results are, collected."""
@@ -26,10 +29,9 @@ RENDERED = RESULTS / "rendered"
 
 JOB = "job"
 """The first column of collected batches."""
-BATCHES, JOBS = "batches.csv", "jobs.json"
-SUMMARY, CONFIG = "summary.json", "config.yaml"
-PICTURE, SHEET = "reconstructions.png", "sheet.png"
-"""Files of a run folder, beside its `batches.csv`; it is complete when it has a summary."""
+
+JOBS = "jobs.json"
+"""Beside the collected batches."""
 
 ABSENT = "nan"
 """Stands in a column that a job's batches do not have, as for any number that is missing."""
@@ -73,7 +75,7 @@ class Recorded:
     @classmethod
     def from_collected(cls, folder: Path) -> Self:
         """From an experiment's collected files."""
-        jobs = json.loads((folder / JOBS).read_text())
+        jobs = read_jobs(folder)
         batches = (folder / BATCHES).read_text()
         pictures = {name: collected_picture(folder, name) for name in jobs}
         sheets = {name: collected_sheet(folder, name) for name in jobs}
@@ -96,6 +98,11 @@ def to_csv(rows: Rows) -> str:
     writer.writeheader()
     writer.writerows(together)
     return text.getvalue()
+
+
+def read_jobs(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the `config` and the `summary` of each job of a collected experiment, by its name."""
+    return from_json((folder / JOBS).read_text())
 
 
 def collected_picture(folder: Path, job: str) -> Path:

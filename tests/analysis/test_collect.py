@@ -14,7 +14,7 @@ from support.command import Command
 
 from spear.analysis.records import collect
 from spear.analysis.records.frames import load_batches, load_summaries
-from spear.analysis.records.store import RESULTS, to_csv
+from spear.analysis.records.store import RESULTS, read_jobs, to_csv
 
 ROOT = RESULTS.parent
 
@@ -76,7 +76,7 @@ def test_collected_results_are_the_recorded_ones(tmp_path, monkeypatch, capfd):
         {"job": folder.name, **row} for folder in recorded for row in rows(folder)
     ]
     assert not any(str(tmp_path) in path.read_text() for path in collected.folder.iterdir())
-    jobs = json.loads((collected.folder / "jobs.json").read_text())
+    jobs = read_jobs(collected.folder)
     for folder in recorded:
         summary = json.loads((folder / "summary.json").read_text())
         assert jobs[folder.name]["summary"] == summary | {
@@ -148,7 +148,7 @@ def test_an_incomplete_job_is_named_and_the_others_are_collected(tmp_path, spear
 def test_only_folders_of_a_machine_are_renamed(tmp_path):
     folder = job(tmp_path, "a", data="digits", failure=f"no file in {tmp_path}/sweep")
     (collected,) = collect.collect([folder], tmp_path / "results")
-    saved = json.loads((collected.folder / "jobs.json").read_text())["a"]
+    saved = read_jobs(collected.folder)["a"]
     assert saved["summary"]["dataset"] == saved["config"]["data_root"] == "digits"
     assert saved["config"]["output_root"] == "outputs"
     assert rows(collected.folder)[0]["failure"] == "no file in outputs/sweep"

@@ -19,7 +19,7 @@ from support.command import Command
 
 from spear.analysis.paper.claims import claims
 from spear.analysis.paper.panels import ALWAYS
-from spear.analysis.records.store import JOBS, RESULTS
+from spear.analysis.records.store import JOBS, RESULTS, read_jobs
 from spear.analysis.report import __main__ as report
 from spear.analysis.report.experiments import description, experiments, pictures
 from spear.analysis.report.markup import html
@@ -117,7 +117,7 @@ def test_every_experiment_and_every_job_is_there(text, parsed, local):
     shown = Counter(parsed.having("data-experiments", "details"))
     committed = {path.parent.name for path in RESULTS.rglob(JOBS)}
     assert shown == Counter([*committed, "main"])
-    jobs = sum(len(json.loads(path.read_text())) for path in RESULTS.rglob(JOBS))
+    jobs = sum(len(read_jobs(path.parent)) for path in RESULTS.rglob(JOBS))
     assert text.count('<td class="job">') == jobs + 3
     for name in {path.stem for path in (CONF / "experiment").glob("*.yaml")} - committed:
         assert f"<code>spear experiment={name}</code>" in text
@@ -145,9 +145,10 @@ def test_local_jobs_are_told_from_committed_ones(text, parsed, local):
 
 def test_a_sweep_with_too_few_jobs_is_no_error_where_it_is_local(tmp_path):
     (tmp_path / "figures10_13").mkdir()
-    jobs = json.loads((RESULTS / "figures10_13" / JOBS).read_text())
+    jobs = read_jobs(RESULTS / "figures10_13")
     name = "first_batch=2"
     shutil.copy(RESULTS / "figures10_13" / f"{name}.jpg", tmp_path / "figures10_13")
+    # As version 0.1 wrote it, which users may have.
     (tmp_path / "figures10_13" / JOBS).write_text(json.dumps({name: jobs[name]}))
     header, *rows = (RESULTS / "figures10_13" / "batches.csv").read_text().splitlines()
     row = next(row for row in rows if row.startswith(name))

@@ -1,6 +1,5 @@
 """The dashboards' files are what the tables make of them, and W&B is given what they say."""
 
-import json
 import os
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from support.wandb_server import KEY, wandb_server
 
 from spear.analysis.paper.comparison import PAPER
 from spear.analysis.paper.panels import PANELS
-from spear.analysis.records.store import JOBS, RESULTS
+from spear.analysis.records.store import JOBS, RESULTS, read_jobs
 from spear.analysis.workspaces import __main__ as command
 from spear.analysis.workspaces.board import FOLDER, Board, boards, files, write
 from spear.errors import ConfigError
@@ -45,7 +44,7 @@ def test_panels_show_what_jobs_record():
         for board in BOARDS.values()
         for experiment in board.experiments
         if (RESULTS / experiment / JOBS).exists()
-        for job in json.loads((RESULTS / experiment / JOBS).read_text()).values()
+        for job in read_jobs(RESULTS / experiment).values()
     ]
     recorded = {key for summary in summaries for key in summary}
     results = [board for board in BOARDS.values() if (RESULTS / board.experiments[0]).exists()]
