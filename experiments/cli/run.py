@@ -20,7 +20,7 @@ from spear.experiments.config.targets import check_targets
 from spear.experiments.job.folder import RunFolder
 from spear.experiments.job.job import Job
 from spear.experiments.job.key import code_hash
-from spear.experiments.job.resume import BATCHES
+from spear.experiments.job.run_files import BATCHES
 from spear.experiments.job.search_target import objective
 from spear.experiments.job.summary import check_failures
 from spear.experiments.job.threads import threads

@@ -16,14 +16,13 @@ from spear.experiments.job import resume
 from spear.experiments.job.files import CannotWrite, shown, write_json, write_text
 from spear.experiments.job.key import Key
 from spear.experiments.job.records import BatchRecord, to_csv
-from spear.experiments.job.status import Outcome, Status, Trace, row_hash
+from spear.experiments.job.run_files import BATCHES, ERROR, LOCK, SUMMARY
+from spear.experiments.job.status import JobOutcome, JobState, Trace, row_hash
+from spear.experiments.job.superseded import set_aside
 
 
 class Busy(SpearError):
     """Another process runs this job."""
-
-
-LOCK = ".lock"
 
 
 def in_use(folder: Path) -> bool:
@@ -51,7 +50,7 @@ class RunFolder:
         self.path = path
         self.records: list[BatchRecord] = []
         self.complete = False
-        self._status: Status | None = None
+        self._state: JobState | None = None
         self._data_hash = hashlib.sha256()
         self._lock = FileLock(path / LOCK)
 
@@ -106,21 +105,21 @@ class RunFolder:
                 first where the job is complete, with each where it goes on.
             force: set aside what is there in any case.
         """
-        status = Status.read(self.path) or Status()
+        state = JobState.read(self.path) or JobState()
         if resume.holds_result(self.path):
-            reason = "of a run before --force" if force else resume.mismatch(status, key)
-            reason = reason or self._take_up(status, numbers, draw)
+            reason = "of a run before --force" if force else resume.mismatch(state, key)
+            reason = reason or self._take_up(state, numbers, draw)
             if reason:
-                resume.set_aside(self.path, reason, status.key)
+                set_aside(self.path, reason, state.key)
                 self.records, self.complete, self._data_hash = [], False, hashlib.sha256()
-                status = Status.new(key)
+                state = JobState.new(key)
         else:
-            status = Status.new(key)
-        self._status = status
+            state = JobState.new(key)
+        self._state = state
         if not self.complete:
-            status.outcome, status.reason = Outcome.RUNNING, ""
-            del status.batches[len(self.records) :]
-            (self.path / resume.ERROR).unlink(missing_ok=True)
+            state.outcome, state.reason = JobOutcome.RUNNING, ""
+            del state.batches[len(self.records) :]
+            (self.path / ERROR).unlink(missing_ok=True)
             self._write_batches()
 
     def add(self, record: BatchRecord, batch: Batch) -> None:
@@ -132,8 +131,8 @@ class RunFolder:
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Write the summary, which makes the job complete."""
-        write_json(self.path / resume.SUMMARY, summary)
-        self._begun.outcome = Outcome.DONE
+        write_json(self.path / SUMMARY, summary)
+        self._begun.outcome = JobOutcome.DONE
         self._begun.write(self.path)
 
     @property
@@ -147,32 +146,34 @@ class RunFolder:
         return self._begun.key
 
     @property
-    def _begun(self) -> Status:
-        assert self._status is not None, "begin() comes first"
-        return self._status
+    def _begun(self) -> JobState:
+        assert self._state is not None, "begin() comes first"
+        return self._state
 
-    def _take_up(self, status: Status, numbers: Sequence[int], draw: Callable[[int], Batch]) -> str:
+    def _take_up(
+        self, state: JobState, numbers: Sequence[int], draw: Callable[[int], Batch]
+    ) -> str:
         """Why not, or nothing."""
-        self.records = resume.intact_records(self.path, status, numbers)
+        self.records = resume.intact_records(self.path, state, numbers)
         self.complete = len(self.records) == len(numbers) and resume.has_summary(self.path)
         compared = 1 if self.complete else len(self.records)
         batches = (draw(number) for number in numbers[:compared])
-        same = resume.same_data(self._data_hash, batches, status.batches)
+        same = resume.same_data(self._data_hash, batches, state.batches)
         return "" if same else "of other data"
 
     def _write_failure(self, error: BaseException) -> None:
-        status = self._status or Status.read(self.path) or Status()
+        state = self._state or JobState.read(self.path) or JobState()
         if not isinstance(error, Exception):
-            status.outcome, status.reason = Outcome.INTERRUPTED, "interrupted"
+            state.outcome, state.reason = JobOutcome.INTERRUPTED, "interrupted"
         else:
-            status.outcome, status.reason = Outcome.FAILED, reason_of(error)
-            write_text(self.path / resume.ERROR, "".join(traceback.format_exception(error)))
-        status.write(self.path)
+            state.outcome, state.reason = JobOutcome.FAILED, reason_of(error)
+            write_text(self.path / ERROR, "".join(traceback.format_exception(error)))
+        state.write(self.path)
 
     def _write_batches(self) -> None:
         """The traces first: one too many is told from damage, one too few is not."""
         self._begun.write(self.path)
-        write_text(self.path / resume.BATCHES, to_csv(self.records))
+        write_text(self.path / BATCHES, to_csv(self.records))
 
 
 def reason_of(error: BaseException) -> str:

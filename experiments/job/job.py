@@ -19,7 +19,7 @@ from spear.experiments.job.folder import RunFolder
 from spear.experiments.job.key import Key
 from spear.experiments.job.provenance import continued, provenance
 from spear.experiments.job.records import batch_record
-from spear.experiments.job.resume import CONFIG, PICTURE, PROVENANCE, ROWS, SHEET
+from spear.experiments.job.run_files import CONFIG, PICTURE, PROVENANCE, ROWS, SHEET
 from spear.experiments.job.summary import summarize
 from spear.experiments.tracking.console import BatchBar, batch_bar, results_table, say_where
 from spear.experiments.tracking.wandb import TrackedJob, Tracking

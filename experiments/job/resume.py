@@ -10,25 +10,11 @@ from spear.data import Batch
 from spear.experiments.job.files import shown
 from spear.experiments.job.key import Key
 from spear.experiments.job.records import BatchRecord, from_csv
-from spear.experiments.job.status import STATUS, Status, Trace, row_hash
-from spear.reconstruction import Status as AttackStatus
+from spear.experiments.job.run_files import BATCHES, ERROR, RESULT, STATUS, SUMMARY
+from spear.experiments.job.status import JobState, Trace, row_hash
+from spear.reconstruction import Status
 
 log = logging.getLogger(__name__)
-
-BATCHES = "batches.csv"
-SUMMARY = "summary.json"
-PICTURE = "reconstructions.png"
-SHEET = "sheet.png"
-ERROR = "error.txt"
-ROWS = "reconstructions.csv"
-CONFIG = "config.yaml"
-PROVENANCE = "provenance.json"
-RESULT = (BATCHES, SUMMARY, PICTURE, SHEET, ROWS, ERROR, CONFIG, PROVENANCE, "wandb", STATUS)
-"""All that belongs to one result. The status, which has the key, comes last: should setting the
-others aside be cut short, the next run still knows whose they are."""
-
-SUPERSEDED = ".superseded"
-"""Beside the run folders: where results of another key are kept."""
 
 
 class Digest(Protocol):
@@ -48,29 +34,29 @@ def holds_result(folder: Path) -> bool:
     return any((folder / name).exists() for name in RESULT if name not in (ERROR, STATUS))
 
 
-def mismatch(status: Status, key: Key) -> str:
+def mismatch(state: JobState, key: Key) -> str:
     """Whose result it is, if not of this key."""
-    if not status.key:
+    if not state.key:
         return "without a readable key"
-    if status.key != key.digest:
-        return f"of another {' and another '.join(key.differences(status.parts))}"
+    if state.key != key.digest:
+        return f"of another {' and another '.join(key.differences(state.parts))}"
     return ""
 
 
-def intact_records(folder: Path, status: Status, numbers: Sequence[int]) -> list[BatchRecord]:
+def intact_records(folder: Path, state: JobState, numbers: Sequence[int]) -> list[BatchRecord]:
     """The rows on disk up to the first that is missing, damaged or of an interrupted attack."""
     try:
         rows = from_csv((folder / BATCHES).read_text())
     except (OSError, UnicodeDecodeError):
         rows = []
     intact: list[BatchRecord] = []
-    for number, row, trace in zip(numbers, rows, status.batches, strict=False):
+    for number, row, trace in zip(numbers, rows, state.batches, strict=False):
         if row.batch != number or row_hash(row) != trace.row:
             break
-        if row.status == AttackStatus.INTERRUPTED:
+        if row.status == Status.INTERRUPTED:
             return intact
         intact.append(row)
-    if len(status.batches) > len(intact) + 1:  # the last may not have come so far
+    if len(state.batches) > len(intact) + 1:  # the last may not have come so far
         log.warning(
             "%s is damaged; its first %d batches are intact, the others are computed again",
             shown(folder / BATCHES), len(intact),
@@ -100,17 +86,3 @@ def hash_batch(digest: Digest, batch: Batch) -> None:
     """Let a batch enter a digest, as the network received it."""
     for tensor in (batch.inputs, batch.labels):
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-
-
-def set_aside(folder: Path, reason: str, key: str) -> None:
-    """Move a result to a folder of its own, named by its key; nothing is deleted."""
-    there = [folder / name for name in RESULT if (folder / name).exists()]
-    kept = folder.parent / SUPERSEDED / f"{folder.name}~{key or 'unknown'}"
-    number, target = 1, kept
-    while any((target / path.name).exists() for path in there):
-        number += 1
-        target = kept.with_name(f"{kept.name}.{number}")
-    target.mkdir(parents=True, exist_ok=True)
-    for path in there:
-        path.rename(target / path.name)
-    log.info("a result %s was in this folder; it is kept in %s", reason, shown(target))

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from spear.errors import ConfigError
 from spear.experiments.config.build import build
-from spear.experiments.job.resume import SUMMARY
+from spear.experiments.job.run_files import SUMMARY
 
 
 class Objective(Protocol):

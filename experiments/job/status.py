@@ -10,11 +10,10 @@ from typing import Self
 from spear.experiments.job.files import write_json
 from spear.experiments.job.key import Key
 from spear.experiments.job.records import BatchRecord, to_csv
+from spear.experiments.job.run_files import STATUS
 
-STATUS = "status.json"
 
-
-class Outcome(StrEnum):
+class JobOutcome(StrEnum):
     """What became of a job."""
 
     RUNNING = "running"
@@ -41,7 +40,7 @@ class Trace:
 
 
 @dataclass
-class Status:
+class JobState:
     """The content of `status.json`.
 
     Attributes:
@@ -52,7 +51,7 @@ class Status:
         batches: of each recorded batch, in order.
     """
 
-    outcome: Outcome = Outcome.RUNNING
+    outcome: JobOutcome = JobOutcome.RUNNING
     reason: str = ""
     key: str = ""
     parts: dict[str, str] = field(default_factory=dict)
@@ -68,7 +67,7 @@ class Status:
         """What a folder says; None where it says nothing, or nothing whole."""
         try:
             content = json.loads((folder / STATUS).read_text())
-            outcome = Outcome(content.pop("outcome"))
+            outcome = JobOutcome(content.pop("outcome"))
             batches = [Trace(**each) for each in content.pop("batches")]
             return cls(outcome=outcome, batches=batches, **content)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):

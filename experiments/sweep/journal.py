@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from spear.experiments.job.files import CannotWrite, write_json
-from spear.experiments.job.status import Outcome
+from spear.experiments.job.status import JobOutcome
 
 VARIABLE = "SPEAR_SWEEP"
 """Environment variable by which a job knows that it is one of a sweep, and its journal."""
@@ -33,7 +33,7 @@ class Entry:
 
     name: str
     overrides: list[str]
-    outcome: Outcome
+    outcome: JobOutcome
     reason: str = ""
     seconds: float = 0.0
 
@@ -75,7 +75,7 @@ class Journal:
         entries = {}
         for path in self.folder.glob("[0-9]*.json"):
             content = json.loads(path.read_text())
-            entries[int(path.stem)] = Entry(**content | {"outcome": Outcome(content["outcome"])})
+            entries[int(path.stem)] = Entry(**content | {"outcome": JobOutcome(content["outcome"])})
         return dict(sorted(entries.items()))
 
     def remove(self) -> None:

@@ -12,7 +12,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, read_write
 
 from spear.experiments.job.folder import in_use
-from spear.experiments.job.status import Outcome
+from spear.experiments.job.status import JobOutcome
 from spear.experiments.sweep.journal import VARIABLE, Entry, Journal
 from spear.experiments.sweep.progress import SweepBar, outcomes_table
 from spear.experiments.tracking.console import shared_console
@@ -95,20 +95,20 @@ class Sweep:
     def final_entries(self, early: bool) -> dict[int, Entry]:
         """Of every job, those that did not begin and those that did not end among them."""
         entries = {
-            number: self._unended(entry, early) if entry.outcome is Outcome.RUNNING else entry
+            number: self._unended(entry, early) if entry.outcome is JobOutcome.RUNNING else entry
             for number, entry in self.journal.read().items()
         }
         for number, overrides in enumerate(self.plan or []):
-            missing = Entry(",".join(overrides), overrides, Outcome.NOT_RUN)
+            missing = Entry(",".join(overrides), overrides, JobOutcome.NOT_RUN)
             entries.setdefault(number, missing)
         return dict(sorted(entries.items()))
 
     def _unended(self, entry: Entry, early: bool) -> Entry:
         """What became of a job that has not said so."""
         if in_use(self.journal.sweep / entry.name):
-            ending = (Outcome.RUNNING, LEFT)
+            ending = (JobOutcome.RUNNING, LEFT)
         else:
-            ending = (Outcome.INTERRUPTED, STOPPED) if early else (Outcome.FAILED, LOST)
+            ending = (JobOutcome.INTERRUPTED, STOPPED) if early else (JobOutcome.FAILED, LOST)
         return Entry(entry.name, entry.overrides, *ending)
 
 
@@ -141,7 +141,7 @@ def planned(config: DictConfig) -> list[list[str]] | None:
 
 
 def _is_complete(entry: Entry) -> bool:
-    return entry.outcome in (Outcome.DONE, Outcome.SKIPPED)
+    return entry.outcome in (JobOutcome.DONE, JobOutcome.SKIPPED)
 
 
 def _quoted(text: str) -> str:

@@ -8,16 +8,16 @@ from typing import Self
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from spear.experiments.job.status import Outcome
+from spear.experiments.job.status import JobOutcome
 from spear.experiments.sweep.journal import Entry
 from spear.experiments.tracking.console import shared_console
 
 log = logging.getLogger(__name__)
 
-ENDED = (Outcome.DONE, Outcome.SKIPPED, Outcome.FAILED, Outcome.INTERRUPTED)
-COUNTED = (*ENDED, Outcome.RUNNING, Outcome.NOT_RUN)
-COMPUTED = (Outcome.DONE, Outcome.FAILED)
-STYLES = {Outcome.DONE: "green", Outcome.SKIPPED: "dim", Outcome.FAILED: "red"}
+ENDED = (JobOutcome.DONE, JobOutcome.SKIPPED, JobOutcome.FAILED, JobOutcome.INTERRUPTED)
+COUNTED = (*ENDED, JobOutcome.RUNNING, JobOutcome.NOT_RUN)
+COMPUTED = (JobOutcome.DONE, JobOutcome.FAILED)
+STYLES = {JobOutcome.DONE: "green", JobOutcome.SKIPPED: "dim", JobOutcome.FAILED: "red"}
 
 
 class SweepBar:
@@ -89,11 +89,11 @@ def outcomes_table(entries: dict[int, Entry]) -> Table:
 def _state(entries: dict[int, Entry], total: int | None) -> str:
     """Counts, and the time left if the jobs to come take as long as those that were computed."""
     counts = Counter(entry.outcome for entry in entries.values())
-    parts = [f"{counts[each]} {each}" for each in Outcome if counts[each]]
+    parts = [f"{counts[each]} {each}" for each in JobOutcome if counts[each]]
     took = [entry.seconds for entry in entries.values() if entry.outcome in COMPUTED]
     ended = sum(counts[each] for each in ENDED)
     if took and total and ended < total:
-        left = sum(took) / len(took) * (total - ended) / max(counts[Outcome.RUNNING], 1)
+        left = sum(took) / len(took) * (total - ended) / max(counts[JobOutcome.RUNNING], 1)
         parts.append(f"about {_duration(left)} left")
     return ", ".join(parts)
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from spear.experiments.job.folder import reason_of
 from spear.experiments.job.redaction import Redaction
-from spear.experiments.job.status import Outcome
+from spear.experiments.job.status import JobOutcome
 from spear.experiments.sweep.journal import Entry, Journal
 from spear.experiments.sweep.monitor import sweep_runs_here
 from spear.experiments.sweep.signals import sigterm_interrupts
@@ -47,7 +47,7 @@ def reported(job: HydraConf) -> Iterator[Report]:
     report = Report(Console(quiet=True) if worker else shared_console())
     start = time.perf_counter()
 
-    def tell(outcome: Outcome, reason: str = "") -> None:
+    def tell(outcome: JobOutcome, reason: str = "") -> None:
         if journal:
             seconds = time.perf_counter() - start
             journal.write(job.job.num, Entry(name, overrides, outcome, reason, seconds))
@@ -55,17 +55,17 @@ def reported(job: HydraConf) -> Iterator[Report]:
     logging.raiseExceptions = False  # a full disk is told once, not by every message
     for handler in logging.getLogger().handlers:
         handler.addFilter(Redaction())
-    tell(Outcome.RUNNING)
+    tell(JobOutcome.RUNNING)
     with sigterm_interrupts():
         try:
             yield report
         except (KeyboardInterrupt, SystemExit):  # the latter from submitit, to requeue the job
-            tell(Outcome.INTERRUPTED, "interrupted")
+            tell(JobOutcome.INTERRUPTED, "interrupted")
             raise
         except Exception as error:
-            tell(Outcome.FAILED, reason_of(error))
+            tell(JobOutcome.FAILED, reason_of(error))
             if journal is None:
                 raise
             log.error("%s: %s", name, reason_of(error))
         else:
-            tell(Outcome.SKIPPED if report.skipped else Outcome.DONE)
+            tell(JobOutcome.SKIPPED if report.skipped else JobOutcome.DONE)

@@ -17,7 +17,7 @@ from support.command import Attacked, Command, draw_nothing
 
 from spear.experiments.cli import entry as cli
 from spear.experiments.job.folder import RunFolder
-from spear.experiments.job.status import Outcome
+from spear.experiments.job.status import JobOutcome
 from spear.experiments.sweep.journal import Entry, Journal
 from spear.experiments.sweep.monitor import Sweep
 from spear.experiments.sweep.progress import SweepBar, outcomes_table
@@ -148,15 +148,15 @@ def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(
 
 def test_jobs_that_never_ended_are_told_from_those_that_never_began(tmp_path):
     journal = Journal.new(tmp_path)
-    journal.write(0, Entry("a", ["seed=1"], Outcome.RUNNING))
+    journal.write(0, Entry("a", ["seed=1"], JobOutcome.RUNNING))
     sweep = Sweep(journal, [["seed=1"], ["seed=2"]])
     killed, stopped = sweep.final_entries(early=False), sweep.final_entries(early=True)
-    assert killed[0].outcome is Outcome.FAILED
+    assert killed[0].outcome is JobOutcome.FAILED
     assert "killed" in killed[0].reason
-    assert stopped[0].outcome is Outcome.INTERRUPTED
-    assert killed[1] == stopped[1] == Entry("seed=2", ["seed=2"], Outcome.NOT_RUN)
+    assert stopped[0].outcome is JobOutcome.INTERRUPTED
+    assert killed[1] == stopped[1] == Entry("seed=2", ["seed=2"], JobOutcome.NOT_RUN)
     with RunFolder(tmp_path / "a"):
-        assert sweep.final_entries(early=True)[0].outcome is Outcome.RUNNING
+        assert sweep.final_entries(early=True)[0].outcome is JobOutcome.RUNNING
 
 
 def test_a_launcher_that_gives_up_leaves_the_table_and_a_sentence(spear, monkeypatch):
@@ -176,10 +176,10 @@ def test_progress_counts_jobs_and_tells_the_time_left(caplog):
     caplog.set_level("INFO")
     bar = SweepBar(5)
     entries = {
-        0: Entry("a", [], Outcome.SKIPPED, seconds=1.0),
-        1: Entry("b", [], Outcome.DONE, seconds=100.0),
-        2: Entry("c", [], Outcome.FAILED, seconds=50.0),
-        3: Entry("d", [], Outcome.RUNNING),
+        0: Entry("a", [], JobOutcome.SKIPPED, seconds=1.0),
+        1: Entry("b", [], JobOutcome.DONE, seconds=100.0),
+        2: Entry("c", [], JobOutcome.FAILED, seconds=50.0),
+        3: Entry("d", [], JobOutcome.RUNNING),
     }
     bar.show(entries)
     bar.show(entries)
@@ -191,8 +191,8 @@ def test_progress_counts_jobs_and_tells_the_time_left(caplog):
 def test_the_table_of_jobs_counts_them():
     console = Console(width=100, record=True, file=StringIO())
     entries = {
-        0: Entry("a", ["seed=1", "b=2"], Outcome.DONE, seconds=1.25),
-        1: Entry("b", ["seed=2", "b=2"], Outcome.FAILED, "why"),
+        0: Entry("a", ["seed=1", "b=2"], JobOutcome.DONE, seconds=1.25),
+        1: Entry("b", ["seed=2", "b=2"], JobOutcome.FAILED, "why"),
     }
     console.print(outcomes_table(entries))
     text = console.export_text()
