@@ -3,61 +3,61 @@
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
 import torch
 from torch import Tensor
 
 
 class Status(StrEnum):
-    """How an attack ended. Only `EXACT` claims that the batch is right; the others say why not."""
+    """How an attack ended. Only `EXACT` claims that the batch is right; the others say why not.
 
-    EXACT = "exact"
-    """Every direction found and the sparsity-matching coefficient is 1 (Definition 4.1)."""
-    APPROXIMATE = "approximate"
-    """Every direction found, as exactly as the noise in the update allows: the ReLU pattern matches
-    but for what that noise hides."""
-    ESTIMATED = "estimated"
-    """As many inputs as the batch has, by an attack that cannot prove any of them."""
-    PARTIAL = "partial"
-    """Candidates ran out or the best choice of directions does not match the ReLU pattern."""
-    TIMED_OUT = "timed_out"
-    """The time limit came first."""
-    SAMPLES_EXHAUSTED = "samples_exhausted"
-    """N submatrices were sampled first (Algorithm 1, line 3)."""
-    ZERO_GRADIENT = "zero_gradient"
-    """The update is zero everywhere: nothing was learnt from this batch, nothing leaks."""
-    FULL_RANK = "full_rank"
-    """No gap in the singular values: the batch is not smaller than the layer (b <= m, n fails), or
-    noise hides it."""
-    INTERRUPTED = "interrupted"
-    """The user stopped the attack; what it had by then is returned."""
-    FAILED = "failed"
-    """The attack could not start; `message` says why."""
+    Attributes:
+        message: one sentence for people.
+    """
 
-    @property
-    def message(self) -> str:
-        """One sentence for people."""
-        return _MESSAGES[self]
+    message: str
 
-
-_MESSAGES = {
-    Status.EXACT: "every direction was found and the ReLU pattern matches everywhere",
-    Status.APPROXIMATE: ("every direction was found, as exactly as the noise in the update allows"),
-    Status.ESTIMATED: "every input was estimated; nothing proves the estimates right",
-    Status.PARTIAL: "no choice of the directions found matches the ReLU pattern everywhere",
-    Status.TIMED_OUT: "the time limit was reached; raise attack.time_limit to search longer",
-    Status.SAMPLES_EXHAUSTED: (
-        "the largest number of submatrices was sampled; raise attack.max_submatrices to go on"
-    ),
-    Status.ZERO_GRADIENT: "the gradient of the attacked layer is zero everywhere",
-    Status.FULL_RANK: (
+    # Definition 4.1: the sparsity-matching coefficient is 1.
+    EXACT = "exact", "every direction was found and the ReLU pattern matches everywhere"
+    # The pattern matches except where that noise hides it.
+    APPROXIMATE = (
+        "approximate",
+        "every direction was found, as exactly as the noise in the update allows",
+    )
+    ESTIMATED = "estimated", "every input was estimated; nothing proves the estimates right"
+    PARTIAL = "partial", "no choice of the directions found matches the ReLU pattern everywhere"
+    TIMED_OUT = (
+        "timed_out",
+        "the time limit was reached; raise attack.time_limit to search longer",
+    )
+    # Algorithm 1, line 3: N submatrices.
+    SAMPLES_EXHAUSTED = (
+        "samples_exhausted",
+        "the largest number of submatrices was sampled; raise attack.max_submatrices to go on",
+    )
+    # Nothing was learnt from this batch, and nothing leaks.
+    ZERO_GRADIENT = "zero_gradient", "the gradient of the attacked layer is zero everywhere"
+    # No gap in the singular values: b <= m, n fails, or noise hides it.
+    FULL_RANK = (
+        "full_rank",
         "the gradient of the attacked layer has full rank: its batch must be smaller than both of "
         "the layer's dimensions (by one more behind a softmax), and its noise below the smallest "
-        "signal"
-    ),
-    Status.INTERRUPTED: "the attack was interrupted; this is the best that it had found",
-    Status.FAILED: "the attack could not start",
-}
+        "signal",
+    )
+    INTERRUPTED = (
+        "interrupted",
+        "the attack was interrupted; this is the best that it had found",
+    )
+    # The reason is recorded beside the batch.
+    FAILED = "failed", "the attack could not start"
+
+    def __new__(cls, name: str, message: str = "") -> Self:
+        """Make a member that is its name as it is recorded, with its message."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.message = message
+        return member
 
 
 @dataclass(frozen=True)
