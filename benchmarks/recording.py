@@ -20,8 +20,9 @@ from omegaconf import open_dict
 
 from benchmarks.killed_sweeps import LOG
 from spear.data import Batch
-from spear.experiments.cli.run import perform, run, validate
+from spear.experiments.cli.run import perform, run
 from spear.experiments.config.schema import CONF
+from spear.experiments.config.spec import JobSpec
 
 SECONDS = 0.5
 SHORT, LONG = 2, 12
@@ -70,9 +71,8 @@ def seconds(tracking: str | None, n_batches: int, folder: str) -> Took:
         del config["hydra"]
     start = Took(time.perf_counter(), time.process_time())
     if tracking is None:
-        validate(config)
         job: Any = Nothing(n_batches)
-        run(config, job)
+        run(JobSpec.of(config, {}), job)
     else:
         perform(config)
     return Took(time.perf_counter() - start.wall, time.process_time() - start.cpu)

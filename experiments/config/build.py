@@ -24,16 +24,24 @@ def build(config: DictConfig, group: str, **runtime: object) -> Any:
 
     Args:
         config: the whole job's configuration.
-        group: name of the group, for messages.
+        group: name of the group.
         runtime: further arguments of the target that only the running job knows.
 
     Raises:
         ConfigError: a key that the target does not take, or a value of the wrong type.
     """
-    node = config[group]
-    check(node, group, set(runtime))
+    check(config[group], group, set(runtime))
+    return create(config[group], **runtime)
+
+
+def create(node: DictConfig, **runtime: object) -> Any:
+    """Instantiate a checked node; its class gets plain lists and mappings.
+
+    Raises:
+        SpearError: as the class raises it.
+    """
     try:
-        return instantiate(node, **runtime)
+        return instantiate(node, _convert_="all", **runtime)
     except InstantiationException as error:
         if isinstance(error.__cause__, SpearError):
             raise error.__cause__ from None
@@ -46,6 +54,20 @@ def check(node: DictConfig, path: str, known: set[str] | None = None) -> None:
     No `_target_` is looked up before all of them are known to be allowed (`check_targets`).
     """
     check_targets(node, path)
+    check_arguments(node, path, known)
+
+
+def check_arguments(node: DictConfig, path: str, known: set[str] | None = None) -> None:
+    """Check a node, and those inside it, all of whose targets are allowed (`check_targets`).
+
+    Args:
+        node: it has a `_target_`.
+        path: its key, for messages.
+        known: arguments that the running job gives, and no configuration.
+
+    Raises:
+        ConfigError: a key that a target does not take, or a value of the wrong type.
+    """
     target = get_object(node["_target_"])
     parameters = inspect.signature(target).parameters
     hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
@@ -71,7 +93,7 @@ def _check_node(value: object, path: str) -> None:
         raise ConfigError(
             f"key {path!r} has no _target_; set all of it, with the _target_ of its class."
         )
-    check(value, path)
+    check_arguments(value, path)
 
 
 def _is_mapping(hint: Any) -> bool:

@@ -4,16 +4,15 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from torch import Tensor
 
 from spear.attack import ProgressCallback
 from spear.data import Batch
 from spear.data.tabular import TableDomain, side_by_side
-from spear.experiments.config.build import build
+from spear.experiments.config.spec import JobSpec
 from spear.experiments.job.files import replacing, write_json, write_text
 from spear.experiments.job.folder import RunFolder
 from spear.experiments.job.key import Key
@@ -50,9 +49,7 @@ class Job:
     """Records a job while it runs; a context manager around its batches.
 
     Args:
-        config: the job's configuration.
-        choices: group -> chosen file, for the summary.
-        experiment: its name.
+        spec: what the job shall do.
         folder: where everything goes; the job holds its lock.
         console: where results are shown.
 
@@ -62,20 +59,16 @@ class Job:
 
     def __init__(
         self,
-        config: DictConfig,
-        choices: dict[str, str],
-        experiment: str,
+        spec: JobSpec,
         folder: RunFolder,
         console: Console,
     ) -> None:
-        self.config = config
-        self.choices = choices
-        self.experiment = experiment
+        self.spec = spec
         self.folder = folder
         self.console = console
         self.provenance = provenance()
-        self.numbers = range(config.first_batch, config.first_batch + config.n_batches)
-        self.tracking: Tracking = build(config, "tracking")
+        self.numbers = range(spec.first_batch, spec.first_batch + spec.n_batches)
+        self.tracking: Tracking = spec.tracking()
         self._stack = ExitStack()
         self._bar: BatchBar
 
@@ -107,8 +100,8 @@ class Job:
         Returns:
             Whether anything is left.
         """
-        key = Key.of(self.config)
-        self.folder.begin(key, self.numbers, draw, self.config.force)
+        key = Key.of(self.spec.relevant)
+        self.folder.begin(key, self.numbers, draw, self.spec.force)
         done, n = len(self.folder.records), len(self.numbers)
         if self.folder.complete:
             log.info("complete already (key %s): nothing is computed without --force", key.digest)
@@ -117,7 +110,7 @@ class Job:
         if done:
             log.info("continued (key %s): %d of %d batches are there", key.digest, done, n)
         self.provenance = continued(self.provenance, self.folder.path / PROVENANCE, done)
-        write_text(self.folder.path / CONFIG, OmegaConf.to_yaml(self.config, resolve=True))
+        write_text(self.folder.path / CONFIG, self.spec.config_yaml)
         write_json(self.folder.path / PROVENANCE, self.provenance)
         self.tracking.start(self._tracked())
         self._bar = self._stack.enter_context(batch_bar(n, done, self.console))
@@ -138,8 +131,8 @@ class Job:
         """Draw a batch's originals, reconstructions and errors, if its inputs are pictures."""
         if pictures is not None:
             title = (
-                f"{self.choices['dataset']}, batch {number} of {len(pictures[0])} images, "
-                f"attack {self.choices['attack']}: mean PSNR {score.psnr:.1f} dB"
+                f"{self.spec.choices['dataset']}, batch {number} of {len(pictures[0])} images, "
+                f"attack {self.spec.choices['attack']}: mean PSNR {score.psnr:.1f} dB"
             )
             with replacing(self.folder.path / PICTURE) as beside:
                 reconstruction_figure(*pictures, beside, title)
@@ -169,28 +162,26 @@ class Job:
             log.warning("batch %d: %s", number, record.failure)
 
     def _tracked(self) -> TrackedJob:
-        resolved: dict[str, Any] = OmegaConf.to_container(self.config, resolve=True)  # type: ignore[assignment]
         return TrackedJob(
-            experiment=self.experiment,
-            tags=[self.experiment, *(self.choices[group] for group in TAGGED)],
+            experiment=self.spec.experiment,
+            tags=[self.spec.experiment, *(self.spec.choices[group] for group in TAGGED)],
             key=self.folder.key,
-            config=resolved,
+            config=self.spec.config,
             folder=self.folder.path,
             records=list(self.folder.records),
         )
 
     def _finish(self) -> None:
         records = self.folder.records
-        chosen = {
-            group: choice for group, choice in self.choices.items() if group.split("/")[0] in CHOSEN
-        }
+        choices = self.spec.choices.items()
+        chosen = {group: choice for group, choice in choices if group.split("/")[0] in CHOSEN}
         summary = {
-            "experiment": self.experiment,
+            "experiment": self.spec.experiment,
             **summarize(records),
-            "batch_size": self.config.batch_size,
+            "batch_size": self.spec.batch_size,
             **chosen,
-            "seed": self.config.seed,
-            "device": self.config.device,
+            "seed": self.spec.seed,
+            "device": self.spec.device,
             "failure_reasons": [f"batch {r.batch}: {r.failure}" for r in records if r.failure],
             "data_hash": self.folder.data_hash,
             "key": self.folder.key,
@@ -202,9 +193,9 @@ class Job:
 
     def _show_results(self) -> None:
         title = (
-            f"{self.experiment}: dataset={self.choices['dataset']} "
-            f"batch_size={self.config.batch_size} attack={self.choices['attack']} "
-            f"seed={self.config.seed}"
+            f"{self.spec.experiment}: dataset={self.spec.choices['dataset']} "
+            f"batch_size={self.spec.batch_size} attack={self.spec.choices['attack']} "
+            f"seed={self.spec.seed}"
         )
         records = self.folder.records
         self.console.print(results_table(title, records, summarize(records)))

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
-
-from hydra.utils import get_object
-from omegaconf import DictConfig, OmegaConf
 
 import spear
 from spear.experiments.job.provenance import versions
@@ -25,19 +23,13 @@ APART = ("analysis", "conf", "results")
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "torchmetrics", "lpips")
 """Packages whose versions enter it."""
 
-IRRELEVANT = ("tracking", "force")
-"""Keys of the configuration that cannot change a result."""
-
-PLACES = {"data_root": "data", "output_root": "outputs"}
-"""Keys that say where something is, here and wherever they are part of another value."""
-
 
 @dataclass(frozen=True)
 class Key:
     """SHA-256 of each thing that a result depends on, but for the data (`RunFolder.begin`).
 
     Attributes:
-        config: the resolved configuration, without what cannot change a result.
+        config: the keys of the configuration that a result depends on.
         code: the sources of `spear`, and the modules of other `_target_`s.
         packages: versions of the packages that compute.
         files: contents of the files that the configuration names, such as a checkpoint.
@@ -49,9 +41,12 @@ class Key:
     files: str
 
     @classmethod
-    def of(cls, config: DictConfig) -> "Key":
-        """The key of a job with this configuration, run by the code of this process."""
-        content = _relevant(config)
+    def of(cls, content: dict[str, Any]) -> "Key":
+        """The key of a job, run by the code of this process.
+
+        Args:
+            content: `spear.experiments.config.spec.JobSpec.relevant`.
+        """
         targets = {value for key, value in _texts(content) if key == "_target_"}
         files = {value for _, value in _texts(content) if _is_file(value)}
         foreign = [_digest(_foreign_source(each)) for each in sorted(targets)]
@@ -95,14 +90,6 @@ def _sources() -> list[Path]:
     return sorted(found)
 
 
-def _relevant(config: DictConfig) -> dict[str, Any]:
-    placeless = config.copy()
-    for key, name in PLACES.items():
-        placeless[key] = name
-    content: dict[str, Any] = OmegaConf.to_container(placeless, resolve=True)  # type: ignore[assignment]
-    return {key: value for key, value in content.items() if key not in (*IRRELEVANT, *PLACES)}
-
-
 def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """All texts in a nested value, with the keys they stand under."""
     if isinstance(value, dict):
@@ -119,7 +106,7 @@ def _foreign_source(target: str) -> bytes:
     """The source of the module of a `_target_` outside `SOURCES`."""
     if target.split(".")[0] == SOURCES.name:
         return b""
-    found = inspect.getsourcefile(get_object(target))
+    found = inspect.getsourcefile(resolve_name(target))
     return Path(found).read_bytes() if found else b""
 
 

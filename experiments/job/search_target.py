@@ -5,15 +5,13 @@ import math
 from pathlib import Path
 from typing import Any, Protocol
 
-from omegaconf import DictConfig
-
 from spear.errors import ConfigError
-from spear.experiments.config.build import build
+from spear.experiments.config.spec import JobSpec
 from spear.experiments.job.run_files import SUMMARY
 
 
-class Objective(Protocol):
-    """A new one implements this and is named by an experiment's `objective`."""
+class SearchTarget(Protocol):
+    """The number to be made small. A new one implements this; the key `objective` names it."""
 
     def __call__(self, summary: dict[str, Any]) -> float:
         """The number to be made small."""
@@ -68,14 +66,14 @@ class LeastThatStops:
         return self.strongest * (1 + summary[self.measure])
 
 
-def objective(config: DictConfig, folder: Path) -> float | None:
-    """The number of a complete job, or None where nothing is searched for.
+def searched_number(spec: JobSpec, folder: Path) -> float | None:
+    """Return the number of a complete job, or None if nothing is searched for.
 
     Args:
-        config: of the job; `objective` is None or a class with its arguments.
+        spec: of the job.
         folder: where the job has left its summary.
     """
-    if config.objective is None:
+    if spec.search_target is None:
         return None
-    wanted: Objective = build(config, "objective")
+    wanted: SearchTarget = spec.search_target()
     return wanted(json.loads((folder / SUMMARY).read_text()))

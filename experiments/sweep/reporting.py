@@ -5,9 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from hydra.conf import HydraConf
 from rich.console import Console
 
 from spear.experiments.job.folder import reason_of
@@ -35,24 +33,30 @@ class Report:
 
 
 @contextmanager
-def reported(job: HydraConf) -> Iterator[Report]:
+def reported(name: str, overrides: list[str], number: int | None) -> Iterator[Report]:
     """Tell the sweep how a job is and how it ended; end it cleanly on SIGTERM.
 
     In a sweep an error ends here, so that the other jobs run. An interrupt does not: whoever
     stops one job wants to stop all.
+
+    Args:
+        name: of the job's run folder.
+        overrides: by which it can be run alone.
+        number: of the job in its sweep; None if it is in none.
     """
     journal = Journal.of_this_job()
-    name, overrides = Path(job.runtime.output_dir).name, list(job.overrides.task)
     worker = journal is not None and not sweep_runs_here()
     report = Report(Console(quiet=True) if worker else shared_console())
     start = time.perf_counter()
 
     def tell(outcome: JobOutcome, reason: str = "") -> None:
-        if journal:
+        if journal and number is not None:
             seconds = time.perf_counter() - start
-            journal.write(job.job.num, Entry(name, overrides, outcome, reason, seconds))
+            journal.write(number, Entry(name, overrides, outcome, reason, seconds))
 
-    logging.raiseExceptions = False  # a full disk is told once, not by every message
+    # A full disk is told once, not by every message; for good, since Hydra writes to the log of
+    # this job until the next one begins.
+    logging.raiseExceptions = False
     for handler in logging.getLogger().handlers:
         handler.addFilter(Redaction())
     tell(JobOutcome.RUNNING)

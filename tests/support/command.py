@@ -1,5 +1,6 @@
 """The `spear` command inside the test process, which saves its start-up time, and its batches."""
 
+import csv
 import os
 import signal
 import sys
@@ -86,3 +87,13 @@ def draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         Image.new("L", (1, 1)).save(path)
 
     monkeypatch.setattr("spear.experiments.job.job.reconstruction_figure", quick_figure)
+
+
+def read_rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "batches.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def numbers(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """All but times."""
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]

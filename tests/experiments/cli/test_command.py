@@ -1,18 +1,16 @@
 """The `spear` command as a user types it: what it leaves behind, and how it refuses."""
 
-import csv
 import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from support.command import Command
+from support.command import Command, numbers, read_rows
 
 from spear.networks.fully_connected import fcnn
 from spear.reconstruction import Reconstruction
@@ -56,16 +54,6 @@ SUMMARY_KEYS = {
 @pytest.fixture
 def spear(tmp_path, monkeypatch, capfd):
     return Command(tmp_path / "out", monkeypatch, capfd)
-
-
-def read_rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "batches.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def numbers(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """All but times."""
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
 def test_a_job_leaves_its_whole_record(spear):

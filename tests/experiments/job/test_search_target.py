@@ -5,12 +5,12 @@ import json
 import pandas as pd
 import pytest
 import yaml
-from omegaconf import OmegaConf
 from support.command import Command
+from support.specs import SEARCH, spec_of
 
 from spear.analysis.figures.defense_search import NOISE, smallest
 from spear.errors import ConfigError
-from spear.experiments.job.search_target import LeastThatStops, objective
+from spear.experiments.job.search_target import LeastThatStops, searched_number
 
 
 def wanted(strength: float) -> LeastThatStops:
@@ -27,10 +27,8 @@ def test_whatever_stops_the_attack_is_better_than_whatever_does_not():
 
 def test_the_objective_is_that_of_the_summary(tmp_path):
     (tmp_path / "summary.json").write_text(json.dumps({"recovered_mean": 0.0}))
-    assert objective(OmegaConf.create({"objective": None}), tmp_path) is None
-    keys = {"strength": 3e-5, "strongest": 0.01, "measure": "recovered_mean", "at_most": 0.05}
-    node = {"objective": {"_target_": "spear.experiments.job.search_target.LeastThatStops", **keys}}
-    assert objective(OmegaConf.create(node), tmp_path) == 3e-5
+    assert searched_number(spec_of("dataset=digits"), tmp_path) is None
+    assert searched_number(spec_of("dataset=digits", SEARCH), tmp_path) == 3e-5
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.02])

@@ -12,12 +12,10 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
-from hydra import compose, initialize_config_dir
 from PIL import Image
-from support.command import Attacked, Command, draw_nothing
-from test_command import numbers, read_rows
+from support.command import Attacked, Command, draw_nothing, numbers, read_rows
+from support.specs import spec_of
 
-from spear.experiments.config.schema import CONF
 from spear.experiments.job.key import Key
 
 QUICK = ("dataset=digits", "batch_size=2", "n_batches=4")
@@ -228,12 +226,12 @@ def test_a_clock_that_jumps_changes_nothing(spear, attacked, monkeypatch):
     assert all(0 < float(row["seconds"]) < 60 for row in rows)
 
 
-def test_the_key_knows_what_a_result_depends_on(tmp_path):
+def test_the_key_knows_what_a_result_depends_on(tmp_path, monkeypatch):
     weights = tmp_path / "net.pt"
+    monkeypatch.setenv("SPEAR_PACKAGES", "faulty")
 
     def key(*overrides: str) -> Key:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            return Key.of(compose("config", [f"network.checkpoint={weights}", *overrides]))
+        return Key.of(spec_of(f"network.checkpoint={weights}", *overrides).relevant)
 
     torch.save({"a": 1}, weights)
     first = key()

@@ -74,7 +74,7 @@ def slurm(tmp_path, monkeypatch):
     """A stand-in for a cluster: its commands on this machine (`slurm/`)."""
     jobs = tmp_path / "slurm"
     jobs.mkdir()
-    commands = Path(__file__).parents[1] / "support" / "slurm"
+    commands = Path(__file__).parents[2] / "support" / "slurm"
     monkeypatch.setenv("SLURM_STAND_IN", str(jobs))
     monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))

@@ -1,0 +1,158 @@
+"""A job's configuration, read once: numbers, and what makes each party. No OmegaConf behind it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from spear.attack import Attack
+from spear.client.defenses import Defense
+from spear.client.local_training import LocalTraining
+from spear.client.risk.base import Forecast
+from spear.data import Dataset, Drawing
+from spear.data.augmentation import Augmentation
+from spear.errors import ConfigError
+from spear.experiments.config.build import check_arguments, create, resolve_device
+from spear.experiments.config.schema import JobSchema, experiment_name
+from spear.experiments.config.targets import check_targets
+
+NUMBERS = (
+    "batch_size", "n_batches", "first_batch", "seed", "device", "threads", "lpips_net", "force",
+)  # fmt: skip
+"""Keys that enter the specification as they are."""
+
+GROUPS = (
+    "dataset", "drawing", "augmentation", "network", "fedavg", "defense", "forecast", "attack",
+    "tracking",
+)  # fmt: skip
+"""Keys of which each names a class with its arguments."""
+
+RUNTIME = {"network": {"input_shape", "n_classes"}}
+"""Arguments of a group's class that only the running job knows."""
+
+IRRELEVANT = ("tracking", "force")
+"""Keys of the configuration that cannot change a result."""
+
+PLACES = {"data_root": "data", "output_root": "outputs"}
+"""Keys that say where something is, here and wherever they are part of another value."""
+
+
+class MakeNetwork(Protocol):
+    """Makes the network for a data set."""
+
+    def __call__(self, *, input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
+        """Return it, on the CPU."""
+        ...
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """What one job shall do. Making a party may still refuse a value that its class does not take.
+
+    Attributes:
+        experiment: name of the experiment.
+        choices: group -> chosen file of `conf/`.
+        batch_size, n_batches, first_batch, seed, device, threads, lpips_net, data_root, force: the
+            keys of these names, in range; the device exists on this machine.
+        dataset, drawing, augmentation, network, fedavg, defense, forecast, attack, tracking: make
+            what the group of this name chooses; its keys and their types are checked.
+        search_target: makes what the key `objective` names; None if nothing is searched for.
+        config: every key, resolved, as plain values.
+        config_yaml: the same as the text of `config.yaml`.
+        relevant: the keys that a result depends on, without the places of this machine.
+    """
+
+    experiment: str
+    choices: Mapping[str, str]
+    batch_size: int
+    n_batches: int
+    first_batch: int
+    seed: int
+    device: str
+    threads: int | None
+    lpips_net: str
+    data_root: Path
+    force: bool
+    dataset: Callable[[], Dataset]
+    drawing: Callable[[], Drawing]
+    augmentation: Callable[[], Augmentation]
+    network: MakeNetwork
+    fedavg: Callable[[], LocalTraining]
+    defense: Callable[[], Defense]
+    forecast: Callable[[], Forecast]
+    attack: Callable[[], Attack[Any]]
+    tracking: Callable[[], Any]
+    search_target: Callable[[], Any] | None
+    config: dict[str, Any]
+    config_yaml: str
+    relevant: dict[str, Any]
+
+    @classmethod
+    def of(cls, config: DictConfig, choices: Mapping[str, str]) -> Self:
+        """Read a composed configuration, which stays as it is.
+
+        Raises:
+            ConfigError: a key that does not exist, a value out of range or of the wrong type, a
+                class outside the allowed packages, or a device that is not there; names the key.
+        """
+        check_keys(config)
+        config = config.copy()
+        config.device = resolve_device(config.device)
+        check_targets(config)
+        parties: dict[str, Any] = {group: _maker(config, group) for group in GROUPS}
+        searched = config.get("objective") is not None
+        return cls(
+            experiment=experiment_name(choices.get("experiment")),
+            choices=dict(choices),
+            data_root=Path(config.data_root),
+            **{key: config[key] for key in NUMBERS},
+            **parties,
+            search_target=_maker(config, "objective") if searched else None,
+            config=_plain(config),
+            config_yaml=OmegaConf.to_yaml(config, resolve=True),
+            relevant=relevant(config),
+        )
+
+
+def check_keys(config: DictConfig) -> None:
+    """Refuse keys that are not there and meaningless sizes.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    for key in config:
+        if key not in JobSchema.__annotations__:
+            known = ", ".join(JobSchema.__annotations__)
+            raise ConfigError(f"key {key!r} does not exist; expected one of {known}.")
+    for key in ("batch_size", "n_batches"):
+        if config[key] < 1:
+            raise ConfigError(f"key {key!r} is {config[key]}; expected at least 1.")
+    for key in ("first_batch", "seed"):
+        if config[key] < 0:
+            raise ConfigError(f"key {key!r} is {config[key]}; expected 0 or more.")
+    if config.threads is not None and config.threads < 1:
+        raise ConfigError(f"key 'threads' is {config.threads}; expected at least 1, or null.")
+
+
+def relevant(config: DictConfig) -> dict[str, Any]:
+    """Return the resolved keys that a result depends on, the same on every machine."""
+    placeless = config.copy()
+    for key, name in PLACES.items():
+        placeless[key] = name
+    content = _plain(placeless)
+    return {key: value for key, value in content.items() if key not in (*IRRELEVANT, *PLACES)}
+
+
+def _maker(config: DictConfig, group: str) -> Callable[..., Any]:
+    """What makes the object of a group, checked against the signature of its class."""
+    check_arguments(config[group], group, RUNTIME.get(group))
+    return partial(create, config[group])
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    content: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    return content
