@@ -20,7 +20,7 @@ def test_a_status_is_the_word_that_is_recorded():
     for word in RECORDED:
         status = Status(word)
         assert status == status.value == f"{status}" == word
-        assert pickle.loads(pickle.dumps(status)) is copy.deepcopy(status) is status
+        assert pickle.loads(pickle.dumps(status)) is copy.deepcopy(status) is status  # noqa: S301
 
 
 def test_every_status_has_a_sentence_of_its_own():
