@@ -36,7 +36,7 @@ from spear.client.client import Client
 from spear.client.defenses import DPSGD
 from spear.data import Dataset, TinyImageNet
 from spear.inversion.factors.spectrum import left_spectrum
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 from spear.observation import Observation
 from spear.scoring.scores import psnr
 from spear.seeding import Stream, batch_generator

@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from spear.domain import Domain
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 from spear.scoring.scores import psnr
 from spear.update import Update
 

@@ -18,7 +18,7 @@ from spear.experiments.job.provenance import hardware
 from spear.inversion.factors.factorization import Factorization, factorize
 from spear.inversion.sampling.samplers import InformationSetSampler, Sampler, SvdSampler
 from spear.inversion.sampling.screening import TEST_ROWS, largest_chunk
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 
 DATASETS = {"digits": Digits, "faces": Faces}
 SAMPLERS: dict[str, Sampler] = {"svd": SvdSampler(), "information_set": InformationSetSampler()}

@@ -6,7 +6,8 @@ from typing import Protocol, TypeVar
 
 from torch import nn
 
-from spear.networks.fully_connected import Sparsity, attackable_layer
+from spear.domain import Domain
+from spear.layers import Sparsity, attackable, linear_layers
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction
 from spear.update import Update
@@ -56,8 +57,12 @@ class Attack(Protocol[Seen]):
         """Whether the server knows the batch's labels, which no client sends."""
         ...
 
-    def check(self, network: nn.Module) -> None:
+    def check(self, network: nn.Module, domain: Domain) -> None:
         """Refuse, before any batch, a network that it cannot attack.
+
+        Args:
+            network: that clients will train.
+            domain: of its inputs.
 
         Raises:
             SpearError: what is wrong with it.
@@ -94,13 +99,14 @@ class LayerAttack:
         self.layer = layer
         self.sparsity = sparsity
 
-    def check(self, network: nn.Module) -> None:
+    def check(self, network: nn.Module, domain: Domain) -> None:
         """See `Attack.check`.
 
         Raises:
             LayerError: no such layer, or no ReLU where the attack needs it.
+            VictimError: the network does not take inputs of the domain's shape.
         """
-        attackable_layer(network, self.layer, self.sparsity)
+        attackable(linear_layers(network, domain.shape), self.layer, self.sparsity)
 
     def observe(self, update: Update) -> Observation:
         """See `Attack.observe`.

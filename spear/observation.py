@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from spear.errors import InvalidObservation
+from spear.validation import check_finite, check_shape
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Observation:
     def __post_init__(self) -> None:
         _check_presence(self)
         _check_shapes(self)
-        _check_finite(self)
+        for name in _PARTS:
+            check_finite(name, getattr(self, name))
 
     @property
     def m(self) -> int:
@@ -84,27 +86,6 @@ def _check_shapes(observation: Observation) -> None:
             f"weight has shape {tuple(weight.shape)}; expected m x n with m, n >= 1."
         )
     m, n = weight.shape
-    expected = {"bias": (m,), "weight_gradient": (m, n), "bias_gradient": (m,)}
-    for name, shape in expected.items():
-        found = tuple(getattr(observation, name).shape)
-        if found != shape:
-            raise InvalidObservation(
-                f"{name} has shape {found} but weight has shape {(m, n)}; expected {name} of "
-                f"shape {shape} from the same layer."
-            )
-
-
-def _check_finite(observation: Observation) -> None:
-    for name in _PARTS:
-        value = getattr(observation, name)
-        if not all_finite(value):
-            bad = int((~torch.isfinite(value)).sum())
-            raise InvalidObservation(
-                f"{name} has {bad} NaN or infinite of {value.numel()} entries; check the client's "
-                "loss and precision before attacking its update."
-            )
-
-
-def all_finite(value: Tensor) -> bool:
-    """Whether no entry is NaN or infinite. In one pass and without a copy: by the extremes."""
-    return bool(torch.stack(torch.aminmax(value)).isfinite().all())
+    reason = f"as weight has shape {(m, n)} and both must belong to the same layer"
+    for name, shape in {"bias": (m,), "weight_gradient": (m, n), "bias_gradient": (m,)}.items():
+        check_shape(name, getattr(observation, name), shape, reason)

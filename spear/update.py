@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 import torch
@@ -9,8 +10,9 @@ from torch import Tensor, nn
 
 from spear.domain import Domain
 from spear.errors import LayerError
-from spear.networks.fully_connected import Sparsity, attackable_layer, linear_layer
+from spear.layers import LinearLayer, Sparsity, attackable, linear_layers, numbered
 from spear.observation import Observation
+from spear.validation import check_names, check_shape
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,11 @@ class Update:
         domain: shape and range of the network's inputs.
         labels: b class indices, side information that no client sends; None unless granted
             (`Attack.given_labels`).
+
+    Raises:
+        InvalidObservation: a gradient is of no parameter of the network, or not shaped like it.
+            Entries that are not finite are refused by what looks at them: another layer's are no
+            obstacle.
     """
 
     network: nn.Module
@@ -32,6 +39,30 @@ class Update:
     loss: nn.Module
     domain: Domain
     labels: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        parameters = dict(self.network.named_parameters())
+        check_names(self.gradients, list(parameters))
+        for name, gradient in self.gradients.items():
+            shape = parameters[name].shape
+            check_shape(f"the gradient of {name!r}", gradient, shape, "the parameter's")
+
+    @cached_property
+    def layers(self) -> tuple[LinearLayer, ...]:
+        """The network's linear layers, in order of execution; it is traced once.
+
+        Raises:
+            VictimError: the network does not take inputs of the domain's shape.
+        """
+        return linear_layers(self.network, self.domain.shape)
+
+    def layer(self, index: int) -> LinearLayer:
+        """Linear layer number `index`, counted from 1; -1 is the last one.
+
+        Raises:
+            LayerError: there is no such layer.
+        """
+        return numbered(self.layers, index)
 
     @property
     def is_zero(self) -> bool:
@@ -69,7 +100,7 @@ class Update:
                 frozen.
             InvalidObservation: the update of this layer is not finite or not shaped like it.
         """
-        attacked = attackable_layer(self.network, layer, sparsity)
+        attacked = attackable(self.layers, layer, sparsity)
         for name in ("weight", "bias"):
             if f"{attacked.name}.{name}" not in self.gradients:
                 raise LayerError(
@@ -87,5 +118,5 @@ class Update:
         """Outputs m and inputs n of a linear layer; 0 and the network's inputs without one."""
         if layer is None:
             return 0, prod(self.domain.shape)
-        m, n = linear_layer(self.network, layer).module.weight.shape
+        m, n = self.layer(layer).module.weight.shape
         return m, n

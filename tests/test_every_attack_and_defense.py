@@ -13,7 +13,7 @@ from spear.data import Digits
 from spear.errors import InvalidObservation
 from spear.experiments.cli.run import CONF
 from spear.experiments.config.build import build
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 from spear.reconstruction import Status
 from spear.seeding import Stream, batch_generator
 

@@ -91,7 +91,7 @@ def test_not_a_tensor(name):
     ],
 )
 def test_shapes_that_disagree(name, shape):
-    with pytest.raises(InvalidObservation, match=f"^{name} has shape .* but weight has shape"):
+    with pytest.raises(InvalidObservation, match=f"^{name} has shape .* as weight has shape"):
         Observation(**parts(**{name: torch.ones(shape)}))
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from spear.auditing import audit
 from spear.auditing.report import as_json, html, text
 from spear.errors import CheckpointError, ConfigError, InvalidObservation
-from spear.networks.fully_connected import load_checkpoint, read_state_dict
+from spear.networks import load_checkpoint, read_state_dict
 
 LOSSES = {"cross_entropy": nn.CrossEntropyLoss, "binary_cross_entropy": nn.BCEWithLogitsLoss}
 

@@ -27,8 +27,8 @@ speed is measured for a second. Nine of ten jobs end within the range beside it.
 """
 
 DESCENT = "spear.inversion.descent.attack.SpearIrls"
-TRAINED = "spear.networks.training.trained_fcnn"
-FCNN = ("spear.networks.fully_connected.fcnn", TRAINED)
+TRAINED = "spear.networks.trained_fcnn"
+FCNN = ("spear.networks.fcnn", TRAINED)
 SINGLE_GRADIENT = "spear.client.local_training.SingleGradient"
 
 

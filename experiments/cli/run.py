@@ -49,7 +49,7 @@ def run(spec: JobSpec, job: Job) -> None:
         return
     client = client_of(spec, dataset)
     forecast, attack = spec.forecast(), spec.attack()
-    attack.check(client.network)
+    attack.check(client.network, dataset.domain)
     score = Scoring(dataset, lpips_for(spec, dataset), first_layer=attack.layer in (None, 1))
 
     for k in job.batches():

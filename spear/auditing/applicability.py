@@ -1,50 +1,49 @@
 """To which layers the method applies, and why not to the others."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
 from spear.auditing.findings import Applicability
-from spear.auditing.flow import DROPOUT, NONLINEAR, OUTPUTS, RELU, UNKNOWN, Flow
-from spear.networks.fully_connected import Sparsity
+from spear.layers import LinearLayer, Sparsity
+from spear.tracing.activations import RELU, Activation
+from spear.tracing.neighbours import Neighbour, Station, described
 
-MIXING = "batch norm in training mode"
-
-WHY = {
-    MIXING: (
+WHY: dict[Neighbour, str] = {
+    Station.BATCH_STATISTICS: (
         "batch norm in training mode stands between it and what follows: through the batch's "
         "statistics the gradient of each sample reaches all others, so that dL/dZ has no zeros"
     ),
-    "batch norm": (
+    Station.BATCH_NORM: (
         "batch norm in evaluation mode stands between it and what follows; fold it into the layer "
         "(torch.nn.utils.fusion.fuse_linear_bn_eval) and audit the folded network"
     ),
 }
 
 
-def applicability(flow: Flow, gradients: Mapping[str, Tensor]) -> Applicability:
+def applicability(layer: LinearLayer, gradients: Mapping[str, Tensor]) -> Applicability:
     """On which side of a layer the zeros are that the attack needs (Sec. 3.2), if on any.
 
     Args:
-        flow: where the layer stands.
+        layer: and where it stands.
         gradients: the update, by parameter.
     """
-    obstacle = _obstacle(flow, gradients)
+    obstacle = _obstacle(layer, gradients)
     if obstacle:
         return Applicability(None, (obstacle,))
-    if flow.after == UNKNOWN:
+    if layer.after == {Station.UNKNOWN}:
         unknown = "what stands around it is not known; the attack and its test decide"
         return Applicability(Sparsity.GRADIENT, (unknown,))
-    after, before = flow.after == RELU, flow.before == RELU
-    if after and DROPOUT not in flow.beyond:
+    after, before = layer.after == {RELU}, layer.before == {RELU}
+    if after and Station.DROPOUT not in layer.beyond:
         reasons = ["a ReLU follows it, so that about half of dL/dZ is zero"]
         side = Sparsity.GRADIENT
-    elif before and not _is_followed_by_nonlinearity(flow):
+    elif before and not _is_followed_by_nonlinearity(layer):
         return Applicability(
             None,
             (
-                f"a ReLU precedes it, but {flow.after} follows, which may be narrower than the "
-                "batch, so that the rank of the update need not be the number of inputs",
+                f"a ReLU precedes it, but {described(*layer.after)} follows, which may be narrower "
+                "than the batch, so that the rank of the update need not be the number of inputs",
             ),
         )
     elif before:
@@ -61,33 +60,41 @@ def applicability(flow: Flow, gradients: Mapping[str, Tensor]) -> Applicability:
             ),
         )
     else:
-        reason = f"no ReLU on either side of it: {flow.before} before, {flow.after} after"
-        return Applicability(None, (WHY.get(flow.after, reason),))
-    return Applicability(side, (*reasons, *_remarks(flow)))
+        before_it, after_it = described(*layer.before), described(*layer.after)
+        reason = f"no ReLU on either side of it: {before_it} before, {after_it} after"
+        return Applicability(None, (next(_why(layer), reason),))
+    return Applicability(side, (*reasons, *_remarks(layer)))
 
 
-def _is_followed_by_nonlinearity(flow: Flow) -> bool:
+def _why(layer: LinearLayer) -> Iterator[str]:
+    """What is known of the only thing that follows a layer."""
+    return (WHY[each] for each in layer.after if len(layer.after) == 1 and each in WHY)
+
+
+def _is_followed_by_nonlinearity(layer: LinearLayer) -> bool:
     """Whether nothing behind the layer can lower the rank of dL/dZ before it reaches the layer."""
-    behind = flow.beyond if flow.after in (DROPOUT, *WHY) else flow.after
-    return behind in (RELU, OUTPUTS, *NONLINEAR)
+    behind = layer.beyond if layer.after <= {Station.DROPOUT, *WHY} else layer.after
+    return len(behind) == 1 and all(
+        each is Station.OUTPUTS or isinstance(each, Activation) for each in behind
+    )
 
 
-def _obstacle(flow: Flow, gradients: Mapping[str, Tensor]) -> str:
-    if f"{flow.name}.bias" not in dict(flow.module.named_parameters(flow.name)):
+def _obstacle(layer: LinearLayer, gradients: Mapping[str, Tensor]) -> str:
+    if f"{layer.name}.bias" not in dict(layer.module.named_parameters(layer.name)):
         return "it has no bias, from whose gradient the attack finds the scale of each input"
-    missing = [part for part in ("weight", "bias") if f"{flow.name}.{part}" not in gradients]
+    missing = [part for part in ("weight", "bias") if f"{layer.name}.{part}" not in gradients]
     if missing:
         return f"the update has none of its {' and '.join(missing)} (frozen?)"
     return ""
 
 
-def _remarks(flow: Flow) -> list[str]:
+def _remarks(layer: LinearLayer) -> list[str]:
     remarks = []
-    if flow.positions > 1:
+    if layer.positions > 1:
         remarks.append(
-            f"it works on {flow.positions} positions of each input, of which every one counts as "
+            f"it works on {layer.positions} positions of each input, of which every one counts as "
             "an input of its own"
         )
-    if flow.calls > 1:
-        remarks.append(f"it is used {flow.calls} times, and the inputs of every use count")
+    if layer.calls > 1:
+        remarks.append(f"it is used {layer.calls} times, and the inputs of every use count")
     return remarks

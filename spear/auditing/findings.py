@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from spear.inversion.descent.cost import Forecast
-from spear.networks.fully_connected import Sparsity
+from spear.layers import Sparsity
 
 
 class Verdict(StrEnum):

@@ -7,7 +7,7 @@ from spear.auditing.findings import Recovery, Resimulation, Spectrum, Verdict
 from spear.inversion.descent.attack import SpearIrls
 from spear.inversion.factors.factorization import Decomposition
 from spear.inversion.inputs.attack import SpearInput
-from spear.networks.fully_connected import Sparsity
+from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring.matching import match

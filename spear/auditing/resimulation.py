@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from spear.auditing.findings import Resimulation
+from spear.probing import overriding_input, probe
 from spear.reconstruction import Reconstruction
 
 MOST_CLASSES = 100
@@ -97,27 +98,17 @@ class _Victim:
         self.outputs, self.pre_activations = self._forward()
 
     def _forward(self) -> tuple[Tensor, Tensor]:
-        seen: list[Tensor] = []
-
-        def record(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            seen.append(output)
-            return output.clone()  # an in-place ReLU would overwrite Z
-
-        hooks = [
-            self.layer.register_forward_pre_hook(lambda *_: (self.inputs,)),
-            self.layer.register_forward_hook(record),
-        ]
-        try:
-            with torch.enable_grad():
-                outputs = self.network(self.example)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        if not isinstance(outputs, Tensor) or len(seen) != 1:
+        with (
+            overriding_input(self.layer, self.inputs),
+            probe({"": self.layer}) as calls,
+            torch.enable_grad(),
+        ):
+            outputs = self.network(self.example)
+        if not isinstance(outputs, Tensor) or len(calls) != 1:
             raise ValueError("it returns no tensor, or uses the layer several times")
         if _depends(outputs, self.example):
             raise ValueError("something goes around the layer")
-        return outputs, seen[0]
+        return outputs, calls[0].output
 
     def labels(self, candidates: Tensor, activation_gradients: Tensor) -> Iterable[Tensor]:
         """For each sign of the update, the label of each input that fits its column of dL/dZ."""

@@ -62,13 +62,13 @@ def audit(
         gradients, truth = share(model, loss, private, labels)
     else:
         gradients = as_gradients(model, update, learning_rate)
-    flows, example, note = locate(model, input_shape, private)
-    chosen = [flow for flow in flows if layer in (None, flow.name)]
+    layers, example, note = locate(model, input_shape, private)
+    chosen = [each for each in layers if layer in (None, each.name)]
     if layer is not None and not chosen:
-        names = ", ".join(flow.name for flow in flows) or "none, as the model has no such layer"
+        names = ", ".join(each.name for each in layers) or "none, as the model has no such layer"
         raise LayerError(f"layer is {layer!r}; expected one of: {names}.")
     classes = outputs(model, example)
     task = Task(model, gradients, loss, example, labels, classes, truth, budget, seed, pilot())
-    findings = tuple(task(flow) for flow in chosen)
+    findings = tuple(task(each) for each in chosen)
     notes = [note] if note else []
-    return Audit(findings, (*notes, *overlooked(model, flows)), time.perf_counter() - start)
+    return Audit(findings, (*notes, *overlooked(model, layers)), time.perf_counter() - start)

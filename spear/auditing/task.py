@@ -8,15 +8,16 @@ from torch import Tensor, nn
 
 from spear.auditing.applicability import applicability
 from spear.auditing.findings import LayerFinding, Resimulation, Verdict
-from spear.auditing.flow import INPUTS, NONLINEAR, RELU, Flow
 from spear.auditing.recovery import attack, recovery_of, spectrum_of, verdict_of
 from spear.auditing.resimulation import Loss, resimulate
 from spear.errors import InvalidObservation
 from spear.inversion.descent.cost import Forecast, Search, forecast
 from spear.inversion.factors.factorization import Decomposition, decompose
-from spear.networks.fully_connected import Sparsity
+from spear.layers import LinearLayer, Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
+from spear.tracing.activations import Activation
+from spear.tracing.neighbours import Station
 
 TOO_FEW_CLASSES = (
     "it gives the {} outputs, so that the rank of its update, which is at most that number, does "
@@ -53,45 +54,45 @@ class Task:
     seed: int
     rate: float
 
-    def __call__(self, flow: Flow) -> LayerFinding:
+    def __call__(self, layer: LinearLayer) -> LayerFinding:
         """All about one layer. What is wrong with its update is a finding, too."""
-        m, n = flow.module.weight.shape
-        applies = applicability(flow, self.gradients)
+        m, n = layer.module.weight.shape
+        applies = applicability(layer, self.gradients)
         finding = LayerFinding(
-            flow.name, m, n, Verdict.NOT_APPLICABLE, applies.reasons, applies.side
+            layer.name, m, n, Verdict.NOT_APPLICABLE, applies.reasons, applies.side
         )
         if applies.side is None:
             return finding
         try:
-            return self._attacked(finding, flow, applies.side)
+            return self._attacked(finding, layer, applies.side)
         except InvalidObservation as error:
             return replace(finding, verdict=Verdict.INVALID, reasons=(str(error).rstrip("."),))
 
-    def _attacked(self, finding: LayerFinding, flow: Flow, side: Sparsity) -> LayerFinding:
+    def _attacked(self, finding: LayerFinding, layer: LinearLayer, side: Sparsity) -> LayerFinding:
         observation = Observation(
-            flow.module.weight.detach().cpu(),
-            flow.module.bias.detach().cpu(),
-            self.gradients[f"{flow.name}.weight"],
-            self.gradients[f"{flow.name}.bias"],
+            layer.module.weight.detach().cpu(),
+            layer.module.bias.detach().cpu(),
+            self.gradients[f"{layer.name}.weight"],
+            self.gradients[f"{layer.name}.bias"],
         )
         gradient = observation.weight_gradient
         with torch.no_grad():
             factor = decompose(gradient if side is Sparsity.GRADIENT else gradient.T.contiguous())
         if isinstance(factor, Status):
             return _nothing(finding, factor.message)
-        if side is Sparsity.INPUT and _is_last(flow) and factor.b + 1 >= self.classes:
+        if side is Sparsity.INPUT and _is_last(layer) and factor.b + 1 >= self.classes:
             return _nothing(finding, TOO_FEW_CLASSES.format(self.classes))
         found = attack(observation, side, self.budget, self.seed)
         if found.status in (Status.ZERO_GRADIENT, Status.FULL_RANK):
             return _nothing(finding, found.message)
-        checked = self._resimulated(flow, found)
+        checked = self._resimulated(layer, found)
         return replace(
             finding,
             verdict=verdict_of(found.status, checked, self.classes),
             spectrum=spectrum_of(factor),
             forecast=self._forecast(factor, gradient.numel() // factor.m),
-            recovery=recovery_of(found, side, checked, self.truth.get(flow.name)),
-            shape=self._shape(flow),
+            recovery=recovery_of(found, side, checked, self.truth.get(layer.name)),
+            shape=self._shape(layer),
         )
 
     def _forecast(self, factor: Decomposition, columns: int) -> Forecast:
@@ -100,16 +101,16 @@ class Task:
         )
         return forecast(search, self.rate)
 
-    def _resimulated(self, flow: Flow, found: Reconstruction) -> Resimulation:
+    def _resimulated(self, layer: LinearLayer, found: Reconstruction) -> Resimulation:
         if self.example is None:
             return Resimulation.impossible("the shape of the network's inputs is not known")
-        if flow.calls > 1 or flow.positions > 1:
+        if layer.calls > 1 or layer.positions > 1:
             return Resimulation.impossible("the layer sees more than one row of each input")
         if found.status not in (Status.EXACT, Status.APPROXIMATE):
             return Resimulation.impossible("inputs are missing")
         return resimulate(
             self.model,
-            flow.name,
+            layer.name,
             found,
             self.gradients,
             self.loss,
@@ -117,17 +118,17 @@ class Task:
             self.labels,
         )
 
-    def _shape(self, flow: Flow) -> tuple[int, ...] | None:
+    def _shape(self, layer: LinearLayer) -> tuple[int, ...] | None:
         """Of one of the network's inputs, if they are those of the layer."""
-        if self.example is None or flow.before != INPUTS:
+        if self.example is None or layer.before != {Station.INPUTS}:
             return None
         shape = tuple(self.example.shape[1:])
-        return shape if torch.Size(shape).numel() == flow.module.in_features else None
+        return shape if torch.Size(shape).numel() == layer.module.in_features else None
 
 
-def _is_last(flow: Flow) -> bool:
+def _is_last(layer: LinearLayer) -> bool:
     """Whether nothing but batch norm or dropout stands between a layer and the outputs."""
-    return flow.after not in (RELU, *NONLINEAR)
+    return not (len(layer.after) == 1 and all(isinstance(each, Activation) for each in layer.after))
 
 
 def _nothing(finding: LayerFinding, reason: str) -> LayerFinding:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spear.errors import InvalidObservation
+from spear.validation import check_names, check_presence, check_shape
 
 Shared = Mapping[str, Any] | Sequence[Any]
 """Gradients or weights by name, or a list of arrays in the order of `state_dict()`."""
@@ -33,22 +34,14 @@ def as_gradients(
     if not isinstance(update, Mapping):
         update, weights = _named(state, list(update)), True
     parameters = {name: each.detach() for name, each in network.named_parameters()}
-    unknown = [name for name in update if name not in state]
-    if unknown or not update:
-        named = f"parameter {unknown[0]!r}, which the network lacks" if unknown else "no parameters"
-        raise InvalidObservation(
-            f"the update has {named}; expected names among {_some(list(parameters))}."
-        )
+    check_presence(update)
+    check_names([name for name in update if name not in state], list(parameters))
     found = {}
     for name, value in update.items():
         if name not in parameters:  # running statistics
             continue
         tensor, before = _tensor(name, value), parameters[name]
-        if tensor.shape != before.shape:
-            raise InvalidObservation(
-                f"the update of {name!r} has shape {tuple(tensor.shape)}; expected the "
-                f"parameter's, {tuple(before.shape)}."
-            )
+        check_shape(f"the update of {name!r}", tensor, before.shape, "the parameter's")
         found[name] = _difference(before, tensor, learning_rate or 1.0) if weights else tensor
     return found
 

@@ -1,14 +1,16 @@
 """What an audit needs of a model, whatever model that is: inputs that it takes, its layers, and
 the update of a batch."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
-from spear.auditing.flow import UNKNOWN, Flow, trace
 from spear.auditing.resimulation import Loss
 from spear.errors import VictimError
+from spear.layers import LinearLayer, linear_layers
+from spear.probing import probe
 
 USUAL_SIDES = (32, 28, 64, 224)
 """Sides of pictures to try on a network of which only the channels are known."""
@@ -22,17 +24,11 @@ def share(
     Raises:
         VictimError: the model or its loss does not take this batch.
     """
-    copied, seen = deepcopy(model), {}
-    for name, module in copied.named_modules():
-        if isinstance(module, nn.Linear):
-
-            def record(_: nn.Module, args: tuple[Tensor, ...], name: str = name) -> None:
-                seen[name] = args[0].detach().flatten(0, -2)
-
-            module.register_forward_pre_hook(record)
+    copied = deepcopy(model)
+    layers = {name: m for name, m in copied.named_modules() if isinstance(m, nn.Linear)}
     trained = {name: each for name, each in copied.named_parameters() if each.requires_grad}
     try:
-        with torch.enable_grad():
+        with torch.enable_grad(), probe(layers) as calls:
             value = loss(copied(inputs), labels)
             found = torch.autograd.grad(value, list(trained.values()), allow_unused=True)
     except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
@@ -42,33 +38,36 @@ def share(
             f"labels of shape {tuple(labels.shape)} ({line}); give another batch or loss."
         ) from error
     pairs = zip(trained, found, strict=True)
-    return {name: each.detach().cpu() for name, each in pairs if each is not None}, seen
+    return {name: each.detach().cpu() for name, each in pairs if each is not None}, {
+        call.name: call.inputs.detach().flatten(0, -2) for call in calls
+    }
 
 
 def locate(
     model: nn.Module, input_shape: tuple[int, ...] | None, batch: Tensor | None
-) -> tuple[list[Flow], Tensor | None, str]:
-    """The flow around each linear layer, inputs that the model takes, and a note on both.
+) -> tuple[Sequence[LinearLayer], Tensor | None, str]:
+    """The linear layers in order of execution, inputs that the model takes, and a note on both.
 
     Raises:
         VictimError: it does not take the given batch, or inputs of the given shape.
     """
     if batch is not None:
-        return trace(model, batch), batch, ""
+        return linear_layers(model, batch), batch, ""
     if input_shape is not None:
         example = torch.zeros(2, *input_shape)
-        return trace(model, example), example, ""
+        return linear_layers(model, example), example, ""
     for shape in _guesses(model):
         example = torch.zeros(2, *shape)
         try:
-            return trace(model, example), example, f"the model runs on inputs of shape {shape}"
+            return (
+                linear_layers(model, example),
+                example,
+                f"the model runs on inputs of shape {shape}",
+            )
         except VictimError:
             continue
-    layers = [
-        Flow(name, module, UNKNOWN, UNKNOWN, UNKNOWN, calls=1, positions=1)
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear)
-    ]
+    modules = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear)]
+    layers = [LinearLayer(*named, k) for k, named in enumerate(modules, start=1)]
     note = "the model runs on no shape of inputs that was tried; give that of one (input_shape)"
     return layers, None, note
 
@@ -82,15 +81,15 @@ def outputs(model: nn.Module, example: Tensor | None) -> int:
     return found.shape[-1] if isinstance(found, Tensor) and found.ndim > 1 else 0
 
 
-def overlooked(model: nn.Module, flows: list[Flow]) -> list[str]:
+def overlooked(model: nn.Module, layers: Sequence[LinearLayer]) -> list[str]:
     """What is not among the layers that were found, and why."""
-    found = {flow.name for flow in flows}
+    found = {layer.name for layer in layers}
     notes = [
         f"layer {name} does not run on such inputs and was left out"
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear) and name not in found
     ]
-    if not flows:
+    if not layers:
         notes.append("the model has no fully connected layer (torch.nn.Linear) that runs")
     if any(isinstance(each, nn.modules.conv._ConvNd) for each in model.modules()):
         notes.append(

@@ -19,9 +19,10 @@ from spear.baselines.gradient_matching.problem import Value
 from spear.baselines.gradient_matching.schedules import Cosine
 from spear.baselines.gradient_matching.victim import Victim
 from spear.baselines.total_variation import total_variation
+from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation
-from spear.networks.fully_connected import layer_inputs, linear_layer
 from spear.observation import Observation
+from spear.probing import layer_inputs
 from spear.reconstruction import Reconstruction
 from spear.update import Update
 from spear.whole_update import WholeUpdateAttack
@@ -85,15 +86,15 @@ class FeatureInversion(WholeUpdateAttack):
         """See `spear.attack.Attack`."""
         return self.matching > 0
 
-    def check(self, network: nn.Module) -> None:
+    def check(self, network: nn.Module, domain: Domain) -> None:
         """See `spear.attack.Attack`.
 
         Raises:
             LayerError: the attack that recovers the features cannot attack its layer.
             VictimError: the network's outputs depend on chance or on the rest of a batch.
         """
-        self.features.check(network)
-        super().check(network)
+        self.features.check(network, domain)
+        super().check(network, domain)
 
     def observe(self, update: Update) -> Update:
         """The whole update; labels with `matching`.
@@ -103,13 +104,12 @@ class FeatureInversion(WholeUpdateAttack):
             InvalidObservation: a gradient is not finite or not shaped like its parameter, or inputs
                 are no pictures.
         """
-        update = super().observe(update)
         if self.total_variation and len(update.domain.shape) != 3:
             raise InvalidObservation(
                 f"the network's inputs have shape {update.domain.shape}, but feature inversion "
                 "smooths pictures of shape C x H x W; set attack.total_variation=0."
             )
-        return update
+        return super().observe(update)
 
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
@@ -160,7 +160,7 @@ class FeatureInversion(WholeUpdateAttack):
         self, update: Update, found: Reconstruction, start: Tensor
     ) -> Callable[[Tensor], Value]:
         """The objective at pictures (b x C x H x W)."""
-        layer = linear_layer(update.network, self._layer)
+        layer = update.layer(self._layer)
         target = found.inputs.to(start)
         if (layer_inputs(update.network, layer.module, start) >= 0).all():
             target = target.abs()

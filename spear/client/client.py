@@ -1,16 +1,17 @@
 """The client: trains on a private batch and shares an update. Nothing else leaves it."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from spear.client.defenses import Defense, NoDefense
 from spear.client.local_training import LocalTraining, SingleGradient
 from spear.data.base import Batch
 from spear.domain import Domain
-from spear.networks.fully_connected import linear_layer
-from spear.observation import all_finite
+from spear.layers import linear_layers, numbered
+from spear.probing import probe
 from spear.scoring.truth import Truth
 from spear.update import Update
+from spear.validation import all_finite
 
 
 class Client:
@@ -63,22 +64,13 @@ class Client:
         if layer is None:
             inputs = batch.inputs.flatten(1)
             return Truth(inputs, inputs.new_zeros(0, len(inputs)), batch.labels)
-        found = linear_layer(self.network, layer)
-        attacked, name = found.module, found.name
-        seen: dict[str, Tensor] = {}
-
-        def record(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            seen["inputs"] = args[0].detach()
-            seen["pre_activations"] = output
-            return output.clone()  # an in-place ReLU would overwrite Z
-
-        hook = attacked.register_forward_hook(record)
-        try:
+        layers = update.layers if update else linear_layers(self.network, batch.inputs[:2])
+        attacked = numbered(layers, layer)
+        with probe({attacked.name: attacked.module}) as calls:
             loss = self.loss(self.network(batch.inputs), batch.labels)
-        finally:
-            hook.remove()
-        (gradient,) = torch.autograd.grad(loss, seen["pre_activations"])
-        shared = update.gradients.get(f"{name}.weight") if update else None
+        last = calls[-1]
+        (gradient,) = torch.autograd.grad(loss, last.output)
+        shared = update.gradients.get(f"{attacked.name}.weight") if update else None
         if shared is not None and not all_finite(shared):
             shared = None
-        return Truth(seen["inputs"], gradient.T.contiguous(), batch.labels, shared)
+        return Truth(last.inputs.detach(), gradient.T.contiguous(), batch.labels, shared)

@@ -1,0 +1,17 @@
+"""Networks that clients train, and safe loading of their weights."""
+
+from spear.networks.checkpoints import load_checkpoint, read_state_dict
+from spear.networks.dlg_lenet import lenet
+from spear.networks.fully_connected import fcnn
+from spear.networks.training import trained_fcnn, trained_lenet
+from spear.networks.vgg import vgg16
+
+__all__ = [
+    "fcnn",
+    "lenet",
+    "load_checkpoint",
+    "read_state_dict",
+    "trained_fcnn",
+    "trained_lenet",
+    "vgg16",
+]

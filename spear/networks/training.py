@@ -79,7 +79,7 @@ def trained_lenet(
         input_shape: C x H x W.
         n_classes: outputs of the last layer.
         dataset: see `train`.
-        activation, half_width, bias: see `spear.networks.dlg_lenet.lenet`.
+        activation, half_width, bias: see `spear.networks.lenet`.
         seed: of the initialisation and of the order of the examples.
         steps, learning_rate, train_batch_size: see `train`.
 

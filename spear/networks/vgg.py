@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spear.errors import CheckpointError, ConfigError
-from spear.networks.fully_connected import load_checkpoint, read_state_dict
+from spear.networks.checkpoints import load_checkpoint, read_state_dict
 
 FEATURES = "vgg16-features-torchvision-fp16.pth"
 """In `data_root/weights`: `features.*` of torchvision's ImageNet weights, in float16."""

@@ -14,7 +14,6 @@ from torch.nn import functional
 
 import spear
 from spear.auditing import Audit, Verdict, audit
-from spear.auditing.flow import INPUTS, OUTPUTS, RELU, trace
 from spear.auditing.recovery import CONFIRMED, largest_error
 from spear.auditing.report import as_json, html, text
 from spear.auditing.updates import as_gradients
@@ -194,24 +193,7 @@ def test_inputs_that_are_not_finite_are_infinitely_wrong():
     assert largest_error(found, torch.ones(2, 2)) == float("inf")
 
 
-class TestFlow:
-    def test_functions_are_seen_like_modules(self):
-        first, second = trace(Dropped().eval(), torch.rand(2, 12))
-        assert (first.before, first.after) == (INPUTS, RELU)
-        assert (second.before, second.after) == (RELU, OUTPUTS)
-
-    def test_a_skip_connection_is_seen(self):
-        class Skip(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.layer = nn.Linear(4, 4)
-
-            def forward(self, x: Tensor) -> Tensor:
-                z = self.layer(x)
-                return functional.relu(z) + z
-
-        assert trace(Skip(), torch.rand(2, 4))[0].after == f"{RELU} and a sum (a skip connection)"
-
+class TestModel:
     def test_the_model_stays_as_it_was(self):
         model = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 2))
         before = {name: each.clone() for name, each in model.state_dict().items()}
@@ -235,9 +217,9 @@ class TestUpdates:
     @pytest.mark.parametrize(
         ("update", "message"),
         [
-            ({}, "no parameters"),
-            ({"nix": torch.zeros(3)}, "'nix', which the network lacks"),
-            ({"1.0.weight": torch.zeros(3)}, "has shape (3,); expected the parameter's, (80, 64)"),
+            ({}, "holds no gradients"),
+            ({"nix": torch.zeros(3)}, "'nix', which is no parameter"),
+            ({"1.0.weight": torch.zeros(3)}, "has shape (3,); expected (80, 64), the parameter's"),
             ({"1.0.weight": "nix"}, "is a str; expected a tensor"),
             ([np.zeros(3)], "a list of 1 arrays; expected 6"),
         ],

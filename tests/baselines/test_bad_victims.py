@@ -82,7 +82,7 @@ def test_the_library_refuses_the_victim(name: str, victim: str) -> None:
     attack = ATTACKS[name]()
     refused(VictimError, attacked(attack, shared(network, dataset)), words)
     if victim != "once":
-        refused(VictimError, lambda: attack.check(network), words)  # type: ignore[attr-defined]
+        refused(VictimError, lambda: attack.check(network, dataset.domain), words)  # type: ignore[attr-defined]
         shut = shared(network.eval(), dataset)
         attacked(attack, shut)()
 
@@ -116,7 +116,7 @@ def test_independent_components_need_neither_labels_nor_a_derivative() -> None:
         network = make(Faces().input_shape, Faces().n_classes)
         update = shared(network, Faces())
         attack = CocktailParty(iterations=2)
-        attack.check(network)
+        attack.check(network, Faces().domain)
         unlabelled = Update(network, update.gradients, update.loss, update.domain)
         assert attack(attack.observe(unlabelled)).inputs.shape == (B, 625)
 

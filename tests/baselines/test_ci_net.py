@@ -16,7 +16,8 @@ from spear.data import Batch, Dataset, Digits, Faces
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, LayerError, VictimError
 from spear.inversion.descent.attack import SpearIrls
-from spear.networks.fully_connected import fcnn, linear_layers
+from spear.layers import linear_layers
+from spear.networks import fcnn
 from spear.reconstruction import Status
 from spear.scoring.scores import Scoring
 from spear.update import Update
@@ -179,7 +180,7 @@ def test_what_it_cannot_attack_is_refused() -> None:
     with pytest.raises(InvalidObservation, match="has no bounds"):
         attack.observe(unbounded)
     with pytest.raises(VictimError, match="training mode"):
-        attack.check(nn.Sequential(nn.Flatten(), nn.Dropout()))
+        attack.check(nn.Sequential(nn.Flatten(), nn.Dropout()), update.domain)
     for width in (0, 3, 6):
         with pytest.raises(ConfigError, match=f"attack.width is {width}"):
             CINet(width=width)
@@ -194,7 +195,7 @@ def test_a_sigmoid_network_has_the_weights_of_the_relu_network() -> None:
     relu, sigmoid = (fcnn((3, 4, 4), 5, 7, 3, activation=each) for each in ("relu", "sigmoid"))
     for name, value in relu.state_dict().items():
         assert torch.equal(sigmoid.state_dict()[name], value)
-    layers = [each.module for each in linear_layers(sigmoid)]
+    layers = [each.module for each in linear_layers(sigmoid, (3, 4, 4))]
     x: Tensor = torch.randn(2, 3, 4, 4)
     hidden = torch.sigmoid(layers[1](torch.sigmoid(layers[0](x.flatten(1)))))
     torch.testing.assert_close(sigmoid(x), layers[2](hidden))
@@ -203,4 +204,4 @@ def test_a_sigmoid_network_has_the_weights_of_the_relu_network() -> None:
 def test_spear_refuses_a_sigmoid_network_in_one_sentence() -> None:
     network = fcnn((3, 4, 4), 5, 7, 3, activation="sigmoid")
     with pytest.raises(LayerError, match=r"no ReLU follows .* with attack=geiping\.$"):
-        SpearIrls().check(network)
+        SpearIrls().check(network, Domain.unbounded((3, 4, 4)))

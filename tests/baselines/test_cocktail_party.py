@@ -16,9 +16,10 @@ from spear.baselines.total_variation import total_variation
 from spear.client.client import Client
 from spear.data import Faces
 from spear.data.base import Batch
+from spear.domain import Domain
 from spear.errors import ConfigError, LayerError
 from spear.inversion.factors.factorization import decompose
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 from spear.observation import Observation
 from spear.reconstruction import Status
 from spear.scoring.matching import similarities
@@ -119,9 +120,10 @@ def test_a_gradient_of_zeros_gives_nothing():
 
 def test_no_relu_is_needed_but_a_linear_layer_is():
     network = torch.nn.Sequential(torch.nn.Linear(30, 20), torch.nn.Tanh(), torch.nn.Linear(20, 3))
-    CocktailParty(layer=1).check(network)
+    domain = Domain.unbounded((30,))
+    CocktailParty(layer=1).check(network, domain)
     with pytest.raises(LayerError, match=r"linear layers 1 to 2"):
-        CocktailParty(layer=3).check(network)
+        CocktailParty(layer=3).check(network, domain)
 
 
 @pytest.mark.parametrize(

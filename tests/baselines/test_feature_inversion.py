@@ -16,7 +16,7 @@ from spear.data.base import Batch
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, LayerError, VictimError
 from spear.inversion.descent.attack import SpearIrls
-from spear.networks.fully_connected import layer_inputs
+from spear.probing import layer_inputs
 from spear.reconstruction import Status
 from spear.scoring.matching import match
 from spear.update import Update
@@ -145,9 +145,9 @@ def test_without_features_there_are_no_pictures():
 def test_what_it_cannot_attack_is_refused():
     update, _ = problem()
     with pytest.raises(LayerError):
-        FeatureInversion(SpearIrls(layer=3)).check(update.network)
+        FeatureInversion(SpearIrls(layer=3)).check(update.network, update.domain)
     with pytest.raises(VictimError, match="training mode"):
-        attack().check(nn.Sequential(nn.Dropout(), *convolutional()))
+        attack().check(nn.Sequential(nn.Dropout(), *convolutional()), update.domain)
     flat = dataclasses.replace(update, domain=Domain.unbounded((432,)))
     with pytest.raises(InvalidObservation, match="smooths pictures"):
         attack().observe(flat)

@@ -26,7 +26,7 @@ from spear.client.defenses import Clipping, Soteria, Sparsification
 from spear.data import Batch, Digits, Faces
 from spear.domain import Domain
 from spear.errors import CheckpointError, ConfigError, InvalidObservation, VictimError
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 from spear.reconstruction import Status
 
 SHAPE = (1, 8, 8)

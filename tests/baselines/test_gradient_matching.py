@@ -1,5 +1,6 @@
 """Gradient matching: each piece is its formula, real pictures are found, bad input is refused."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +27,7 @@ from spear.client.client import Client
 from spear.data import Batch, Dataset, Digits, Faces
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, SpearError, VictimError
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring.scores import Score, Scoring
 from spear.update import Update
@@ -515,11 +516,11 @@ def test_what_depends_on_chance_or_on_the_batch_is_refused(
     module: nn.Module, words: tuple[str, ...]
 ) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(16, 20), module, nn.Linear(20, 5))
-    attack = GradientMatching(iterations=1)
-    refused(VictimError, lambda: attack.check(network), *words)
+    attack, domain = GradientMatching(iterations=1), Domain.unbounded((1, 4, 4))
+    refused(VictimError, lambda: attack.check(network, domain), *words)
     batch = gaussian(1, 4, 4, dtype=torch.float32)
     refused(VictimError, lambda: attack.observe(labelled(network, batch)), *words)
-    attack.check(network.eval())
+    attack.check(network.eval(), domain)
     attack(attack.observe(labelled(network, batch)))
 
 
@@ -562,18 +563,26 @@ def test_labels_that_are_missing_or_wrong_are_refused() -> None:
     ("change", "words"),
     [
         (lambda g: g | {"1.weight": g["1.weight"] * math.nan}, "NaN or infinite"),
-        (lambda g: g | {"1.weight": g["1.weight"].T}, "expected a tensor of the parameter's shape"),
-        (lambda g: g | {"1.weight": None}, "the gradient of '1.weight' is None"),
+        (
+            lambda g: g | {"1.weight": g["1.weight"].T},
+            "has shape (16, 20); expected (20, 16)",
+        ),
+        (
+            lambda g: g | {"1.weight": None},
+            "'1.weight' is a NoneType; expected a tensor",
+        ),
         (lambda g: g | {"7.weight": g["1.weight"]}, "which is no parameter of the network"),
         (lambda g: {}, "holds no gradients"),
     ],
 )
 def test_gradients_that_do_not_fit_are_refused(change: Callable[[Any], Any], words: str) -> None:
     update = small()
-    wrong = Update(
-        update.network, change(update.gradients), update.loss, update.domain, update.labels
-    )
-    refused(InvalidObservation, lambda: GradientMatching().observe(wrong), words)
+
+    def attacked() -> None:
+        changed = dataclasses.replace(update, gradients=change(update.gradients))
+        GradientMatching().observe(changed)
+
+    refused(InvalidObservation, attacked, words)
 
 
 def test_regularisers_say_what_they_need() -> None:

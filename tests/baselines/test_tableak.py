@@ -25,7 +25,7 @@ from spear.data.base import Dataset
 from spear.data.tabular import TableDomain, split
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, VictimError
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring.scores import Score, Scoring
 from spear.scoring.truth import Truth
@@ -215,7 +215,10 @@ def test_an_update_of_zeros_is_no_search():
 
 def test_pictures_are_refused():
     network = fcnn((3, 4, 4), 2, width=20, depth=2)
-    update = dataclasses.replace(shared()[0], network=network, domain=Domain.unbounded((3, 4, 4)))
+    gradients = {name: torch.ones_like(each) for name, each in network.named_parameters()}
+    update = dataclasses.replace(
+        shared()[0], network=network, gradients=gradients, domain=Domain.unbounded((3, 4, 4))
+    )
     with pytest.raises(InvalidObservation, match=r"\(3, 4, 4\).*no rows of a table.*dataset=adult"):
         TabLeak().observe(update)
 

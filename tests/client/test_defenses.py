@@ -21,7 +21,7 @@ from spear.client.defenses import (
 from spear.client.defenses.soteria import sensitivity
 from spear.data import Batch
 from spear.errors import ConfigError, LayerError
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 
 LOSS = nn.CrossEntropyLoss()
 

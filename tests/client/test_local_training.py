@@ -12,7 +12,7 @@ from spear.client.defenses import DPSGD, Defense, NoDefense
 from spear.client.local_training import FedAvg
 from spear.data import Batch
 from spear.errors import ConfigError
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 
 LOSS = nn.CrossEntropyLoss()
 ETA = 0.05

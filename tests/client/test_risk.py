@@ -30,8 +30,7 @@ from spear.client.risk.jacobian import GradientJacobian
 from spear.client.risk.lavp import Lavp
 from spear.data import Batch
 from spear.errors import ConfigError, InvalidObservation, VictimError
-from spear.networks.dlg_lenet import lenet
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn, lenet
 
 LOSSES = {
     "l2": (SquaredDistance(), squared_distance_hessian),

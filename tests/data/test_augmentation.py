@@ -11,7 +11,7 @@ from spear.client.defenses import DPSGD
 from spear.errors import ConfigError, InvalidObservation
 from spear.client.local_training import FedAvg
 from spear.baselines.gradient_matching.checks import check_labels
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 
 K = 10
 

@@ -14,7 +14,7 @@ from spear.experiments.config.schema import CONF
 from spear.experiments.config.targets import check_targets
 from spear.experiments.job.files import write_text
 from spear.experiments.job.redaction import redacted
-from spear.networks.fully_connected import read_state_dict
+from spear.networks import read_state_dict
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 

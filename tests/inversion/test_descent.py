@@ -25,7 +25,7 @@ from spear.inversion.directions.polish import Polish, distinct
 from spear.inversion.directions.sparsity_matching import activity
 from spear.inversion.factors.factorization import Factorization, factorize
 from spear.inversion.factors.gram import Grams, inverse_iteration, unit
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring.scores import Scoring

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 import spear
 from spear.data import Batch, Digits
 from spear.errors import InvalidObservation
-from spear.networks.fully_connected import Sparsity, fcnn
+from spear.layers import Sparsity
+from spear.networks import fcnn
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring.matching import match

@@ -17,7 +17,8 @@ from spear.inversion.inputs.descent import Descent
 from spear.inversion.inputs.pool import InputPool
 from spear.inversion.inputs.problem import InputProblem, transposed
 from spear.inversion.inputs.sampling import Sampling
-from spear.networks.fully_connected import Sparsity, fcnn
+from spear.layers import Sparsity
+from spear.networks import fcnn
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring.bounds import determined_directions

@@ -41,7 +41,7 @@ from spear.inversion.sampling.samplers import (
     SvdSampler,
     random_subsets,
 )
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring.matching import match

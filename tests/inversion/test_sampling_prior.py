@@ -8,12 +8,13 @@ from torch import Tensor, nn
 
 from spear.client.client import Client
 from spear.data.embedded import Faces
+from spear.domain import Domain
 from spear.errors import ConfigError, LayerError
 from spear.inversion.descent.attack import SpearIrls
 from spear.inversion.directions.refinement import _grams
 from spear.inversion.sampling.attack import Spear
 from spear.inversion.sampling.prior import SpearPrior, estimated_pre_activations, most_negative
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring.scores import Scoring
 from spear.update import Update
@@ -29,7 +30,7 @@ class Guess:
         generator = torch.Generator().manual_seed(0)
         self.inputs = inputs + noise * torch.randn(inputs.shape, generator=generator)
 
-    def check(self, network: nn.Module) -> None:
+    def check(self, network: nn.Module, domain: Domain) -> None:
         pass
 
     def observe(self, update: Update) -> Update:
@@ -90,7 +91,7 @@ def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"attack\.prior reconstructs the inputs of a layer"):
         SpearPrior(SpearIrls())
     with pytest.raises(LayerError, match=r"attack\.layer is 9"):
-        SpearPrior(guess, layer=9).check(shared(2, 10)[1].network)
+        SpearPrior(guess, layer=9).check(shared(2, 10)[1].network, Faces().domain)
 
 
 @pytest.mark.parametrize("k", [1, 5, 6, 20])

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from spear.errors import ConfigError
-from spear.networks.dlg_lenet import lenet
-from spear.networks.fully_connected import linear_layers
+from spear.layers import Sparsity, linear_layers
+from spear.networks import lenet
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from spear.networks.fully_connected import linear_layers
 )
 def test_sizes(shape, features):
     network = lenet(shape, 7)
-    (last,) = linear_layers(network)
+    (last,) = linear_layers(network, shape)
     assert last.module.in_features == features
     assert network(torch.zeros(2, *shape)).shape == (2, 7)
     assert sum(isinstance(module, nn.Sigmoid) for module in network) == 3
@@ -31,9 +31,9 @@ def test_parameters_are_uniform_in_half_a_unit_or_pytorchs():
 def test_activations_and_bias_are_choices():
     network = lenet((1, 8, 8), 10, activation="relu", bias=False)
     assert sum(isinstance(module, nn.ReLU) for module in network) == 3
-    (last,) = linear_layers(network)
+    (last,) = linear_layers(network, (1, 8, 8))
     assert last.module.bias is None
-    assert last.preceded_by_relu
+    assert last.sparsity == {Sparsity.INPUT}
 
 
 def test_the_seed_alone_decides():

@@ -9,9 +9,7 @@ from torch import nn
 
 from spear.data import Digits, Faces
 from spear.errors import ConfigError
-from spear.networks.dlg_lenet import lenet
-from spear.networks.fully_connected import fcnn, training
-from spear.networks.training import trained_fcnn, trained_lenet
+from spear.networks import fcnn, lenet, trained_fcnn, trained_lenet, training
 
 SHAPE = Digits.input_shape
 SMALL = {"width": 20, "depth": 3}

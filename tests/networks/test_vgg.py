@@ -9,7 +9,7 @@ import torchvision.models
 from torch import nn
 
 from spear.errors import CheckpointError, ConfigError
-from spear.networks.fully_connected import linear_layers
+from spear.layers import Sparsity, linear_layers
 from spear.networks.vgg import DOWNLOADED, FEATURES, vgg16
 
 DATA = Path(os.environ.get("SPEAR_DATA", "data"))
@@ -84,9 +84,9 @@ def test_pretrained_takes_the_whole_network_and_never_downloads(small):
 )
 def test_the_network_of_table_6():
     network = vgg16(SHAPE, 1000, DATA)
-    first, *_ = linear_layers(network)
+    first, *_ = linear_layers(network, SHAPE)
     assert first.name == "classifier.0"
     assert (first.module.in_features, first.module.out_features) == (25088, 4096)
-    assert first.followed_by_relu
+    assert Sparsity.GRADIENT in first.sparsity
     saved = torch.load(DATA / "weights" / FEATURES)["features.28.weight"]
     assert torch.equal(network.features[28].weight, saved.float())

@@ -13,7 +13,7 @@ from spear.client.client import Client
 from spear.client.defenses import DPSGD
 from spear.client.local_training import FedAvg
 from spear.data import Batch
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 from spear.scoring.bounds import (
     determined_directions,
     gradients_given_inputs,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from spear.client.client import Client
 from spear.data.base import Batch, Dataset
 from spear.inversion.factors.factorization import Factorization, factorize
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 from spear.observation import Observation
 from spear.scoring.truth import Truth
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 
 WIDTH = 40
 

@@ -7,7 +7,7 @@ from torch.nn.functional import cosine_similarity
 
 from spear.baselines.gradient_matching.checks import check_labels, outputs
 from spear.errors import InvalidObservation
-from spear.networks.fully_connected import linear_layer, putting_out
+from spear.probing import overriding_output
 from spear.reconstruction import Reconstruction
 from spear.update import Update
 
@@ -36,7 +36,7 @@ def paired_labels(update: Update, layer: int, found: Reconstruction) -> Tensor:
         )
     example = next(iter(update.gradients.values())).new_zeros(1, *update.domain.shape)
     check_labels(labels, outputs(update.network, example).shape[-1])
-    module = linear_layer(update.network, layer).module
+    module = update.layer(layer).module
     features = found.inputs.to(module.weight)
     gradients = found.activation_gradients.T.to(module.weight)
     classes, positions = labels.unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
@@ -55,7 +55,7 @@ def _activation_gradients(
     with torch.no_grad():
         reached = layer(features)
     reached.requires_grad_()
-    with putting_out(layer, reached):
+    with overriding_output(layer, reached):
         logits = update.network(features.new_zeros(len(features), *update.domain.shape))
     losses = [update.loss(logits, label.expand(len(features), *label.shape)) for label in classes]
     found = [torch.autograd.grad(loss, reached, retain_graph=True)[0] for loss in losses]

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from spear.errors import CheckpointError, ConfigError
-from spear.networks.fully_connected import load_checkpoint
+from spear.networks.checkpoints import load_checkpoint
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Weights that come with the suite; what made a file is in its metadata."""

@@ -4,61 +4,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.dropout import _DropoutNd
 
 from spear.errors import InvalidObservation, VictimError
-from spear.observation import all_finite
-from spear.update import Update
-
-
-def check_modes(network: nn.Module) -> None:
-    """Refuse modules whose outputs depend on the rest of the batch or on chance.
-
-    Raises:
-        VictimError: naming the first.
-    """
-    for name, module in network.named_modules():
-        depends = isinstance(module, _BatchNorm) and "the private batch's own statistics"
-        random = isinstance(module, _DropoutNd | nn.RReLU) and "random numbers of the client"
-        reason = depends or random
-        if reason and module.training:
-            raise VictimError(
-                f"module {name!r} ({type(module).__name__}) of the network is in training mode, "
-                f"where its outputs depend on {reason}; gradient matching needs a client in "
-                "evaluation mode: call network.eval() before it computes its gradients."
-            )
-
-
-def check_gradients(update: Update) -> None:
-    """Refuse an update that has nothing, or nothing that a gradient of the network could be.
-
-    Raises:
-        InvalidObservation: naming the parameter.
-    """
-    parameters = dict(update.network.named_parameters())
-    if not update.gradients:
-        raise InvalidObservation(
-            "the update holds no gradients; pass one for each parameter that the client trains."
-        )
-    for name, gradient in update.gradients.items():
-        if name not in parameters:
-            raise InvalidObservation(
-                f"the update has a gradient of {name!r}, which is no parameter of the network; "
-                f"expected names among {', '.join(parameters)}."
-            )
-        if not isinstance(gradient, Tensor) or gradient.shape != parameters[name].shape:
-            found = tuple(gradient.shape) if isinstance(gradient, Tensor) else gradient
-            raise InvalidObservation(
-                f"the gradient of {name!r} is {found}; expected a tensor of the parameter's "
-                f"shape, {tuple(parameters[name].shape)}."
-            )
-        if not all_finite(gradient):
-            bad = int((~torch.isfinite(gradient)).sum())
-            raise InvalidObservation(
-                f"the gradient of {name!r} has {bad} NaN or infinite of {gradient.numel()} "
-                "entries; check the client's loss and precision before attacking its update."
-            )
+from spear.probing import Call, watching
 
 
 def check_labels(labels: Tensor | None, n_classes: int) -> Tensor:
@@ -156,20 +104,13 @@ def _culprit(network: nn.Module, inputs: Tensor) -> str:
     """The first module without submodules that cannot be differentiated twice by itself."""
     failed: list[str] = []
 
-    def recorder(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def record(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-            if not failed and not _twice_differentiable(module.forward, args):
-                failed.append(f"module {name!r} ({type(module).__name__}) of the network")
+    def see(call: Call) -> None:
+        if not failed and not _twice_differentiable(call.module.forward, call.args):
+            failed.append(f"module {call.name!r} ({type(call.module).__name__}) of the network")
 
-        return record
-
-    leaves = [(name, m) for name, m in network.named_modules() if not any(m.children())]
-    hooks = [module.register_forward_pre_hook(recorder(name)) for name, module in leaves]
-    try:
+    leaves = {name: m for name, m in network.named_modules() if not any(m.children())}
+    with watching(leaves, see):
         network(inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
     return failed[0] if failed else "the network or its loss"
 
 

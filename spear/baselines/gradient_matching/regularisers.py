@@ -12,7 +12,6 @@ from spear.baselines.label_recovery.attack import LabelRecovery, LastLayerAttack
 from spear.baselines.total_variation import total_variation
 from spear.errors import InvalidObservation, VictimError
 from spear.inversion.labels.last_layer import check_last_layer
-from spear.networks.fully_connected import linear_layers
 from spear.update import Update
 
 Term = Callable[[Evaluation], Tensor]
@@ -140,7 +139,7 @@ class FeatureDistance:
         Raises:
             VictimError: the network has no linear layer, or the last one is not trained.
         """
-        layers = linear_layers(update.network)
+        layers = update.layers
         name = layers[-1].name if layers else ""
         if not {f"{name}.weight", f"{name}.bias"} <= update.gradients.keys():
             raise VictimError(
@@ -182,7 +181,7 @@ class RecoveredFeatureDistance:
             SpearError: see `spear.inversion.labels.last_layer.LastLayer.of`.
             InvalidObservation: the gradient is that of several samples, or zero.
         """
-        name = check_last_layer(update.network).name
+        name = check_last_layer(update.layers).name
         target = recovered(self.recovery, update).feature.to(update.gradients[f"{name}.weight"])[
             None
         ]

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from spear.baselines.gradient_matching.gradients import Dense, Gradient, product
+from spear.probing import probe
 from spear.update import Update
 
 
@@ -27,14 +27,6 @@ class Evaluation:
     layer_inputs: Mapping[str, Tensor]
 
 
-@dataclass(frozen=True)
-class _Call:
-    """Inputs (r x n) and outputs of one call of a linear layer."""
-
-    inputs: Tensor
-    outputs: Tensor
-
-
 class Victim:
     """The update's network and loss, differentiable twice.
 
@@ -43,7 +35,7 @@ class Victim:
 
     Args:
         update: the network, and the names of the parameters whose gradients matter; a copy that
-            nobody else uses (`Update.copied`), because hooks stay in it.
+            nobody else uses (`Update.copied`), because all of these are differentiated.
     """
 
     def __init__(self, update: Update) -> None:
@@ -51,10 +43,8 @@ class Victim:
         self._loss = update.loss
         parameters = dict(self._network.named_parameters())
         self._parameters = {name: parameters[name].requires_grad_() for name in update.gradients}
-        self._calls: dict[str, list[_Call]] = {}
-        for name, module in self._network.named_modules():
-            if isinstance(module, nn.Linear):
-                module.register_forward_hook(self._recorder(name), with_kwargs=True)
+        modules = self._network.named_modules()
+        self._linear = {name: each for name, each in modules if isinstance(each, nn.Linear)}
         self._factored = own_linear_layers(self._network).keys()
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> Evaluation:
@@ -64,12 +54,14 @@ class Victim:
             inputs: b x domain.shape.
             targets: what the loss compares outputs with.
         """
-        self._calls.clear()
-        value = self._loss(self._network(inputs), targets)
-        calls = {name: each for name, each in self._calls.items() if name in self._factored}
+        with probe(self._linear) as seen:
+            value = self._loss(self._network(inputs), targets)
+        every = {name: [call for call in seen if call.name == name] for name in self._linear}
+        every = {name: each for name, each in every.items() if each}
+        calls = {name: each for name, each in every.items() if name in self._factored}
         factored = {f"{name}.{part}" for name in calls for part in ("weight", "bias")}
         plain = [name for name in self._parameters if name not in factored]
-        outputs = [call.outputs for each in calls.values() for call in each]
+        outputs = [call.output for each in calls.values() for call in each]
         found = torch.autograd.grad(
             value,
             [*outputs, *(self._parameters[name] for name in plain)],
@@ -81,7 +73,7 @@ class Victim:
             for name, gradient in zip(plain, found[len(outputs) :], strict=True)
         }
         layer_inputs = {
-            name: _stacked([call.inputs for call in each]) for name, each in self._calls.items()
+            name: _stacked([call.inputs for call in each]) for name, each in every.items()
         }
         rest = iter(found)
         for name, each in calls.items():
@@ -89,16 +81,6 @@ class Victim:
             gradients[f"{name}.weight"] = product(activations, layer_inputs[name])
             gradients[f"{name}.bias"] = Dense(activations.sum(dim=0))
         return Evaluation(inputs, gradients, layer_inputs)
-
-    def _recorder(self, name: str) -> Any:
-        def record(
-            module: nn.Module, args: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor
-        ) -> Tensor:
-            inputs = args[0] if args else named["input"]
-            self._calls.setdefault(name, []).append(_Call(inputs, output))
-            return output.clone()  # an in-place ReLU would overwrite Z
-
-        return record
 
 
 def own_linear_layers(network: nn.Module) -> dict[str, nn.Linear]:

@@ -1,17 +1,22 @@
 """A single input of a fully connected ReLU network from its gradient, layer by layer."""
 
 import time
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
 
 from spear.attack import ProgressCallback
 from spear.baselines.label_recovery.attack import LabelRecovery, Recovered
+from spear.domain import Domain
 from spear.errors import LayerError
 from spear.inversion.labels.last_layer import LastLayer
-from spear.networks.fully_connected import LinearLayer, linear_layers
+from spear.layers import LinearLayer, activation_between, linear_layers
 from spear.reconstruction import Reconstruction, Status
+from spear.tracing.activations import RELU
+from spear.tracing.neighbours import Station, described
 from spear.update import Update
 from spear.whole_update import WholeUpdateAttack
 
@@ -35,15 +40,15 @@ class AnalyticInversion(WholeUpdateAttack):
     def __init__(self, recovery: LabelRecovery | None = None) -> None:
         self.recovery = recovery or LabelRecovery()
 
-    def check(self, network: nn.Module) -> None:
+    def check(self, network: nn.Module, domain: Domain) -> None:
         """See `spear.attack.Attack`.
 
         Raises:
             LayerError: the network is no chain of linear layers and ReLUs that ends with the first.
         """
-        super().check(network)
-        self.recovery.check(network)
-        _chain(network)
+        super().check(network, domain)
+        self.recovery.check(network, domain)
+        _check_chain(linear_layers(network, domain.shape))
 
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
@@ -60,7 +65,7 @@ class AnalyticInversion(WholeUpdateAttack):
             m, n = observation.dimensions(self.layer)
             return Reconstruction.empty(m, n, Status.ZERO_GRADIENT, seconds)
         inputs, gradient = found.feature, found.gradient
-        for after, before in pairwise(reversed(_chain(observation.network))):
+        for after, before in pairwise(reversed(observation.layers)):
             arriving = after.module.weight.detach().double().cpu().T @ gradient
             gradient = torch.where(inputs > 0, arriving, 0.0)
             inputs = _received(observation.gradients[f"{before.name}.weight"], gradient)
@@ -74,21 +79,24 @@ def _received(weight_gradient: Tensor, gradient: Tensor) -> Tensor:
     return mixed / gradient.square().sum().clamp_min(torch.finfo(torch.float64).tiny)
 
 
-def _chain(network: nn.Module) -> list[LinearLayer]:
-    """The linear layers, if a ReLU and nothing else is between any two of them.
+def _check_chain(layers: Sequence[LinearLayer]) -> None:
+    """Refuse other than linear layers in a row, from input to output, with a ReLU between any two.
 
     Raises:
         LayerError: naming what else is there.
     """
-    leaves = [module for module in network.modules() if not any(module.children())]
-    if leaves and isinstance(leaves[0], nn.Flatten):
-        leaves = leaves[1:]
-    for place, module in enumerate(leaves):
-        expected = nn.ReLU if place % 2 else nn.Linear
-        if not isinstance(module, expected):
-            raise LayerError(
-                f"the network has a {type(module).__name__} where analytic inversion needs "
-                f"nn.{expected.__name__}: it goes back through linear layers with a ReLU between "
-                "any two of them; choose network=fcnn, or attack=label_recovery for the last layer."
-            )
-    return linear_layers(network)
+    first = layers[0]
+    if first.before != {Station.INPUTS}:
+        _refuse(f"{described(*first.before)} before its first linear layer ({first.name})")
+    for layer, following in pairwise(layers):
+        if activation_between(layer, following) != RELU:
+            found = described(*layer.after, *(layer.beyond - {Station.LINEAR}))
+            _refuse(f"{found} between its linear layers {layer.name} and {following.name}")
+
+
+def _refuse(found: str) -> NoReturn:
+    raise LayerError(
+        f"the network has {found}, but analytic inversion goes back through linear layers with a "
+        "ReLU and nothing else between any two of them; choose network=fcnn, or "
+        "attack=label_recovery for the last layer."
+    )

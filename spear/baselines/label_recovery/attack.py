@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from spear.attack import ProgressCallback
 from spear.baselines.label_recovery.lambda_search import GridSearch, LambdaSearch
 from spear.baselines.label_recovery.variance import VarianceLoss
+from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation
 from spear.inversion.factors.rank import check_rank
 from spear.inversion.labels.last_layer import LastLayer, check_last_layer
-from spear.networks.fully_connected import LAST
+from spear.layers import LAST, linear_layers
 from spear.reconstruction import Reconstruction, Status
 from spear.update import Update
 
@@ -75,13 +76,13 @@ class LastLayerAttack(ABC):
             )
         self.rank = rank
 
-    def check(self, network: nn.Module) -> None:
+    def check(self, network: nn.Module, domain: Domain) -> None:
         """See `spear.attack.Attack`.
 
         Raises:
             LayerError: the network does not end with a linear layer.
         """
-        check_last_layer(network)
+        check_last_layer(linear_layers(network, domain.shape))
 
     def observe(self, update: Update) -> LastLayer:
         """See `spear.attack.Attack`.

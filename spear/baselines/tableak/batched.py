@@ -1,6 +1,7 @@
 """Many candidate batches at once: the distance of each one's gradient in a single evaluation."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -9,9 +10,8 @@ from torch.func import functional_call, grad, vmap
 from spear.baselines.gradient_matching.gradients import Dense, Gradient, product
 from spear.baselines.gradient_matching.objectives import Objective
 from spear.baselines.gradient_matching.victim import own_linear_layers
+from spear.probing import Call, probe, watching
 from spear.update import Update
-
-Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]
 
 
 class BatchedProblem:
@@ -22,7 +22,8 @@ class BatchedProblem:
     and all other parameters, are differentiated plainly.
 
     Args:
-        update: a copy that nobody else uses (`Update.copied`), because hooks stay in it.
+        update: a copy that nobody else uses (`Update.copied`), because it is differentiated by
+            nothing but the candidates.
         objective: distance of gradients.
         labels: b class indices, those of every candidate.
     """
@@ -39,12 +40,12 @@ class BatchedProblem:
         self._plain = {name: parameters[name] for name in update.gradients if name not in factored}
         self._variables: Mapping[str, Tensor] = {}
         self._seen: dict[str, Tensor] = {}
-        for name in self._probes:
-            self._network.get_submodule(name).register_forward_hook(self._probed(name))
 
     def __call__(self, candidates: Tensor) -> Tensor:
         """Distances (R), differentiable in the candidates (R x b x domain.shape)."""
-        distances: Tensor = vmap(self._distance_of)(candidates)
+        layers = {name: self._network.get_submodule(name) for name in self._probes}
+        with watching(layers, self._probed):
+            distances: Tensor = vmap(self._distance_of)(candidates)
         return distances
 
     def _distance_of(self, inputs: Tensor) -> Tensor:
@@ -63,33 +64,17 @@ class BatchedProblem:
         loss = self._loss(functional_call(self._network, plain, (inputs,)), self._labels)
         return loss, self._seen
 
-    def _probed(self, name: str) -> Hook:
-        def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            self._seen[name] = args[0]
-            return output + self._variables[name]
-
-        return hook
+    def _probed(self, call: Call) -> Tensor:
+        self._seen[call.name] = call.args[0]
+        output: Tensor = call.output + self._variables[call.name]
+        return output
 
 
 def _probes(network: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
     """Zeros shaped as the outputs (b x m) of linear layers that run once on b rows, by name."""
-    outputs: dict[str, list[Tensor]] = {}
-    layers = own_linear_layers(network)
-
-    def recorder(name: str) -> Hook:
-        def record(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            # A call by keyword gives no `args`: such a layer is left to plain differentiation.
-            outputs.setdefault(name, []).append(output if args else output[None])
-            return output
-
-        return record
-
-    hooks = [layer.register_forward_hook(recorder(name)) for name, layer in layers.items()]
-    try:
-        with torch.no_grad():
-            network(inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    once = {name: each[0] for name, each in outputs.items() if len(each) == 1}
+    with probe(own_linear_layers(network)) as calls, torch.no_grad():
+        network(inputs)
+    times = Counter(call.name for call in calls)
+    # A call by keyword gives no `args`: such a layer is left to plain differentiation.
+    once = {call.name: call.output for call in calls if times[call.name] == 1 and call.args}
     return {name: torch.zeros_like(each) for name, each in once.items() if each.ndim == 2}

@@ -7,7 +7,8 @@ from spear.client.defenses.base import NoDefense
 from spear.client.defenses.sparsification import check_share
 from spear.data.base import Batch
 from spear.errors import LayerError
-from spear.networks.fully_connected import LinearLayer, layer_inputs, linear_layers
+from spear.layers import LinearLayer, linear_layers
+from spear.probing import layer_inputs
 
 ROWS = 64
 """Entries of the representation that are differentiated at once."""
@@ -52,7 +53,7 @@ class Soteria(NoDefense):
                 row an example.
         """
         shared = super().gradient(network, loss, batch, generator)
-        layer = _last(network)
+        layer = _last(network, batch.inputs)
         name = f"{layer.name}.weight"
         if name in shared:
             scores = sensitivity(network, layer.module, batch.inputs)
@@ -94,8 +95,8 @@ def sensitivity(network: nn.Module, layer: nn.Linear, inputs: Tensor) -> Tensor:
     return ratios.sum(dim=0).masked_fill((magnitudes == 0).all(dim=0), torch.inf)
 
 
-def _last(network: nn.Module) -> LinearLayer:
-    layers = linear_layers(network)
+def _last(network: nn.Module, inputs: Tensor) -> LinearLayer:
+    layers = linear_layers(network, inputs[:2])
     if not layers:
         raise LayerError(
             "the network has no linear layer, whose inputs Soteria would perturb; choose another "

@@ -5,10 +5,11 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from spear.baselines.gradient_matching.checks import check_derivatives, check_modes
+from spear.baselines.gradient_matching.checks import check_derivatives
 from spear.data.base import Batch
 from spear.errors import InvalidObservation, VictimError
-from spear.observation import all_finite
+from spear.validation import all_finite
+from spear.whole_update import check_modes
 
 Parts = tuple[Tensor, ...]
 """A vector of P entries: a part for each trained parameter, shaped like it."""

@@ -8,7 +8,7 @@ from spear.inversion.descent.rounds import Search, Settings
 from spear.inversion.directions.assemble import Found, recover
 from spear.inversion.factors.factorization import Factorization
 from spear.inversion.factors.rank import check_rank
-from spear.networks.fully_connected import Sparsity
+from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 

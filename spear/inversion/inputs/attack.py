@@ -13,7 +13,7 @@ from spear.inversion.inputs.descent import Descent
 from spear.inversion.inputs.pool import InputPool
 from spear.inversion.inputs.problem import InputProblem, transposed
 from spear.inversion.inputs.search import InputSearch
-from spear.networks.fully_connected import Sparsity
+from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from spear.attack import Attack, ProgressCallback
+from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation
 from spear.inversion.labels.last_layer import LastLayer, check_last_layer
-from spear.networks.fully_connected import layer_inputs, linear_layer, linear_layers, putting_out
+from spear.layers import LAST, linear_layers
 from spear.observation import Observation
+from spear.probing import layer_inputs, overriding_output
 from spear.reconstruction import Reconstruction
 from spear.update import Update
 from spear.whole_update import WholeUpdateAttack
@@ -46,7 +48,7 @@ class BatchLabels(WholeUpdateAttack):
         self.layer = self._attacked = inputs.layer
         self.given_labels = inputs.given_labels
 
-    def check(self, network: nn.Module) -> None:
+    def check(self, network: nn.Module, domain: Domain) -> None:
         """See `spear.attack.Attack`.
 
         Raises:
@@ -54,9 +56,9 @@ class BatchLabels(WholeUpdateAttack):
                 attack its layer.
             VictimError: the network's outputs depend on chance or on the rest of a batch.
         """
-        check_last_layer(network)
-        self.inputs.check(network)
-        super().check(network)
+        check_last_layer(linear_layers(network, domain.shape))
+        self.inputs.check(network, domain)
+        super().check(network, domain)
 
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
@@ -117,10 +119,11 @@ def labels_of(last: LastLayer, features: Tensor) -> tuple[Tensor, float]:
 def _last_inputs(update: Update, index: int, inputs: Tensor) -> Tensor:
     """What the last layer receives (b x n, float64) where layer `index` receives `inputs`."""
     network = deepcopy(update.network).double()
-    layer, last = linear_layer(network, index).module, linear_layers(network)[-1].module
-    reached = inputs.to(layer.weight)
+    layer = network.get_submodule(update.layer(index).name)
+    last = network.get_submodule(update.layer(LAST).name)
+    reached = inputs.to(next(layer.parameters()))
     if layer is last:
         return reached
     blank = reached.new_zeros(len(reached), *update.domain.shape)
-    with torch.no_grad(), putting_out(layer, layer(reached)):
+    with torch.no_grad(), overriding_output(layer, layer(reached)):
         return layer_inputs(network, last, blank)

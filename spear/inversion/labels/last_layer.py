@@ -1,5 +1,6 @@
 """The last linear layer of a classifier, whose outputs are the logits: what labels leave in it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -8,10 +9,11 @@ from torch import Tensor, nn
 
 from spear.errors import InvalidObservation, LayerError, VictimError
 from spear.inversion.factors.factorization import decompose
-from spear.networks.fully_connected import LAST, LinearLayer, linear_layer
-from spear.observation import all_finite
+from spear.layers import LinearLayer
 from spear.reconstruction import Status
+from spear.tracing.neighbours import described
 from spear.update import Update
+from spear.validation import check_finite
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,9 @@ class LastLayer:
         Raises:
             LayerError: as of `check_last_layer`, or its weight is frozen.
             VictimError: the loss is not the mean cross-entropy.
-            InvalidObservation: the gradient is not shaped as the layer, or not finite.
+            InvalidObservation: the gradient is not finite.
         """
-        layer = check_last_layer(update.network)
+        layer = check_last_layer(update.layers)
         _check_loss(update.loss)
         gradient = update.gradients.get(f"{layer.name}.weight")
         if gradient is None:
@@ -51,9 +53,9 @@ class LastLayer:
                 "no update of it; labels are recovered from that layer alone."
             )
         bias, bias_gradient = layer.module.bias, update.gradients.get(f"{layer.name}.bias")
-        _check_gradient(f"{layer.name}.weight", gradient, layer.module.weight)
+        check_finite(f"the gradient of '{layer.name}.weight'", gradient)
         if bias_gradient is not None:
-            _check_gradient(f"{layer.name}.bias", bias_gradient, bias)
+            check_finite(f"the gradient of '{layer.name}.bias'", bias_gradient)
         return cls(
             layer.module.weight.detach(),
             None if bias is None else bias.detach(),
@@ -113,20 +115,19 @@ def _refuse(why: str) -> NoReturn:
     )
 
 
-def check_last_layer(network: nn.Module) -> LinearLayer:
-    """The linear layer that a network ends with, biased or not.
+def check_last_layer(layers: Sequence[LinearLayer]) -> LinearLayer:
+    """The linear layer that makes a network's outputs, biased or not.
 
     Raises:
-        LayerError: it ends with another module.
+        LayerError: something else makes them.
     """
-    leaves = [module for module in network.modules() if not any(module.children())]
-    if not leaves or not isinstance(leaves[-1], nn.Linear):
-        last = type(leaves[-1]).__name__ if leaves else "nothing"
+    if not layers or not layers[-1].is_last:
+        last = described(*layers[-1].after) if layers else "no linear layer"
         raise LayerError(
             f"the network ends with {last}, but labels are recovered from a final linear layer, "
             "whose outputs are the logits; attack a network that ends with nn.Linear."
         )
-    return linear_layer(network, LAST)
+    return layers[-1]
 
 
 def _check_loss(loss: nn.Module) -> None:
@@ -135,17 +136,4 @@ def _check_loss(loss: nn.Module) -> None:
         raise VictimError(
             f"the loss is {loss}, but labels are recovered from p - y, the gradient of the mean "
             "cross-entropy by the logits; train with nn.CrossEntropyLoss() without class weights."
-        )
-
-
-def _check_gradient(name: str, gradient: Tensor, parameter: Tensor) -> None:
-    if gradient.shape != parameter.shape:
-        raise InvalidObservation(
-            f"the gradient of {name!r} has shape {tuple(gradient.shape)}; expected the "
-            f"parameter's, {tuple(parameter.shape)}."
-        )
-    if not all_finite(gradient):
-        raise InvalidObservation(
-            f"the gradient of {name!r} has NaN or infinite entries; check the client's loss and "
-            "precision before attacking its update."
         )

@@ -15,7 +15,7 @@ from spear.inversion.directions.selection import Selection, greedy_filter
 from spear.inversion.factors.factorization import Factorization
 from spear.inversion.factors.rank import check_rank
 from spear.inversion.sampling.pool import CandidatePool
-from spear.networks.fully_connected import Sparsity
+from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from spear.attack import Attack, ProgressCallback
+from spear.domain import Domain
 from spear.errors import ConfigError
 from spear.inversion.factors.factorization import Factorization
 from spear.inversion.sampling.attack import Spear
 from spear.inversion.sampling.samplers import Sampler
 from spear.inversion.sampling.screening import different, draw_promising, largest_chunk
-from spear.networks.fully_connected import Sparsity, attackable_layer, layer_inputs
+from spear.layers import Sparsity, attackable, linear_layers
+from spear.probing import layer_inputs
 from spear.reconstruction import Reconstruction
 from spear.update import Update
 
@@ -77,15 +79,15 @@ class SpearPrior:
         """See `spear.attack.Attack`."""
         return self.prior.given_labels
 
-    def check(self, network: nn.Module) -> None:
+    def check(self, network: nn.Module, domain: Domain) -> None:
         """See `spear.attack.Attack`.
 
         Raises:
             LayerError: no such layer, or no ReLU follows it.
             SpearError: what the prior cannot attack.
         """
-        attackable_layer(network, self.layer, Sparsity.GRADIENT)
-        self.prior.check(network)
+        attackable(linear_layers(network, domain.shape), self.layer, Sparsity.GRADIENT)
+        self.prior.check(network, domain)
 
     def observe(self, update: Update) -> Update:
         """The whole update, for the prior.
@@ -158,7 +160,7 @@ def estimated_pre_activations(update: Update, layer: int, inputs: Tensor) -> Ten
         layer: its number, from 1.
         inputs: flattened, one a row.
     """
-    module = attackable_layer(update.network, layer, Sparsity.GRADIENT).module
+    module = attackable(update.layers, layer, Sparsity.GRADIENT).module
     shaped = inputs.to(module.weight).reshape(-1, *update.domain.shape)
     with torch.no_grad():
         return cast(Tensor, module(layer_inputs(update.network, module, shaped)))

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from support.command import Command, numbers, read_rows
 
-from spear.networks.fully_connected import fcnn
+from spear.networks import fcnn
 from spear.reconstruction import Reconstruction
 
 QUICK = ("batch_size=2", "n_batches=2", "dataset=digits")

@@ -1,0 +1,52 @@
+"""Saved weights, read without trust."""
+
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from spear.errors import CheckpointError
+
+
+def load_checkpoint(network: nn.Module, path: str | Path) -> None:
+    """Copy a saved state dict into `network`, never unpickling arbitrary objects.
+
+    Raises:
+        CheckpointError: the file is missing, unreadable, or does not fit the network.
+    """
+    state = read_state_dict(Path(path))
+    try:
+        network.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"checkpoint {path} does not fit the network: {' '.join(str(error).split())}."
+        ) from error
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """A saved state dict on the CPU, as safetensors or as a file for `torch.load`.
+
+    Raises:
+        CheckpointError: the file is missing, unreadable, or holds more than tensors.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path} does not exist; give the path of a state dict.")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        loaded: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {_first_line(error)}.") from error
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"checkpoint {path} holds more than tensors and was refused: {_first_line(error)}; "
+            "save the state dict alone, best as safetensors."
+        ) from error
+    return loaded
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,83 @@
+"""Functions of torch that are several operations in autograd's graph."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.autograd.graph import Node
+from torch.overrides import TorchFunctionMode
+
+from spear.tracing.activations import Activation, operation, thresholded
+from spear.tracing.neighbours import Neighbour, Station
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Several operations that a single function of torch performs.
+
+    Attributes:
+        neighbour: what they are together; None for the identity.
+        source: node of their input.
+    """
+
+    neighbour: Neighbour | None
+    source: Node | None
+
+
+def swish(node: Node) -> Fused | None:
+    """x sigmoid(x), written as a product."""
+    if operation(node) != "Mul":
+        return None
+    sources = [source for source, _ in node.next_functions]
+    for gate, other in (sources, sources[::-1]):
+        if gate is not None and operation(gate) == "Sigmoid" and gate.next_functions[0][0] is other:
+            return Fused(Activation("silu"), other)
+    return None
+
+
+class Fusing(TorchFunctionMode):
+    """Notes functions whose nodes in autograd's graph do not reveal them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[Node, Fused] = {}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "").strip("_")
+        if name not in _FUSED or not (args or "input" in kwargs):
+            return func(*args, **kwargs)
+        values = dict(zip(_FUSED[name].arguments, args, strict=False)) | kwargs
+        source = values["input"].grad_fn
+        output = func(*args, **kwargs)
+        if isinstance(output, Tensor) and output.grad_fn not in (None, source):
+            self.found[output.grad_fn] = Fused(_FUSED[name].neighbour(values), source)
+        return output
+
+
+@dataclass(frozen=True)
+class _Function:
+    """Names of a function's first arguments, and what it is by their values."""
+
+    arguments: tuple[str, ...]
+    neighbour: Callable[[Mapping[str, Any]], Neighbour | None]
+
+
+_DROPOUTS = (
+    *("dropout", "dropout1d", "dropout2d", "dropout3d"),
+    *("alpha_dropout", "feature_alpha_dropout", "feature_dropout"),
+)
+_FUSED = {
+    "softsign": _Function(("input",), lambda _: Activation("softsign")),
+    "tanhshrink": _Function(("input",), lambda _: Activation("tanhshrink")),
+    "threshold": _Function(
+        ("input", "threshold", "value"), lambda v: thresholded(v["threshold"], v["value"])
+    ),
+    **dict.fromkeys(
+        _DROPOUTS,
+        _Function(("input", "p"), lambda v: Station.DROPOUT if v.get("p", 0.5) > 0 else None),
+    ),
+}

@@ -1,0 +1,49 @@
+"""What can stand beside a layer."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from spear.tracing.activations import Activation
+
+
+class Station(Enum):
+    """What stands beside a layer and is no elementwise activation, in words for people."""
+
+    INPUTS = "the network's inputs"
+    OUTPUTS = "the network's outputs"
+    UNKNOWN = "something unknown"
+    DROPOUT = "dropout in training mode"
+    BATCH_STATISTICS = "batch norm in training mode"
+    BATCH_NORM = "batch norm"
+    LAYER_NORM = "layer norm"
+    SOFTMAX = "a softmax"
+    LINEAR = "another linear layer"
+    PRODUCT = "a multiplication (a gate, a mask)"
+    SUM = "a sum (a skip connection)"
+    CONCATENATION = "a concatenation"
+    CONVOLUTION = "a convolution"
+    AVERAGE_POOLING = "average pooling"
+    MAX_POOLING = "max-pooling"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation that has no other name here than autograd's."""
+
+    name: str
+
+
+Neighbour = Station | Activation | Operation
+
+
+def described(*neighbours: Neighbour) -> str:
+    """Words for what stands beside a layer; "nothing" without any."""
+    return " and ".join(sorted(map(_words, neighbours))) or "nothing"
+
+
+def _words(neighbour: Neighbour) -> str:
+    if isinstance(neighbour, Station):
+        return neighbour.value
+    if isinstance(neighbour, Activation):
+        return neighbour.words
+    return f"the operation {neighbour.name!r}"

@@ -1,0 +1,154 @@
+"""What a network's numbers go through, in order of execution, as autograd records it.
+
+The network runs once, on any inputs. F.relu and nn.ReLU, in place or not, reshaped or not, look the
+same in autograd's graph, and modules may be registered in any order.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import Node
+from torch.nn.parameter import is_lazy
+
+from spear.errors import VictimError
+from spear.probing import Call, watching
+from spear.tracing.activations import Activation
+from spear.tracing.fusing import Fusing
+from spear.tracing.graph import Graph
+from spear.tracing.neighbours import Neighbour
+
+FAILURES = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError)
+"""Errors by which a network refuses inputs."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Autograd's nodes on both sides of one call of a layer, and how many rows went through it."""
+
+    input: Node | None
+    output: Node | None
+    rows: int
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A run of a network.
+
+    Attributes:
+        passages: each call of each `nn.Linear` that ran, by its name, in order of execution.
+        graph: of everything that ran.
+        batch: how many inputs the network was given.
+    """
+
+    passages: Mapping[str, list[Passage]]
+    graph: Graph
+    batch: int
+
+    def before(self, name: str) -> set[Neighbour]:
+        """What the inputs of a layer come out of."""
+        return {self.graph.before(each.input) for each in self.passages[name]}
+
+    def after(self, name: str) -> tuple[set[Neighbour], set[Neighbour]]:
+        """What the outputs of a layer go into, and what comes after that."""
+        steps = [step for each in self.passages[name] for step in self.graph.after(each.output)]
+        beyond = {later for _, node in steps for later, _ in self.graph.after(node)}
+        return {neighbour for neighbour, _ in steps}, beyond
+
+    def following(self, name: str) -> tuple[str, Activation | None] | None:
+        """The only layer that a layer's outputs go to, and the one activation between them, if any.
+
+        None if there are several layers or uses of the numbers, or something else is in between.
+        """
+        (passage, *others) = self.passages[name]
+        steps = list(self.graph.after(passage.output))
+        if others or len(steps) != 1 or passage.output is None:
+            return None
+        ((neighbour, consumer),) = steps
+        reached, activation = self.graph.same(passage.output), None
+        if isinstance(neighbour, Activation) and consumer is not None:
+            if not self.graph.takes(consumer, reached) or len(list(self.graph.after(consumer))) > 1:
+                return None
+            reached, activation = self.graph.same(consumer), neighbour
+        entered = [
+            other
+            for other, passages in self.passages.items()
+            for each in passages
+            if each.input in reached
+        ]
+        return (entered[0], activation) if len(entered) == 1 else None
+
+
+def trace(network: nn.Module, inputs: Tensor) -> Trace:
+    """Run a network once and see what its numbers go through.
+
+    Args:
+        network: in the mode in which the client trained it. Neither it nor the random state is
+            changed.
+        inputs: any batch (b x ...) that it takes.
+
+    Raises:
+        VictimError: the network does not run on these inputs.
+    """
+    try:
+        with (
+            torch.random.fork_rng(devices=[inputs.device] if inputs.is_cuda else []),
+            warnings.catch_warnings(action="ignore"),  # the network's own run has them, too
+        ):
+            return _run(_stand_in(network), inputs)
+    except FAILURES as error:
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise VictimError(
+            f"the network does not run on a batch of shape {tuple(inputs.shape)} ({line}); give "
+            "the shape of one of its inputs (input_shape), or a batch of them."
+        ) from error
+
+
+def _stand_in(network: nn.Module) -> nn.Module:
+    """A copy that shares the memory of the parameters, all of which are differentiated."""
+    memo: dict[int, Any] = {}
+    for each in network.parameters():
+        if not is_lazy(each):
+            memo[id(each)] = nn.Parameter(each.detach(), each.is_floating_point())
+    for module in network.modules():
+        held = (each for each in vars(module).values() if isinstance(each, Tensor))
+        # deepcopy refuses results of a differentiable computation.
+        memo |= {id(each): each.detach() for each in held if not each.is_leaf}
+    return deepcopy(network, memo)
+
+
+def _run(network: nn.Module, inputs: Tensor) -> Trace:
+    passages: dict[str, list[Passage]] = {}
+
+    def see(call: Call) -> None:
+        rows = call.output.numel() // call.output.shape[-1]
+        passage = Passage(call.inputs.grad_fn, call.output.grad_fn, rows)
+        passages.setdefault(call.name, []).append(passage)
+
+    layers = {name: m for name, m in network.named_modules() if isinstance(m, nn.Linear)}
+    if inputs.is_floating_point():  # a copy, because the network may work in place
+        inputs = inputs.detach().clone().requires_grad_().clone()
+    with ExitStack() as stack:
+        stack.enter_context(watching(layers, see))
+        stack.enter_context(torch.enable_grad())
+        fusing = stack.enter_context(Fusing())
+        outputs = list(_tensors(network(inputs)))
+    names = {id(each): name for name, each in network.named_parameters()}
+    return Trace(passages, Graph(outputs, fusing.found, names), len(inputs))
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """The differentiable tensors in what a network returns."""
+    if isinstance(value, Tensor) and value.requires_grad:
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _tensors(each)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for each in value:
+            yield from _tensors(each)
