@@ -247,7 +247,7 @@ def computed(name: str, seed: int = 0) -> Computed:
         foreseen = build(config, "forecast")(client.network, client.loss, batch)
         update = client.share(batch, batch_generator(seed, 0, Stream.CLIENT))
         attack = build(config, "attack")
-        attack.check(client.network)
+        attack.check(client.network, dataset.domain)
         seen = attack.observe(update.with_labels(batch.labels) if attack.given_labels else update)
         found = attack(seen, seed=batch_seed(seed, 0, Stream.ATTACK))
         truth = client.truth(batch, attack.layer, update)
