@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from spear.inversion.descent.attack import SpearIrls
+from spear.inversion import SpearIrls
 from spear.inversion.factors.factorization import factorize
 from spear.observation import Observation
 

@@ -16,7 +16,7 @@ from spear.client.client import Client
 from spear.data.embedded import Digits, Faces
 from spear.experiments.job.provenance import hardware
 from spear.inversion.factors.factorization import Factorization, factorize
-from spear.inversion.sampling.samplers import InformationSetSampler, Sampler, SvdSampler
+from spear.inversion.sampling import InformationSetSampler, Sampler, SvdSampler
 from spear.inversion.sampling.screening import TEST_ROWS, largest_chunk
 from spear.networks import fcnn
 

@@ -11,9 +11,7 @@ from spear.client.client import Client
 from spear.data import Batch
 from spear.domain import Domain
 from spear.errors import SpearError
-from spear.inversion.descent.attack import SpearIrls
-from spear.inversion.inputs.attack import SpearInput
-from spear.inversion.sampling.attack import Spear
+from spear.inversion import Spear, SpearInput, SpearIrls
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 from spear.update import Update

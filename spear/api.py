@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from spear.attack import Attack
 from spear.baselines.gradient_matching.attack import GradientMatching
 from spear.domain import Domain
-from spear.inversion.descent.attack import SpearIrls
+from spear.inversion import SpearIrls
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction
 from spear.update import Update

@@ -26,7 +26,7 @@ The forecast is of the search by descent (attack=spear_irls) on one thread of th
 speed is measured for a second. Nine of ten jobs end within the range beside it.
 """
 
-DESCENT = "spear.inversion.descent.attack.SpearIrls"
+DESCENT = "spear.inversion.SpearIrls"
 TRAINED = "spear.networks.trained_fcnn"
 FCNN = ("spear.networks.fcnn", TRAINED)
 SINGLE_GRADIENT = "spear.client.local_training.SingleGradient"

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from spear.auditing.findings import Recovery, Resimulation, Spectrum, Verdict
-from spear.inversion.descent.attack import SpearIrls
+from spear.inversion import SpearInput, SpearIrls
 from spear.inversion.factors.factorization import Decomposition
 from spear.inversion.inputs.attack import SpearInput
 from spear.layers import Sparsity

@@ -1,0 +1,27 @@
+"""Exact gradient inversion: the attacks of the paper, and those that go beyond it.
+
+The rooms follow the mathematics bottom up, and none imports from one after it:
+
+* `factors`: the gradient as a product L R, its rank and its noise;
+* `directions`: what makes a direction a column of Q, how it becomes exact, and which b to select;
+* `sampling`: directions from random submatrices (Algorithm 1, `Spear`, `SpearNoisy`, `SpearPrior`);
+* `descent`: directions by descent (`SpearIrls`);
+* `inputs`: the transposed problem, in which the inputs are sparse (`SpearInput`);
+* `labels`: every label of a batch whose inputs are known (`BatchLabels`).
+"""
+
+from spear.inversion.beside_svd import BesideSvd
+from spear.inversion.descent import SpearIrls
+from spear.inversion.inputs import SpearInput
+from spear.inversion.labels import BatchLabels
+from spear.inversion.sampling import Spear, SpearNoisy, SpearPrior
+
+__all__ = [
+    "BatchLabels",
+    "BesideSvd",
+    "Spear",
+    "SpearInput",
+    "SpearIrls",
+    "SpearNoisy",
+    "SpearPrior",
+]

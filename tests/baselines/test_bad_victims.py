@@ -23,8 +23,7 @@ from spear.client.client import Client
 from spear.data import Faces
 from spear.data.base import Dataset
 from spear.errors import InvalidObservation, SpearError, VictimError
-from spear.inversion.descent.attack import SpearIrls
-from spear.inversion.sampling.prior import SpearPrior
+from spear.inversion import SpearIrls, SpearPrior
 from spear.update import Update
 
 B = 4

@@ -15,6 +15,7 @@ from spear.data.augmentation import class_probabilities
 from spear.data.base import Batch
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, LayerError, VictimError
+from spear.inversion import SpearIrls
 from spear.inversion.descent.attack import SpearIrls
 from spear.probing import layer_inputs
 from spear.reconstruction import Status

@@ -23,8 +23,7 @@ from spear.data import Batch
 from spear.data.augmentation import class_probabilities
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, LayerError, VictimError
-from spear.inversion.descent.attack import SpearIrls
-from spear.inversion.inputs.attack import SpearInput
+from spear.inversion import SpearInput, SpearIrls
 from spear.inversion.labels.batch import BatchLabels, labels_of
 from spear.inversion.labels.last_layer import LastLayer
 from spear.layers import LAST, linear_layers

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from spear.client.defenses import NoDefense
 from spear.data import Batch
 from spear.errors import SpearError
-from spear.inversion.descent.attack import SpearIrls
+from spear.inversion import SpearIrls
 from spear.reconstruction import Reconstruction
 
 

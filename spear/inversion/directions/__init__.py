@@ -1,0 +1,1 @@
+"""Directions q: zeros, exactness, sameness, scale, selection, verdict of the ReLU pattern."""

@@ -18,7 +18,7 @@ from spear.baselines.gradient_matching.objectives import SquaredDistance
 from spear.baselines.gradient_matching.optimisers import LBFGS
 from spear.experiments.cli.run import CONF
 from spear.experiments.config.build import build, check
-from spear.inversion.descent.rounds import Settings
+from spear.inversion.descent import Settings
 
 GROUPS = (
     "dataset",

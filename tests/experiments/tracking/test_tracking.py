@@ -47,7 +47,7 @@ def test_offline_run_agrees_with_the_run_folder(run):
     ]
     config = next(r["run"]["config"]["update"] for r in records if r["type"] == "run")
     assert config["batch_size"] == 3
-    assert config["attack"]["_target_"] == "spear.inversion.descent.attack.SpearIrls"
+    assert config["attack"]["_target_"] == "spear.inversion.SpearIrls"
 
     logged = json.loads(wandb_command("leet", "inspect", "--summary", "--json", offline))
     metrics = logged["summary"] if "summary" in logged else logged["metrics"]
