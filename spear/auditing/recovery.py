@@ -6,7 +6,6 @@ from torch import Tensor
 from spear.auditing.findings import Recovery, Resimulation, Spectrum, Verdict
 from spear.inversion import SpearInput, SpearIrls
 from spear.inversion.factors.factorization import Decomposition
-from spear.inversion.inputs.attack import SpearInput
 from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status

@@ -1,11 +1,11 @@
 """An attack's time in units independent of the machine: one decomposition of the gradient."""
 
 import dataclasses
-import time
 
 import torch
 
 from spear.attack import Attack, ProgressCallback
+from spear.budget import Budget
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction
 
@@ -33,10 +33,10 @@ class BesideSvd:
         """See `spear.attack.Attack`."""
         found = self.attack(observation, seed=seed, progress=progress)
         gradient = observation.weight_gradient.to(torch.float64)
-        start = time.perf_counter()
+        svd = Budget()
         torch.linalg.svd(gradient, full_matrices=False)
         if gradient.is_cuda:
             torch.cuda.synchronize(gradient.device)
-        seconds = time.perf_counter() - start
+        seconds = svd.spent
         ratio = {"svd_seconds": seconds, "svd_ratio": found.seconds / seconds}
         return dataclasses.replace(found, details={**found.details, **ratio})

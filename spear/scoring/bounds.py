@@ -6,7 +6,7 @@ No attack has either. Scores hold attacks against these bounds.
 import torch
 from torch import Tensor
 
-from spear.inversion.directions.refinement import UNDECIDED
+from spear.inversion.directions.determined import UNDECIDED
 from spear.inversion.factors.large_matrix import left_multiply, right_multiply
 
 SINGULAR = 1e-11

@@ -16,10 +16,8 @@ from spear.data import Batch, Dataset, Digits, Faces
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, LayerError, VictimError
 from spear.inversion import SpearIrls
-from spear.inversion.descent.attack import SpearIrls
 from spear.layers import linear_layers
 from spear.networks import fcnn
-from spear.networks.fully_connected import fcnn
 from spear.reconstruction import Status
 from spear.scoring.scores import Scoring
 from spear.update import Update

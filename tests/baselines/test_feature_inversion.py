@@ -16,7 +16,6 @@ from spear.data.base import Batch
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, LayerError, VictimError
 from spear.inversion import SpearIrls
-from spear.inversion.descent.attack import SpearIrls
 from spear.probing import layer_inputs
 from spear.reconstruction import Status
 from spear.scoring.matching import match

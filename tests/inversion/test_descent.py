@@ -11,17 +11,18 @@ from spear.client.client import Client
 from spear.data.base import Batch, Dataset
 from spear.data.embedded import Digits, Faces
 from spear.errors import ConfigError
-from spear.inversion.descent.attack import SpearIrls
+from spear.inversion import SpearIrls
 from spear.inversion.descent.basis import sparsest_basis
 from spear.inversion.descent.certificate import Certificate
-from spear.inversion.descent.completion import complete
+from spear.inversion.descent.complete_last import complete
 from spear.inversion.descent.coordinates import build_frame
 from spear.inversion.descent.deflation import Deflation, Known
-from spear.inversion.descent.lucky_draws import sampled_directions
+from spear.inversion.descent.fallback_sampling import sampled_directions
 from spear.inversion.descent.rounds import Search, Settings
 from spear.inversion.descent.sphere import sparsity_weights
 from spear.inversion.descent.starts import random_starts
-from spear.inversion.directions.polish import Polish, distinct
+from spear.inversion.directions.distinct import distinct
+from spear.inversion.directions.exact import Polish
 from spear.inversion.directions.sparsity_matching import activity
 from spear.inversion.factors.factorization import Factorization, factorize
 from spear.inversion.factors.gram import Grams, inverse_iteration, unit

@@ -9,14 +9,12 @@ from torch import Tensor
 from spear.client.client import Client
 from spear.data.embedded import Digits, Faces
 from spear.errors import ConfigError
-from spear.inversion.descent.attack import SpearIrls
+from spear.inversion import SpearInput, SpearIrls
 from spear.inversion.directions.zeros import zero_pattern
 from spear.inversion.factors.gram import unit
-from spear.inversion.inputs.attack import SpearInput
-from spear.inversion.inputs.descent import Descent
+from spear.inversion.inputs import Descent, Sampling
 from spear.inversion.inputs.pool import InputPool
 from spear.inversion.inputs.problem import InputProblem, transposed
-from spear.inversion.inputs.sampling import Sampling
 from spear.layers import Sparsity
 from spear.networks import fcnn
 from spear.observation import Observation
@@ -235,7 +233,7 @@ def test_the_same_seed_gives_the_same_result():
 
 @pytest.mark.parametrize(
     ("settings_", "message"),
-    [({"rank": 0}, "attack.rank is 0"), ({"max_rounds": 0}, "attack.max_rounds is 0")],
+    [({"rank": 0}, "^rank is 0"), ({"max_rounds": 0}, "^max_rounds is 0")],
 )
 def test_impossible_settings(settings_, message):
     with pytest.raises(ConfigError, match=message):
@@ -243,7 +241,7 @@ def test_impossible_settings(settings_, message):
 
 
 def test_impossible_programs():
-    with pytest.raises(ConfigError, match=r"attack\.search\.programs is -1"):
+    with pytest.raises(ConfigError, match=r"^programs is -1"):
         Descent(programs=-1)
 
 

@@ -11,11 +11,10 @@ from spear.client.client import Client
 from spear.client.defenses import DPSGD
 from spear.client.local_training import FedAvg
 from spear.data.embedded import Digits, Faces
-from spear.inversion.descent.attack import SpearIrls
-from spear.inversion.descent.basis import Basis
-from spear.inversion.descent.exchange import exchanged
-from spear.inversion.directions.proof import proof
+from spear.inversion import SpearIrls
+from spear.inversion.descent.basis import Basis, exchanged
 from spear.inversion.directions.sparsity_matching import activity, agreement
+from spear.inversion.directions.verdict import verdict
 from spear.inversion.directions.zeros import sparsity
 from spear.inversion.factors.factorization import Factorization
 from spear.inversion.factors.large_matrix import left_multiply, right_multiply
@@ -161,7 +160,7 @@ class TestProof:
         signs[inactive[:switched], 0] = 1
         signs[active[:off], 0] = -1
         matched = agreement(found, torch.linalg.inv(disaggregation), signs)
-        return proof(found, directions, signs, matched)
+        return verdict(found, directions, signs, matched)
 
     @pytest.mark.parametrize(
         ("switched", "off", "status"),

@@ -17,7 +17,7 @@ from spear.client.client import Client
 from spear.client.defenses import DPSGD
 from spear.data.embedded import Faces
 from spear.errors import ConfigError
-from spear.inversion.descent.attack import SpearIrls
+from spear.inversion import SpearIrls
 from spear.inversion.factors.factorization import Factorization
 from spear.inversion.sampling.noisy import NoisyPool, SpearNoisy, of_full_rank, widest_tolerance
 from spear.inversion.sampling.overdetermined import (
@@ -196,5 +196,5 @@ class TestAttack:
         assert found.submatrices == 0
 
     def test_bad_values_are_refused_by_name(self):
-        with pytest.raises(ConfigError, match=r"attack\.p_false_reject is 0\.0"):
+        with pytest.raises(ConfigError, match=r"^p_false_reject is 0\.0"):
             SpearNoisy(p_false_reject=0.0)

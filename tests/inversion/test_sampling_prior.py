@@ -10,9 +10,8 @@ from spear.client.client import Client
 from spear.data.embedded import Faces
 from spear.domain import Domain
 from spear.errors import ConfigError, LayerError
-from spear.inversion.descent.attack import SpearIrls
-from spear.inversion.directions.refinement import _grams
-from spear.inversion.sampling.attack import Spear
+from spear.inversion import Spear, SpearIrls
+from spear.inversion.factors.gram import grams_once
 from spear.inversion.sampling.prior import SpearPrior, estimated_pre_activations, most_negative
 from spear.networks import fcnn
 from spear.reconstruction import Reconstruction, Status
@@ -86,9 +85,9 @@ def test_the_most_negative_rows_are_likely_zeros() -> None:
 
 def test_settings_that_make_no_sense_are_refused() -> None:
     guess = Guess(torch.zeros(1, 1), 0.0)
-    with pytest.raises(ConfigError, match=r"attack\.likely is 0\.5"):
+    with pytest.raises(ConfigError, match=r"^likely is 0\.5"):
         SpearPrior(guess, likely=0.5)
-    with pytest.raises(ConfigError, match=r"attack\.prior reconstructs the inputs of a layer"):
+    with pytest.raises(ConfigError, match=r"^prior reconstructs the inputs of a layer"):
         SpearPrior(SpearIrls())
     with pytest.raises(LayerError, match=r"attack\.layer is 9"):
         SpearPrior(guess, layer=9).check(shared(2, 10)[1].network, Faces().domain)
@@ -100,6 +99,6 @@ def test_grams_are_the_same_for_few_directions_and_for_many(k: int) -> None:
     left = torch.randn(30, 6, generator=generator, dtype=torch.float64)
     weights = torch.rand(30, k, generator=generator, dtype=torch.float64)
     expected = torch.einsum("jk,ja,jb->kab", weights, left, left)
-    torch.testing.assert_close(_grams(left, weights), expected)
+    torch.testing.assert_close(grams_once(left, weights.T), expected)
     zeros = weights < 0.5
-    torch.testing.assert_close(_grams(left, zeros), _grams(left, zeros.double()))
+    torch.testing.assert_close(grams_once(left, zeros.T), grams_once(left, zeros.T.double()))

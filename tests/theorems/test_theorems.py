@@ -25,7 +25,7 @@ from spear.inversion.directions.scale import fix_scale
 from spear.inversion.directions.sparsity_matching import pre_activations, sparsity_matching
 from spear.inversion.directions.zeros import required_zeros, sparsity_threshold
 from spear.inversion.factors.factorization import Factorization
-from spear.inversion.sampling.algorithm import lemmas as theory
+from spear.inversion.sampling import lemmas as theory
 
 DTYPES = [torch.float64, torch.float32]
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}

@@ -1,8 +1,7 @@
 """Exact gradient inversion in polynomial time: a direction by descent instead of by luck."""
 
-import time
-
 from spear.attack import LayerAttack, Progress, ProgressCallback
+from spear.budget import Budget
 from spear.errors import ConfigError
 from spear.inversion.descent.rounds import Search, Settings
 from spear.inversion.directions.assemble import Found, recover
@@ -45,7 +44,7 @@ class SpearIrls(LayerAttack):
     ) -> None:
         check_rank(rank)
         if not max_starts >= 1:
-            raise ConfigError(f"attack.max_starts is {max_starts}; expected at least 1.")
+            raise ConfigError(f"max_starts is {max_starts}; expected at least 1.")
         super().__init__(layer, Sparsity.GRADIENT)
         self.time_limit = time_limit
         self.max_starts = max_starts
@@ -58,26 +57,21 @@ class SpearIrls(LayerAttack):
     ) -> Reconstruction:
         """See `spear.attack.Attack`. `details` has rounds, starts and certified directions."""
 
-        def run(problem: Factorization, start: float) -> Found:
-            return self._run(problem, Search(problem, self.settings, seed), start, progress)
+        budget = Budget(self.time_limit, progress)
 
-        return recover(observation, run, self.rank, self.device)
+        def run(problem: Factorization) -> Found:
+            return self._run(problem, Search(problem, self.settings, seed), budget)
 
-    def _run(
-        self,
-        problem: Factorization,
-        search: Search,
-        start: float,
-        progress: ProgressCallback | None,
-    ) -> Found:
+        return recover(observation, run, self.rank, self.device, budget)
+
+    def _run(self, problem: Factorization, search: Search, budget: Budget) -> Found:
         otherwise = Status.PARTIAL
         while True:
             search.round()
-            if progress:
-                progress(Progress.directions(len(search.known), problem.b, search.submatrices))
+            budget.report(Progress.directions(len(search.known), problem.b, search.submatrices))
             if search.solved or search.starts >= self.max_starts:
                 break
-            if self.time_limit is not None and time.perf_counter() - start > self.time_limit:
+            if budget.over():
                 otherwise = Status.TIMED_OUT
                 break
         details = {

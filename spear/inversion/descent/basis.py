@@ -6,16 +6,22 @@ import torch
 from torch import Tensor
 
 from spear.inversion.descent.deflation import Known
-from spear.inversion.directions.polish import Polish
-from spear.inversion.directions.proof import proof
+from spear.inversion.directions.completion import completed
+from spear.inversion.directions.distinct import SAME_EXACT, SAME_IN_NOISE, is_distinct
+from spear.inversion.directions.exact import Polish
 from spear.inversion.directions.scale import fix_scale, is_regular
-from spear.inversion.directions.selection import Selection, sparsest_independent
+from spear.inversion.directions.selection import Selection, greedy_filter, sparsest_independent
 from spear.inversion.directions.sparsity_matching import activity, agreement, pre_activations
+from spear.inversion.directions.verdict import verdict
+from spear.inversion.directions.zeros import sparsity
 from spear.inversion.factors.factorization import Factorization
 from spear.reconstruction import Status
 
 SMALL_TURN = 1e-4
 """Angle by which fitting again may move a direction that is right."""
+
+CANDIDATES = 2
+"""Candidates to swap with in noise, as a multiple of b: the sparsest ones."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ def select(problem: Factorization, polish: Polish, basis: Basis, known: Known) -
     if len(basis) == problem.b:
         directions, found = _refitted(problem, polish, basis.directions), len(basis)
     else:
-        directions, found = _filled(known.directions, known.rows), len(known)
+        directions, found = completed(known.directions, known.rows), len(known)
     rows = torch.linalg.inv(fix_scale(problem, directions.T))
     signs = activity(problem, directions.T)
     matched = agreement(problem, rows, signs)
@@ -68,18 +74,30 @@ def select(problem: Factorization, polish: Polish, basis: Basis, known: Known) -
         directions=directions.T,
         sparsity_matching=float(matched.to(torch.float64).mean()),
         n_found=found,
-        status=proof(problem, directions.T, signs, matched) if full else Status.PARTIAL,
+        status=verdict(problem, directions.T, signs, matched) if full else Status.PARTIAL,
     )
 
 
-def _filled(directions: Tensor, rows: Tensor) -> Tensor:
-    """b independent rows: the f given directions and others orthogonal to the given rows p_l."""
-    for orthogonal_to in (rows, directions):
-        filling = torch.linalg.qr(orthogonal_to.T, mode="complete").Q[:, len(directions) :]
-        filled = torch.cat([directions, filling.T])
-        if is_regular(filled):
-            break
-    return filled
+def exchanged(problem: Factorization, basis: Basis, pool: Tensor) -> Basis:
+    """Swap members of a full basis for others of the pool as long as lambda grows (Sec. 4.2).
+
+    This is the second stage of GreedyFilter, for noisy updates alone. In noise a mixture may be as
+    sparse as the directions that it mixes, but it does not fit the ReLU pattern. Of the versions in
+    which noise lets a new member be found, the sparsest is the most exact.
+
+    Args:
+        problem: the factorised observation.
+        basis: b independent directions.
+        pool: all directions found (k x b).
+    """
+    order = sparsity(problem, pool.T).argsort(descending=True)
+    candidates = pool[order[: CANDIDATES * problem.b]]
+    swapped = greedy_filter(problem, candidates.T).directions.T
+    fresh = is_distinct(swapped, SAME_EXACT, basis.directions)
+    versions = (swapped @ candidates.T).abs() > SAME_IN_NOISE
+    sparsest = candidates[versions.int().argmax(dim=1)]
+    swapped = torch.where(fresh[:, None], sparsest, swapped)
+    return Basis(swapped, activity(problem, swapped.T).T)
 
 
 def _refitted(problem: Factorization, polish: Polish, directions: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ are so correlated that its zero set is nearly that of a true one.
 import torch
 from torch import Tensor
 
+from spear.inversion.directions.distinct import ITSELF
 from spear.inversion.directions.sparsity_matching import agreement
 from spear.inversion.factors.factorization import Factorization
 from spear.inversion.factors.gram import Grams
@@ -23,8 +24,6 @@ CONSTRAINT = 1e3
 """Weight of the equations beside that of the half-spaces."""
 PROXIMAL = 1e-6
 """Pull to the previous iterate, for the time when no half-space is violated."""
-SAME = 1e-8
-"""1 - |cos| below which two directions are the same."""
 
 
 class Certificate:
@@ -97,7 +96,7 @@ class Certificate:
         total = self.problem.bias_coordinates
         length = total.square().sum()
         shared = torch.outer(total, total) / length + known.T @ known
-        own = (directions @ known.T).abs().gt(1 - SAME).to(directions.dtype)
+        own = (directions @ known.T).abs().gt(1 - ITSELF).to(directions.dtype)
         itself = (own @ _products(known)).view(-1, *shared.shape)
         return scale * (shared - itself), scale * total / length
 

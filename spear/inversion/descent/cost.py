@@ -15,12 +15,12 @@ how far they are off).
 
 import math
 import statistics
-import time
 from dataclasses import dataclass
 from functools import cache
 
 import torch
 
+from spear.budget import Budget
 from spear.inversion.descent.attack import SpearIrls
 from spear.inversion.descent.starts import start_count
 from spear.inversion.factors.spectrum import FIRST_SKETCH, LARGEST_SKETCH, NOISE_VALUES
@@ -142,8 +142,8 @@ def pilot() -> float:
     observation, attack, search = _synthetic(b, m, n), SpearIrls(), Search(b, m, n)
     attack(observation)  # the first is slower
     rates: list[float] = []
-    end = time.perf_counter() + PILOT_SECONDS
-    while not rates or time.perf_counter() < end:
+    budget = Budget(PILOT_SECONDS)
+    while not rates or not budget.over():
         found = attack(observation)
         rates.append(found.seconds / _total(search, found.details["rounds"]))
     return statistics.median(rates)

@@ -5,16 +5,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.descent.basis import Basis, select, sparsest_basis
+from spear.inversion.descent.basis import Basis, exchanged, select, sparsest_basis
 from spear.inversion.descent.certificate import Certificate
-from spear.inversion.descent.completion import complete
+from spear.inversion.descent.complete_last import complete
 from spear.inversion.descent.coordinates import build_frame
 from spear.inversion.descent.deflation import Deflation, Known
-from spear.inversion.descent.exchange import exchanged
-from spear.inversion.descent.lucky_draws import sampled_directions
+from spear.inversion.descent.fallback_sampling import sampled_directions
 from spear.inversion.descent.sphere import sparse_directions
-from spear.inversion.descent.starts import Starts, random_starts, start_count
-from spear.inversion.directions.polish import SAME, Polish, distinct
+from spear.inversion.descent.starts import EXPONENTS, SHARPNESS, Starts, random_starts, start_count
+from spear.inversion.directions.distinct import (
+    NEARLY_SAME,
+    SAME_DESCENDED,
+    SAME_EXACT,
+    distinct,
+)
+from spear.inversion.directions.exact import SEARCH_DTYPE, Polish
 from spear.inversion.directions.selection import Selection
 from spear.inversion.directions.sparsity_matching import activity
 from spear.inversion.directions.zeros import sparsity
@@ -23,16 +28,8 @@ from spear.inversion.factors.gram import Grams, unit
 from spear.inversion.factors.memory import bytes_at_once
 from spear.reconstruction import Status
 
-SEARCH_DTYPE = torch.float32
 CHUNK_BYTES = 1 << 28
 """Matrices H of the starts that a CPU works on at once."""
-
-SAME_SEARCHED = 3e-3
-"""Angle below which two directions in float32 will be polished to the same one."""
-
-NEARLY_SAME = 1e-2
-"""Angle below which of two exact directions only one is held for right: the other is its mixture
-with a direction that has nearly the same zeros."""
 
 FREE_ROUND = 3
 """Every third round searches everywhere, in case that a fitted row misleads."""
@@ -63,8 +60,8 @@ class Settings:
         sample: draw submatrices, too, when a round finds nothing new in a small batch.
     """
 
-    exponents: tuple[float, ...] = (1.0, 0.5)
-    sharpness: tuple[float, ...] = (2.0, 3.0, 1.0)
+    exponents: tuple[float, ...] = EXPONENTS
+    sharpness: tuple[float, ...] = SHARPNESS
     priors: tuple[float, ...] = (1.0, 2.0, 0.0)
     deflate: bool = True
     certify: bool = True
@@ -121,7 +118,7 @@ class Search:
                 break
             self.starts += len(starts)
             found = frame.leave(sparse_directions(frame, grams, starts, deflation))
-            self._take(self.polish(distinct(found, SAME_SEARCHED)))
+            self._take(self.polish(distinct(found, SAME_DESCENDED)))
             if self.settings.complete and not self.solved:
                 self._complete()
         if self.settings.sample and not self.solved and len(self.known) == before:
@@ -244,7 +241,7 @@ class Search:
         return torch.randperm(count, generator=self._generator, device=device)
 
     def _take(self, directions: Tensor) -> None:
-        fresh = distinct(directions, self._angle(directions, SAME), self._pool)
+        fresh = distinct(directions, self._angle(directions, SAME_EXACT), self._pool)
         if len(fresh) == 0:
             return
         self._pool = torch.cat([self._pool, fresh])

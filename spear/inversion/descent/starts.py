@@ -1,10 +1,16 @@
-"""Where a round of the search begins."""
+"""Starts of a round of the search."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+EXPONENTS = (1.0, 0.5)
+"""p of the sparsity that is minimised."""
+
+SHARPNESS = (2.0, 3.0, 1.0)
+"""beta of the activation weights."""
 
 FEWEST = 24
 SPARE = 8

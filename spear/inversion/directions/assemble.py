@@ -1,11 +1,11 @@
 """From an observation to its reconstruction, whatever finds the directions in between."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 
+from spear.budget import Budget
 from spear.inversion.directions.scale import fix_scale
 from spear.inversion.directions.selection import Selection, greedy_filter
 from spear.inversion.factors.factorization import Factorization, factorize
@@ -30,12 +30,12 @@ class Found:
     details: dict[str, float] = field(default_factory=dict)
 
 
-Search = Callable[[Factorization, float], Found]
-"""Finds directions of a factorised observation; also takes when the attack began."""
-
-
 def recover(
-    observation: Observation, search: Search, rank: int | None, device: str
+    observation: Observation,
+    search: Callable[[Factorization], Found],
+    rank: int | None,
+    device: str,
+    budget: Budget,
 ) -> Reconstruction:
     """Decompose, search, and assemble X^T = Q^-1 R and dL/dZ = L Q (Theorem 3.2).
 
@@ -46,21 +46,20 @@ def recover(
         search: finds the directions.
         rank: batch size, if the singular values shall not decide.
         device: where to compute; the result is on the CPU.
+        budget: of the attack.
     """
-    start = time.perf_counter()
     with torch.no_grad():
         problem = factorize(observation.to(device), rank)
         if isinstance(problem, Status):
-            seconds = time.perf_counter() - start
-            return Reconstruction.empty(observation.m, observation.n, problem, seconds)
+            return Reconstruction.empty(observation.m, observation.n, problem, budget.spent)
         if problem.b == 1:
             found = Found(greedy_filter(problem, problem.left.new_ones(1, 1)))
         else:
-            found = search(problem, start)
-        return _assemble(problem, found, start)
+            found = search(problem)
+        return _assemble(problem, found, budget)
 
 
-def _assemble(problem: Factorization, found: Found, start: float) -> Reconstruction:
+def _assemble(problem: Factorization, found: Found, budget: Budget) -> Reconstruction:
     selection = found.selection
     disaggregation = fix_scale(problem, selection.directions)
     gradients = problem.left.new_zeros(problem.m, problem.b)
@@ -73,7 +72,7 @@ def _assemble(problem: Factorization, found: Found, start: float) -> Reconstruct
         sparsity_matching=selection.sparsity_matching,
         n_directions=selection.n_found,
         submatrices=found.submatrices,
-        seconds=time.perf_counter() - start,
+        seconds=budget.spent,
         status=found.otherwise if selection.status == Status.PARTIAL else selection.status,
         details=found.details,
     )

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.directions.proof import proof
+from spear.inversion.directions.completion import orthogonal_complement
 from spear.inversion.directions.sparsity_matching import activity, agreement, matches, uncertainty
+from spear.inversion.directions.verdict import verdict
 from spear.inversion.directions.zeros import sparsity
 from spear.inversion.factors.factorization import Decomposition, Factorization
 from spear.reconstruction import Status
@@ -50,7 +51,7 @@ def greedy_filter(problem: Factorization, candidates: Tensor, swaps: bool = True
             pass
     status = Status.PARTIAL
     if len(chosen) == problem.b:
-        status = proof(problem, selected.directions, selected.pattern, selected.matched)
+        status = verdict(problem, selected.directions, selected.pattern, selected.matched)
     return Selection(selected.directions, selected.sparsity_matching, len(chosen), status)
 
 
@@ -102,7 +103,7 @@ class _Exchange:
         self.candidates = candidates
         self.signs = signs
         self.chosen = chosen
-        filling = _orthogonal_complement(candidates[:, chosen])
+        filling = orthogonal_complement(candidates[:, chosen])
         self.directions = torch.cat([candidates[:, chosen], filling], dim=1)
         self.pattern = torch.cat([signs[:, chosen], activity(problem, filling)], dim=1)
         self._update()
@@ -170,9 +171,3 @@ class _Exchange:
         squares = products[k, k] - 2 * ratios * products[k, i] + ratios**2 * products[i, i]
         lengths = squares.clamp(min=0.0).sqrt() / scales.abs()
         return matches(z, uncertainty(self.problem, z, lengths), signs).sum(dim=0)
-
-
-def _orthogonal_complement(columns: Tensor) -> Tensor:
-    """Orthonormal columns that complete independent ones to a basis (b x (b - k))."""
-    complete = torch.linalg.qr(columns, mode="complete").Q
-    return complete[:, columns.shape[1] :]

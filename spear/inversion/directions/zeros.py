@@ -6,6 +6,10 @@ from torch import Tensor
 
 from spear.inversion.factors.factorization import Decomposition
 
+FIRST_TOLERANCE = 1e-3
+"""Entries of L q below this (where the mean square of L q is 1) may be zeros of a direction that
+was computed in float32 from b - 1 rows alone."""
+
 
 def required_zeros(m: int, p_false_reject: float) -> int:
     """Largest count of zeros that a true column of dL/dZ falls below with probability < p_fr.
@@ -34,6 +38,19 @@ def required_active_zeros(problem: Decomposition, p_false_reject: float) -> int:
     """
     inactive = problem.m - problem.left.shape[0]
     return max(required_zeros(problem.m, p_false_reject) - inactive, problem.b)
+
+
+def first_zeros(left: Tensor, directions: Tensor) -> Tensor:
+    """Number of entries of L q that may be zeros of directions not yet exact.
+
+    Args:
+        left: L or some of its rows (m' x b), of the directions' dtype.
+        directions: unit vectors (k x b), float32 or from float32.
+
+    Returns:
+        k.
+    """
+    return ((directions @ left.T).abs() < FIRST_TOLERANCE).sum(dim=1)
 
 
 def zero_pattern(problem: Decomposition, directions: Tensor) -> Tensor:

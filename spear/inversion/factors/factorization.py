@@ -12,11 +12,11 @@ from torch import Tensor
 
 from spear.errors import InvalidObservation
 from spear.inversion.factors.large_matrix import (
-    columns,
+    column_chunks,
     left_multiply,
     right_multiply,
     row_norms,
-    widened,
+    widened_if_small,
 )
 from spear.inversion.factors.noise import (
     NEARLY_WHITE,
@@ -151,7 +151,7 @@ def decompose(gradient: Tensor, rank: int | None = None) -> Decomposition | Stat
         gradient = gradient[active]
     if gradient.shape[0] == 0:
         return Status.ZERO_GRADIENT
-    dtype, gradient = gradient.dtype, widened(gradient)
+    dtype, gradient = gradient.dtype, widened_if_small(gradient)
     floor = rounding_floor(gradient, dtype)
     # Clients compute in float32, whatever their gradient was converted to.
     client_floor = floor * max(1.0, FLOAT32 / torch.finfo(dtype).eps)
@@ -209,7 +209,7 @@ def _row_deviation(gradient: Tensor, left: Tensor, right: Tensor) -> Tensor:
     step = max(1, gradient.shape[1] // ENOUGH_COLUMNS)
     sample, fitted = gradient[:, ::step], right[:, ::step]
     squares = left.new_zeros(m)
-    for chunk, part in zip(columns(sample), columns(fitted), strict=True):
+    for chunk, part in zip(column_chunks(sample), column_chunks(fitted), strict=True):
         squares += (chunk - left @ part).square().sum(dim=1)
     n = gradient.shape[1]
     freedom = sample.shape[1] * max(m - b, 1) * max(n - b, 1) / (m * n)

@@ -1,4 +1,4 @@
-"""Many weighted Gram matrices of the same rows at once, as one matrix product."""
+"""Weighted Gram matrices of the same rows, many at once, and steps to their kernels."""
 
 import torch
 from torch import Tensor
@@ -52,6 +52,27 @@ class Grams:
 
     def _products(self, rows: Tensor) -> Tensor:
         return rows[:, self._first] * rows[:, self._second]
+
+
+def grams_once(rows: Tensor, weights: Tensor) -> Tensor:
+    """Build the Gram matrices of `Grams` for rows that are weighted once, without a table to keep.
+
+    The terms are the same but rounded in another order, so that the last bits differ from those of
+    `Grams`.
+
+    Args:
+        rows: y_j (m x b).
+        weights: K x m, numbers or booleans.
+
+    Returns:
+        K x b x b.
+    """
+    b = rows.shape[1]
+    weights = weights.to(rows.dtype)
+    if len(weights) < b:  # fewer entries than all products of two entries of a row
+        return (rows.T * weights[:, None, :]) @ rows
+    products = (rows[:, :, None] * rows[:, None, :]).reshape(-1, b * b)
+    return (weights @ products).reshape(-1, b, b)
 
 
 def inverse_iteration(grams: Tensor, vectors: Tensor, ridge: float) -> Tensor:

@@ -62,4 +62,4 @@ def check_rank(rank: int | None) -> None:
         ConfigError: it is below 1; None leaves it to the singular values.
     """
     if rank is not None and rank < 1:
-        raise ConfigError(f"attack.rank is {rank}; expected at least 1, or null for an estimate.")
+        raise ConfigError(f"rank is {rank}; expected at least 1, or None (null) to estimate it.")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spear.inversion.factors.large_matrix import columns, left_multiply, right_multiply
+from spear.inversion.factors.large_matrix import column_chunks, left_multiply, right_multiply
 
 NOISE_VALUES = 8
 """Singular values to compute beyond those of the signal, to see the noise behind it."""
@@ -78,7 +78,7 @@ def _gram_space(gradient: Tensor, at_least: int) -> Tensor:
         row_space = _gram_space(gradient.T, at_least)
         return torch.linalg.qr(right_multiply(gradient, row_space.T)).Q
     gram = gradient.new_zeros(gradient.shape[0], gradient.shape[0], dtype=torch.float64)
-    for chunk in columns(gradient):
+    for chunk in column_chunks(gradient):
         gram.addmm_(chunk, chunk.T)
     values, vectors = torch.linalg.eigh(gram)
     signal = max(int((values > SQUARED_DUST * values[-1]).sum()), at_least)

@@ -1,13 +1,14 @@
 """Exact gradient inversion of a layer that a ReLU precedes, from the sparsity of its inputs."""
 
-import time
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from spear.attack import LayerAttack, Progress, ProgressCallback
+from spear.budget import Budget
 from spear.errors import ConfigError
+from spear.inversion.directions.completion import completed_around
 from spear.inversion.factors.rank import check_rank
 from spear.inversion.inputs.descent import Descent
 from spear.inversion.inputs.pool import InputPool
@@ -54,7 +55,7 @@ class SpearInput(LayerAttack):
     ) -> None:
         check_rank(rank)
         if not max_rounds >= 1:
-            raise ConfigError(f"attack.max_rounds is {max_rounds}; expected at least 1.")
+            raise ConfigError(f"max_rounds is {max_rounds}; expected at least 1.")
         super().__init__(layer, Sparsity.INPUT)
         self.search = search or Descent()
         self.time_limit = time_limit
@@ -66,38 +67,36 @@ class SpearInput(LayerAttack):
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
         """See `spear.attack.Attack`. `details` has rounds, starts and found directions."""
-        start = time.perf_counter()
+        budget = Budget(self.time_limit, progress)
         with torch.no_grad():
             problem = transposed(observation.to(self.device), self.rank)
             if isinstance(problem, Status):
-                seconds = time.perf_counter() - start
-                return Reconstruction.empty(observation.m, observation.n, problem, seconds)
-            pool, spent = self._run(problem, seed, start, progress)
-            return _assemble(problem, pool, spent, start)
+                return Reconstruction.empty(observation.m, observation.n, problem, budget.spent)
+            pool, searched = self._run(problem, seed, budget)
+            return _assemble(problem, pool, searched, budget)
 
     def _run(
-        self, problem: InputProblem, seed: int, start: float, progress: ProgressCallback | None
-    ) -> "tuple[InputPool, _Spent]":
-        pool, spent = InputPool(problem), _Spent()
+        self, problem: InputProblem, seed: int, budget: Budget
+    ) -> "tuple[InputPool, _Searched]":
+        pool, searched = InputPool(problem), _Searched()
         generator = torch.Generator(device=problem.left.device).manual_seed(seed)
-        while len(pool) < problem.b and spent.otherwise == Status.PARTIAL:
-            drawn = self.search(problem, pool.basis, spent.rounds, generator)
+        while len(pool) < problem.b and searched.otherwise == Status.PARTIAL:
+            drawn = self.search(problem, pool.basis, searched.rounds, generator)
             pool.add(drawn.directions)
-            spent.rounds += 1
-            spent.starts += drawn.starts
-            spent.submatrices += drawn.submatrices
-            if progress:
-                progress(Progress.directions(len(pool), problem.b, spent.submatrices))
-            if spent.rounds >= self.max_rounds:
-                spent.otherwise = Status.SAMPLES_EXHAUSTED
-            elif self.time_limit is not None and time.perf_counter() - start > self.time_limit:
-                spent.otherwise = Status.TIMED_OUT
-        return pool, spent
+            searched.rounds += 1
+            searched.starts += drawn.starts
+            searched.submatrices += drawn.submatrices
+            budget.report(Progress.directions(len(pool), problem.b, searched.submatrices))
+            if searched.rounds >= self.max_rounds:
+                searched.otherwise = Status.SAMPLES_EXHAUSTED
+            elif budget.over():
+                searched.otherwise = Status.TIMED_OUT
+        return pool, searched
 
 
 @dataclass
-class _Spent:
-    """What a search has used, and how it ends unless it is successful."""
+class _Searched:
+    """Counts of a search, and how it ends unless it is successful."""
 
     rounds: int = 0
     starts: int = 0
@@ -106,7 +105,7 @@ class _Spent:
 
 
 def _assemble(
-    problem: InputProblem, pool: InputPool, spent: _Spent, start: float
+    problem: InputProblem, pool: InputPool, searched: _Searched, budget: Budget
 ) -> Reconstruction:
     """X^T = P^T R and dL/dZ = L P^-T."""
     rows = _completed(problem, pool.basis)
@@ -120,12 +119,12 @@ def _assemble(
         disaggregation=disaggregation.cpu(),
         sparsity_matching=1.0 - float(problem.negative(rows).to(rows.dtype).mean()),
         n_directions=len(pool),
-        submatrices=spent.submatrices,
-        seconds=time.perf_counter() - start,
-        status=spent.otherwise if status == Status.PARTIAL else status,
+        submatrices=searched.submatrices,
+        seconds=budget.spent,
+        status=searched.otherwise if status == Status.PARTIAL else status,
         details={
-            "rounds": float(spent.rounds),
-            "starts": float(spent.starts),
+            "rounds": float(searched.rounds),
+            "starts": float(searched.starts),
             "found": float(len(pool)),
         },
     )
@@ -133,8 +132,6 @@ def _assemble(
 
 def _completed(problem: InputProblem, found: Tensor) -> Tensor:
     """P^T (b x b) from the directions found; the last rows only complete the basis."""
-    filling = torch.linalg.qr(found.T, mode="complete").Q[:, len(found) :].T
-    # On top of the mean input, so that s . p = 1 is a scale at which they stay independent.
+    # Around the mean input, so that s . p = 1 is a scale at which they stay independent.
     mean = problem.sums / torch.linalg.vector_norm(problem.sums)
-    lifted = filling + mean * torch.where(filling @ mean < 0, -1.0, 1.0)[:, None]
-    return problem.scaled(torch.cat([found, lifted]))
+    return problem.scaled(completed_around(found, mean))

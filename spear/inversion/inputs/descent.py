@@ -20,21 +20,16 @@ from scipy.optimize import linprog
 from torch import Tensor
 
 from spear.errors import ConfigError
+from spear.inversion.descent.activation_weights import CLIP
 from spear.inversion.descent.sphere import ITERATIONS, RIDGE, SHRINKING, sparsity_weights
-from spear.inversion.descent.starts import Starts, random_starts, start_count
+from spear.inversion.descent.starts import EXPONENTS, SHARPNESS, Starts, random_starts, start_count
+from spear.inversion.directions.exact import SEARCH_DTYPE
 from spear.inversion.factors.gram import Grams, inverse_iteration, unit
 from spear.inversion.inputs.problem import InputProblem
 from spear.inversion.inputs.search import Drawn
 
-EXPONENTS = (1.0, 0.5)
-SHARPNESS = (2.0, 3.0, 1.0)
 PROGRAM_ROUND = 3
 """Every third round solves linear programs, which take some ten times as long."""
-
-CLIP = 2.0
-"""Standard deviations beyond which an input is as surely on as it gets."""
-
-SEARCH_DTYPE = torch.float32
 
 REWEIGHTED = 4
 """Linear programs in a row from one start; mostly the last changes nothing any more."""
@@ -56,7 +51,7 @@ class Descent:
 
     def __init__(self, programs: int = 16) -> None:
         if programs < 0:
-            raise ConfigError(f"attack.search.programs is {programs}; expected 0 or more.")
+            raise ConfigError(f"programs is {programs}; expected 0 or more.")
         self.programs = programs
 
     def __call__(

@@ -1,7 +1,7 @@
 """Which directions are columns of P, and why that proves the inputs right.
 
 A direction p is kept if its zeros on R^T determine it even without any one of them
-(`spear.inversion.directions.refinement.is_determined`) and if, at the scale s . p = 1, no input is
+(`spear.inversion.directions.determined.is_determined`) and if, at the scale s . p = 1, no input is
 negative.
 
 *The first test is a proof with probability one.* Let p = sum_i a_i p_i mix the t >= 2 samples in
@@ -20,22 +20,18 @@ premises fail, for instance at a layer whose inputs come out of no ReLU.
 import torch
 from torch import Tensor
 
-from spear.inversion.directions.polish import Polish, distinct
+from spear.inversion.directions.distinct import (
+    CLEARLY,
+    SAME_DESCENDED_INPUT,
+    SAME_EXACT,
+    distinct,
+)
+from spear.inversion.directions.exact import Polish
 from spear.inversion.directions.selection import sparsest_independent
 from spear.inversion.directions.zeros import sparsity
 from spear.inversion.factors.noise import NEAR_ZERO
 from spear.inversion.inputs.problem import InputProblem
 from spear.reconstruction import Status
-
-SAME_SEARCHED = 1e-3
-"""Angle below which two directions in float32 will be polished to the same one."""
-
-SAME = 1e-5
-"""Angle below which two exact directions are one."""
-
-CLEARLY = 10.0
-"""Two directions are two if they differ by this many times what passes for zero: fitted to other
-zero rows, one direction comes out a few times the noise apart from itself."""
 
 ACCIDENTAL = 0.02
 """Inputs of one example that may pass for zero by chance, at most, in a proof that rests on zeros
@@ -65,9 +61,9 @@ class InputPool:
 
     def add(self, directions: Tensor) -> None:
         """Make directions (k x b) exact and keep those that pass."""
-        exact = self.polish(distinct(directions, SAME_SEARCHED))
+        exact = self.polish(distinct(directions, SAME_DESCENDED_INPUT))
         exact = exact[~self.problem.negative(self.problem.scaled(exact)).any(dim=1)]
-        angle = self.problem.noise.angle(exact.T).clamp(min=SAME)[:, None]
+        angle = self.problem.noise.angle(exact.T).clamp(min=SAME_EXACT)[:, None]
         fresh = distinct(exact, angle, self._pool)
         if len(fresh) > 0:
             self._pool = torch.cat([self._pool, fresh])
@@ -79,7 +75,7 @@ class InputPool:
         order = sparsity(self.problem, self._pool.T).argsort(descending=True, stable=True)
         ordered, noise = self._pool[order], self.problem.noise
         angle = CLEARLY * noise.not_zero * noise.angle(ordered.T)
-        return distinct(ordered, angle.clamp(min=SAME)[:, None])
+        return distinct(ordered, angle.clamp(min=SAME_EXACT)[:, None])
 
     @property
     def status(self) -> Status:

@@ -3,14 +3,13 @@
 import torch
 from torch import Tensor
 
-from spear.inversion.directions.refinement import FIRST_TOLERANCE
+from spear.inversion.directions.exact import SEARCH_DTYPE
+from spear.inversion.directions.zeros import first_zeros
 from spear.inversion.inputs.problem import InputProblem
 from spear.inversion.inputs.search import Drawn
 from spear.inversion.sampling.algorithm import FIRST_CHUNK
 from spear.inversion.sampling.samplers import InformationSetSampler, Sampler
 from spear.inversion.sampling.screening import largest_chunk
-
-SEARCH_DTYPE = torch.float32
 
 
 class Sampling:
@@ -31,6 +30,5 @@ class Sampling:
         most = largest_chunk(problem.b, SEARCH_DTYPE, left.device)
         count = min(FIRST_CHUNK << min(round_, 32), most)
         directions = self.sampler.draw(left, count, generator)
-        zeros = ((directions @ left.T).abs() < FIRST_TOLERANCE).sum(dim=1)
-        sparse = directions[zeros >= problem.b]
+        sparse = directions[first_zeros(left, directions) >= problem.b]
         return Drawn(sparse.to(problem.left.dtype), submatrices=len(directions))

@@ -1,6 +1,5 @@
 """Every label of a batch, hard or soft, once SPEAR has its inputs."""
 
-import time
 from copy import deepcopy
 from dataclasses import replace
 
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spear.attack import Attack, ProgressCallback
+from spear.budget import Budget
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation
 from spear.inversion.labels.last_layer import LastLayer, check_last_layer
@@ -43,7 +43,9 @@ class BatchLabels(WholeUpdateAttack):
 
     def __init__(self, inputs: Attack[Observation]) -> None:
         if inputs.layer is None:
-            raise ConfigError("attack.inputs attacks no linear layer; choose one that does.")
+            raise ConfigError(
+                "inputs attacks no linear layer; expected an attack on one, such as SpearIrls."
+            )
         self.inputs = inputs
         self.layer = self._attacked = inputs.layer
         self.given_labels = inputs.given_labels
@@ -71,7 +73,7 @@ class BatchLabels(WholeUpdateAttack):
             SpearError: the other attack cannot be made, or see `LastLayer.of`.
             InvalidObservation: the batch is larger than the last layer.
         """
-        began = time.perf_counter()
+        budget = Budget()
         last = LastLayer.of(observation)
         found = self.inputs(self.inputs.observe(observation), seed=seed, progress=progress)
         if found.batch_size == 0:
@@ -81,7 +83,7 @@ class BatchLabels(WholeUpdateAttack):
         return replace(
             found,
             labels=labels.cpu(),
-            seconds=time.perf_counter() - began,
+            seconds=budget.spent,
             details={**found.details, "condition": condition},
         )
 

@@ -4,27 +4,29 @@ The paper names four changes and no number; here every number follows from the n
 gradient itself shows (`spear.inversion.factors.noise`):
 
 * submatrices L_A have b + 1 rows, so that noise does not pass unchecked into a direction;
-* only those of rank exactly b - 1 count, in as far as noise lets the rank be told;
+* only those of rank exactly b - 1 are kept, as far as the noise level allows;
 * an entry of L q passes for zero within the noise of the gradient and of q;
 * the search stops when each sample disagrees with its ReLU pattern no more than the noise explains
-  (`spear.inversion.directions.proof`), where lambda would have to be 1.
+  (`spear.inversion.directions.verdict`), where lambda would have to be 1.
 """
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from scipy.stats import chi2
 from torch import Tensor
 
-from spear.inversion.directions.polish import Polish, is_distinct
-from spear.inversion.directions.refinement import FIRST_TOLERANCE
+from spear.inversion.directions.distinct import SAME_EXACT, is_distinct
+from spear.inversion.directions.exact import Polish
 from spear.inversion.directions.selection import Selection
-from spear.inversion.directions.zeros import required_active_zeros, sparsity
+from spear.inversion.directions.zeros import FIRST_TOLERANCE, required_active_zeros, sparsity
 from spear.inversion.factors.factorization import Factorization
 from spear.inversion.sampling.algorithm import FIRST_CHUNK, SamplingAttack
 from spear.inversion.sampling.overdetermined import Kernels, KernelSampler, LeverageKernels
-from spear.inversion.sampling.pool import SAME_DIRECTION, CandidatePool
+from spear.inversion.sampling.pool import CandidatePool
 from spear.inversion.sampling.screening import largest_chunk
 from spear.reconstruction import Status
 
@@ -61,59 +63,49 @@ class NoisyPool(CandidatePool):
         order = sparsity(self.factorization, everything).argsort(descending=True, stable=True)
         everything = everything[:, order].T
         noise = self.factorization.noise
-        angles = (noise.not_zero * noise.angle(everything.T)).clamp(min=SAME_DIRECTION)
+        angles = (noise.not_zero * noise.angle(everything.T)).clamp(min=SAME_EXACT)
         kept = is_distinct(everything, angles[:, None])
         self.directions = everything[kept].T
         return bool((order[kept] >= known).any())
 
 
+@dataclass(frozen=True, eq=False)
 class SpearNoisy(SamplingAttack):
     """Algorithm 1 with the changes of App. E.6.
 
     What it finds is refined on all zero rows; the paper stays with b + 1. Within strong noise a
-    mixture can explain the gradient as well as it takes, so that the search draws twice what was
-    enough.
+    mixture can pass the acceptance test, so that the search draws twice what was enough.
 
     Args:
+        layer: linear layer to attack, counted from 1 (Table 4); a ReLU must follow it.
         kernels: how submatrices become directions; `LeverageKernels` unless given.
-        layer, p_false_reject, max_submatrices, time_limit, swaps, rank, device, dtype: as for
-            `spear.inversion.sampling.attack.Spear`. `p_false_reject` is also the chance to reject a
-            submatrix of zero rows for its smallest singular value.
+        p_false_reject, max_submatrices, time_limit, swaps, rank, device, dtype: see
+            `SamplingSettings`. `p_false_reject` is also the chance to reject a submatrix of zero
+            rows for its smallest singular value.
+
+    Raises:
+        ConfigError: a setting is out of range.
     """
 
-    assurance = 2.0
+    kernels: KernelSampler | None = None
 
-    def __init__(
-        self,
-        layer: int = 1,
-        kernels: KernelSampler | None = None,
-        p_false_reject: float = 1e-5,
-        max_submatrices: float = 2e9,
-        time_limit: float | None = None,
-        swaps: bool = True,
-        rank: int | None = None,
-        device: str = "cpu",
-        dtype: str = "float32",
-    ) -> None:
-        super().__init__(
-            layer, p_false_reject, max_submatrices, time_limit, swaps, rank, device, dtype
-        )
-        self.kernels = kernels or LeverageKernels()
+    assurance: ClassVar[float] = 2.0
 
     def _sample(self, problem: Factorization, seed: int) -> Iterator[tuple[Tensor, int]]:
         """Directions of submatrices of rank b - 1 that are sparse within the noise."""
-        left = problem.left.to(self.dtype)
+        left = problem.left.to(self.search_dtype)
+        kernels = self.kernels or LeverageKernels()
         generator = torch.Generator(device=left.device).manual_seed(seed)
-        if left.shape[0] < self.kernels.rows(problem.b):
+        if left.shape[0] < kernels.rows(problem.b):
             return
         required = required_active_zeros(problem, self.p_false_reject)
         widest = widest_tolerance(problem, required)
         count = FIRST_CHUNK
-        most = max(FIRST_CHUNK, largest_chunk(problem.b, self.dtype, left.device) // CHUNK_SHARE)
+        most = max(FIRST_CHUNK, largest_chunk(problem.b, left.dtype, left.device) // CHUNK_SHARE)
         remaining = self.max_submatrices
         while remaining > 0:
-            count = min(count, most, math.ceil(remaining / self.kernels.per_draw(problem.b)))
-            drawn = self.kernels.draw(left, count, generator)
+            count = min(count, most, math.ceil(remaining / kernels.per_draw(problem.b)))
+            drawn = kernels.draw(left, count, generator)
             ranked, tolerances = of_full_rank(problem, drawn, self.p_false_reject, widest)
             zeros = ((ranked @ left.T).abs() <= tolerances[:, None]).sum(dim=1)
             yield ranked[zeros >= required], len(drawn)

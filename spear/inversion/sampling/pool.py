@@ -3,12 +3,11 @@
 import torch
 from torch import Tensor
 
-from spear.inversion.directions.refinement import FIRST_TOLERANCE, is_determined, refine
-from spear.inversion.directions.zeros import required_active_zeros, zero_pattern
+from spear.inversion.directions.determined import is_determined
+from spear.inversion.directions.distinct import SAME_EXACT, first_of_each
+from spear.inversion.directions.exact import refine
+from spear.inversion.directions.zeros import first_zeros, required_active_zeros, zero_pattern
 from spear.inversion.factors.factorization import Decomposition
-
-SAME_DIRECTION = 1e-5
-"""Directions at a smaller angle are one direction found twice."""
 
 LARGEST_POOL = 50
 """Candidates kept, as a multiple of b; the least sparse go first."""
@@ -34,8 +33,7 @@ class CandidatePool:
     def add(self, directions: Tensor) -> bool:
         """Filter directions (k x b, unit rows), refine what passes; True if any was new."""
         left = self._left32.to(directions.dtype)
-        zeros = ((directions @ left.T).abs() < FIRST_TOLERANCE).sum(dim=1)
-        sparse = directions[zeros >= self.required]
+        sparse = directions[first_zeros(left, directions) >= self.required]
         if sparse.shape[0] == 0:
             return False
         return self.add_refined(refine(self.problem, sparse.T))
@@ -47,20 +45,10 @@ class CandidatePool:
         return self._take(refined[:, kept])
 
     def _take(self, candidates: Tensor) -> bool:
-        fresh = self._without_duplicates(candidates)
-        self.directions = torch.cat([self.directions, fresh], dim=1)
+        fresh = first_of_each(candidates.T, SAME_EXACT, self.directions.T)
+        self.directions = torch.cat([self.directions, fresh.T], dim=1)
         self._drop_least_sparse()
-        return fresh.shape[1] > 0
-
-    def _without_duplicates(self, directions: Tensor) -> Tensor:
-        fresh = directions[:, :0]
-        for direction in directions.T:
-            known = torch.cat([self.directions, fresh], dim=1)
-            cosines = known.T @ direction
-            angles = torch.linalg.vector_norm(direction[:, None] - known * cosines, dim=0)
-            if not bool((angles < SAME_DIRECTION).any()):
-                fresh = torch.cat([fresh, direction[:, None]], dim=1)
-        return fresh
+        return len(fresh) > 0
 
     def _drop_least_sparse(self) -> None:
         largest = LARGEST_POOL * self.problem.b

@@ -1,21 +1,25 @@
 """SPEAR with a prior: an approximate reconstruction says where the zeros are (Sec. 6.3)."""
 
-import time
 from collections.abc import Iterator
-from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from spear.attack import Attack, ProgressCallback
+from spear.budget import Budget
 from spear.domain import Domain
 from spear.errors import ConfigError
 from spear.inversion.factors.factorization import Factorization
 from spear.inversion.sampling.attack import Spear
-from spear.inversion.sampling.samplers import Sampler
-from spear.inversion.sampling.screening import different, draw_promising, largest_chunk
+from spear.inversion.sampling.samplers import InformationSetSampler, Sampler
+from spear.inversion.sampling.screening import (
+    draw_promising,
+    largest_chunk,
+    sparsest_distinct,
+)
+from spear.inversion.sampling.settings import SamplingSettings
 from spear.layers import Sparsity, attackable, linear_layers
 from spear.probing import layer_inputs
 from spear.reconstruction import Reconstruction
@@ -26,7 +30,8 @@ GROWTH = 2
 rows of a set are zeros of its column, each draw gives the same direction."""
 
 
-class SpearPrior:
+@dataclass(frozen=True, eq=False)
+class SpearPrior(SamplingSettings):
     """Algorithm 1 on submatrices of rows that are likely zeros of one column (Sec. 6.3, Table 5).
 
     Another attack estimates the batch. In the pre-activations that it would have, the most negative
@@ -38,41 +43,29 @@ class SpearPrior:
         prior: the other attack, of the network's inputs, such as gradient matching.
         layer: linear layer to attack, counted from 1; a ReLU must follow it.
         likely: rows taken for zeros of a column, as a multiple of b (the paper: 3).
-        sampler, p_false_reject, max_submatrices, time_limit, swaps, rank, device, dtype: as for
-            `spear.inversion.sampling.attack.Spear`; the time limit is for the search, without the
-            prior.
+        sampler: how submatrices become directions; `InformationSetSampler` unless given.
+        p_false_reject, max_submatrices, time_limit, swaps, rank, device, dtype: see
+            `SamplingSettings`; the time limit is for the search, without the prior.
 
     Raises:
         ConfigError: a setting is out of range.
     """
 
-    def __init__(
-        self,
-        prior: Attack[Any],
-        layer: int = 1,
-        likely: float = 3.0,
-        sampler: Sampler | None = None,
-        p_false_reject: float = 1e-5,
-        max_submatrices: float = 2e7,
-        time_limit: float | None = None,
-        swaps: bool = True,
-        rank: int | None = None,
-        device: str = "cpu",
-        dtype: str = "float32",
-    ) -> None:
-        if not likely >= 1:
-            raise ConfigError(f"attack.likely is {likely}; expected at least 1.")
-        if prior.layer is not None:
+    prior: Attack[Any]
+    layer: int = 1
+    likely: float = 3.0
+    sampler: Sampler | None = None
+    max_submatrices: float = field(default=2e7, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.likely >= 1:
+            raise ConfigError(f"likely is {self.likely}; expected at least 1.")
+        if self.prior.layer is not None:
             raise ConfigError(
-                "attack.prior reconstructs the inputs of a layer; expected an attack of the "
-                "network's own inputs, such as gradient matching."
+                "prior reconstructs the inputs of a layer; expected an attack on the network's own "
+                "inputs, such as gradient matching."
             )
-        self.prior = prior
-        self.layer = layer
-        self.likely = likely
-        self.search = _LikelyZeros(
-            layer, sampler, p_false_reject, max_submatrices, time_limit, swaps, rank, device, dtype
-        )
 
     @property
     def given_labels(self) -> bool:
@@ -102,52 +95,52 @@ class SpearPrior:
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
         """See `spear.attack.Attack`. `details` has the prior's seconds and what it counted."""
-        start = time.perf_counter()
+        budget = Budget()
         estimate = self.prior(self.prior.observe(observation), seed=seed, progress=progress)
-        prior_seconds = time.perf_counter() - start
+        prior_seconds = budget.spent
         z = estimated_pre_activations(observation, self.layer, estimate.inputs)
-        search = self.search.among(most_negative(z, self.likely))
+        search = self._search_among(most_negative(z, self.likely))
         seen = observation.observe(self.layer, Sparsity.GRADIENT)
         found = search(seen, seed=seed, progress=progress)
         details = {f"prior_{name}": value for name, value in estimate.details.items()}
         return replace(
             found,
-            seconds=time.perf_counter() - start,
+            seconds=budget.spent,
             details={**found.details, **details, "prior_seconds": prior_seconds},
         )
 
+    def _search_among(self, sets: Tensor) -> "_LikelyZeros":
+        shared = {each.name: getattr(self, each.name) for each in fields(SamplingSettings)}
+        return _LikelyZeros(self.layer, self.sampler, sets=sets, **shared)
 
+
+@dataclass(frozen=True, eq=False)
 class _LikelyZeros(Spear):
     """Algorithm 1 whose submatrices come from one set of neurons at a time.
 
-    Attributes:
-        sets: indices of neurons, a row a set.
+    Args:
+        sets: indices of neurons, a row per set (k x rows).
     """
 
-    sets = torch.empty(0, 0, dtype=torch.long)
-
-    def among(self, sets: Tensor) -> "_LikelyZeros":
-        """The same search among other sets of neurons (k x rows)."""
-        search = copy(self)
-        search.sets = sets
-        return search
+    sets: Tensor = field(kw_only=True)
 
     def _sample(self, problem: Factorization, seed: int) -> Iterator[tuple[Tensor, int]]:
         """As Algorithm 1 does, from each set in turn; sets with fewer than b rows are left out."""
-        left = problem.left.to(self.dtype)
+        left = problem.left.to(self.search_dtype)
+        sampler = self.sampler or InformationSetSampler()
         generator = torch.Generator(device=left.device).manual_seed(seed)
         place = problem.active.cumsum(0) - 1
         sets = self.sets.to(left.device)
         rows = [place[each[problem.active[each]]] for each in sets]
         rows = [each for each in rows if len(each) >= problem.b]
-        count, most = 1, largest_chunk(problem.b, self.dtype, left.device)
+        count, most = 1, largest_chunk(problem.b, left.dtype, left.device)
         remaining = self.max_submatrices
         while rows and remaining > 0:
             for each in rows:
                 directions, drawn = draw_promising(
-                    self.sampler, left, min(count, most), generator, among=each
+                    sampler, left, min(count, most), generator, among=each
                 )
-                yield different(problem.left, directions, problem.b), drawn
+                yield sparsest_distinct(problem.left, directions, problem.b), drawn
                 remaining -= drawn
             count *= GROWTH
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from spear.inversion.directions.polish import distinct
-from spear.inversion.directions.refinement import FIRST_TOLERANCE
+from spear.inversion.directions.distinct import SAME_SAMPLED, distinct
+from spear.inversion.directions.zeros import first_zeros
 from spear.inversion.factors.memory import bytes_at_once
 from spear.inversion.sampling.samplers import Sampler
 
@@ -14,9 +14,6 @@ probability 17 / 2^16; a random one has none, but for rounding."""
 
 LOOKED_AT = 2048
 """Directions that are compared with one another."""
-
-SAME = 1e-2
-"""Angle between the same direction from two submatrices, in float32."""
 
 CPU_CHUNK_BYTES = 1 << 24
 """Submatrices that are worked on at once on a CPU, a few times the size of its cache."""
@@ -52,12 +49,11 @@ def draw_promising(
     shuffled = torch.rand(m, generator=generator, device=left.device).argsort()
     tested, sampled = left[shuffled[:test_rows]], left[shuffled[test_rows:]]
     directions = sampler.draw(sampled if among is None else left[among], count, generator)
-    zeros = ((directions @ tested.T).abs() < FIRST_TOLERANCE).sum(dim=1)
-    return directions[zeros >= test_zeros], directions.shape[0]
+    return directions[first_zeros(tested, directions) >= test_zeros], directions.shape[0]
 
 
-def different(left: Tensor, directions: Tensor, least_zeros: int) -> Tensor:
-    """Those of many directions that differ, where the same few have been drawn again and again.
+def sparsest_distinct(left: Tensor, directions: Tensor, least_zeros: int) -> Tensor:
+    """Return the sparsest of directions that were drawn again and again, each once.
 
     Args:
         left: L (m' x b), float64.
@@ -68,13 +64,11 @@ def different(left: Tensor, directions: Tensor, least_zeros: int) -> Tensor:
     Returns:
         Unit vectors (k' x b), float64, those with the most zeros first.
     """
-
-    def zeros() -> Tensor:
-        return ((directions @ left.to(directions.dtype).T).abs() < FIRST_TOLERANCE).sum(dim=1)
-
-    directions = directions[zeros() >= least_zeros][:LOOKED_AT]
-    directions = directions[zeros().argsort(descending=True, stable=True)]
-    return distinct(directions.to(left.dtype), SAME)
+    rows = left.to(directions.dtype)
+    directions = directions[first_zeros(rows, directions) >= least_zeros][:LOOKED_AT]
+    zeros = first_zeros(rows, directions)
+    directions = directions[zeros.argsort(descending=True, stable=True)]
+    return distinct(directions.to(left.dtype), SAME_SAMPLED)
 
 
 def largest_chunk(b: int, dtype: torch.dtype, device: torch.device) -> int:

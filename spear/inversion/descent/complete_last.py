@@ -13,7 +13,8 @@ It also repairs a full basis with a false member i: row p_i of Q^-1 depends on t
 import torch
 from torch import Tensor
 
-from spear.inversion.directions.polish import Polish
+from spear.inversion.directions.completion import orthogonal_complement
+from spear.inversion.directions.exact import Polish
 from spear.inversion.directions.sparsity_matching import ROUNDING
 from spear.inversion.factors.factorization import Factorization
 from spear.inversion.factors.gram import unit
@@ -43,8 +44,7 @@ def complete(problem: Factorization, polish: Polish, known: Tensor) -> Tensor:
 
 def _points(problem: Factorization, known: Tensor) -> Tensor:
     """One p of each zero set that p . q_l = 0, s . p = 1 admit (1 x b or (m + 1) x b)."""
-    q, _ = torch.linalg.qr(known.T, mode="complete")
-    free = q[:, len(known) :].T
+    free = orthogonal_complement(known.T).T
     sums = free @ problem.bias_coordinates
     point = (sums / sums.square().sum()) @ free
     if len(free) == 1:

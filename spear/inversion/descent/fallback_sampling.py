@@ -10,11 +10,10 @@ import math
 import torch
 from torch import Tensor
 
+from spear.inversion.directions.exact import SEARCH_DTYPE
 from spear.inversion.factors.factorization import Factorization
 from spear.inversion.sampling.samplers import InformationSetSampler
-from spear.inversion.sampling.screening import different, draw_promising, largest_chunk
-
-SEARCH_DTYPE = torch.float32
+from spear.inversion.sampling.screening import draw_promising, largest_chunk, sparsest_distinct
 
 TIMES = 64
 """Expected hits of a column that is zero on half of the rows; correlated ones have far fewer."""
@@ -46,4 +45,4 @@ def sampled_directions(problem: Factorization, generator: torch.Generator) -> tu
         return problem.left[:0], 0
     count = min(most, math.ceil(TIMES * enough))
     directions, drawn = draw_promising(sampler, left, count, generator)
-    return different(problem.left, directions, least_zeros=b - 1 + SPARE)[: KEPT * b], drawn
+    return sparsest_distinct(problem.left, directions, least_zeros=b - 1 + SPARE)[: KEPT * b], drawn

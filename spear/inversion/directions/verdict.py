@@ -1,4 +1,4 @@
-"""What the ReLU pattern says of a full set of directions: exact, approximate, or not right."""
+"""Verdict of the ReLU pattern on a full set of directions: exact, approximate, or not right."""
 
 from torch import Tensor
 
@@ -18,8 +18,8 @@ FLUCTUATIONS = 3.0
 """How many neurons noise may hide beyond their expected number, in its deviations."""
 
 
-def proof(problem: Factorization, directions: Tensor, signs: Tensor, matched: Tensor) -> Status:
-    """What the ReLU pattern proves of all b directions.
+def verdict(problem: Factorization, directions: Tensor, signs: Tensor, matched: Tensor) -> Status:
+    """Judge a full set of b directions by the ReLU pattern.
 
     Args:
         problem: the factorised observation.

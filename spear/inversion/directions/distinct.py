@@ -1,0 +1,93 @@
+"""When two directions are the same: the angles for it, and the choice of one of each.
+
+A direction is found again and again, and each time a little differently. How much differs with
+where it comes from, so that there is one threshold for each origin:
+
+* *searched in float32*, an angle of rounding errors, magnified by the condition of the rows or of
+  the descent that led there (`SAME_SAMPLED`, `SAME_DESCENDED`, `SAME_DESCENDED_INPUT`);
+* *exact*, refitted in float64 to all of its zero rows (`SAME_EXACT`), unless the noise of the
+  gradient leaves more open (`Noise.angle`): callers take the larger of the two;
+* *copied*: a direction compared with a list that it may be a member of (`ITSELF`).
+"""
+
+import torch
+from torch import Tensor
+
+SAME_EXACT = 1e-5
+"""Angle below which two exact directions are one."""
+
+SAME_SAMPLED = 1e-2
+"""Angle below which two directions are one that submatrices of b - 1 rows gave in float32: nothing
+averages the errors of so few rows."""
+
+SAME_DESCENDED = 3e-3
+"""Angle below which two ends of a descent in float32 will be made exact to the same direction."""
+
+SAME_DESCENDED_INPUT = 1e-3
+"""The same for the inputs, where the weights are one-sided and a descent ends more sharply."""
+
+NEARLY_SAME = 1e-2
+"""Angle below which of two exact directions only the sparser one is held for right: the other is
+its mixture with a direction that has nearly the same zeros."""
+
+SAME_IN_NOISE = 0.9
+"""Cosine above which a noisy direction is another version of the same."""
+
+CLEARLY = 10.0
+"""Two directions of inputs are two if they differ by this many times what passes for zero: fitted
+to other zero rows, one direction comes out a few times the noise apart from itself."""
+
+ITSELF = 1e-8
+"""1 - |cos| (an angle of 1.4e-4) below which a direction is taken for a given one itself, in a list
+that it may be a member of."""
+
+
+def distinct(directions: Tensor, angle: float | Tensor, known: Tensor | None = None) -> Tensor:
+    """Return the directions (k x b) that `is_distinct` marks."""
+    return directions[is_distinct(directions, angle, known)]
+
+
+def is_distinct(directions: Tensor, angle: float | Tensor, known: Tensor | None = None) -> Tensor:
+    """Mark directions further than `angle` from each one before them and from all known ones.
+
+    A direction also goes if the one before it that it resembles has gone. All are compared with all
+    at once: k (f + k) cosines.
+
+    Args:
+        directions: unit rows (k x b), the preferred ones first.
+        angle: one for all, or each direction's own (k x 1).
+        known: unit rows (f x b).
+
+    Returns:
+        k booleans.
+    """
+    if known is None:
+        known = directions[:0]
+    everything = torch.cat([known, directions])
+    cosines = directions @ everything.T
+    near = (1 - cosines.square()) < angle**2
+    earlier = torch.ones_like(near).tril(diagonal=len(known) - 1)
+    return ~(near & earlier).any(dim=1)
+
+
+def first_of_each(directions: Tensor, angle: float, known: Tensor) -> Tensor:
+    """Return the directions further than `angle` from all known and all returned before them.
+
+    Unlike in `distinct`, one that resembles only what is dropped stays, and no table of all pairs
+    is made: where thousands of submatrices give the same few directions it would not fit.
+
+    Args:
+        directions: unit rows (k x b), float64.
+        angle: below which two are the same.
+        known: unit rows (f x b).
+
+    Returns:
+        k' x b.
+    """
+    fresh = directions[:0]
+    for direction in directions:
+        others = torch.cat([known, fresh])
+        parallel = others * (others @ direction)[:, None]
+        if not bool((torch.linalg.vector_norm(direction - parallel, dim=1) < angle).any()):
+            fresh = torch.cat([fresh, direction[None]])
+    return fresh
