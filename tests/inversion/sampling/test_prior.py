@@ -11,7 +11,6 @@ from spear.data.embedded import Faces
 from spear.domain import Domain
 from spear.errors import ConfigError, LayerError
 from spear.inversion import Spear, SpearIrls
-from spear.inversion.factors.gram import grams_once
 from spear.inversion.sampling.prior import SpearPrior, estimated_pre_activations, most_negative
 from spear.networks import fcnn
 from spear.reconstruction import Reconstruction, Status
@@ -91,14 +90,3 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         SpearPrior(SpearIrls())
     with pytest.raises(LayerError, match=r"attack\.layer is 9"):
         SpearPrior(guess, layer=9).check(shared(2, 10)[1].network, Faces().domain)
-
-
-@pytest.mark.parametrize("k", [1, 5, 6, 20])
-def test_grams_are_the_same_for_few_directions_and_for_many(k: int) -> None:
-    generator = torch.Generator().manual_seed(0)
-    left = torch.randn(30, 6, generator=generator, dtype=torch.float64)
-    weights = torch.rand(30, k, generator=generator, dtype=torch.float64)
-    expected = torch.einsum("jk,ja,jb->kab", weights, left, left)
-    torch.testing.assert_close(grams_once(left, weights.T), expected)
-    zeros = weights < 0.5
-    torch.testing.assert_close(grams_once(left, zeros.T), grams_once(left, zeros.T.double()))
