@@ -2,6 +2,7 @@
 # make test    set everything up and run the tests
 # make test-flower  set up Flower beside it and run the tests of examples/flower (test-flower-slow: by `flwr run`)
 # make check   lint, format, types
+# make docs    the documentation site in site/
 # make paper   the paper's tables and figures by the faster search (make -j2 paper: two jobs at once)
 # make paper-sampling   those that need the paper's own algorithm
 # make paper-gpu        those that want a GPU
@@ -15,6 +16,13 @@ FLOWER_VENV ?= .venv-flower
 FLOWER_BIN := $(FLOWER_VENV)/bin
 FLOWER_STAMP := $(FLOWER_VENV)/.installed-$(shell \
 	(echo $(abspath $(VENV)); cat requirements.lock requirements-flower.lock) | sha256sum | cut -c1-16)
+
+DOCS_VENV ?= .venv-docs
+DOCS_STAMP := $(DOCS_VENV)/.installed-$(shell sha256sum requirements-docs.lock | cut -c1-16)
+
+# The extra alone: a site needs none of the packages that the code needs.
+DOCS_EXTRA := import tomllib; \
+	print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")
 
 IS_LINKED := import sys, importlib.util as u; from importlib.metadata import entry_points as e; \
 	s = u.find_spec("spear"); \
@@ -44,7 +52,7 @@ BASELINE_FIGURES := figure1 figure9
 SAMPLED_FIGURES := figure4 figure5 figure6 figure7
 RENDERED := outputs/paper
 
-.PHONY: install install-flower demo test test-slow test-flower test-flower-slow check format benchmark lock clean paper \
+.PHONY: install install-flower demo test test-slow test-flower test-flower-slow check docs format benchmark lock clean paper \
 	paper-sampling paper-gpu paper-baselines report
 .DEFAULT_GOAL := demo
 
@@ -67,6 +75,15 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site is made from the sources as text, in a small environment of its own.
+$(DOCS_STAMP):
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --requirement requirements-docs.lock
+	touch $@
+
+docs: $(DOCS_STAMP)
+	$(DOCS_VENV)/bin/mkdocs build --strict
 
 format: install
 	$(BIN)/ruff check --fix .
@@ -127,6 +144,8 @@ lock:
 	cp requirements.lock requirements-flower.lock
 	uv pip compile --universal --python-version 3.11 --extra dev --extra flower --no-header --no-annotate \
 		--output-file requirements-flower.lock pyproject.toml
+	$(PYTHON) -c '$(DOCS_EXTRA)' | uv pip compile --universal --python-version 3.11 --no-header --no-annotate \
+		--output-file requirements-docs.lock -
 
 clean:
-	rm -rf $(VENV) $(FLOWER_VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOWER_VENV) $(DOCS_VENV) site build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
