@@ -1,6 +1,6 @@
 """Where the variance loss is least: one scalar, many local minima, and zero at the true one."""
 
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from scipy.optimize import (
@@ -110,7 +110,7 @@ class DifferentialEvolution:
             return loss(lambdas(loss, places[0]))
 
         found = differential_evolution(
-            evaluate,  # type: ignore[arg-type]  # the stubs do not know `vectorized`
+            cast(Any, evaluate),  # the stubs do not know `vectorized`
             WHOLE,
             popsize=self.population,
             maxiter=self.generations,
@@ -197,4 +197,4 @@ def _minima(loss: VarianceLoss, grid: Array) -> list[tuple[float, float, float]]
     lowest = (inner <= values[:-2]) & (inner <= values[2:])
     lowest[np.argmin(inner)] = True
     places = np.flatnonzero(lowest) + 1
-    return [(float(values[i]), float(grid[i - 1]), float(grid[i + 1])) for i in places]
+    return [(float(values[i]), float(grid[i - 1]), float(grid[i + 1])) for i in places.tolist()]

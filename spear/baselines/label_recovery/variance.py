@@ -51,7 +51,7 @@ class VarianceLoss:
         self._bias: Array = np.zeros(1) if bias is None else bias.double().cpu().numpy()
         self._gradient: Array = single.gradient.cpu().numpy()
         self.length = float(np.linalg.norm(self._gradient))
-        self.largest = float(self._gradient[np.abs(self._gradient).argmax()])
+        self.largest = float(self._gradient[np.argmax(np.abs(self._gradient))])
         self._equal = layer.n_classes - unequal
         self.unit = 1.0 / max(float(np.ptp(self._slopes)), np.finfo(np.float64).tiny)
         self.evaluations = 0

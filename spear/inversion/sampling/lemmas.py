@@ -155,5 +155,4 @@ def _log_no_submatrix(b: int, m: int, base: float) -> float:
 
 def _log_binomial(n: np.ndarray | int, k: np.ndarray | int) -> np.ndarray:
     """log C(n, k); minus infinity where k > n."""
-    result: np.ndarray = gammaln(np.add(n, 1)) - gammaln(np.add(k, 1)) - gammaln(n - k + 1.0)
-    return result
+    return np.asarray(gammaln(np.add(n, 1)) - gammaln(np.add(k, 1)) - gammaln(n - k + 1.0))
