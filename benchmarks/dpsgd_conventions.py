@@ -38,7 +38,7 @@ from spear.data import Dataset, TinyImageNet
 from spear.inversion.factors.spectrum import left_spectrum
 from spear.networks import fcnn
 from spear.observation import Observation
-from spear.scoring.scores import psnr
+from spear.scoring import psnr, truth_of
 from spear.seeding import Stream, batch_generator
 
 B = 20
@@ -83,7 +83,7 @@ def clipped_batches(dataset: Dataset, max_norms: Sequence[float], count: int) ->
     network = fcnn(dataset.input_shape, dataset.n_classes, width=200, depth=6, seed=0)
     for k in range(count):
         batch = dataset.batch(B, batch_generator(0, k, Stream.DATA))
-        truth = Client(network).truth(batch, 1)
+        truth = truth_of(Client(network), batch, 1)
         gradients = truth.activation_gradients.double()
         gradients = gradients / gradients.square().mean(dim=0).sqrt()
         for c in max_norms:

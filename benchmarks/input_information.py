@@ -16,6 +16,7 @@ from hydra import compose, initialize_config_dir
 from spear.client.client import Client
 from spear.experiments.config.build import build
 from spear.experiments.config.schema import CONF, register
+from spear.scoring import truth_of
 from spear.scoring.bounds import determined_directions
 from spear.seeding import Stream, batch_generator
 
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         counts, mixed = [], []
         for k in range(options.batches):
             batch = dataset.batch(b, batch_generator(config.seed, k, Stream.DATA))
-            inputs = client.truth(batch, options.depth).inputs
+            inputs = truth_of(client, batch, options.depth).inputs
             counts.append(determined_directions(inputs.T, to_spare=True))
             on = (inputs > 0).sum(dim=0)
             mixed.append(int(((on > 0) & (on < b)).sum()))

@@ -31,7 +31,7 @@ from spear.client.client import Client
 from spear.experiments.config.build import build
 from spear.experiments.config.schema import CONF, register
 from spear.inversion.labels.last_layer import LastLayer
-from spear.scoring.scores import LABEL_EXACT
+from spear.scoring.labels import LABEL_EXACT
 from spear.seeding import Stream, batch_generator
 
 PARTICLES, ITERATIONS = 500, 40

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from spear.domain import Domain
 from spear.networks import fcnn
-from spear.scoring.scores import psnr
+from spear.scoring import psnr
 from spear.update import Update
 
 FOLDER = "reference-problems"

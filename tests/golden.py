@@ -6,7 +6,6 @@ meant to change numbers, and say in the changelog which ones and why; a reorgani
 the processor and the versions of the numerical libraries: do so on an unchanged checkout.
 """
 
-import dataclasses
 import hashlib
 import json
 import math
@@ -35,7 +34,7 @@ from spear.data import Batch
 from spear.experiments.config.build import build
 from spear.experiments.config.schema import CONF, register
 from spear.reconstruction import Reconstruction
-from spear.scoring.scores import Scoring
+from spear.scoring import Scorer, truth_of
 from spear.seeding import Stream, batch_generator, batch_seed
 
 RECORD = Path(__file__).parent / "golden" / "record.json"
@@ -250,8 +249,8 @@ def computed(name: str, seed: int = 0) -> Computed:
         attack.check(client.network, dataset.domain)
         seen = attack.observe(update.with_labels(batch.labels) if attack.given_labels else update)
         found = attack(seen, seed=batch_seed(seed, 0, Stream.ATTACK))
-        truth = client.truth(batch, attack.layer, update)
-        score = Scoring(dataset, first_layer=attack.layer in (None, 1))(found, truth)
+        truth = truth_of(client, batch, attack.layer, update)
+        score = Scorer(dataset, first_layer=attack.layer in (None, 1))(found, truth)
     shared = update.gradients
     bits = {
         "batch": digest(batch.inputs, batch.labels),
@@ -260,7 +259,7 @@ def computed(name: str, seed: int = 0) -> Computed:
         "truth": digest(truth.inputs, truth.activation_gradients, truth.shared_gradients),
         "forecast": exactly(foreseen),
         "reconstruction": bits_of(found),
-        "score": exactly(dataclasses.asdict(score)),
+        "score": exactly({**score, "psnr_per_image": score.psnr_per_image}),
     }
     return Computed(bits, {"update": sizes(*shared.values()), **numbers_of(found, case.tolerance)})
 

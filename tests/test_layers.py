@@ -23,6 +23,7 @@ from spear.layers import (
 )
 from spear.networks import fcnn
 from spear.reconstruction import Status
+from spear.scoring import truth_of
 from spear.tracing.activations import RELU, Activation
 from spear.tracing.neighbours import Operation, Station, described
 
@@ -446,7 +447,7 @@ def test_a_functional_relu_is_attacked() -> None:
     attack.check(client.network, update.domain)
     found = attack(attack.observe(update))
     assert found.status is Status.EXACT
-    truth = client.truth(batch, 1, update)
+    truth = truth_of(client, batch, 1, update)
     assert torch.equal(truth.inputs, batch.inputs)
     for each in batch.inputs.double():
         assert (found.inputs.double() - each).norm(dim=1).min() < 1e-3
@@ -483,5 +484,5 @@ def test_an_update_is_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         update.observe(1)
         update.dimensions(1)
-        client.truth(batch, 1, update)
+        truth_of(client, batch, 1, update)
     assert len(traced) == 1

@@ -12,6 +12,7 @@ from spear.client.client import Client
 from spear.data.base import Batch
 from spear.errors import InvalidObservation, LayerError
 from spear.observation import Observation
+from spear.scoring import truth_of
 
 M, N = 5, 7
 SHAPES = {"weight": (M, N), "bias": (M,), "weight_gradient": (M, N), "bias_gradient": (M,)}
@@ -127,7 +128,7 @@ class TestObserve:
         before = {name: value.clone() for name, value in problem.network.state_dict().items()}
         client = Client(problem.network)
         client.share(problem.batch)
-        client.truth(problem.batch, 1)
+        truth_of(client, problem.batch, 1)
         for name, value in problem.network.state_dict().items():
             assert torch.equal(value, before[name])
         assert all(each.grad is None for each in problem.network.parameters())

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from spear.analysis.render.image_rows import NAMES, ORIGINAL, PictureRows
-from spear.scoring.scores import psnr
+from spear.scoring import psnr
 
 EXPERIMENTS = ("figure9",)
 

@@ -1,6 +1,6 @@
 """What is watched of a job: the panels of the HTML report, and of the W&B workspaces alike.
 
-A panel shows one number of the jobs' summaries (`spear.experiments.job.records.summarize`). A table
+A panel shows one number of the jobs' summaries (`spear.experiments.job.summary.summarize`). A table
 of the paper has the panels of the values that the paper gives, and every experiment that of its
 seconds.
 """

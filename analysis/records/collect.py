@@ -59,7 +59,7 @@ def collect(
         results: where collected results are; each experiment has its folder there.
         pictures: whether the reconstructions of each job's first batch are wanted, too, made small.
             A picture collected before goes with the job that it shows.
-        sheets: whether their pixels alone are wanted (`spear.scoring.pictures.picture_sheet`),
+        sheets: whether their pixels alone are wanted (`spear.scoring.sheet.image_sheet`),
         likewise.
 
     Returns:

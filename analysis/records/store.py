@@ -3,7 +3,7 @@
 Collected, an experiment is two files: `batches.csv` has every batch of every job, with the name of
 its job in front, and `jobs.json` has the configuration and the summary of each job, of which what
 all share is written once (`spear.analysis.records.sharing`). The picture of a job is `<job>.jpg`
-beside them, its sheet (`spear.scoring.pictures.picture_sheet`) `<job>.png`.
+beside them, its sheet (`spear.scoring.sheet.image_sheet`) `<job>.png`.
 """
 
 import csv

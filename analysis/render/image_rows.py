@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from spear.analysis.render import style
-from spear.scoring.pictures import read_sheet
+from spear.scoring.sheet import read_sheet
 
 NAMES = {"spear_irls": "SPEAR", "geiping_1000": "Geiping et al."}
 ORIGINAL = "original"

@@ -25,8 +25,10 @@ from spear.experiments.job.threads import threads
 from spear.experiments.sweep.parent_watch import end_with_parent
 from spear.experiments.sweep.reporting import reported
 from spear.reconstruction import Reconstruction, Status
-from spear.scoring.lpips import MIN_SIDE, LpipsMetric, load_lpips
-from spear.scoring.scores import Scoring
+from spear.scoring.lpips import MIN_SIDE, LpipsDistance, load_lpips
+from spear.scoring.scorer import Scorer, standard_metrics
+from spear.scoring.shown import shown_images, shown_rows
+from spear.scoring.truth import truth_of
 from spear.seeding import Stream, batch_generator, batch_seed
 from spear.update import Update
 
@@ -50,7 +52,8 @@ def run(spec: JobSpec, job: Job) -> None:
     client = client_of(spec, dataset)
     forecast, attack = spec.forecast(), spec.attack()
     attack.check(client.network, dataset.domain)
-    score = Scoring(dataset, lpips_for(spec, dataset), first_layer=attack.layer in (None, 1))
+    metrics = [*standard_metrics(lpips_for(spec, dataset)), *job.metrics]
+    scorer = Scorer(dataset, metrics, first_layer=attack.layer in (None, 1))
 
     for k in job.batches():
         # The client, which alone has the batch:
@@ -64,12 +67,13 @@ def run(spec: JobSpec, job: Job) -> None:
         reconstruction, failure = breach(update, attack, spec, job, k)
 
         # The judge, who has both:
-        truth = client.truth(batch, attack.layer, update)
-        scored = score(reconstruction, truth)
+        truth = truth_of(client, batch, attack.layer, update)
+        matched = scorer.beside(reconstruction, truth)
+        score = scorer.score(matched)
         if k == spec.first_batch:
-            job.picture(k, scored, score.pictures(reconstruction, truth))
-            job.rows(score.rows(reconstruction, truth))
-        job.record(k, batch, truth, reconstruction, scored, failure, foreseen)
+            job.images(k, score, shown_images(matched))
+            job.rows(shown_rows(matched))
+        job.record(k, batch, truth, reconstruction, score, failure, foreseen)
         if reconstruction.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
 
@@ -105,7 +109,7 @@ def breach(
         return Reconstruction.empty(*update.dimensions(attack.layer), Status.FAILED), str(error)
 
 
-def lpips_for(spec: JobSpec, dataset: Dataset) -> LpipsMetric | None:
+def lpips_for(spec: JobSpec, dataset: Dataset) -> LpipsDistance | None:
     """Return LPIPS, or None if the images are too small for it or its weights are not there."""
     large = dataset.is_image and min(dataset.input_shape[1:]) >= MIN_SIDE
     return load_lpips(spec.data_root, spec.lpips_net) if large else None

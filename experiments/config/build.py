@@ -80,12 +80,26 @@ def check_arguments(node: DictConfig, path: str, known: set[str] | None = None) 
             raise ConfigError(f"key {full!r} does not exist; {path} takes {', '.join(allowed)}.")
         hint = hints.get(str(key), Any)
         if isinstance(value, DictConfig) and "_target_" not in value and _is_mapping(hint):
-            for name in value:
-                _check_node(value[name], f"{full}.{name!s}")
+            check_each(value, full)
         elif isinstance(value, DictConfig):
             _check_node(value, full)
         else:
             _check_type(value, hint, full)
+
+
+def check_each(entries: object, path: str) -> None:
+    """Check each entry of a mapping from names to nodes, all of whose targets are allowed.
+
+    Raises:
+        ConfigError: it is no mapping, or as of `check_arguments`.
+    """
+    if not isinstance(entries, DictConfig):
+        raise ConfigError(
+            f"key {path!r} is {entries!r}; expected a mapping from names to classes, "
+            f"{path}.NAME._target_=package.Class."
+        )
+    for name in entries:
+        _check_node(entries[name], f"{path}.{name!s}")
 
 
 def _check_node(value: object, path: str) -> None:

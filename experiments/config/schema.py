@@ -39,6 +39,7 @@ class JobSchema:
     forecast: Any = MISSING
     attack: Any = MISSING
     tracking: Any = MISSING
+    metrics: Any = MISSING
     objective: Any = None
 
 

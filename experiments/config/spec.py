@@ -16,7 +16,7 @@ from spear.client.risk.base import Forecast
 from spear.data import Dataset, Drawing
 from spear.data.augmentation import Augmentation
 from spear.errors import ConfigError
-from spear.experiments.config.build import check_arguments, create, resolve_device
+from spear.experiments.config.build import check_arguments, check_each, create, resolve_device
 from spear.experiments.config.schema import JobSchema, experiment_name
 from spear.experiments.config.targets import check_targets
 
@@ -60,6 +60,7 @@ class JobSpec:
             keys of these names, in range; the device exists on this machine.
         dataset, drawing, augmentation, network, fedavg, defense, forecast, attack, tracking: make
             what the group of this name chooses; its keys and their types are checked.
+        metrics: makes each of the user's own, by its name under the key `metrics`.
         search_target: makes what the key `objective` names; None if nothing is searched for.
         config: every key, resolved, as plain values.
         config_yaml: the same as the text of `config.yaml`.
@@ -86,6 +87,7 @@ class JobSpec:
     forecast: Callable[[], Forecast]
     attack: Callable[[], Attack[Any]]
     tracking: Callable[[], Any]
+    metrics: Mapping[str, Callable[[], Any]]
     search_target: Callable[[], Any] | None
     config: dict[str, Any]
     config_yaml: str
@@ -111,6 +113,7 @@ class JobSpec:
             data_root=Path(config.data_root),
             **{key: config[key] for key in NUMBERS},
             **parties,
+            metrics=_makers(config, "metrics"),
             search_target=_maker(config, "objective") if searched else None,
             config=_plain(config),
             config_yaml=OmegaConf.to_yaml(config, resolve=True),
@@ -151,6 +154,12 @@ def _maker(config: DictConfig, group: str) -> Callable[..., Any]:
     """What makes the object of a group, checked against the signature of its class."""
     check_arguments(config[group], group, RUNTIME.get(group))
     return partial(create, config[group])
+
+
+def _makers(config: DictConfig, group: str) -> dict[str, Callable[[], Any]]:
+    """What makes each object that a key maps a name to, checked likewise."""
+    check_each(config[group], group)
+    return {str(name): partial(create, node) for name, node in config[group].items()}
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from spear.errors import ConfigError, SpearError
 from spear.experiments.job import resume
 from spear.experiments.job.files import CannotWrite, shown, write_json, write_text
 from spear.experiments.job.key import Key
-from spear.experiments.job.records import BatchRecord, to_csv
+from spear.experiments.job.records import BatchRecord, columns_of, to_csv
 from spear.experiments.job.run_files import BATCHES, ERROR, LOCK, SUMMARY
 from spear.experiments.job.status import JobOutcome, JobState, Trace, row_hash
 from spear.experiments.job.superseded import set_aside
@@ -44,10 +44,14 @@ class RunFolder:
 
     Args:
         path: created if needed.
+
+    Attributes:
+        columns: of `batches.csv`, with the type of each; a job sets those of its own metrics, too.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.columns = columns_of()
         self.records: list[BatchRecord] = []
         self.complete = False
         self._state: JobState | None = None
@@ -154,7 +158,7 @@ class RunFolder:
         self, state: JobState, numbers: Sequence[int], draw: Callable[[int], Batch]
     ) -> str:
         """Why not, or nothing."""
-        self.records = resume.intact_records(self.path, state, numbers)
+        self.records = resume.intact_records(self.path, state, numbers, self.columns)
         self.complete = len(self.records) == len(numbers) and resume.has_summary(self.path)
         compared = 1 if self.complete else len(self.records)
         batches = (draw(number) for number in numbers[:compared])
@@ -173,7 +177,7 @@ class RunFolder:
     def _write_batches(self) -> None:
         """The traces first: one too many is told from damage, one too few is not."""
         self._begun.write(self.path)
-        write_text(self.path / BATCHES, to_csv(self.records))
+        write_text(self.path / BATCHES, to_csv(self.records, self.columns))
 
 
 def reason_of(error: BaseException) -> str:

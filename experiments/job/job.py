@@ -16,15 +16,17 @@ from spear.experiments.config.spec import JobSpec
 from spear.experiments.job.files import replacing, write_json, write_text
 from spear.experiments.job.folder import RunFolder
 from spear.experiments.job.key import Key
+from spear.experiments.job.own_metrics import own_metrics
 from spear.experiments.job.provenance import continued, provenance
-from spear.experiments.job.records import batch_record
+from spear.experiments.job.records import BatchRecord, columns_of
 from spear.experiments.job.run_files import CONFIG, PICTURE, PROVENANCE, ROWS, SHEET
 from spear.experiments.job.summary import summarize
 from spear.experiments.tracking.console import BatchBar, batch_bar, results_table, say_where
 from spear.experiments.tracking.wandb import TrackedJob, Tracking
 from spear.reconstruction import Reconstruction
-from spear.scoring.pictures import picture_sheet, reconstruction_figure
-from spear.scoring.scores import Score
+from spear.scoring.figure import reconstruction_figure
+from spear.scoring.scorer import Score
+from spear.scoring.sheet import image_sheet
 from spear.scoring.truth import Truth
 
 log = logging.getLogger(__name__)
@@ -53,8 +55,12 @@ class Job:
         folder: where everything goes; the job holds its lock.
         console: where results are shown.
 
+    Attributes:
+        metrics: the user's own.
+
     Raises:
-        ConfigError: the tracker has a setting that it cannot take.
+        ConfigError: the tracker or a metric has a setting that it cannot take, or a metric's
+            numbers have names that are taken.
     """
 
     def __init__(
@@ -64,7 +70,9 @@ class Job:
         console: Console,
     ) -> None:
         self.spec = spec
+        self.metrics = own_metrics({name: make() for name, make in spec.metrics.items()})
         self.folder = folder
+        self.folder.columns = columns_of(self.metrics)
         self.console = console
         self.provenance = provenance()
         self.numbers = range(spec.first_batch, spec.first_batch + spec.n_batches)
@@ -127,17 +135,17 @@ class Job:
         """For the attack to show how far it is."""
         return self._bar.attack_progress()
 
-    def picture(self, number: int, score: Score, pictures: tuple[Tensor, Tensor] | None) -> None:
-        """Draw a batch's originals, reconstructions and errors, if its inputs are pictures."""
-        if pictures is not None:
+    def images(self, number: int, score: Score, images: tuple[Tensor, Tensor] | None) -> None:
+        """Draw a batch's originals, reconstructions and errors, if its inputs are images."""
+        if images is not None:
             title = (
-                f"{self.spec.choices['dataset']}, batch {number} of {len(pictures[0])} images, "
-                f"attack {self.spec.choices['attack']}: mean PSNR {score.psnr:.1f} dB"
+                f"{self.spec.choices['dataset']}, batch {number} of {len(images[0])} images, "
+                f"attack {self.spec.choices['attack']}: mean PSNR {score['psnr']:.1f} dB"
             )
             with replacing(self.folder.path / PICTURE) as beside:
-                reconstruction_figure(*pictures, beside, title)
+                reconstruction_figure(*images, beside, title)
             with replacing(self.folder.path / SHEET) as beside:
-                picture_sheet(*pictures, beside)
+                image_sheet(*images, beside)
 
     def rows(self, rows: tuple[TableDomain, Tensor, Tensor] | None) -> None:
         """Write a batch's readable rows, each original above its reconstruction, if it has any."""
@@ -155,7 +163,7 @@ class Job:
         foreseen: dict[str, float] | None = None,
     ) -> None:
         """Write a batch's row, by which it is done, and tell the tracker."""
-        record = batch_record(number, truth, reconstruction, score, failure, foreseen)
+        record = BatchRecord.of(number, truth, reconstruction, score, failure, foreseen)
         self.folder.add(record, batch)
         self.tracking.batch(record)
         if record.failure:
@@ -177,7 +185,7 @@ class Job:
         chosen = {group: choice for group, choice in choices if group.split("/")[0] in CHOSEN}
         summary = {
             "experiment": self.spec.experiment,
-            **summarize(records),
+            **summarize(records, self.metrics),
             "batch_size": self.spec.batch_size,
             **chosen,
             "seed": self.spec.seed,
@@ -198,4 +206,5 @@ class Job:
             f"seed={self.spec.seed}"
         )
         records = self.folder.records
-        self.console.print(results_table(title, records, summarize(records)))
+        summary = summarize(records, self.metrics)
+        self.console.print(results_table(title, records, summary, self.metrics))

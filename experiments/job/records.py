@@ -3,12 +3,13 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 from spear.reconstruction import Reconstruction, Status
-from spear.scoring.scores import Score
+from spear.scoring.metric import Metric, Value, kinds_of
+from spear.scoring.scorer import STANDARD
 from spear.scoring.truth import Truth
 
 
@@ -19,18 +20,11 @@ class BatchRecord:
     Attributes:
         batch: number of the batch in its job, from 0.
         status: how the attack ended, as far as the attacker can tell (`spear.Status`).
-        exact: whether every direction is right, by the truth.
-        recovered, psnr, psnr_min, psnr_bound, at_bound, ssim, lpips, mse, mae, feature_similarity:
-            see `spear.scoring.scores.Score`.
-        discrete_accuracy, continuous_mae, tabular_accuracy: of tables, see
-        `spear.scoring.scores.Score`.
-        label_accuracy, labels_exact, label_l1, label_l2: of recovered labels, see
-            `spear.scoring.scores.Score`.
+        scores: the numbers of every metric by name (`spear.scoring`), those of the user's own last.
         sparsity_matching: lambda (Definition 4.1).
-        directions_right, directions_near: see `spear.scoring.scores.Score`.
-        directions: inputs that the attack reconstructed.
+        directions: number of inputs that the attack reconstructed.
         findable: true directions that an exhaustive search meets
-        (`spear.scoring.truth.Truth.findable`).
+            (`spear.scoring.truth.Truth.findable`).
         submatrices: sampled (n_total).
         seconds: of the attack alone.
         gradient_median: see `spear.scoring.truth.Truth.weight_gradient_median`.
@@ -41,83 +35,76 @@ class BatchRecord:
 
     batch: int
     status: str
-    exact: bool
-    recovered: float
-    psnr: float
-    psnr_min: float
-    psnr_bound: float
-    at_bound: float
-    ssim: float
-    lpips: float
-    mse: float
-    mae: float
-    discrete_accuracy: float
-    continuous_mae: float
-    tabular_accuracy: float
-    label_accuracy: float
-    labels_exact: float
-    label_l1: float
-    label_l2: float
+    scores: Mapping[str, Value]
     sparsity_matching: float
-    directions_right: int
-    directions_near: int
     directions: int
     findable: int
     submatrices: int
     seconds: float
     gradient_median: float
     sparsity_min: float
-    feature_similarity: float
     failure: str = ""
     details: str = "{}"
 
+    @classmethod
+    def of(
+        cls,
+        batch: int,
+        truth: Truth,
+        reconstruction: Reconstruction,
+        scores: Mapping[str, Value],
+        failure: str = "",
+        foreseen: Mapping[str, float] | None = None,
+    ) -> Self:
+        """Return the row of a batch; `foreseen` as of `spear.client.risk.base.Forecast`."""
+        return cls(
+            batch=batch,
+            status=str(reconstruction.status),
+            scores=dict(scores),
+            sparsity_matching=reconstruction.sparsity_matching,
+            directions=reconstruction.batch_size,
+            findable=truth.findable(),
+            submatrices=reconstruction.submatrices,
+            seconds=reconstruction.seconds,
+            gradient_median=truth.weight_gradient_median(),
+            sparsity_min=truth.least_sparsity(),
+            failure=failure or shortfall(len(truth.inputs), reconstruction),
+            details=json.dumps(reconstruction.details | dict(foreseen or {})),
+        )
 
-def batch_record(
-    batch: int,
-    truth: Truth,
-    reconstruction: Reconstruction,
-    score: Score,
-    failure: str = "",
-    foreseen: dict[str, float] | None = None,
-) -> BatchRecord:
-    """The row of a batch; `foreseen` as of `spear.client.risk.base.Forecast`."""
-    return BatchRecord(
-        batch=batch,
-        status=str(reconstruction.status),
-        exact=score.exact,
-        recovered=score.recovered,
-        psnr=score.psnr,
-        psnr_min=score.psnr_min,
-        psnr_bound=score.psnr_bound,
-        at_bound=score.at_bound,
-        ssim=score.ssim,
-        lpips=score.lpips,
-        mse=score.mse,
-        mae=score.mae,
-        discrete_accuracy=score.discrete_accuracy,
-        continuous_mae=score.continuous_mae,
-        tabular_accuracy=score.tabular_accuracy,
-        label_accuracy=score.label_accuracy,
-        labels_exact=score.labels_exact,
-        label_l1=score.label_l1,
-        label_l2=score.label_l2,
-        sparsity_matching=reconstruction.sparsity_matching,
-        directions_right=score.directions_right,
-        directions_near=score.directions_near,
-        directions=reconstruction.batch_size,
-        findable=truth.findable(),
-        submatrices=reconstruction.submatrices,
-        seconds=reconstruction.seconds,
-        gradient_median=truth.weight_gradient_median(),
-        sparsity_min=truth.least_sparsity(),
-        feature_similarity=score.feature_similarity,
-        failure=failure or shortfall(len(truth.inputs), reconstruction),
-        details=json.dumps(reconstruction.details | (foreseen or {})),
-    )
+    def cells(self) -> dict[str, Any]:
+        """Return every value of the row by its column, in the order of the columns."""
+        values = {name: getattr(self, name) for name in _COMMON} | dict(self.scores)
+        return {name: values.pop(name) for name in ORDER} | values
+
+
+ORDER = (
+    "batch", "status",
+    "exact", "recovered", "psnr", "psnr_min", "psnr_bound", "at_bound", "ssim", "lpips",
+    "mse", "mae", "discrete_accuracy", "continuous_mae", "tabular_accuracy",
+    "label_accuracy", "labels_exact", "label_l1", "label_l2",
+    "sparsity_matching", "directions_right", "directions_near", "directions", "findable",
+    "submatrices", "seconds", "gradient_median", "sparsity_min", "feature_similarity",
+    "failure", "details",
+)  # fmt: skip
+"""Columns of `batches.csv`; it stays, for the sake of those who read that file. A new standard
+metric comes before `failure`; the user's own come after the last."""
+
+_COMMON = {field.name: field.type for field in fields(BatchRecord) if field.name != "scores"}
+
+
+def columns_of(own: Sequence[Metric] = ()) -> dict[str, Any]:
+    """Return the columns of `batches.csv` in order, with the type of each.
+
+    Args:
+        own: the user's own metrics.
+    """
+    kinds = _COMMON | kinds_of([*STANDARD, *own])
+    return {name: kinds.pop(name) for name in ORDER} | kinds
 
 
 def shortfall(size: int, reconstruction: Reconstruction) -> str:
-    """Why fewer inputs came back than the batch has, or an empty string."""
+    """Return why fewer inputs came back than the batch has, or an empty string."""
     found = reconstruction.batch_size
     if found == size:
         return ""
@@ -129,35 +116,44 @@ def shortfall(size: int, reconstruction: Reconstruction) -> str:
     )
 
 
-def to_csv(records: Iterable[BatchRecord]) -> str:
-    """The rows under their header; a float has all the digits that tell it from any other."""
+def to_csv(records: Iterable[BatchRecord], columns: Iterable[str]) -> str:
+    """Return the rows under their header; a float has all its digits.
+
+    Args:
+        records: with these columns (`BatchRecord.cells`).
+        columns: in order.
+    """
     text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS)
+    writer = csv.DictWriter(text, list(columns))
     writer.writeheader()
-    writer.writerows(map(vars, records))
+    writer.writerows(record.cells() for record in records)
     return text.getvalue()
 
 
-def from_csv(text: str) -> list[BatchRecord]:
-    """The rows of `to_csv` again, up to the first that is not a whole row.
+def from_csv(text: str, columns: Mapping[str, Any]) -> list[BatchRecord]:
+    """Return the rows of `to_csv` again, up to the first that is not a whole row.
 
     A header of other columns has no rows under it.
+
+    Args:
+        text: of the file.
+        columns: expected, with the type of each (`columns_of`).
     """
     reader = csv.reader(io.StringIO(text, newline=""))
-    if next(reader, None) != list(_COLUMNS):
+    if next(reader, None) != list(columns):
         return []
     records = []
     try:
         for row in reader:
-            cells = zip(_COLUMNS.items(), row, strict=True)
+            cells = zip(columns.items(), row, strict=True)
             values = {name: _PARSE[kind](cell) for (name, kind), cell in cells}
-            records.append(BatchRecord(**values))
+            common = {name: values.pop(name) for name in _COMMON}
+            records.append(BatchRecord(**common, scores=values))
     except (ValueError, KeyError, csv.Error):
         pass
     return records
 
 
-_COLUMNS = {field.name: field.type for field in fields(BatchRecord)}
 _PARSE: dict[Any, Callable[[str], Any]] = {
     int: int,
     float: float,

@@ -2,9 +2,9 @@
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from spear.data import Batch
 from spear.experiments.job.files import shown
@@ -43,10 +43,12 @@ def mismatch(state: JobState, key: Key) -> str:
     return ""
 
 
-def intact_records(folder: Path, state: JobState, numbers: Sequence[int]) -> list[BatchRecord]:
+def intact_records(
+    folder: Path, state: JobState, numbers: Sequence[int], columns: Mapping[str, Any]
+) -> list[BatchRecord]:
     """The rows on disk up to the first that is missing, damaged or of an interrupted attack."""
     try:
-        rows = from_csv((folder / BATCHES).read_text())
+        rows = from_csv((folder / BATCHES).read_text(), columns)
     except (OSError, UnicodeDecodeError):
         rows = []
     intact: list[BatchRecord] = []

@@ -15,7 +15,7 @@ STATUS = "status.json"
 
 PICTURE = "reconstructions.png"
 SHEET = "sheet.png"
-"""The pixels of the picture alone (`spear.scoring.pictures.picture_sheet`)."""
+"""The pixels of the picture alone (`spear.scoring.sheet.image_sheet`)."""
 
 ROWS = "reconstructions.csv"
 """Readable rows of a table, each original above its reconstruction."""

@@ -80,4 +80,4 @@ class JobState:
 
 def row_hash(record: BatchRecord) -> str:
     """`Trace.row` of a batch."""
-    return hashlib.sha256(to_csv([record]).encode()).hexdigest()
+    return hashlib.sha256(to_csv([record], record.cells()).encode()).hexdigest()

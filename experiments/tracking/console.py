@@ -1,7 +1,7 @@
 """What a job shows while it runs and at its end."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from spear.attack import Progress as AttackProgress
 from spear.attack import ProgressCallback
 from spear.experiments.job.files import shown
 from spear.experiments.job.records import BatchRecord
+from spear.scoring.metric import Metric
 
 
 @cache
@@ -81,8 +82,17 @@ class _SecondsPerBatch(ProgressColumn):
         return Text(f"{1 / task.speed:.1f} s/batch" if task.speed else "", style="dim")
 
 
-def results_table(title: str, records: list[BatchRecord], summary: dict[str, Any]) -> Table:
-    """A row a batch and one for all of them."""
+def results_table(
+    title: str, records: list[BatchRecord], summary: dict[str, Any], own: Sequence[Metric] = ()
+) -> Table:
+    """Return a table with a row per batch and one for all of them.
+
+    Args:
+        title: in one line.
+        records: of a job.
+        summary: of these records.
+        own: the user's own metrics, whose numbers stand below.
+    """
     table = Table(title=title, title_justify="left", show_footer=True)
     mean, deviation = (_number(summary[name], ".1f") for name in ("psnr_mean", "psnr_std"))
     exact = f"{summary['n_exact']}/{summary['n_batches']} ({summary['accuracy']:.0%})"
@@ -100,27 +110,14 @@ def results_table(title: str, records: list[BatchRecord], summary: dict[str, Any
     for record in records:
         table.add_row(
             str(record.batch),
-            _number(record.psnr, ".1f"),
+            _number(record.scores["psnr"], ".1f"),
             _exactness(record),
             _number(record.sparsity_matching, ".6g"),
             f"{record.submatrices:,}",
             f"{record.seconds:.2f}",
             record.status,
         )
-    table.caption = "last row: mean ± standard deviation, share exact, mean λ, medians"
-    if summary["details_median"]:
-        counted = (f"{name} {median:.4g}" for name, median in summary["details_median"].items())
-        table.caption += f"\nmedians: {', '.join(counted)}"
-    if not math.isnan(summary["discrete_accuracy_mean"]):
-        table.caption += (
-            f"\nmeans: discrete features {summary['discrete_accuracy_mean']:.1%} right, "
-            f"continuous ones off by {summary['continuous_mae_mean']:.4g}"
-        )
-    if not math.isnan(summary["label_l1_mean"]):
-        table.caption += (
-            f"\nmeans: labels {summary['label_accuracy_mean']:.1%} of the right class, "
-            f"{summary['labels_exact_mean']:.1%} exact, L1 error {summary['label_l1_mean']:.2g}"
-        )
+    table.caption = _caption(summary, own)
     table.caption_justify = "left"
     return table
 
@@ -135,13 +132,34 @@ def say_where(console: Console, folder: Path, tracking: list[str]) -> None:
         console.print(line, soft_wrap=True, highlight=False)
 
 
+def _caption(summary: dict[str, Any], own: Sequence[Metric]) -> str:
+    lines = ["last row: mean ± standard deviation, share exact, mean λ, medians"]
+    if summary["details_median"]:
+        counted = (f"{name} {median:.4g}" for name, median in summary["details_median"].items())
+        lines.append(f"medians: {', '.join(counted)}")
+    if not math.isnan(summary["discrete_accuracy_mean"]):
+        lines.append(
+            f"means: discrete features {summary['discrete_accuracy_mean']:.1%} right, "
+            f"continuous ones off by {summary['continuous_mae_mean']:.4g}"
+        )
+    if not math.isnan(summary["label_l1_mean"]):
+        lines.append(
+            f"means: labels {summary['label_accuracy_mean']:.1%} of the right class, "
+            f"{summary['labels_exact_mean']:.1%} exact, L1 error {summary['label_l1_mean']:.2g}"
+        )
+    if keys := [key for metric in own for key in metric.summary()]:
+        lines.append(f"your metrics: {', '.join(f'{key} {summary[key]:.4g}' for key in keys)}")
+    return "\n".join(lines)
+
+
 def _exactness(record: BatchRecord) -> str:
-    """Directions right of those found, or a dash for an attack that looks for none."""
+    """Return directions right of those found, or a dash for an attack that looks for none."""
     if math.isnan(record.sparsity_matching):
         return "-"
-    return f"{record.directions_right}/{record.directions}" + (" ✓" if record.exact else " ✗")
+    right = f"{record.scores['directions_right']}/{record.directions}"
+    return right + (" ✓" if record.scores["exact"] else " ✗")
 
 
 def _number(value: float, form: str) -> str:
-    """NaN, of what does not exist, is a dash."""
+    """Format a number; NaN (not applicable) becomes "-"."""
     return "-" if math.isnan(value) else format(value, form)

@@ -6,7 +6,7 @@ import logging
 import shutil
 import urllib.error
 import urllib.request
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -159,15 +159,15 @@ class WandbTracking:
 
     def batch(self, record: BatchRecord) -> None:
         """Log the batch's numbers as the step of its number in a series."""
-        numbers = {k: v for k, v in asdict(record).items() if not isinstance(v, str)}
+        numbers = {k: v for k, v in record.cells().items() if not isinstance(v, str)}
         row = {f"batch/{key}": value for key, value in numbers.items()}
         self.run.log(row, step=record.batch, commit=True)
 
     def finish(self, summary: dict[str, Any], records: list[BatchRecord], picture: Path) -> None:
         """Log the table of batches, the picture and the summary."""
-        columns = [field.name for field in fields(BatchRecord)]
-        rows = [[getattr(record, name) for name in columns] for record in records]
-        content: dict[str, Any] = {"batches": wandb.Table(columns=columns, data=rows)}
+        rows = [record.cells() for record in records]
+        table = wandb.Table(columns=[*rows[0]], data=[[*row.values()] for row in rows])
+        content: dict[str, Any] = {"batches": table}
         if picture.exists():
             content["reconstructions"] = wandb.Image(str(picture))
         self.run.log(content)

@@ -1,0 +1,41 @@
+"""How good a reconstruction is, by the truth. No attack comes by here.
+
+A `Scorer` runs metrics on a reconstruction beside the truth; a new metric subclasses `Metric`.
+"""
+
+from spear.scoring.directions import Directions
+from spear.scoring.errors import Errors
+from spear.scoring.features import Features
+from spear.scoring.images import PSNR, SSIM
+from spear.scoring.labels import Labels
+from spear.scoring.lpips import LPIPS, load_lpips
+from spear.scoring.matched import Matched
+from spear.scoring.matching import match, similarities
+from spear.scoring.metric import Metric
+from spear.scoring.scorer import Score, Scorer, standard_metrics
+from spear.scoring.signal_to_noise import PSNR_CAP, psnr
+from spear.scoring.tables import Tables
+from spear.scoring.truth import Truth, truth_of
+
+__all__ = [
+    "LPIPS",
+    "PSNR",
+    "PSNR_CAP",
+    "SSIM",
+    "Directions",
+    "Errors",
+    "Features",
+    "Labels",
+    "Matched",
+    "Metric",
+    "Score",
+    "Scorer",
+    "Tables",
+    "Truth",
+    "load_lpips",
+    "match",
+    "psnr",
+    "similarities",
+    "standard_metrics",
+    "truth_of",
+]

@@ -1,4 +1,4 @@
-"""What could be known at best: each factor of an update dL/dW = dL/dZ X^T, given the other one.
+"""Bounds on any attack: each factor of an update dL/dW = dL/dZ X^T, given the other one.
 
 No attack has either. Scores hold attacks against these bounds.
 """
@@ -17,7 +17,7 @@ EXPLAINED = 1e-5
 
 
 def gradients_given_inputs(weight_update: Tensor, inputs: Tensor) -> Tensor:
-    """The D of least |G - D X^T|: what the update G has in place of dL/dZ.
+    """Return the D of least |G - D X^T|, which the update G has in place of dL/dZ.
 
     For local training that is the sum of dL/dZ over the steps (App. F), for clipped gradients
     dL/dZ with its columns scaled (App. E.6), and noise moves it by about sigma / |x|.
@@ -37,7 +37,7 @@ def gradients_given_inputs(weight_update: Tensor, inputs: Tensor) -> Tensor:
 
 
 def inputs_given_gradients(weight_update: Tensor, gradients: Tensor) -> Tensor:
-    """The X^T of least |G - D X^T|: the best that noise in G leaves of the inputs.
+    """Return the X^T of least |G - D X^T|: the best that noise in G leaves of the inputs.
 
     Args:
         weight_update: G (m x n).
@@ -50,7 +50,7 @@ def inputs_given_gradients(weight_update: Tensor, gradients: Tensor) -> Tensor:
 
 
 def explains(weight_update: Tensor, gradients: Tensor, inputs: Tensor) -> bool:
-    """Whether G = dL/dZ X^T (Theorem 3.1) but for rounding errors.
+    """Return whether G = dL/dZ X^T (Theorem 3.1) but for rounding errors.
 
     Args:
         weight_update: G (m x n).
@@ -63,7 +63,7 @@ def explains(weight_update: Tensor, gradients: Tensor, inputs: Tensor) -> bool:
 
 
 def determined_directions(factor: Tensor, *, to_spare: bool = False) -> int:
-    """How many columns of a factor *some* submatrix gives: those that an exhaustive search finds.
+    """Return how many columns of a factor some submatrix gives: those an exhaustive search finds.
 
     Theorem 3.3 wants b - 1 rows on which column i is zero and the others have full rank. There are
     such rows exactly if all rows with a zero in column i have that rank together.
@@ -83,7 +83,7 @@ def determined_directions(factor: Tensor, *, to_spare: bool = False) -> int:
 
 
 def _full_rank(rows: Tensor, column: int, to_spare: bool) -> bool:
-    """Whether the other columns of these rows have full rank."""
+    """Return whether the other columns of these rows have full rank."""
     others = torch.cat([rows[:, :column], rows[:, column + 1 :]], dim=1)
     if others.shape[0] < others.shape[1] + to_spare:
         return False

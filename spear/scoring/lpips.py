@@ -1,26 +1,52 @@
 """LPIPS (Zhang et al., "The Unreasonable Effectiveness of Deep Features", CVPR 2018), offline."""
 
 import logging
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import lpips
 import torch
 from torch import Tensor
 
 from spear.errors import CheckpointError, ConfigError
 from spear.networks.vgg import DOWNLOADED, FEATURES
+from spear.scoring.matched import Matched
+from spear.scoring.metric import Metric, Value
 
 _log = logging.getLogger(__name__)
 
-LpipsMetric = Callable[[Tensor, Tensor], Tensor]
-"""Two stacks of pictures (b x C x H x W, values in [0, 1], C = 1 or 3) to their b distances."""
+LpipsDistance = Callable[[Tensor, Tensor], Tensor]
+"""Two stacks of images (b x C x H x W, values in [0, 1], C = 1 or 3) to their b distances."""
 
 MIN_SIDE = 32
-"""AlexNet's last features need a picture at least this high and wide; the paper's MNIST (28) has
+"""AlexNet's last features need an image at least this high and wide; the paper's MNIST (28) has
 NaN. VGG16's need half of it, which is not made use of."""
+
+
+class LPIPS(Metric):
+    """LPIPS of images clipped to [0, 1] (`lpips`), 0 for equal ones; mean over the batch.
+
+    NaN under `MIN_SIDE` pixels, for other inputs than images, and without the network's weights.
+
+    Args:
+        distance: from `load_lpips`; None if there are no weights.
+    """
+
+    names = ("lpips",)
+
+    def __init__(self, distance: LpipsDistance | None = None) -> None:
+        self._distance = distance
+
+    def __call__(self, matched: Matched) -> Mapping[str, Value]:
+        """Compare each image with its original."""
+        small = not matched.are_images or min(matched.true.shape[2:]) < MIN_SIDE
+        if self._distance is None or small:
+            return {"lpips": math.nan}
+        pairs = zip(matched.found.clamp(0.0, 1.0), matched.true.clamp(0.0, 1.0), strict=True)
+        distances = torch.cat([self._distance(x[None], y[None]) for x, y in pairs])
+        return {"lpips": distances.mean().item()}
 
 
 @dataclass(frozen=True)
@@ -49,8 +75,8 @@ NETS = {
 """By the names that the `lpips` package has for them."""
 
 
-def load_lpips(data_root: Path, net: str = "alex") -> LpipsMetric | None:
-    """LPIPS v0.1, or None where the network's weights are absent. Never downloads.
+def load_lpips(data_root: Path, net: str = "alex") -> LpipsDistance | None:
+    """Return LPIPS v0.1, or None if the network's weights are absent. Never downloads.
 
     The linear heads come with the `lpips` package. The convolutions (a state dict with
     torchvision's keys `features.*`) are looked for in `data_root/weights`, then among torchvision's
@@ -95,11 +121,13 @@ def load_lpips(data_root: Path, net: str = "alex") -> LpipsMetric | None:
     return distances
 
 
-def _rgb(pictures: Tensor) -> Tensor:
-    return pictures.cpu().float().expand(-1, 3, -1, -1)
+def _rgb(images: Tensor) -> Tensor:
+    return images.cpu().float().expand(-1, 3, -1, -1)
 
 
 def _network(net: str, path: Path) -> Callable[..., Tensor]:
+    import lpips  # takes seconds, and `import spear` loads this module
+
     # lpips builds a random network first; that must not move the caller's random numbers.
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # lpips calls torchvision with arguments since renamed

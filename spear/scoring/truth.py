@@ -4,9 +4,16 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
-from spear.scoring import bounds as oracle
+from spear.client.client import Client
+from spear.data.base import Batch
+from spear.layers import linear_layers, numbered
+from spear.probing import probe
+from spear.scoring import bounds
+from spear.update import Update
+from spear.validation import all_finite
 
 MOST_COLUMNS = 1 << 14
 """Columns of dL/dW that a median is taken over, or a product compared on."""
@@ -43,9 +50,9 @@ class Truth:
             return self.activation_gradients
         step = self._step()
         sample, seen = self.weight_update[:, ::step], self.inputs[:, ::step]
-        if oracle.explains(sample, self.activation_gradients, seen):
+        if bounds.explains(sample, self.activation_gradients, seen):
             return self.activation_gradients
-        return oracle.gradients_given_inputs(self.weight_update, self.inputs)
+        return bounds.gradients_given_inputs(self.weight_update, self.inputs)
 
     @cached_property
     def best_inputs(self) -> Tensor | None:
@@ -56,11 +63,11 @@ class Truth:
         """
         if self.weight_update is None:
             return None
-        return oracle.inputs_given_gradients(self.weight_update, self.shared_gradients)
+        return bounds.inputs_given_gradients(self.weight_update, self.shared_gradients)
 
     def findable(self) -> int:
         """Number of directions that an exhaustive search meets (`bounds.determined_directions`)."""
-        return oracle.determined_directions(self.activation_gradients)
+        return bounds.determined_directions(self.activation_gradients)
 
     def weight_gradient_median(self) -> float:
         """Median magnitude of an entry of the undefended dL/dW = dL/dZ X^T (Theorem 3.1).
@@ -83,3 +90,31 @@ class Truth:
 
     def _step(self) -> int:
         return -(-self.inputs.shape[1] // MOST_COLUMNS)
+
+
+def truth_of(
+    client: Client, batch: Batch, layer: int | None, update: Update | None = None
+) -> Truth:
+    """Return what the attack on `layer` should find: that layer's inputs and dL/dZ.
+
+    Args:
+        client: that shares the batch's update.
+        batch: the private batch.
+        layer: the attacked linear layer, counted from 1; None for the network's own inputs,
+            which have no dL/dZ (m = 0).
+        update: what was shared of it, to learn which dL/dZ that shows where a defense or
+            further local steps have changed it.
+    """
+    if layer is None:
+        inputs = batch.inputs.flatten(1)
+        return Truth(inputs, inputs.new_zeros(0, len(inputs)), batch.labels)
+    layers = update.layers if update else linear_layers(client.network, batch.inputs[:2])
+    attacked = numbered(layers, layer)
+    with probe({attacked.name: attacked.module}) as calls:
+        loss = client.loss(client.network(batch.inputs), batch.labels)
+    last = calls[-1]
+    (gradient,) = torch.autograd.grad(loss, last.output)
+    shared = update.gradients.get(f"{attacked.name}.weight") if update else None
+    if shared is not None and not all_finite(shared):
+        shared = None
+    return Truth(last.inputs.detach(), gradient.T.contiguous(), batch.labels, shared)

@@ -11,7 +11,7 @@ from spear.analysis.figures import figure1, figure9
 from spear.analysis.paper.comparison import comparisons
 from spear.analysis.render.image_rows import PictureRows
 from spear.analysis.tables import table1
-from spear.scoring.pictures import picture_sheet
+from spear.scoring.sheet import image_sheet
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def sheets(folder: Path, b: int = 20) -> pd.DataFrame:
     wrong = (truth + torch.linspace(0.01, 0.2, b)[:, None, None, None]).clamp(max=1.0)
     rows = []
     for attack, found in (("spear_irls", truth), ("geiping_1000", wrong)):
-        picture_sheet(truth, found, folder / f"{attack}.png")
+        image_sheet(truth, found, folder / f"{attack}.png")
         rows.append((attack, b, 20.0, str(folder / f"{attack}.png")))
     return pd.DataFrame(rows, columns=["attack", "batch_size", "psnr", "sheet"])
 

@@ -19,7 +19,7 @@ from spear.inversion import SpearIrls
 from spear.layers import linear_layers
 from spear.networks import fcnn
 from spear.reconstruction import Status
-from spear.scoring.scores import Scoring
+from spear.scoring import Scorer, truth_of
 from spear.update import Update
 
 
@@ -91,7 +91,7 @@ def attacked(dataset: Dataset, b: int, attack: CINet, activation: str) -> float:
     update = client.share(batch).with_labels(batch.labels)
     found = attack(attack.observe(update))
     assert found.status is Status.ESTIMATED
-    return Scoring(dataset)(found, client.truth(batch, None, update)).psnr
+    return Scorer(dataset)(found, truth_of(client, batch, None, update))["psnr"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from spear.inversion.factors.factorization import decompose
 from spear.networks import fcnn
 from spear.observation import Observation
 from spear.reconstruction import Status
-from spear.scoring.matching import similarities
+from spear.scoring import similarities
 from spear.update import Update
 
 QUICK = {"iterations": 300, "learning_rate": 0.01}

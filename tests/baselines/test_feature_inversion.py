@@ -18,7 +18,7 @@ from spear.errors import ConfigError, InvalidObservation, LayerError, VictimErro
 from spear.inversion import SpearIrls
 from spear.probing import layer_inputs
 from spear.reconstruction import Status
-from spear.scoring.matching import match
+from spear.scoring import match, truth_of
 from spear.update import Update
 
 SHAPE = (3, 12, 12)
@@ -96,7 +96,7 @@ def test_the_update_is_left_as_it_was():
 def test_each_feature_gets_its_own_label(noise):
     update, batch = problem(4)
     found = SpearIrls()(SpearIrls().observe(update))
-    true = Client(update.network).truth(batch, 1).inputs
+    true = truth_of(Client(update.network), batch, 1).inputs
     order = match(found.inputs, true)
     generator = torch.Generator().manual_seed(0)
     gradients = found.activation_gradients
@@ -110,7 +110,7 @@ def test_each_feature_gets_its_own_label(noise):
 def test_each_feature_gets_its_own_soft_label():
     update, batch = problem(4)
     found = SpearIrls()(SpearIrls().observe(update))
-    order = match(found.inputs, Client(update.network).truth(batch, 1).inputs)
+    order = match(found.inputs, truth_of(Client(update.network), batch, 1).inputs)
     hard = class_probabilities(batch.labels, update.network(batch.inputs).shape[1]).float()
     shuffled = update.with_labels(hard[[2, 0, 3, 1]])
     assert torch.equal(paired_labels(shuffled, 1, found)[order], hard)

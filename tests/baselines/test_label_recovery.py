@@ -30,7 +30,7 @@ from spear.layers import LAST, linear_layers
 from spear.networks import fcnn, lenet
 from spear.probing import layer_inputs
 from spear.reconstruction import Status
-from spear.scoring.matching import match
+from spear.scoring import match, truth_of
 from spear.update import Update
 
 SHAPE, K = (3, 16, 16), 10
@@ -116,7 +116,7 @@ def test_label_and_feature_of_a_client_in_float32(name, kind, bias):
         assert l1(found.labels, batch.labels) < 1e-4
         true = feature(net, batch)
         assert float((found.inputs - true).norm() / true.norm()) < 1e-3
-        truth = Client(net).truth(batch, attack.layer, update)
+        truth = truth_of(Client(net), batch, attack.layer, update)
         torch.testing.assert_close(
             found.activation_gradients, truth.activation_gradients.double(), atol=1e-5, rtol=1e-3
         )
@@ -185,7 +185,7 @@ def test_analytic_inversion_goes_down_to_the_input(bias, kind):
     attack.check(net, DOMAIN)
     found = attack(attack.observe(update))
     torch.testing.assert_close(found.inputs, batch.inputs.flatten(1), atol=1e-6, rtol=1e-6)
-    truth = Client(net).truth(batch, 1, update)
+    truth = truth_of(Client(net), batch, 1, update)
     torch.testing.assert_close(
         found.activation_gradients, truth.activation_gradients, atol=1e-8, rtol=1e-6
     )
@@ -218,7 +218,7 @@ def test_spear_gives_every_label_of_a_batch(inputs, b):
     attack = BatchLabels(inputs)
     attack.check(net, DOMAIN)
     found = attack(attack.observe(update))
-    truth = Client(net).truth(batch, attack.layer, update)
+    truth = truth_of(Client(net), batch, attack.layer, update)
     order = match(found.inputs, truth.inputs)
     assert l1(found.labels[order], batch.labels) < 1e-4
 

@@ -9,6 +9,7 @@ from spear.client.defenses import DPSGD, NoDefense
 from spear.data import Batch
 from spear.domain import Domain
 from spear.errors import LayerError
+from spear.scoring import truth_of
 from spear.scoring.truth import MOST_COLUMNS, Truth
 
 
@@ -37,7 +38,7 @@ def test_sharing_leaves_the_network_as_it_was(batch):
     before = {name: value.clone() for name, value in net.state_dict().items()}
     client = Client(net)
     client.share(batch)
-    client.truth(batch, 1)
+    truth_of(client, batch, 1)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert all(parameter.grad is None for parameter in net.parameters())
 
@@ -54,7 +55,7 @@ def test_the_server_knows_its_own_task_and_labels_only_where_granted(batch):
 
 def test_without_a_layer_truth_is_the_networks_input(batch):
     client = Client(network())
-    truth = client.truth(batch, None)
+    truth = truth_of(client, batch, None)
     assert torch.equal(truth.inputs, batch.inputs)
     assert truth.activation_gradients.shape == (0, 5)
     assert client.share(batch).dimensions(None) == (0, 12)
@@ -66,7 +67,7 @@ def test_without_a_layer_truth_is_the_networks_input(batch):
 def test_truth_multiplies_to_the_update(batch, layer, inplace):
     client = Client(network(inplace))
     observation = client.share(batch).observe(layer)
-    truth = client.truth(batch, layer)
+    truth = truth_of(client, batch, layer)
     torch.testing.assert_close(
         truth.activation_gradients @ truth.inputs, observation.weight_gradient
     )
@@ -79,7 +80,7 @@ def test_noise_is_measured_against_the_median_of_the_undefended_gradient(batch):
     net = network()
     gradient = Client(net).share(batch).observe(1).weight_gradient
     defended = Client(net, defense=DPSGD(0.1, 1.0))
-    median = defended.truth(batch, 1).weight_gradient_median()
+    median = truth_of(defended, batch, 1).weight_gradient_median()
     assert median == pytest.approx(float(gradient.abs().median()), rel=1e-5)
 
 
@@ -92,7 +93,7 @@ def test_the_median_of_a_wide_layer_is_over_evenly_spaced_columns():
 def test_the_least_sparsity_is_the_share_of_neurons_that_the_busiest_sample_leaves_off(batch):
     net = network()
     active = (net[:2](batch.inputs) > 0).float().mean(dim=1)
-    sparsity = Client(net).truth(batch, 1).least_sparsity()
+    sparsity = truth_of(Client(net), batch, 1).least_sparsity()
     assert sparsity == pytest.approx(1 - float(active.max()))
     columns = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 2.0], [-1.0, 0.0]])
     assert Truth(torch.ones(2, 3), columns, torch.zeros(2)).least_sparsity() == 0.5

@@ -22,6 +22,7 @@ from spear.client.defenses.soteria import sensitivity
 from spear.data import Batch
 from spear.errors import ConfigError, LayerError
 from spear.networks import fcnn
+from spear.scoring import truth_of
 
 LOSS = nn.CrossEntropyLoss()
 
@@ -127,7 +128,7 @@ def test_the_network_is_left_as_it_was(training):
 def test_clipping_multiplies_the_columns_of_the_activation_gradient():
     network, batch = problem()
     client = Client(network, defense=DPSGD(0.5, 0.0))
-    observation, truth = client.share(batch).observe(1), client.truth(batch, 1)
+    observation, truth = client.share(batch).observe(1), truth_of(client, batch, 1)
     inputs, gradients = truth.inputs.double(), truth.activation_gradients.double()
     clipped = torch.linalg.lstsq(inputs.T, observation.weight_gradient.double().T).solution.T
     cosines = torch.cosine_similarity(clipped, gradients, dim=0)

@@ -7,7 +7,7 @@ from support.command import Command
 from torch import cosine_similarity
 
 from spear.experiments.cli.run import CONF
-from spear.scoring.matching import match
+from spear.scoring import match
 
 ROOT = CONF.parent
 README = (ROOT / "README.md").read_text()

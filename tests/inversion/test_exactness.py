@@ -12,7 +12,7 @@ from spear.layers import Sparsity
 from spear.networks import fcnn
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
-from spear.scoring.matching import match
+from spear.scoring import match, truth_of
 
 ATTACKS = [spear.SpearIrls(time_limit=2.0), spear.SpearInput(time_limit=2.0)]
 
@@ -28,7 +28,7 @@ def observed(b: int, layer: int = 1, seed: int = 0) -> tuple[Observation, Tensor
     client = spear.Client(network)
     given = client.share(problem.batch).observe(layer)
     assert not given.bias.any()
-    return given, client.truth(problem.batch, layer).inputs
+    return given, truth_of(client, problem.batch, layer).inputs
 
 
 def with_bias_gradient(given: Observation, bias_gradient: Tensor) -> Observation:
@@ -105,7 +105,7 @@ def test_one_input_fewer_is_exact():
     client, batch = spear.Client(network), Batch(torch.randn(2, 20), torch.tensor([0, 3]))
     found = spear.SpearInput()(client.share(batch).observe(2, Sparsity.INPUT))
     assert found.status == Status.EXACT
-    assert largest_error(found, client.truth(batch, 2).inputs) < 1e-4
+    assert largest_error(found, truth_of(client, batch, 2).inputs) < 1e-4
 
 
 def test_one_input_that_no_relu_made_is_not_exact():

@@ -14,12 +14,12 @@ from spear.client.defenses import DPSGD
 from spear.client.local_training import FedAvg
 from spear.data import Batch
 from spear.networks import fcnn
+from spear.scoring import Truth, truth_of
 from spear.scoring.bounds import (
     determined_directions,
     gradients_given_inputs,
     inputs_given_gradients,
 )
-from spear.scoring.truth import Truth
 
 SEEDS = st.integers(0, 10_000)
 
@@ -92,14 +92,14 @@ def batch():
 def test_of_a_plain_gradient_the_shared_part_is_dl_dz_itself():
     problem = make_problem(b=4, dtype=torch.float32)
     client = Client(problem.network)
-    truth = client.truth(problem.batch, 1, client.share(problem.batch))
+    truth = truth_of(client, problem.batch, 1, client.share(problem.batch))
     assert truth.shared_gradients is truth.activation_gradients
 
 
 def test_clipping_scales_the_columns_of_dl_dz(batch):
     network = fcnn((12,), 3, width=40, depth=3, seed=1)
     client = Client(network, defense=DPSGD(max_norm=0.3, noise_std=0.0))
-    truth = client.truth(batch, 1, client.share(batch))
+    truth = truth_of(client, batch, 1, client.share(batch))
     factors = truth.shared_gradients / truth.activation_gradients.double()
     for column in factors.T:
         scale = column[column.isfinite()]
@@ -110,7 +110,7 @@ def test_clipping_scales_the_columns_of_dl_dz(batch):
 def test_local_steps_add_up(batch):
     network = fcnn((12,), 3, width=40, depth=3, seed=1)
     client = Client(network, fedavg=FedAvg(epochs=4, learning_rate=1e-3))
-    truth = client.truth(batch, 1, client.share(batch))
+    truth = truth_of(client, batch, 1, client.share(batch))
     summed = 4 * truth.activation_gradients.double()
     torch.testing.assert_close(truth.shared_gradients, summed, rtol=0.05, atol=1e-3)
 
@@ -121,7 +121,7 @@ def test_an_update_that_is_not_finite_bounds_nothing(batch, value):
     update = client.share(batch)
     for gradient in update.gradients.values():
         gradient.fill_(value)
-    truth = client.truth(batch, 1, update)
+    truth = truth_of(client, batch, 1, update)
     assert truth.weight_update is None
     assert truth.best_inputs is None
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spear.scoring.matching import match
+from spear.scoring import match
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -45,7 +45,7 @@ class Command:
         own = [f"output_root={self.output_root}", f"tracking={tracking}"]
         arguments = [*flags, *own, *keys]
         self._monkeypatch.setattr(sys, "argv", ["spear", *arguments])
-        self._monkeypatch.setenv("SPEAR_PACKAGES", "faulty,victims")
+        self._monkeypatch.setenv("SPEAR_PACKAGES", "faulty,victims,own_metrics")
         self._capfd.readouterr()
         code: int = 0
         said = ""

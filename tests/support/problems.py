@@ -11,7 +11,7 @@ from spear.data.base import Batch, Dataset
 from spear.inversion.factors.factorization import Factorization, factorize
 from spear.networks import fcnn
 from spear.observation import Observation
-from spear.scoring.truth import Truth
+from spear.scoring import Truth, truth_of
 
 N_CLASSES = 10
 
@@ -87,7 +87,7 @@ def problem_of(
     batch = Batch(batch.inputs.to(dtype), batch.labels)
     client = Client(network, loss=loss)
     observation = client.share(batch).observe(layer)
-    return Problem(network, batch, observation, client.truth(batch, layer))
+    return Problem(network, batch, observation, truth_of(client, batch, layer))
 
 
 def factorized(observation: Observation, rank: int | None = None) -> Factorization:

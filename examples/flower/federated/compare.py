@@ -18,7 +18,7 @@ import spear
 from federated.model import Classifier
 from spear.auditing import Audit, Verdict
 from spear.auditing.report import as_json, html
-from spear.scoring.matching import match
+from spear.scoring import match
 
 LAYER = "first"
 """The layer that receives the pictures."""

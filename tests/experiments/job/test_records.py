@@ -1,31 +1,43 @@
 """Records: atomic files, honest means."""
 
+import csv
+import hashlib
 import json
 import math
 from dataclasses import replace
 from io import StringIO
+from types import MappingProxyType
 
 import pytest
 from rich.console import Console
 
+from spear.analysis.records.store import RESULTS
+from spear.errors import ConfigError
 from spear.experiments.config.schema import LONGEST_NAME, experiment_name, run_name
 from spear.experiments.job.files import write_json
-from spear.experiments.job.records import BatchRecord, from_csv, to_csv
+from spear.experiments.job.own_metrics import own_metrics
+from spear.experiments.job.records import ORDER, BatchRecord, columns_of, from_csv, to_csv
+from spear.experiments.job.status import row_hash
 from spear.experiments.job.summary import summarize
 from spear.experiments.tracking.console import results_table
+from spear.scoring import Metric
 
 
 def record(batch: int, **changes) -> BatchRecord:
     right = BatchRecord(
-        batch=batch, status="exact", exact=True, recovered=1.0, psnr=150.0, psnr_min=140.0,
-        psnr_bound=152.0, at_bound=1.0, findable=4, directions_near=4, ssim=1.0,
-        lpips=math.nan, mse=0.0, mae=0.0, discrete_accuracy=math.nan,
-        continuous_mae=math.nan, tabular_accuracy=math.nan, gradient_median=1e-4, sparsity_min=0.4,
-        sparsity_matching=1.0, directions_right=4, directions=4, submatrices=100,
-        seconds=1.0, feature_similarity=1.0, label_accuracy=math.nan, labels_exact=math.nan,
-        label_l1=math.nan, label_l2=math.nan, failure="",
+        batch=batch, status="exact", sparsity_matching=1.0, directions=4, findable=4,
+        submatrices=100, seconds=1.0, gradient_median=1e-4, sparsity_min=0.4,
+        scores={
+            "exact": True, "recovered": 1.0, "psnr": 150.0, "psnr_min": 140.0,
+            "psnr_bound": 152.0, "at_bound": 1.0, "ssim": 1.0, "lpips": math.nan, "mse": 0.0,
+            "mae": 0.0, "discrete_accuracy": math.nan, "continuous_mae": math.nan,
+            "tabular_accuracy": math.nan, "label_accuracy": math.nan, "labels_exact": math.nan,
+            "label_l1": math.nan, "label_l2": math.nan, "directions_right": 4,
+            "directions_near": 4, "feature_similarity": 1.0,
+        },
     )  # fmt: skip
-    return replace(right, **changes)
+    scores = {name: changes.pop(name, value) for name, value in right.scores.items()}
+    return replace(right, scores=scores, **changes)
 
 
 def test_failures_enter_every_mean():
@@ -107,17 +119,103 @@ def test_rows_are_read_back_to_the_bit():
         7, psnr=math.nextafter(0.1, 1), mse=5e-324, mae=math.inf, exact=False, status="a",
         failure='one, "two"\nthree', details='{"starts": 2}',
     )  # fmt: skip
-    read = from_csv(to_csv([record(0, lpips=0.25), awkward]))
-    assert repr(read) == repr([record(0, lpips=0.25), awkward])  # NaN is not equal to itself
-    assert [type(value) for value in vars(read[1]).values()] == [
-        type(value) for value in vars(awkward).values()
-    ]
+    rows = [record(0, lpips=0.25), awkward]
+    columns = columns_of()
+    read = from_csv(to_csv(rows, columns), columns)
+    # NaN is not equal to itself.
+    assert repr([row.cells() for row in read]) == repr([row.cells() for row in rows])
+    for name, value in read[1].cells().items():
+        assert type(value) is columns[name], name
 
 
 def test_rows_end_at_the_first_that_is_not_whole():
-    text = to_csv([record(k) for k in range(3)])
-    assert [row.batch for row in from_csv(text[:-20])] == [0, 1]
-    assert from_csv(text.replace("psnr", "decibels", 1)) == from_csv("") == []
+    columns = columns_of()
+    text = to_csv([record(k) for k in range(3)], columns)
+    assert [row.batch for row in from_csv(text[:-20], columns)] == [0, 1]
+    for other in (text.replace("psnr", "decibels", 1), ""):
+        assert from_csv(other, columns) == []
+
+
+class Brightest(Metric):
+    names = ("brightest", "n_white")
+    kinds = MappingProxyType({"n_white": int})
+
+    def __call__(self, matched):
+        return {"brightest": matched.found.max(), "n_white": int((matched.found == 1).sum())}
+
+
+def test_own_columns_come_last_and_are_read_back():
+    own = (Brightest(),)
+    columns = columns_of(own)
+    assert list(columns) == [*ORDER, "brightest", "n_white"]
+    right = record(0)
+    rows = [replace(right, scores={**right.scores, "brightest": 0.5, "n_white": k}) for k in (1, 4)]
+    text = to_csv(rows, columns)
+    assert text.splitlines()[1].endswith(",,{},0.5,1")
+    read = from_csv(text, columns)
+    assert repr([row.cells() for row in read]) == repr([row.cells() for row in rows])
+    assert from_csv(text, columns_of()) == []
+    summary = summarize(rows, own)
+    assert summary["n_white_mean"] == 2.5
+    assert summary.keys() - summarize(rows).keys() == {"brightest_mean", "n_white_mean"}
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(results_table("own", rows, summary, own))
+    assert "your metrics: brightest_mean 0.5, n_white_mean 2.5" in console.export_text()
+
+
+def test_what_is_written_of_a_batch_stays_as_it_was():
+    """The committed results were written under these columns, in this order, with these digits."""
+    lines = (RESULTS / "table1" / "batches.csv").read_text().splitlines()
+    assert lines[0] == "job," + ",".join(ORDER)
+    for line in lines[1::50]:
+        (row,) = csv.reader([line])
+        text = "\r\n".join([",".join(ORDER), ",".join(map(_quoted, row[1:])), ""])
+        (read,) = from_csv(text, columns_of())
+        assert to_csv([read], columns_of()) == text
+        assert row_hash(read) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if set(cell) & set(',"') else cell
+
+
+def test_a_summary_has_its_keys_in_their_order():
+    means = "discrete_accuracy continuous_mae tabular_accuracy label_accuracy labels_exact label_l1"
+    assert [*summarize([record(0)])] == [
+        "n_batches", "n_exact", "accuracy", "accuracy_recovered", "recovered_mean", "psnr_mean",
+        "psnr_std", "psnr_bound_mean", "at_bound_mean", "lpips_mean", "mae_mean", "mse_mean",
+        *(f"{name}_mean" for name in means.split()), "label_l2_mean", "ssim_mean",
+        "feature_similarity_mean", "lambda_mean", "submatrices_median", "seconds_median",
+        "seconds_total", "gradient_median", "failures", "details_median",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "taken"),
+    [
+        (("psnr",), "psnr"),
+        (("seed",), "seed"),
+        (("lambda",), "lambda_mean"),
+        (("job",), "job"),
+        (("same",), "same"),
+    ],
+)
+def test_a_metric_that_would_hide_another_number_is_refused(names, taken):
+    class Own(Brightest):
+        pass
+
+    class Same(Brightest):
+        pass
+
+    Own.names, Same.names = names, ("same",)
+    with pytest.raises(ConfigError, match=rf"'metrics\.mine' has a number '{taken}'"):
+        own_metrics({"other": Same(), "mine": Own()})
+
+
+def test_only_metrics_are_metrics():
+    with pytest.raises(ConfigError, match=r"'metrics\.mine' names str, which is not a metric"):
+        own_metrics({"mine": "psnr"})
+    assert own_metrics({}) == ()
 
 
 def test_names_of_run_folders():

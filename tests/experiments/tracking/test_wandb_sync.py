@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from support.wandb_server import KEY, ReceivedRun, WandbServer, wandb_server
 
 from benchmarks.killed_sweeps import N_BATCHES as KILLED_BATCHES
 from benchmarks.killed_sweeps import Sweep, disturbed
-from spear.experiments.job.records import BatchRecord
+from spear.experiments.job.records import ORDER
 
 SIZES, N_BATCHES = (2, 3), 2
 
@@ -83,7 +82,7 @@ def agrees(run: ReceivedRun, folder: Path, n_batches: int = N_BATCHES) -> None:
     assert mean == pytest.approx(summary["psnr_mean"])
 
     table = json.loads(run.files[run.summary["batches"]["path"]])
-    assert table["columns"] == [field.name for field in fields(BatchRecord)]
+    assert table["columns"] == [*ORDER]
     assert len(table["data"]) == n_batches
     assert any(name.endswith("batches.table.json") for name in run.artifact_files())
     picture = run.files[run.summary["reconstructions"]["path"]]

@@ -29,8 +29,7 @@ from spear.inversion.factors.gram import Grams, inverse_iteration, unit
 from spear.networks import fcnn
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
-from spear.scoring.scores import Scoring
-from spear.scoring.truth import Truth
+from spear.scoring import Scorer, Truth, truth_of
 
 
 def observe(
@@ -40,7 +39,7 @@ def observe(
     network = fcnn(batch.inputs.shape[1:], classes, width=width, seed=seed).to(dtype)
     client = Client(network)
     batch = Batch(batch.inputs.to(dtype), batch.labels)
-    return client.share(batch).observe(1), client.truth(batch, 1)
+    return client.share(batch).observe(1), truth_of(client, batch, 1)
 
 
 def gaussian(b: int, width: int, seed: int, n: int = 300) -> tuple[Observation, Truth]:
@@ -87,11 +86,11 @@ def test_real_batches_are_inverted_exactly(
         batch = data.batch(b, torch.Generator().manual_seed(seed))
         observation, truth = observe(batch, data.n_classes, 200, seed)
         result = attack(observation, seed=seed)
-        score = Scoring(data)(result, truth)
+        score = Scorer(data)(result, truth)
         assert result.status is Status.EXACT
         assert result.sparsity_matching == 1.0
-        assert score.exact
-        assert score.psnr > 110
+        assert score["exact"]
+        assert score["psnr"] > 110
         assert normalize <= (result.submatrices == 0)  # pixels may need a round of lucky draws
         assert result.details["certified"] == b
 
@@ -114,7 +113,7 @@ def test_two_classes_behind_one_hidden_layer_are_inverted_exactly(seed: int) -> 
     batch = Batch(inputs, labels)
     result = SpearIrls(max_starts=2000)(client.share(batch).observe(1))
     assert result.status == Status.EXACT
-    assert right(result, client.truth(batch, 1))
+    assert right(result, truth_of(client, batch, 1))
 
 
 def test_a_float64_gradient_gives_float64_inputs() -> None:
@@ -138,7 +137,7 @@ def test_dead_neurons_carry_no_information_and_do_no_harm() -> None:
     client = Client(network)
     result = SpearIrls(time_limit=20)(client.share(batch).observe(1))
     assert result.status is Status.EXACT
-    assert right(result, client.truth(batch, 1))
+    assert right(result, truth_of(client, batch, 1))
 
 
 def test_duplicates_count_once() -> None:

@@ -31,7 +31,7 @@ from spear.inversion.factors.factorization import Factorization
 from spear.inversion.sampling.samplers import (
     SvdSampler,
 )
-from spear.scoring.scores import psnr
+from spear.scoring import psnr
 
 
 class TestRefinement:

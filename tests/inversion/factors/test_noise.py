@@ -23,7 +23,7 @@ from spear.inversion.factors.rank import rounding_floor
 from spear.inversion.factors.spectrum import left_spectrum
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
-from spear.scoring.scores import Scoring
+from spear.scoring import Scorer
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -214,9 +214,9 @@ def test_within_3_db_of_the_least_squares_bound(share):
     observation = noisy(problem, share * problem.truth.weight_gradient_median())
     found = SpearIrls(time_limit=10)(observation)
     assert found.status is Status.APPROXIMATE
-    scoring = Scoring(dataset)
-    bound = scoring(with_true_pattern(problem, observation), problem.truth).psnr
-    assert scoring(found, problem.truth).psnr > bound - 3
+    scorer = Scorer(dataset)
+    bound = scorer(with_true_pattern(problem, observation), problem.truth)["psnr"]
+    assert scorer(found, problem.truth)["psnr"] > bound - 3
 
 
 def test_clipping_alone_costs_nothing():
@@ -226,7 +226,7 @@ def test_clipping_alone_costs_nothing():
     defended = Client(problem.network, defense=DPSGD(0.5, 0.0)).share(problem.batch).observe(1)
     found = SpearIrls()(defended)
     assert found.status is Status.EXACT
-    assert Scoring(dataset)(found, problem.truth).psnr_min > 130
+    assert Scorer(dataset)(found, problem.truth)["psnr_min"] > 130
 
 
 @pytest.mark.parametrize(
@@ -240,4 +240,4 @@ def test_local_epochs_are_inverted(epochs, batch_size, normalize):
     update = client.share(problem.batch, generator())
     found = SpearIrls(time_limit=10)(update.observe(1))
     assert found.status is Status.APPROXIMATE
-    assert Scoring(dataset)(found, problem.truth).psnr_min > 80
+    assert Scorer(dataset)(found, problem.truth)["psnr_min"] > 80

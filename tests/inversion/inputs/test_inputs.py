@@ -19,8 +19,8 @@ from spear.layers import Sparsity
 from spear.networks import fcnn
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
+from spear.scoring import match, truth_of
 from spear.scoring.bounds import determined_directions
-from spear.scoring.matching import match
 
 
 def observation_of(inputs: Tensor, gradients: Tensor, noise: float = 0.0) -> Observation:
@@ -133,7 +133,7 @@ def test_the_last_layer_of_a_classifier(b):
     pictures = Digits()
     batch = pictures.batch(b, torch.Generator().manual_seed(0))
     client = Client(fcnn(pictures.input_shape, pictures.n_classes, depth=2))
-    truth = client.truth(batch, 2)
+    truth = truth_of(client, batch, 2)
     assert not (truth.activation_gradients == 0).any()
     found = SpearInput()(client.share(batch).observe(2, Sparsity.INPUT))
     assert found.status == Status.EXACT
@@ -144,7 +144,7 @@ def test_both_attacks_agree_on_a_middle_layer():
     pictures = Faces()
     batch = pictures.batch(10, torch.Generator().manual_seed(0))
     client = Client(fcnn(pictures.input_shape, pictures.n_classes, depth=3))
-    truth = client.truth(batch, 2).inputs.T
+    truth = truth_of(client, batch, 2).inputs.T
     update = client.share(batch)
     for attack in (SpearInput(layer=2), SpearIrls(layer=2)):
         found = attack(update.observe(2, attack.sparsity))

@@ -32,8 +32,7 @@ from spear.inversion.factors.factorization import factorize
 from spear.networks.fully_connected import fcnn
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
-from spear.scoring.matching import match
-from spear.scoring.scores import Scoring
+from spear.scoring import Scorer, match
 
 PICTURES = [
     pytest.param(dataset, normalize, id=f"{dataset.name}-{'normalized' if normalize else 'raw'}")
@@ -53,8 +52,8 @@ class TestExactRecovery:
         assert reconstruction.status is Status.EXACT
         assert reconstruction.sparsity_matching == 1.0
         assert (reconstruction.submatrices == 0) == (b == 1)
-        score = Scoring(pictures)(reconstruction, problem.truth)
-        assert score.exact
+        score = Scorer(pictures)(reconstruction, problem.truth)
+        assert score["exact"]
         assert min(score.psnr_per_image) > PSNR_AT_LEAST[dtype]
 
     @pytest.mark.parametrize("b", [1, 2, 5])
@@ -225,8 +224,8 @@ class TestStatus:
         reconstruction = Spear(max_submatrices=3e4)(problem.observation)
         assert reconstruction.status is Status.SAMPLES_EXHAUSTED
         assert 0 < reconstruction.n_directions < 8
-        score = Scoring(Faces(normalize=False))(reconstruction, problem.truth)
-        assert 0 < score.directions_right <= reconstruction.n_directions
+        score = Scorer(Faces(normalize=False))(reconstruction, problem.truth)
+        assert 0 < score["directions_right"] <= reconstruction.n_directions
 
     def test_one_sample_whose_bias_gradient_does_not_fit(self):
         observation = make_problem(1).observation

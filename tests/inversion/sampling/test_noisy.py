@@ -27,7 +27,7 @@ from spear.inversion.sampling.overdetermined import (
     svd_kernels,
 )
 from spear.reconstruction import Status
-from spear.scoring.scores import Scoring
+from spear.scoring import Scorer
 
 per_kernels = pytest.mark.parametrize("kernels", [SvdKernels(), LeverageKernels()])
 
@@ -174,15 +174,15 @@ class TestAttack:
         sampler = SvdKernels() if kernels == "svd" else LeverageKernels()
         found = SpearNoisy(kernels=sampler, time_limit=3)(observation)
         assert found.status in {Status.APPROXIMATE} | unproven, "strong noise may leave it so"
-        scoring = Scoring(dataset)
-        descent = scoring(SpearIrls()(observation), problem.truth).psnr
-        assert scoring(found, problem.truth).psnr > descent - 1
+        scorer = Scorer(dataset)
+        descent = scorer(SpearIrls()(observation), problem.truth)["psnr"]
+        assert scorer(found, problem.truth)["psnr"] > descent - 1
 
     def test_it_is_exact_without_noise(self):
         problem = picture_problem(Faces(), 6)
         found = SpearNoisy(time_limit=10)(problem.observation)
         assert found.status is Status.EXACT
-        assert Scoring(Faces())(found, problem.truth).psnr_min > 130
+        assert Scorer(Faces())(found, problem.truth)["psnr_min"] > 130
 
     def test_the_same_seed_gives_the_same_result(self):
         observation = make_problem(4).observation

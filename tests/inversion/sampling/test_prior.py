@@ -14,7 +14,7 @@ from spear.inversion import Spear, SpearIrls
 from spear.inversion.sampling.prior import SpearPrior, estimated_pre_activations, most_negative
 from spear.networks import fcnn
 from spear.reconstruction import Reconstruction, Status
-from spear.scoring.scores import Scoring
+from spear.scoring import Scorer, truth_of
 from spear.update import Update
 
 
@@ -53,9 +53,9 @@ def test_a_batch_beyond_sampling_falls_to_a_rough_guess() -> None:
     attack = SpearPrior(prior, max_submatrices=1e6)
     found = attack(attack.observe(update), seed=1)
     assert found.status is Status.EXACT
-    scoring = Scoring(Faces())
-    guessed = scoring(prior(update), client.truth(batch, None, update)).psnr
-    assert scoring(found, client.truth(batch, 1, update)).psnr > guessed + 100
+    scorer = Scorer(Faces())
+    guessed = scorer(prior(update), truth_of(client, batch, None, update))["psnr"]
+    assert scorer(found, truth_of(client, batch, 1, update))["psnr"] > guessed + 100
     assert found.details["prior_guesses"] == 1
     assert Spear(max_submatrices=1e6)(update.observe(1)).n_directions < 30
 

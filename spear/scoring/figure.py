@@ -3,23 +3,20 @@
 import math
 from pathlib import Path
 
-import numpy as np
-import torch
 from matplotlib.figure import Figure
-from PIL import Image
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
-from spear.scoring.scores import psnr
+from spear.scoring.sheet import SHOWN, thumbnails
+from spear.scoring.signal_to_noise import psnr
 
 _COLUMNS = 10
-_CELL = 0.8
-"""Width of a picture, in inches, like every length below."""
+_DPI = 150
+_CELL = SHOWN / _DPI
+"""Width of an image, in inches, like every length below."""
 _GAP = 0.05
 _LABELS = 1.05
 _PSNR_LINE = 0.28
 _TITLE_LINE = 0.4
-_DPI = 150
 _LARGEST_POWER = 16
 """Errors are magnified by at most 10^16, where the resolution of float64 itself would show."""
 
@@ -29,9 +26,9 @@ def reconstruction_figure(
 ) -> None:
     """Write a PNG: each original above its reconstruction, the absolute error and the PSNR below.
 
-    At most 10 pictures stand side by side; further ones follow in strips below. All errors are
-    magnified by the same power of ten, chosen so that the typical picture's error is visible; where
-    few pictures fail, theirs are over-exposed.
+    At most 10 images stand side by side; further ones follow in strips below. All errors are
+    magnified by the same power of ten, chosen so that the typical image's error is visible; if few
+    images fail, theirs are over-exposed.
 
     Args:
         originals, reconstructions: b x C x H x W in [0, 1], C = 1 or 3, b >= 1.
@@ -65,10 +62,10 @@ def reconstruction_figure(
         strip, column = divmod(index, _COLUMNS)
         left = _LABELS + column * (_CELL + _GAP)
         top = _TITLE_LINE + strip * strip_height
-        for label, pictures in rows.items():
+        for label, images in rows.items():
             if column == 0:
                 canvas.text(_LABELS - 0.08, top + cell_height / 2, label, ha="right", va="center")
-            canvas.picture(left, top, cell_height, pictures[index])
+            canvas.image(left, top, cell_height, images[index])
             top += cell_height + _GAP
         if column == 0:
             canvas.text(_LABELS - 0.08, top, "PSNR (dB)", ha="right", va="top")
@@ -77,53 +74,12 @@ def reconstruction_figure(
     figure.savefig(path, bbox_inches="tight", pad_inches=0.1)
 
 
-def picture_sheet(originals: Tensor, reconstructions: Tensor, path: Path) -> None:
-    """Write a PNG of nothing but pixels, for other figures: the originals, in a row, above theirs.
-
-    8 bits a colour; pictures of more pixels than a figure shows are averaged down (`thumbnails`).
-
-    Args:
-        originals, reconstructions: as of `reconstruction_figure`.
-        path: of the PNG; missing folders are made.
-    """
-    rows = [thumbnails(each.cpu().double()) for each in (originals, reconstructions)]
-    sheet = torch.cat([torch.cat([*row], dim=2) for row in rows], dim=1)
-    pixels = (255 * sheet).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels.squeeze()).save(path)
-
-
-def read_sheet(path: Path, b: int) -> tuple[Tensor, Tensor]:
-    """The originals and the reconstructions of a `picture_sheet`.
-
-    Args:
-        path: of the PNG.
-        b: how many pictures stand in a row.
-
-    Returns:
-        Two stacks b x C x H x W in [0, 1], float64.
-    """
-    pixels = np.asarray(Image.open(path), dtype=np.float64) / 255
-    sheet = torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)
-    originals, reconstructions = (torch.stack(row.chunk(b, dim=2)) for row in sheet.chunk(2, dim=1))
-    return originals, reconstructions
-
-
 def _magnification(error: Tensor) -> int:
-    """The largest k >= 0 at which half of the pictures have a root mean squared error below 0.5."""
+    """Return the largest k >= 0 at which half of the images have an RMS error below 0.5."""
     typical = error.square().mean(dim=(1, 2, 3)).sqrt().median().item()
     if typical == 0.0:
         return _LARGEST_POWER
     return min(max(math.floor(math.log10(0.5 / typical)), 0), _LARGEST_POWER)
-
-
-def thumbnails(pictures: Tensor) -> Tensor:
-    """Pictures larger than they are shown, averaged down to about that size.
-
-    A figure of twenty at 720 pixels would take gigabytes, and their nearest pixels would alias.
-    """
-    factor = math.ceil(pictures.shape[3] / (_CELL * _DPI))
-    return avg_pool2d(pictures, factor, ceil_mode=True) if factor > 1 else pictures
 
 
 class _Canvas:
@@ -138,7 +94,7 @@ class _Canvas:
             x / self._width, 1.0 - y / self._height, words, ha=ha, va=va, fontsize=size
         )
 
-    def picture(self, x: float, y: float, height: float, values: Tensor) -> None:
+    def image(self, x: float, y: float, height: float, values: Tensor) -> None:
         axes = self._figure.add_axes(
             (
                 x / self._width,

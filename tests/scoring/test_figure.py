@@ -7,7 +7,8 @@ import torch
 from matplotlib.image import imread
 from skimage.data import lfw_subset
 
-from spear.scoring.pictures import picture_sheet, read_sheet, reconstruction_figure, thumbnails
+from spear.scoring.figure import reconstruction_figure
+from spear.scoring.sheet import image_sheet, read_sheet, thumbnails
 
 
 def faces(b: int, channels: int) -> torch.Tensor:
@@ -66,9 +67,9 @@ def test_a_sheet_gives_every_pixel_back(tmp_path: Path, channels: int) -> None:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (2, 5, channels, 7, 9), generator=generator).double() / 255
     path = tmp_path / "new folder" / "sheet.png"
-    picture_sheet(pixels[0], pixels[1], path)
+    image_sheet(pixels[0], pixels[1], path)
     originals, reconstructions = read_sheet(path, 5)
     assert torch.equal(originals, pixels[0])
     assert torch.equal(reconstructions, pixels[1])
-    picture_sheet(torch.rand(2, 3, 240, 360), torch.rand(2, 3, 240, 360), path)
+    image_sheet(torch.rand(2, 3, 240, 360), torch.rand(2, 3, 240, 360), path)
     assert read_sheet(path, 2)[0].shape == (2, 3, 80, 120)

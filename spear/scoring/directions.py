@@ -1,0 +1,60 @@
+"""Directions: columns of the shared dL/dZ that an attack found, up to scale."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from spear.scoring.matched import Matched, in_float64
+from spear.scoring.metric import Aggregate, Metric, Value, count, mean
+
+NEAR = 0.9
+"""Least |cos| to a true direction at which one is that direction but for noise. True ones are much
+further apart (0.2 to 0.5 on Tiny ImageNet), and one that mixes two in equal parts is at 0.7."""
+
+
+class Directions(Metric):
+    """Directions that are right.
+
+    - `exact`: as many inputs reconstructed as there are, and every direction right.
+    - `directions_right`: number of columns of the shared dL/dZ (`Truth.shared_gradients`) that the
+      attack found, up to scale.
+    - `directions_near`: number that it found up to scale and noise (`NEAR`).
+
+    In a summary, `n_exact` is the number of batches in which every direction is right and
+    `accuracy` their share.
+
+    Args:
+        cosine_tolerance: a direction is right if 1 - |cos| to the true one is at most this.
+    """
+
+    names = ("exact", "directions_right", "directions_near")
+    kinds = MappingProxyType({"exact": bool, "directions_right": int, "directions_near": int})
+
+    def __init__(self, cosine_tolerance: float = 1e-6) -> None:
+        self.cosine_tolerance = cosine_tolerance
+
+    def __call__(self, matched: Matched) -> Mapping[str, Value]:
+        """Compare each direction with the one that belongs to its input."""
+        cosines = column_cosines(
+            matched.ordered(matched.reconstruction.activation_gradients.T).T,
+            in_float64(matched.truth.shared_gradients.T).T,
+        )
+        right = int((1.0 - cosines.abs() <= self.cosine_tolerance).sum())
+        b = len(matched.truth.inputs)
+        return {
+            "exact": right == b == matched.reconstruction.batch_size,
+            "directions_right": right,
+            "directions_near": int((cosines.abs() >= NEAR).sum()),
+        }
+
+    def summary(self) -> dict[str, tuple[str, Aggregate]]:
+        """Return the number of exact batches and their share."""
+        return {"n_exact": ("exact", count), "accuracy": ("exact", mean)}
+
+
+def column_cosines(first: Tensor, second: Tensor) -> Tensor:
+    """Return the cosine between each column of two m x b matrices (b); NaN if one is zero."""
+    # No floor under the norms (as in `cosine_similarity`): gradients may be as small as they like.
+    return (normalize(first, dim=0, eps=0.0) * normalize(second, dim=0, eps=0.0)).sum(dim=0)

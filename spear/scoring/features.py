@@ -1,0 +1,22 @@
+"""Features: inputs of an inner layer, told apart up to sign and scale."""
+
+from collections.abc import Mapping
+
+from spear.scoring.matched import Matched
+from spear.scoring.matching import similarities
+from spear.scoring.metric import Metric, Value
+
+
+class Features(Metric):
+    """Mean |cos| between true inputs and reconstructed ones (`feature_similarity`), in [0, 1].
+
+    On the attacked layer's inputs as it received them. They are assigned to each other by |cos|
+    itself (`spear.scoring.matching.similarities`), blind to sign and scale.
+    """
+
+    names = ("feature_similarity",)
+
+    def __call__(self, matched: Matched) -> Mapping[str, Value]:
+        """Compare the inputs in the assignment that makes them most similar."""
+        alike = similarities(matched.reconstruction.inputs, matched.truth.inputs)
+        return {"feature_similarity": alike.mean().item()}

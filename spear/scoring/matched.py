@@ -1,0 +1,91 @@
+"""A reconstruction beside the truth, its rows in the order of the true ones."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from spear.data.base import Dataset
+from spear.reconstruction import Reconstruction
+from spear.scoring.matching import match
+from spear.scoring.signal_to_noise import psnr
+from spear.scoring.truth import Truth
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What all metrics of one batch share, each computed once.
+
+    Reconstructed rows are matched to true rows (`spear.scoring.matching`). A true row that is left
+    over stands beside a row of zeros: the network's zero input, which is the data set's mean image
+    if inputs are normalised and black otherwise. All in float64, on the CPU.
+
+    Attributes:
+        reconstruction: by the attack, in its own order.
+        truth: of the same batch.
+        dataset: gives the shape of an example and undoes the normalisation.
+        first_layer: whether the attacked layer receives the network's input. An inner layer may
+            have as many inputs as an image has pixels.
+    """
+
+    reconstruction: Reconstruction
+    truth: Truth
+    dataset: Dataset
+    first_layer: bool = True
+
+    @cached_property
+    def order(self) -> Tensor:
+        """Reconstructed row of each true row (b, int64), or -1 if none is left."""
+        return match(self.reconstruction.inputs, self.truth.inputs)
+
+    @cached_property
+    def true(self) -> Tensor:
+        """True inputs: de-normalised images (b x C x H x W), or else rows as they are (b x n)."""
+        return self._shown(in_float64(self.truth.inputs))
+
+    @cached_property
+    def found(self) -> Tensor:
+        """Reconstructed inputs in the order of `true`, in the same shape and units."""
+        return self._shown(self.ordered(self.reconstruction.inputs))
+
+    @cached_property
+    def best(self) -> Tensor | None:
+        """`Truth.best_inputs` in the shape and units of `true`; None if there are none."""
+        best = self.truth.best_inputs
+        return None if best is None else self._shown(in_float64(best))
+
+    @cached_property
+    def psnr_per_image(self) -> Tensor:
+        """PSNR of each image (b) in dB, in the order of `true`; NaN if inputs are not images."""
+        if not self.are_images:
+            return torch.full((len(self.truth.inputs),), math.nan)
+        return psnr(self.found, self.true)
+
+    @property
+    def are_inputs(self) -> bool:
+        """Whether the attacked layer receives examples of the data set."""
+        n = self.truth.inputs.shape[1]
+        return self.first_layer and n == math.prod(self.dataset.input_shape)
+
+    @property
+    def are_images(self) -> bool:
+        """Whether the attacked layer receives images."""
+        return self.are_inputs and self.dataset.is_image
+
+    def ordered(self, matrix: Tensor) -> Tensor:
+        """Return rows that belong to the reconstructed ones in the order of the true ones.
+
+        A true row that was missed has zeros.
+        """
+        matrix = in_float64(matrix)
+        return torch.cat([matrix, matrix.new_zeros(1, matrix.shape[1])])[self.order]
+
+    def _shown(self, rows: Tensor) -> Tensor:
+        return self.dataset.denormalized(rows) if self.are_images else rows
+
+
+def in_float64(matrix: Tensor) -> Tensor:
+    """Return the matrix in float64, on the CPU."""
+    return matrix.cpu().double()
