@@ -1,4 +1,4 @@
-"""What a job records of a batch: a row of `batches.csv`."""
+"""Record of a batch: a row of `batches.csv`."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from spear.scoring.truth import Truth
 
 @dataclass(frozen=True)
 class BatchRecord:
-    """One batch's row of `batches.csv`.
+    """Row of a batch in `batches.csv`.
 
     Attributes:
         batch: number of the batch in its job, from 0.
@@ -87,8 +87,8 @@ ORDER = (
     "submatrices", "seconds", "gradient_median", "sparsity_min", "feature_similarity",
     "failure", "details",
 )  # fmt: skip
-"""Columns of `batches.csv`; it stays, for the sake of those who read that file. A new standard
-metric comes before `failure`; the user's own come after the last."""
+"""Columns of `batches.csv`, in an order that programs of others rely on. Those of the user's own
+metrics come after the last."""
 
 _COMMON = {field.name: field.type for field in fields(BatchRecord) if field.name != "scores"}
 

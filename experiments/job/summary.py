@@ -21,7 +21,7 @@ _COMMON: dict[str, tuple[str, Aggregate]] = {
     "seconds_total": ("seconds", total),
     "gradient_median": ("gradient_median", median),
 }
-"""Of the columns that no metric has."""
+"""Aggregates of the columns that no metric has."""
 
 
 class BatchesFailed(SpearError):

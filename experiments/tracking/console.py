@@ -1,4 +1,4 @@
-"""What a job shows while it runs and at its end."""
+"""Progress of a running job, and its results, in the terminal."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -29,14 +29,14 @@ from spear.scoring.metric import Metric
 
 @cache
 def shared_console() -> Console:
-    """One for the process, so that the bars of a sweep and of a job stand below each other."""
+    """Return the console of this process, on which all progress bars stand below each other."""
     return Console()
 
 
 class BatchBar:
-    """A progress bar over batches with the running attack's own progress beside it.
+    """Progress bar over batches with the running attack's own progress beside it.
 
-    Quiet where there is no terminal.
+    Quiet if there is no terminal.
     """
 
     def __init__(self, progress: Progress, total: int, done: int) -> None:
@@ -44,7 +44,7 @@ class BatchBar:
         self._task = progress.add_task("batches", total=total, completed=done, attack="")
 
     def attack_progress(self) -> ProgressCallback:
-        """To be handed to the attack."""
+        """Return what the attack is to call."""
 
         def show(state: AttackProgress) -> None:
             text = f"{state.done}/{state.total} {state.unit}"
@@ -55,13 +55,13 @@ class BatchBar:
         return show
 
     def advance(self) -> None:
-        """One batch is done."""
+        """Count one batch as done."""
         self._progress.update(self._task, advance=1, attack="")
 
 
 @contextmanager
 def batch_bar(total: int, done: int, console: Console) -> Iterator[BatchBar]:
-    """A bar for `total` batches of which some are done already."""
+    """Show a bar for `total` batches of which some are done already."""
     columns = (
         TextColumn("batch"),
         MofNCompleteColumn(),
@@ -78,7 +78,7 @@ def batch_bar(total: int, done: int, console: Console) -> Iterator[BatchBar]:
 
 class _SecondsPerBatch(ProgressColumn):
     def render(self, task: Task) -> Text:
-        """Mean so far."""
+        """Return the mean so far."""
         return Text(f"{1 / task.speed:.1f} s/batch" if task.speed else "", style="dim")
 
 

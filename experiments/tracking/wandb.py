@@ -1,4 +1,4 @@
-"""Weights & Biases, or nothing: where a job's record goes besides its run folder."""
+"""Weights & Biases, or nothing: a place for a job's record besides its run folder."""
 
 import hashlib
 import http.client
@@ -30,7 +30,7 @@ RECEIVES_WITHIN = 60.0
 
 @dataclass(frozen=True)
 class TrackedJob:
-    """A job that begins, or goes on.
+    """Job that begins, or goes on.
 
     Attributes:
         experiment: its name.
@@ -50,7 +50,7 @@ class TrackedJob:
 
     @property
     def id(self) -> str:
-        """The same for every run of this job, and no other job's."""
+        """Return an id that every run of this job has, and no other job's."""
         name = f"{self.experiment}/{self.folder.name}/{self.key}"
         return hashlib.sha256(name.encode()).hexdigest()[:16]
 
@@ -59,24 +59,24 @@ class Tracking(Protocol):
     """Follows one job; a new tracker implements these and gets a file in `conf/tracking/`."""
 
     def start(self, job: TrackedJob) -> None:
-        """Before the first batch."""
+        """Begin, before the first batch."""
         ...
 
     def batch(self, record: BatchRecord) -> None:
-        """After each batch."""
+        """Take the record of each batch."""
         ...
 
     def finish(self, summary: dict[str, Any], records: list[BatchRecord], picture: Path) -> None:
-        """After the last batch; `picture` may not exist."""
+        """Take the results after the last batch; `picture` may not exist."""
         ...
 
     def close(self, failed: bool) -> list[str]:
-        """Always, also after an error; returns lines that tell the user where to look."""
+        """End, also after an error; return lines that tell the user where to look."""
         ...
 
 
 class NoTracking:
-    """The run folder is all there is."""
+    """Keeps the job in its run folder alone."""
 
     def start(self, job: TrackedJob) -> None:
         """Nothing to open."""
@@ -93,8 +93,8 @@ class NoTracking:
 
 
 class WandbTracking:
-    """One W&B run a job: its config, a metric series and a table of its batches, its summary and
-    its reconstructions.
+    """Makes a W&B run per job: its config, series of its numbers, a table of its batches, its
+    summary and its reconstructions.
 
     Args:
         mode: `offline` writes the run to the run folder, `online` streams it, too, as long as its
@@ -114,7 +114,7 @@ class WandbTracking:
         self.run: Any = None
 
     def start(self, job: TrackedJob) -> None:
-        """Open the run. Where the job goes on it takes the place of the earlier one, with the
+        """Open the run. If the job goes on, it takes the place of the earlier one, with the
         batches of that: resumed, it would lack those that W&B knew of, from the summary, but had
         not received when it broke off. What that left on disk may be cut short, and one such file
         keeps `wandb sync` from all others; it goes. Without an answer from the server the run is an
@@ -190,7 +190,7 @@ class WandbTracking:
 
 
 def no_answer(url: str) -> str:
-    """Why a server cannot be used, or nothing."""
+    """Return why a server cannot be used, or an empty string."""
     try:
         with urllib.request.urlopen(url, timeout=ANSWERS_WITHIN):
             return ""

@@ -1,4 +1,4 @@
-"""How good a reconstruction is, by the truth. No attack comes by here.
+"""Scores of a reconstruction, by the truth, which no attack sees.
 
 A `Scorer` runs metrics on a reconstruction beside the truth; a new metric subclasses `Metric`.
 """

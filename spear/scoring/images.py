@@ -21,7 +21,7 @@ AT_BOUND = 3.0
 """An image is at its bound if its PSNR is at most this far below, in dB."""
 
 _SSIM_MIN_SIDE = 11
-"""The side of SSIM's Gaussian window."""
+"""Side of SSIM's Gaussian window, in pixels."""
 
 
 class PSNR(Metric):

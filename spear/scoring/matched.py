@@ -16,7 +16,7 @@ from spear.scoring.truth import Truth
 
 @dataclass(frozen=True)
 class Matched:
-    """What all metrics of one batch share, each computed once.
+    """Reconstruction and truth of one batch as all metrics use them, each part computed once.
 
     Reconstructed rows are matched to true rows (`spear.scoring.matching`). A true row that is left
     over stands beside a row of zeros: the network's zero input, which is the data set's mean image
@@ -65,13 +65,13 @@ class Matched:
 
     @property
     def are_inputs(self) -> bool:
-        """Whether the attacked layer receives examples of the data set."""
+        """True if the attacked layer receives examples of the data set."""
         n = self.truth.inputs.shape[1]
         return self.first_layer and n == math.prod(self.dataset.input_shape)
 
     @property
     def are_images(self) -> bool:
-        """Whether the attacked layer receives images."""
+        """True if the attacked layer receives images."""
         return self.are_inputs and self.dataset.is_image
 
     def ordered(self, matrix: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""An attack returns the batch in arbitrary order: which reconstruction belongs to which input?"""
+"""Assignment of reconstructions, whose order is arbitrary, to the inputs that they belong to."""
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -10,7 +10,7 @@ _FAR = 1e3
 
 
 def match(reconstructed: Tensor, true: Tensor) -> Tensor:
-    """The assignment of reconstructed to true rows with the least sum of squared errors.
+    """Assign reconstructed to true rows with the least sum of squared errors.
 
     A row that is not finite is no reconstruction and is matched to nothing.
 
@@ -19,7 +19,7 @@ def match(reconstructed: Tensor, true: Tensor) -> Tensor:
         true: b x n.
 
     Returns:
-        b indices (int64, on the CPU): for each true row its reconstructed row, or -1 where none is
+        b indices (int64, on the CPU): for each true row its reconstructed row, or -1 if none is
         left.
     """
     candidates = torch.nonzero(reconstructed.isfinite().all(dim=1)).flatten().cpu()
@@ -38,7 +38,7 @@ def match(reconstructed: Tensor, true: Tensor) -> Tensor:
 
 
 def similarities(reconstructed: Tensor, true: Tensor) -> Tensor:
-    """|cos| of each true row to its reconstruction, whatever that one's sign and scale (b).
+    """Return |cos| of each true row to its reconstruction, whatever its sign and scale (b).
 
     Rows are assigned to each other so that the sum of |cos| is greatest (the Hungarian method; the
     code of the Cocktail Party Attack assigns greedily). 0 for a true row that is left over or zero,
@@ -59,7 +59,7 @@ def similarities(reconstructed: Tensor, true: Tensor) -> Tensor:
 
 
 def _unit(rows: Tensor) -> Tensor:
-    """Rows of length 1 in float64 on the CPU, or 0 where they are 0 or not finite."""
+    """Return rows of length 1 in float64 on the CPU, or 0 if they are 0 or not finite."""
     rows = rows.cpu().double()
     rows = torch.where(rows.isfinite().all(dim=1, keepdim=True), rows, 0.0)
     largest = torch.linalg.vector_norm(rows, torch.inf, dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""What a metric is: a family of numbers that say how good a reconstruction is."""
+"""Interface of a metric, and ways to summarise its numbers over batches."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +11,7 @@ from spear.errors import ConfigError
 from spear.scoring.matched import Matched
 
 Value = float | int | bool
-"""One number of one batch."""
+"""Type of a number of a batch."""
 
 Aggregate = Callable[[NDArray[np.float64]], float | int]
 """Turns the values of all batches of a job into one number."""

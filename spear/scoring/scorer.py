@@ -1,4 +1,4 @@
-"""How good a reconstruction is. The only part of the library that sees the truth."""
+"""The scorer: runs metrics on a reconstruction beside the truth."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from spear.scoring.truth import Truth
 
 @dataclass(frozen=True)
 class Score(Mapping[str, Value]):
-    """One batch's numbers by name, over all b true inputs, those that the attack missed included.
+    """Numbers of one batch by name, over all b true inputs, those that the attack missed included.
 
     Attributes:
         numbers: of each metric, by the names that it declares.
@@ -52,7 +52,7 @@ def standard_metrics(lpips: LpipsDistance | None = None) -> tuple[Metric, ...]:
 
 
 STANDARD = standard_metrics()
-"""Those metrics as they are declared, without LPIPS' network."""
+"""Standard metrics as they are declared, without the network of LPIPS."""
 
 
 class Scorer:

@@ -1,4 +1,4 @@
-"""The pixels of a batch and its reconstruction in one file, for other figures."""
+"""Pixels of a batch and its reconstruction in one file, for other figures."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What figures and tables show of a batch: images or readable rows, and their reconstructions."""
+"""Content of figures and tables: images or readable rows of a batch, and their reconstructions."""
 
 import torch
 from scipy.optimize import linear_sum_assignment

@@ -1,4 +1,4 @@
-"""What the client kept to itself. For scoring only: no attack sees it."""
+"""Truth that the client keeps to itself. For scoring only: no attack sees it."""
 
 import math
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class Truth:
         inputs: X^T, the attacked layer's inputs, flattened, one a row (b x n), in the units in
             which the layer received them (the first layer: as the network receives them).
         activation_gradients: dL/dZ (m x b) of the undefended first step, its columns in the order
-            of `inputs`. 0 x b where the attack is on the network's inputs and on no layer.
+            of `inputs`. 0 x b if the attack is on the network's inputs and on no layer.
         labels: b class indices, or b x K class probabilities.
-        weight_update: what the client shared for W (m x n); None where it is not known or not
+        weight_update: what the client shared for W (m x n); None if it is not known or not
             finite.
     """
 
@@ -42,7 +42,7 @@ class Truth:
     def shared_gradients(self) -> Tensor:
         """D (m x b) of the shared update D X^T: what an attack can find in place of dL/dZ.
 
-        dL/dZ itself where the update is the plain gradient, else by least squares from the update
+        dL/dZ itself if the update is the plain gradient, else by least squares from the update
         and the inputs: the sum over local steps, the clipped columns
         (`spear.scoring.bounds.gradients_given_inputs`).
         """
@@ -58,8 +58,8 @@ class Truth:
     def best_inputs(self) -> Tensor | None:
         """X^T (b x n) by least squares from the update, had the attack known D.
 
-        A bound on what any attack without a prior on the inputs can expect; None where the update
-        is not known.
+        A bound on what any attack without a prior on the inputs can expect; None if the update is
+        not known.
         """
         if self.weight_update is None:
             return None
@@ -72,7 +72,7 @@ class Truth:
     def weight_gradient_median(self) -> float:
         """Median magnitude of an entry of the undefended dL/dW = dL/dZ X^T (Theorem 3.1).
 
-        Noise is measured against it (App. E.6). Over evenly spaced columns where there are more
+        Noise is measured against it (App. E.6). Over evenly spaced columns if there are more
         than `MOST_COLUMNS`. NaN without a layer.
         """
         gradient = self.activation_gradients @ self.inputs[:, :: self._step()]
@@ -102,7 +102,7 @@ def truth_of(
         batch: the private batch.
         layer: the attacked linear layer, counted from 1; None for the network's own inputs,
             which have no dL/dZ (m = 0).
-        update: what was shared of it, to learn which dL/dZ that shows where a defense or
+        update: what was shared of it, to learn which dL/dZ that shows if a defense or
             further local steps have changed it.
     """
     if layer is None:
