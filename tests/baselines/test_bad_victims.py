@@ -12,7 +12,7 @@ from support.victims import VICTIMS, Detach, with_module
 from torch import nn
 
 from spear.baselines.cocktail_party.attack import CocktailParty
-from spear.baselines.feature_inversion import FeatureInversion
+from spear.baselines.feature_inversion.attack import FeatureInversion
 from spear.baselines.gradient_matching.attack import GradientMatching
 from spear.baselines.gradient_matching.initialisation import Normal
 from spear.baselines.gradient_matching.labels import JointLabels

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cosine_similarity
 
-from spear.baselines.cocktail_party.pairing import paired_labels
-from spear.baselines.feature_inversion import FeatureInversion
+from spear.baselines.feature_inversion.attack import FeatureInversion
+from spear.baselines.feature_inversion.pairing import paired_labels
 from spear.client.client import Client
 from spear.data.augmentation import class_probabilities
 from spear.data.base import Batch

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from spear.baselines.gradient_matching.attack import GradientMatching
-from spear.baselines.gradient_matching.labels import GivenLabels, RecoveredLabels
+from spear.baselines.gradient_matching.labels import GivenLabels
 from spear.baselines.gradient_matching.objectives import CosineDistance
 from spear.baselines.gradient_matching.problem import Problem
-from spear.baselines.gradient_matching.regularisers import FeatureDistance, RecoveredFeatureDistance
+from spear.baselines.gradient_matching.regularisers import FeatureDistance
 from spear.baselines.label_recovery.analytic import AnalyticInversion
 from spear.baselines.label_recovery.attack import LabelRecovery, SignRecovery
 from spear.baselines.label_recovery.lambda_search import (
@@ -17,6 +17,7 @@ from spear.baselines.label_recovery.lambda_search import (
     DualAnnealing,
     GridSearch,
 )
+from spear.baselines.label_recovery.targets import RecoveredFeatureDistance, RecoveredLabels
 from spear.baselines.label_recovery.variance import VarianceLoss
 from spear.client.client import Client
 from spear.data import Batch

@@ -17,12 +17,14 @@ from spear.baselines.gradient_matching.problem import Value
 from spear.baselines.gradient_matching.schedules import Constant
 from spear.baselines.total_variation import total_variation
 from spear.errors import ConfigError
-from spear.inversion.directions.scale import SMALLEST
 from spear.inversion.factors.factorization import Factorization, factorize
 from spear.inversion.factors.rank import check_rank
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 from spear.update import Update
+
+SMALLEST_SCALE = 1e-12
+"""Least |scale| of a source as a share of the largest, so that all can be divided by."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ def _assembled(
     assert descent.best.inputs is not None  # the identity is always offered
     unmixing = normalize(descent.best.inputs.double(), dim=1) @ whitened.coordinates
     scales = unmixing @ problem.bias_coordinates
-    least = SMALLEST * scales.abs().max()
+    least = SMALLEST_SCALE * scales.abs().max()
     scales = torch.where(scales.abs() < least, least, scales)
     # Not an inverse: nothing keeps two rows from becoming one.
     disaggregation = torch.linalg.pinv(unmixing) * scales

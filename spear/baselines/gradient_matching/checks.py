@@ -19,7 +19,7 @@ def check_labels(labels: Tensor | None, n_classes: int) -> Tensor:
         raise InvalidObservation(
             "the labels are not known, but this attack is given them; pass b class indices, find "
             "them along with the inputs (JointLabels), or recover that of a single sample "
-            "(RecoveredLabels); both are in spear.baselines.gradient_matching.labels."
+            "(spear.baselines.label_recovery.RecoveredLabels)."
         )
     if labels.ndim == 2 and labels.is_floating_point() and len(labels):
         return _check_probabilities(labels, n_classes)

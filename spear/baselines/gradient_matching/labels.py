@@ -7,7 +7,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from spear.baselines.label_recovery.attack import LabelRecovery, LastLayerAttack, recovered
 from spear.errors import ConfigError
 from spear.update import Update
 
@@ -56,31 +55,6 @@ class GivenLabels:
         known = update.labels
         assert known is not None  # `spear.baselines.gradient_matching.checks.check_labels`
         return Targets(len(known), [], lambda: known)
-
-
-class RecoveredLabels:
-    """The server recovers the label of a single sample, hard or soft, from the last layer.
-
-    The loss must be the mean cross-entropy.
-
-    Args:
-        recovery: how; `LabelRecovery` unless given.
-    """
-
-    given = False
-
-    def __init__(self, recovery: LastLayerAttack | None = None) -> None:
-        self.recovery = recovery or LabelRecovery()
-
-    def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
-        """See `Labels`.
-
-        Raises:
-            SpearError: see `LastLayer.of`.
-            InvalidObservation: the gradient is that of several samples, or zero.
-        """
-        label = recovered(self.recovery, update).label.to(outputs)[None]
-        return Targets(1, [], lambda: label)
 
 
 class JointLabels:

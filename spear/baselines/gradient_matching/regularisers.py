@@ -5,13 +5,11 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, pad
+from torch.nn.functional import pad
 
 from spear.baselines.gradient_matching.victim import Evaluation
-from spear.baselines.label_recovery.attack import LabelRecovery, LastLayerAttack, recovered
 from spear.baselines.total_variation import total_variation
 from spear.errors import InvalidObservation, VictimError
-from spear.inversion.labels.last_layer import check_last_layer
 from spear.update import Update
 
 Term = Callable[[Evaluation], Tensor]
@@ -153,38 +151,4 @@ class FeatureDistance:
         features = torch.where(entries == 0, 0.0, rows / entries)
         return lambda evaluation: (
             self.weight * (evaluation.layer_inputs[name] - features).square().mean()
-        )
-
-
-class RecoveredFeatureDistance:
-    """weight times 1 - cos between the last linear layer's input and the recovered one.
-
-    For a single sample, whose feature comes with its label
-    (`spear.baselines.label_recovery.attack`), so that neither a bias nor a label is needed. The
-    feature term of Wang et al. (ICLR 2024, arXiv 2402.03124) beside a cosine distance of gradients.
-
-    Args:
-        weight: of the term; theirs is 1 or 2.
-        recovery: of the feature; `LabelRecovery` unless given.
-    """
-
-    needs_labels = False
-
-    def __init__(self, weight: float = 1.0, recovery: LastLayerAttack | None = None) -> None:
-        self.weight = weight
-        self.recovery = recovery or LabelRecovery()
-
-    def prepare(self, update: Update) -> Term:
-        """See `Regulariser`.
-
-        Raises:
-            SpearError: see `spear.inversion.labels.last_layer.LastLayer.of`.
-            InvalidObservation: the gradient is that of several samples, or zero.
-        """
-        name = check_last_layer(update.layers).name
-        target = recovered(self.recovery, update).feature.to(update.gradients[f"{name}.weight"])[
-            None
-        ]
-        return lambda evaluation: (
-            self.weight * (1 - cosine_similarity(evaluation.layer_inputs[name], target)).mean()
         )

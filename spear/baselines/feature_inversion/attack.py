@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from spear.attack import Attack, ProgressCallback
-from spear.baselines.cocktail_party.pairing import paired_labels
+from spear.baselines.feature_inversion.pairing import paired_labels
 from spear.baselines.gradient_matching.checks import check_derivatives
 from spear.baselines.gradient_matching.descent import Descent, Start
 from spear.baselines.gradient_matching.initialisation import Normal
