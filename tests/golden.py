@@ -108,7 +108,7 @@ CASES = {
         tolerance=LOOSE,
     ),
     "irls_single_class": Case(
-        f"attack=spear_irls drawing=single_class forecast=lavp {DIGITS} batch_size=3"
+        f"attack=spear_irls drawing=single_class risk=lavp {DIGITS} batch_size=3"
     ),
     "irls_trained": Case(
         f"attack=spear_irls network=trained network.steps=20 {DIGITS} batch_size=6"
@@ -243,7 +243,7 @@ def computed(name: str, seed: int = 0) -> Computed:
             defense=build(config, "defense"),
             domain=dataset.domain,
         )
-        foreseen = build(config, "forecast")(client.network, client.loss, batch)
+        foreseen = build(config, "risk")(client.network, client.loss, batch)
         update = client.share(batch, batch_generator(seed, 0, Stream.CLIENT))
         attack = build(config, "attack")
         attack.check(client.network, dataset.domain)

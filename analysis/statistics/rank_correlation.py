@@ -53,7 +53,7 @@ def cells(results: pd.DataFrame) -> Iterator[Cell]:
     """By network, data set and loss, in the order of the names above.
 
     What is foreseen of a batch does not depend on the attack, and holds for all attacks on it: a
-    sweep need not compute it anew with `forecast=none`.
+    sweep need not compute it anew with `risk=none`.
     """
     results = results.copy()
     columns = map(str, results.columns)

@@ -13,6 +13,7 @@ from spear.errors import SpearError
 from spear.experiments.cli import audit as audit_command
 from spear.experiments.cli import plan as plan_command
 from spear.experiments.cli.run import main as run_main
+from spear.experiments.config.moved import GROUPS, accept_old_groups
 from spear.experiments.config.schema import JobSchema
 from spear.experiments.sweep.monitor import end_sweep, sweep_runs_here
 from spear.experiments.sweep.signals import sigterm_interrupts
@@ -27,6 +28,7 @@ def main() -> None:
     """Run the command line's subcommand, or `spear.experiments.cli.run`; exit 1 after an error."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # hand exceptions over instead of printing them
     sys.argv[1:] = ["force=true" if each == "--force" else each for each in sys.argv[1:]]
+    sys.argv[1:] = accept_old_groups(sys.argv[1:])
     said = ""
     with sigterm_interrupts():
         try:
@@ -107,6 +109,9 @@ def _missing_launcher(text: str) -> str:
 
 
 def _unknown_key(key: str) -> str:
+    group = key.lstrip("/").split("@")[0]
+    if group in GROUPS:
+        return f"key {key!r} is now {GROUPS[group]!r}; rename it where it is set."
     close = difflib.get_close_matches(key, list(JobSchema.__annotations__), n=1, cutoff=0.75)
     hint = f"did you mean {close[0]!r}? See" if close else "see"
     return f"key {key!r} does not exist; {hint} `spear --help`, or `spear --cfg job` for all keys."

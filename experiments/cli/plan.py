@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from spear.auditing.explain import duration
 from spear.errors import SpearError
 from spear.experiments.config.build import build
+from spear.experiments.config.moved import accept_old_targets
 from spear.experiments.config.schema import CONF, register
 from spear.inversion.descent.cost import Search, forecast, pilot
 
@@ -29,7 +30,7 @@ speed is measured for a second. Nine of ten jobs end within the range beside it.
 DESCENT = "spear.inversion.SpearIrls"
 TRAINED = "spear.networks.trained_fcnn"
 FCNN = ("spear.networks.fcnn", TRAINED)
-SINGLE_GRADIENT = "spear.client.local_training.SingleGradient"
+SINGLE_GRADIENT = "spear.client.SingleGradient"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def _jobs(lines: list[str]) -> Any:
 
 def _planned(overrides: list[str]) -> Planned:
     config = compose("config", overrides)
+    accept_old_targets(config)
     name = ",".join(overrides) or "defaults"
     obstacle, search = obstacle_of(config), None
     if not obstacle:

@@ -50,7 +50,7 @@ def run(spec: JobSpec, job: Job) -> None:
     if not job.begin(draw):
         return
     client = client_of(spec, dataset)
-    forecast, attack = spec.forecast(), spec.attack()
+    forecast, attack = spec.risk(), spec.attack()
     attack.check(client.network, dataset.domain)
     metrics = [*standard_metrics(lpips_for(spec, dataset)), *job.metrics]
     scorer = Scorer(dataset, metrics, first_layer=attack.layer in (None, 1))

@@ -23,6 +23,7 @@ from spear.data import Dataset
 from spear.errors import ConfigError, SpearError
 from spear.experiments.cli.entry import explain
 from spear.experiments.config.build import build
+from spear.experiments.config.moved import accept_old_targets
 from spear.experiments.config.schema import CONF, register, train_split
 from spear.experiments.job.files import shown
 from spear.experiments.job.provenance import provenance
@@ -52,6 +53,7 @@ def train(config: DictConfig, console: Console) -> tuple[DCGAN, Fit]:
     Raises:
         SpearError: a setting, or the data set, is not what it must be.
     """
+    accept_old_targets(config)
     config.dataset = train_split(config.dataset)
     dataset: Dataset = build(config, "dataset")
     if not dataset.is_image:

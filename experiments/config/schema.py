@@ -36,7 +36,7 @@ class JobSchema:
     network: Any = MISSING
     defense: Any = MISSING
     fedavg: Any = MISSING
-    forecast: Any = MISSING
+    risk: Any = MISSING
     attack: Any = MISSING
     tracking: Any = MISSING
     metrics: Any = MISSING

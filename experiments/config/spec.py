@@ -12,11 +12,12 @@ from torch import nn
 from spear.attack import Attack
 from spear.client.defenses import Defense
 from spear.client.local_training import LocalTraining
-from spear.client.risk.base import Forecast
+from spear.client.risk import RiskForecast
 from spear.data import Dataset, Drawing
 from spear.data.augmentation import Augmentation
 from spear.errors import ConfigError
 from spear.experiments.config.build import check_arguments, check_each, create, resolve_device
+from spear.experiments.config.moved import accept_old_targets
 from spear.experiments.config.schema import JobSchema, experiment_name
 from spear.experiments.config.targets import check_targets
 
@@ -26,7 +27,7 @@ NUMBERS = (
 """Keys that enter the specification as they are."""
 
 GROUPS = (
-    "dataset", "drawing", "augmentation", "network", "fedavg", "defense", "forecast", "attack",
+    "dataset", "drawing", "augmentation", "network", "fedavg", "defense", "risk", "attack",
     "tracking",
 )  # fmt: skip
 """Keys of which each names a class with its arguments."""
@@ -58,7 +59,7 @@ class JobSpec:
         choices: group -> chosen file of `conf/`.
         batch_size, n_batches, first_batch, seed, device, threads, lpips_net, data_root, force: the
             keys of these names, in range; the device exists on this machine.
-        dataset, drawing, augmentation, network, fedavg, defense, forecast, attack, tracking: make
+        dataset, drawing, augmentation, network, fedavg, defense, risk, attack, tracking: make
             what the group of this name chooses; its keys and their types are checked.
         metrics: makes each of the user's own, by its name under the key `metrics`.
         search_target: makes what the key `objective` names; None if nothing is searched for.
@@ -84,7 +85,7 @@ class JobSpec:
     network: MakeNetwork
     fedavg: Callable[[], LocalTraining]
     defense: Callable[[], Defense]
-    forecast: Callable[[], Forecast]
+    risk: Callable[[], RiskForecast]
     attack: Callable[[], Attack[Any]]
     tracking: Callable[[], Any]
     metrics: Mapping[str, Callable[[], Any]]
@@ -104,6 +105,7 @@ class JobSpec:
         check_keys(config)
         config = config.copy()
         config.device = resolve_device(config.device)
+        accept_old_targets(config)
         check_targets(config)
         parties: dict[str, Any] = {group: _maker(config, group) for group in GROUPS}
         searched = config.get("objective") is not None

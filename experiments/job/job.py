@@ -39,9 +39,12 @@ CHOSEN = (
     "network",
     "defense",
     "fedavg",
-    "forecast",
+    "risk",
 )
 """Groups whose chosen files the summary names."""
+
+RECORDED_AS = {"risk": "forecast"}
+"""Groups that the summary names as they were called when the first results were recorded."""
 
 TAGGED = ("dataset", "network", "attack")
 """Groups whose chosen files are tags of the tracked run."""
@@ -181,8 +184,11 @@ class Job:
 
     def _finish(self) -> None:
         records = self.folder.records
-        choices = self.spec.choices.items()
-        chosen = {group: choice for group, choice in choices if group.split("/")[0] in CHOSEN}
+        chosen = {
+            RECORDED_AS.get(group, group): choice
+            for group, choice in self.spec.choices.items()
+            if group.split("/")[0] in CHOSEN
+        }
         summary = {
             "experiment": self.spec.experiment,
             **summarize(records, self.metrics),

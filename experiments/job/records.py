@@ -56,7 +56,7 @@ class BatchRecord:
         failure: str = "",
         foreseen: Mapping[str, float] | None = None,
     ) -> Self:
-        """Return the row of a batch; `foreseen` as of `spear.client.risk.base.Forecast`."""
+        """Return the row of a batch; `foreseen` as of `spear.client.risk.RiskForecast`."""
         return cls(
             batch=batch,
             status=str(reconstruction.status),

@@ -1,0 +1,13 @@
+"""Competing attacks and related systems, one room per paper; none of them proves its result.
+
+`gradient_matching` is the common ground, on which the others stand.
+
+* `gradient_matching`: DLG (Zhu et al., NeurIPS 2019) and Geiping et al. (NeurIPS 2020);
+* `tableak`: TabLeak (Vero et al., ICML 2023), for rows of a table;
+* `ci_net`: CI-Net (Zhang et al., ICCV 2023), over the weights of an untrained generator;
+* `gifd`: GIFD (Fang et al., ICCV 2023), over the latents and features of a trained generator;
+* `cocktail_party`: the Cocktail Party Attack (Kariyappa et al., ICML 2023), by independent
+  component analysis;
+* `feature_inversion`: its second step, from a layer's inputs back to images;
+* `label_recovery`: labels of single samples (Wang et al., ICLR 2024) and iDLG (Zhao et al., 2020).
+"""

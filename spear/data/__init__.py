@@ -1,24 +1,34 @@
-"""The data sets; `base.Dataset` says what one has to offer."""
+"""Data sets, and how a client's batches are drawn from them and augmented.
+
+`base.Dataset` says what a data set has to offer.
+"""
 
 from spear.data.adult import Adult
+from spear.data.augmentation import Augmentation, LabelSmoothing, Mixup, NoAugmentation
 from spear.data.base import Batch, Dataset
 from spear.data.cifar10 import CIFAR10
 from spear.data.drawing import Drawing, SingleClassBatches, UniformBatches
 from spear.data.embedded import Digits, Faces
 from spear.data.image_folder import ImageNet, TinyImageNet
 from spear.data.mnist import MNIST
+from spear.data.tabular import TableDomain
 
 __all__ = [
     "CIFAR10",
     "MNIST",
     "Adult",
+    "Augmentation",
     "Batch",
     "Dataset",
     "Digits",
     "Drawing",
     "Faces",
     "ImageNet",
+    "LabelSmoothing",
+    "Mixup",
+    "NoAugmentation",
     "SingleClassBatches",
+    "TableDomain",
     "TinyImageNet",
     "UniformBatches",
 ]

@@ -212,7 +212,7 @@ def test_a_network_without_such_hessians_is_refused_in_one_sentence(make, error,
 
 @pytest.mark.parametrize("setting", [{"tolerance": 0.0}, {"tolerance": 2.0}, {"max_dense": -1}])
 def test_settings_out_of_range_are_refused_by_name(setting):
-    with pytest.raises(ConfigError, match=f"forecast.{next(iter(setting))} is "):
+    with pytest.raises(ConfigError, match=f"^{next(iter(setting))} is "):
         Lavp(**setting)
 
 
@@ -220,7 +220,7 @@ def test_a_job_records_what_its_client_foresaw(tmp_path, monkeypatch, capfd):
     spear = Command(tmp_path, monkeypatch, capfd)
     job = ("dataset=digits", "attack=match_l2", "attack.iterations=5", "network.depth=2")
     job = (*job, "batch_size=1", "n_batches=2", "network.width=20")
-    assert spear(*job, "forecast=lavp", "hydra.run.dir=" + str(tmp_path / "with")).code == 0
+    assert spear(*job, "risk=lavp", "hydra.run.dir=" + str(tmp_path / "with")).code == 0
     assert spear(*job, "hydra.run.dir=" + str(tmp_path / "without")).code == 0
     summaries = [
         json.loads((tmp_path / name / "summary.json").read_text()) for name in ("with", "without")

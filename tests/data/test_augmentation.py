@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from spear.data.augmentation import LabelSmoothing, Mixup, NoAugmentation, class_probabilities
-from spear.client.client import Client
-from spear.data import Batch, Digits
-from spear.client.defenses import DPSGD
-from spear.errors import ConfigError, InvalidObservation
-from spear.client.local_training import FedAvg
 from spear.baselines.gradient_matching.checks import check_labels
+from spear.client.client import Client
+from spear.client.defenses import DPSGD
+from spear.client.local_training import FedAvg
+from spear.data import Batch, Digits
+from spear.data.augmentation import LabelSmoothing, Mixup, NoAugmentation, class_probabilities
+from spear.errors import ConfigError, InvalidObservation
 from spear.networks import fcnn
 
 K = 10

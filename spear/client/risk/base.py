@@ -7,10 +7,10 @@ from torch import nn
 from spear.data.base import Batch
 
 
-class Forecast(Protocol):
+class RiskForecast(Protocol):
     """Says how much a batch is at risk. It needs the batch, and so only its client can make it.
 
-    A new forecast implements the call and gets one file in `conf/forecast/`.
+    A new one implements the call and gets one file in `conf/risk/`.
     """
 
     def __call__(self, network: nn.Module, loss: nn.Module, batch: Batch) -> dict[str, float]:
@@ -18,9 +18,9 @@ class Forecast(Protocol):
         ...
 
 
-class NoForecast:
+class NoRiskForecast:
     """Nothing is foreseen."""
 
     def __call__(self, network: nn.Module, loss: nn.Module, batch: Batch) -> dict[str, float]:
-        """See `Forecast`."""
+        """See `RiskForecast`."""
         return {}

@@ -33,16 +33,14 @@ class Lavp:
 
     def __init__(self, tolerance: float = 1e-6, max_dense: int = 4096) -> None:
         if not 0.0 < tolerance < 1.0:
-            raise ConfigError(
-                f"forecast.tolerance is {tolerance}; expected a number between 0 and 1."
-            )
+            raise ConfigError(f"tolerance is {tolerance}; expected a number between 0 and 1.")
         if max_dense < 0:
-            raise ConfigError(f"forecast.max_dense is {max_dense}; expected 0 or more.")
+            raise ConfigError(f"max_dense is {max_dense}; expected 0 or more.")
         self.tolerance = tolerance
         self.max_dense = max_dense
 
     def __call__(self, network: nn.Module, loss: nn.Module, batch: Batch) -> dict[str, float]:
-        """See `Forecast`.
+        """See `RiskForecast`.
 
         Returns:
             `gradient_norm`, the baseline: |g| over all trained parameters; for the L2 and the

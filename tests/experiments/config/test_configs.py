@@ -28,7 +28,7 @@ GROUPS = (
     "attack",
     "defense",
     "fedavg",
-    "forecast",
+    "risk",
     "tracking",
 )
 WITHIN = {

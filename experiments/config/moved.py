@@ -1,0 +1,111 @@
+"""Names of earlier versions in a user's configuration: accepted, with a hint at the new ones."""
+
+import logging
+import re
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+log = logging.getLogger(__name__)
+
+TARGETS = {
+    "experiments.objective": "spear.experiments.job.search_target",
+    "experiments.sweep.SweepCallback": "spear.experiments.sweep.monitor.SweepCallback",
+    "experiments.tracking": "spear.experiments.tracking.wandb",
+    "experiments.yardstick": "spear.inversion",
+    "spear.augmentations": "spear.data",
+    "spear.ci_net.attack": "spear.baselines.ci_net",
+    "spear.client.risk.base.NoForecast": "spear.client.risk.NoRiskForecast",
+    "spear.cocktail_party.attack": "spear.baselines.cocktail_party",
+    "spear.cocktail_party.feature_inversion": "spear.baselines.feature_inversion",
+    "spear.datasets": "spear.data",
+    "spear.defenses": "spear.client.defenses",
+    "spear.fedavg": "spear.client",
+    "spear.generative.dcgan": "spear.baselines.gifd",
+    "spear.generative.gifd": "spear.baselines.gifd",
+    "spear.generative.training": "spear.baselines.gifd",
+    "spear.gradient_matching.attack": "spear.baselines.gradient_matching",
+    "spear.gradient_matching.initialisation": "spear.baselines.gradient_matching",
+    "spear.gradient_matching.labels": "spear.baselines.gradient_matching",
+    "spear.gradient_matching.labels.RecoveredLabels": (
+        "spear.baselines.label_recovery.RecoveredLabels"
+    ),
+    "spear.gradient_matching.objectives": "spear.baselines.gradient_matching",
+    "spear.gradient_matching.optimisers": "spear.baselines.gradient_matching",
+    "spear.gradient_matching.regularisers": "spear.baselines.gradient_matching",
+    "spear.gradient_matching.regularisers.RecoveredFeatureDistance": (
+        "spear.baselines.label_recovery.RecoveredFeatureDistance"
+    ),
+    "spear.gradient_matching.schedules": "spear.baselines.gradient_matching",
+    "spear.gradient_matching.tableak": "spear.baselines.tableak",
+    "spear.gradient_matching.transforms": "spear.baselines.gradient_matching",
+    "spear.inversion.inputs.attack": "spear.inversion",
+    "spear.inversion.inputs.descent": "spear.inversion.inputs",
+    "spear.inversion.inputs.sampling": "spear.inversion.inputs",
+    "spear.inversion.irls.attack": "spear.inversion",
+    "spear.inversion.irls.search": "spear.inversion.descent",
+    "spear.inversion.overdetermined": "spear.inversion.sampling",
+    "spear.inversion.samplers": "spear.inversion.sampling",
+    "spear.inversion.spear": "spear.inversion",
+    "spear.inversion.spear_noisy": "spear.inversion",
+    "spear.inversion.spear_prior": "spear.inversion",
+    "spear.labels.analytic": "spear.baselines.label_recovery",
+    "spear.labels.batch": "spear.inversion",
+    "spear.labels.recovery": "spear.baselines.label_recovery",
+    "spear.labels.search": "spear.baselines.label_recovery",
+    "spear.lenet": "spear.networks",
+    "spear.training": "spear.networks",
+    "spear.vgg": "spear.networks",
+    "spear.vulnerability.forecast.NoForecast": "spear.client.risk.NoRiskForecast",
+    "spear.vulnerability.lavp": "spear.client.risk",
+}
+"""Beginning of an old `_target_` -> the new one."""
+
+GROUPS = {"forecast": "risk"}
+"""Old group of `conf/` -> the new one."""
+
+
+def new_target(name: str) -> str:
+    """Return the present name of a `_target_`: the same unless it has moved."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):  # the longest beginning decides
+        moved = TARGETS.get(".".join(parts[:count]))
+        if moved:
+            return ".".join([moved, *parts[count:]])
+    return name
+
+
+def accept_old_targets(node: DictConfig | ListConfig, path: str = "") -> None:
+    """Replace old `_target_`s in a configuration, however deep, with a warning for each.
+
+    Args:
+        node: is changed.
+        path: its key, for the warnings.
+    """
+    keys = list(node) if isinstance(node, DictConfig) else range(len(node))
+    for key in keys:
+        if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key):
+            continue
+        full = f"{path}.{key!s}" if path else str(key)
+        value = node[key]
+        if isinstance(value, DictConfig | ListConfig):
+            accept_old_targets(value, full)
+        elif key == "_target_" and new_target(str(value)) != value:
+            node[key] = new_target(str(value))
+            _hint(full, str(value), node[key])
+
+
+def accept_old_groups(arguments: list[str]) -> list[str]:
+    """Return a command line's arguments with old groups under their new names, with a warning."""
+    found = []
+    for argument in arguments:
+        key = re.match(r"[+~]*([A-Za-z_]+)(?=[.=@/:]|$)", argument)
+        new = GROUPS.get(key[1]) if key else None
+        if key and new:
+            _hint("a group of the configuration", key[1], new)
+            argument = argument[: key.start(1)] + new + argument[key.end(1) :]
+        found.append(argument)
+    return found
+
+
+def _hint(subject: str, old: str, new: str) -> None:
+    log.warning("%s: %r is now %r; the next version will refuse the old name.", subject, old, new)
