@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -9,8 +10,8 @@ from typing import Any
 
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig, OmegaConf
+from hydra.utils import get_object
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from spear.errors import ConfigError, SpearError
@@ -30,22 +31,54 @@ def build(config: DictConfig, group: str, **runtime: object) -> Any:
     Raises:
         ConfigError: a key that the target does not take, or a value of the wrong type.
     """
-    check(config[group], group, set(runtime))
-    return create(config[group], **runtime)
+    node = config[group]
+    check(node, group, set(runtime))
+    return create(node, group, **runtime)
 
 
-def create(node: DictConfig, **runtime: object) -> Any:
-    """Instantiate a checked node; its class gets plain lists and mappings.
+def create(node: DictConfig, path: str, **runtime: object) -> Any:
+    """Instantiate a checked node, the nodes inside it first.
+
+    Classes speak of their parameters; here their messages get the full key of each.
+
+    Args:
+        node: it has a `_target_`.
+        path: its key.
+        runtime: further arguments of the target.
 
     Raises:
-        SpearError: as the class raises it.
+        SpearError: as the class raises it, beginning with the full key if it begins with a
+            parameter's name.
+        InstantiationException: the class raises another error.
     """
+    target = get_object(node["_target_"])
+    arguments = {
+        str(key): _created(value, f"{path}.{key!s}")
+        for key, value in node.items_ex(resolve=True)
+        if key != "_target_"
+    }
     try:
-        return instantiate(node, _convert_="all", **runtime)
-    except InstantiationException as error:
-        if isinstance(error.__cause__, SpearError):
-            raise error.__cause__ from None
+        return target(**arguments, **runtime)
+    except SpearError as error:
+        first = re.match(r"\w+", str(error))
+        if first and first[0] in arguments:
+            raise type(error)(f"{path}.{error}") from error
         raise
+    except Exception as error:
+        said = f"Error in call to target '{node['_target_']}':\n{error!r}\nfull_key: {path}"
+        raise InstantiationException(said) from error
+
+
+def _created(value: Any, path: str) -> Any:
+    """What a class gets for a value of the configuration: objects, plain lists and mappings."""
+    if isinstance(value, DictConfig) and "_target_" in value:
+        return create(value, path)
+    if isinstance(value, DictConfig):
+        each = value.items_ex(resolve=True)
+        return {key: _created(inner, f"{path}.{key!s}") for key, inner in each}
+    if isinstance(value, ListConfig):
+        return [_created(inner, f"{path}.{i}") for i, inner in enumerate(value)]
+    return value
 
 
 def check(node: DictConfig, path: str, known: set[str] | None = None) -> None:

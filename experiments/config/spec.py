@@ -155,7 +155,7 @@ def relevant(config: DictConfig) -> dict[str, Any]:
 def _maker(config: DictConfig, group: str) -> Callable[..., Any]:
     """What makes the object of a group, checked against the signature of its class."""
     check_arguments(config[group], group, RUNTIME.get(group))
-    return partial(create, config[group])
+    return partial(create, config[group], group)
 
 
 def _makers(config: DictConfig, group: str) -> dict[str, Callable[[], Any]]:

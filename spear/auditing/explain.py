@@ -3,7 +3,7 @@
 import math
 
 from spear.auditing.findings import Audit, LayerFinding, Recovery, Spectrum, Verdict
-from spear.inversion.descent.cost import Forecast
+from spear.inversion.descent.cost import TimeForecast
 
 VERDICTS = {
     Verdict.EXACT: "every input was reconstructed exactly, and the model gives just this update "
@@ -90,7 +90,7 @@ def _spectrum(layer: LayerFinding, spectrum: Spectrum) -> list[str]:
     return found
 
 
-def _forecast(forecast: Forecast) -> str:
+def _forecast(forecast: TimeForecast) -> str:
     return (
         f"the search was expected to take {duration(forecast.seconds)} "
         f"({duration(forecast.low)} to {duration(forecast.high)} in nine of ten cases)."

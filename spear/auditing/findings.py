@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from spear.inversion.descent.cost import Forecast
+from spear.inversion.descent.cost import TimeForecast
 from spear.layers import Sparsity
 
 
@@ -140,7 +140,7 @@ class LayerFinding:
     reasons: tuple[str, ...]
     side: Sparsity | None = None
     spectrum: Spectrum | None = None
-    forecast: Forecast | None = None
+    forecast: TimeForecast | None = None
     recovery: Recovery | None = None
     shape: tuple[int, ...] | None = None
 

@@ -11,7 +11,7 @@ from spear.auditing.findings import LayerFinding, Resimulation, Verdict
 from spear.auditing.recovery import attack, recovery_of, spectrum_of, verdict_of
 from spear.auditing.resimulation import Loss, resimulate
 from spear.errors import InvalidObservation
-from spear.inversion.descent.cost import Forecast, Search, forecast
+from spear.inversion.descent.cost import Search, TimeForecast, forecast
 from spear.inversion.factors.factorization import Decomposition, decompose
 from spear.layers import LinearLayer, Sparsity
 from spear.observation import Observation
@@ -95,7 +95,7 @@ class Task:
             shape=self._shape(layer),
         )
 
-    def _forecast(self, factor: Decomposition, columns: int) -> Forecast:
+    def _forecast(self, factor: Decomposition, columns: int) -> TimeForecast:
         search = Search(
             factor.b, factor.m, columns, noisy=factor.noise.white, time_limit=self.budget
         )

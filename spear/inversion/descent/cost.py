@@ -71,7 +71,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class TimeForecast:
     """Seconds that a search takes, and a band with nine in ten cases.
 
     Attributes:
@@ -84,12 +84,12 @@ class Forecast:
     high: float
 
 
-def forecast(search: Search, rate: float = 1.0) -> Forecast:
+def forecast(search: Search, rate: float = 1.0) -> TimeForecast:
     """What to expect of a search on a machine that takes `rate` seconds for one of an AMD EPYC."""
     limit = math.inf if search.time_limit is None else search.time_limit
     seconds = rate * _total(search, rounds(search))
     low, middle, high = (min(seconds * each, limit) for each in (BAND[0], 1.0, BAND[1]))
-    return Forecast(middle, low, high)
+    return TimeForecast(middle, low, high)
 
 
 def rounds(search: Search, slopes: tuple[float, ...] = ROUNDS) -> float:

@@ -1,0 +1,48 @@
+"""Checks of settings that several classes share."""
+
+import math
+
+from spear.errors import ConfigError
+
+
+def check_least(least: float, **settings: float) -> None:
+    """Refuse settings below a bound.
+
+    Args:
+        least: the smallest value allowed.
+        settings: values by the names of their parameters.
+
+    Raises:
+        ConfigError: naming the first.
+    """
+    for name, value in settings.items():
+        if value < least:
+            raise ConfigError(f"{name} is {value}; expected at least {least}.")
+
+
+def check_weights(**settings: float) -> None:
+    """Refuse settings that are negative, infinite or NaN.
+
+    Args:
+        settings: values by the names of their parameters.
+
+    Raises:
+        ConfigError: naming the first.
+    """
+    for name, value in settings.items():
+        if not 0 <= value < math.inf:
+            raise ConfigError(f"{name} is {value}; expected 0 or more.")
+
+
+def check_above_zero(**settings: float) -> None:
+    """Refuse settings that are 0, negative or NaN.
+
+    Args:
+        settings: values by the names of their parameters.
+
+    Raises:
+        ConfigError: naming the first.
+    """
+    for name, value in settings.items():
+        if not value > 0:
+            raise ConfigError(f"{name} is {value}; expected more than 0.")
