@@ -1,10 +1,10 @@
-"""What tells pictures from noise: neighbouring pixels are alike."""
+"""What tells images from noise: neighbouring pixels are alike."""
 
 from torch import Tensor
 
 
-def total_variation(pictures: Tensor) -> Tensor:
-    """mean |dx| + mean |dy| of neighbouring pixels of pictures (b x C x H x W)."""
-    beside = pictures.diff(dim=3).abs().mean()
-    below = pictures.diff(dim=2).abs().mean()
+def total_variation(images: Tensor) -> Tensor:
+    """mean |dx| + mean |dy| of neighbouring pixels of images (b x C x H x W)."""
+    beside = images.diff(dim=3).abs().mean()
+    below = images.diff(dim=2).abs().mean()
     return beside + below

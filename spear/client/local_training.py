@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from spear.client.defenses import Defense
 from spear.data.base import Batch
 from spear.errors import ConfigError
+from spear.settings import check_least
 
 
 class LocalTraining(Protocol):
@@ -73,13 +74,12 @@ class FedAvg:
     """
 
     def __init__(self, epochs: int, learning_rate: float, batch_size: int | None = None) -> None:
-        if epochs < 1:
-            raise ConfigError(f"fedavg.epochs is {epochs}; expected at least 1.")
+        check_least(1, epochs=epochs)
         if not 0 < learning_rate < math.inf:
-            raise ConfigError(f"fedavg.learning_rate is {learning_rate}; expected more than 0.")
+            raise ConfigError(f"learning_rate is {learning_rate}; expected more than 0.")
         if batch_size is not None and batch_size < 1:
             raise ConfigError(
-                f"fedavg.batch_size is {batch_size}; expected at least 1, or null for full batches."
+                f"batch_size is {batch_size}; expected at least 1, or null for full batches."
             )
         self.epochs = epochs
         self.learning_rate = learning_rate

@@ -60,8 +60,7 @@ class LabelSmoothing:
     def __init__(self, least: float = 0.0, most: float = 0.5) -> None:
         if not 0 <= least <= most <= 1:
             raise ConfigError(
-                f"augmentation.least is {least} and augmentation.most {most}; expected "
-                "0 <= least <= most <= 1."
+                f"least is {least} and most {most}; expected 0 <= least <= most <= 1."
             )
         self.least = least
         self.most = most
@@ -94,9 +93,7 @@ class Mixup:
 
     def __init__(self, concentration: float = 1.0) -> None:
         if not 0 < concentration < float("inf"):
-            raise ConfigError(
-                f"augmentation.concentration is {concentration}; expected a number above 0."
-            )
+            raise ConfigError(f"concentration is {concentration}; expected a number above 0.")
         self.concentration = concentration
 
     def examples(self, size: int) -> int:

@@ -43,7 +43,7 @@ class Dataset(ABC):
         name: for tables and file names.
         input_shape: shape of one example, C x H x W for images.
         n_classes: number of labels.
-        is_image: whether picture metrics (PSNR, SSIM, LPIPS) mean anything.
+        is_image: whether image metrics (PSNR, SSIM, LPIPS) mean anything.
         mean, std: per channel (images) or per feature; what `normalize` subtracts and divides by.
         normalize: whether the network sees (x - mean) / std or x itself.
     """
@@ -149,7 +149,7 @@ def fetch(name: str, root: str | Path) -> None:
     except (OSError, RuntimeError, HTTPException) as error:
         raise DatasetError(
             f"{name} could not be downloaded into {root} ({_one_line(error)}); check the network, "
-            f"or put its files there by hand and set dataset.download=false."
+            f"or put its files there by hand and set download to false."
         ) from error
 
 

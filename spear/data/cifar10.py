@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spear.data.base import SPLITS, Dataset, check_choice, fetch, missing, unreadable
 
-SOURCE = "https://www.cs.toronto.edu/~kriz/cifar.html or set dataset.download=true"
+SOURCE = "https://www.cs.toronto.edu/~kriz/cifar.html or set download to true"
 FOLDER = "cifar-10-batches-py"
 
 

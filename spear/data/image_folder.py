@@ -13,8 +13,8 @@ from spear.errors import ConfigError, DatasetError
 
 TINY_SOURCE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip (unpack it there)"
 IMAGENET_SOURCE = (
-    "https://image-net.org/download.php (needs an account), or name a folder that you have with "
-    "dataset.folder="
+    "https://image-net.org/download.php (needs an account), or name a folder that you have by "
+    "`folder`"
 )
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spear.data.base import SPLITS, Dataset, check_choice, fetch, missing, unreadable
 
-SOURCE = "http://yann.lecun.com/exdb/mnist/ or set dataset.download=true"
+SOURCE = "http://yann.lecun.com/exdb/mnist/ or set download to true"
 
 
 class MNIST(Dataset):

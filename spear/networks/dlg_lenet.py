@@ -41,12 +41,12 @@ def lenet(
     shape = tuple(input_shape)
     if len(shape) != 3:
         raise ConfigError(
-            f"network=lenet is for pictures of C x H x W, but inputs have shape {shape}; choose a "
-            "data set of pictures, or network=fcnn."
+            f"lenet is for images of C x H x W, but inputs have shape {shape}; choose a "
+            "data set of images, or fcnn."
         )
     if half_width is not None and not half_width > 0:
         raise ConfigError(
-            f"network.half_width is {half_width}; expected a number above 0, or null for PyTorch's "
+            f"half_width is {half_width}; expected a number above 0, or null for PyTorch's "
             "initialisation."
         )
     layers: list[nn.Module] = []

@@ -44,9 +44,9 @@ def fcnn(
         CheckpointError: the checkpoint is missing, unreadable, or of another architecture.
     """
     if width < 1:
-        raise ConfigError(f"network.width is {width}; expected at least 1 neuron.")
+        raise ConfigError(f"width is {width}; expected at least 1 neuron.")
     if depth < 2:
-        raise ConfigError(f"network.depth is {depth}; expected at least 2 linear layers.")
+        raise ConfigError(f"depth is {depth}; expected at least 2 linear layers.")
     sizes = [prod(input_shape), *[width] * (depth - 1)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -67,7 +67,5 @@ def activated_by(name: str) -> nn.Module:
         ConfigError: there is none of this name.
     """
     if name not in ACTIVATIONS:
-        raise ConfigError(
-            f"network.activation is {name!r}; expected one of {', '.join(ACTIVATIONS)}."
-        )
+        raise ConfigError(f"activation is {name!r}; expected one of {', '.join(ACTIVATIONS)}.")
     return ACTIVATIONS[name]()

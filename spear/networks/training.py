@@ -135,7 +135,7 @@ def train(
         optimizer.step()
         if not torch.isfinite(loss):
             raise ConfigError(
-                f"network.learning_rate is {learning_rate}, at which the loss became "
+                f"learning_rate is {learning_rate}, at which the loss became "
                 f"{loss.item()} in training step {step}; choose a smaller one."
             )
         news.step(step, loss)
@@ -144,11 +144,11 @@ def train(
 
 def _check_settings(steps: int, learning_rate: float, train_batch_size: int) -> None:
     if steps < 0:
-        raise ConfigError(f"network.steps is {steps}; expected 0 or more.")
+        raise ConfigError(f"steps is {steps}; expected 0 or more.")
     if not 0 < learning_rate < math.inf:
-        raise ConfigError(f"network.learning_rate is {learning_rate}; expected more than 0.")
+        raise ConfigError(f"learning_rate is {learning_rate}; expected more than 0.")
     if train_batch_size < 1:
-        raise ConfigError(f"network.train_batch_size is {train_batch_size}; expected at least 1.")
+        raise ConfigError(f"train_batch_size is {train_batch_size}; expected at least 1.")
 
 
 def _check_fit(
@@ -156,13 +156,13 @@ def _check_fit(
 ) -> None:
     if (tuple(dataset.input_shape), dataset.n_classes) != (tuple(input_shape), n_classes):
         raise ConfigError(
-            f"network.dataset ({dataset.name}) has {dataset.n_classes} classes and inputs of "
+            f"dataset ({dataset.name}) has {dataset.n_classes} classes and inputs of "
             f"{tuple(dataset.input_shape)}, but the network that is attacked is for {n_classes} "
             f"classes and {tuple(input_shape)}; train it on the data set that is attacked."
         )
     if train_batch_size > len(dataset):
         raise ConfigError(
-            f"network.train_batch_size is {train_batch_size}, but there are only {len(dataset)} "
+            f"train_batch_size is {train_batch_size}, but there are only {len(dataset)} "
             f"examples of {dataset.name} to train on; choose at most as many."
         )
 

@@ -51,9 +51,9 @@ def vgg16(
     shape = tuple(input_shape)
     if len(shape) != 3 or shape[0] != 3 or min(shape[1:]) < LEAST_SIDE:
         raise ConfigError(
-            f"network=vgg16 is for pictures of 3 x H x W with at least {LEAST_SIDE} pixels a side, "
-            f"but inputs have shape {shape}; choose dataset=imagenet, or a larger "
-            "dataset.resolution."
+            f"vgg16 is for images of 3 x H x W with at least {LEAST_SIDE} pixels a side, "
+            f"but inputs have shape {shape}; choose ImageNet, or a larger "
+            "resolution."
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -70,12 +70,12 @@ def _load_all(network: nn.Module, n_classes: int) -> None:
     path = Path(torch.hub.get_dir()) / "checkpoints" / DOWNLOADED
     if n_classes != 1000:
         raise ConfigError(
-            f"network.pretrained is for ImageNet's 1,000 classes, but the data set has {n_classes};"
-            " choose dataset=imagenet, or network.pretrained=false."
+            f"pretrained is for ImageNet's 1,000 classes, but the data set has {n_classes};"
+            " choose ImageNet, or set pretrained to false."
         )
     if not path.is_file():
         raise CheckpointError(
-            f"network.pretrained needs torchvision's weights at {path}, which are not there; fetch "
+            f"pretrained needs torchvision's weights at {path}, which are not there; fetch "
             'them (528 MB) with `python -c "import torchvision as t; '
             "t.models.vgg16(weights='DEFAULT')\"`, or set network.pretrained=false."
         )
@@ -86,7 +86,7 @@ def _load_features(features: nn.Module, path: Path) -> None:
     if not path.is_file():
         raise CheckpointError(
             f"VGG16's convolutions are not at {path}; put their state dict there (torchvision's "
-            "keys features.*), set data_root=, or use network.pretrained=true."
+            "keys features.*), set data_root=, or set pretrained to true."
         )
     state = read_state_dict(path)
     convolutions: dict[str, Tensor] = {

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from spear.attack import Progress
 from spear.baselines.ci_net.attack import CINet
-from spear.baselines.ci_net.generator import LATENT, PictureGenerator, authors_width, n_parameters
+from spear.baselines.ci_net.generator import LATENT, ImageGenerator, authors_width, n_parameters
 from spear.baselines.gradient_matching.labels import JointLabels
 from spear.baselines.gradient_matching.optimisers import Adam
 from spear.client.client import Client
@@ -41,7 +41,7 @@ def small(b: int = 2) -> Update:
 def test_the_generator_has_as_many_parameters_as_the_authors(width: int, parameters: int) -> None:
     assert n_parameters(width) == parameters
     if width < 256:
-        generator = PictureGenerator(width, (3, 32, 32))
+        generator = ImageGenerator(width, (3, 32, 32))
         assert sum(each.numel() for each in generator.parameters()) == parameters
 
 
@@ -55,7 +55,7 @@ def test_the_width_is_the_first_with_more_parameters_than_four_times_the_pixels(
 
 @pytest.mark.parametrize(("side", "maps"), [(4, 8), (8, 8), (32, 8), (64, 4), (128, 2), (256, 2)])
 def test_large_feature_maps_are_fewer(side: int, maps: int) -> None:
-    generator = PictureGenerator(8, (3, side, side)).eval()
+    generator = ImageGenerator(8, (3, side, side)).eval()
     colours = [each for each in generator.modules() if isinstance(each, nn.Conv2d)][-1]
     assert (colours.in_channels, colours.out_channels, colours.kernel_size) == (maps, 3, (1, 1))
     with torch.no_grad():
@@ -64,14 +64,14 @@ def test_large_feature_maps_are_fewer(side: int, maps: int) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 5, 9), (1, 1, 1)])
 def test_pictures_of_any_shape_are_cut_from_larger_ones(shape: tuple[int, ...]) -> None:
-    pictures = PictureGenerator(4, shape)(torch.randn(3, LATENT))
+    pictures = ImageGenerator(4, shape)(torch.randn(3, LATENT))
     assert pictures.shape == (3, *shape)
     assert pictures.abs().max() < 1
 
 
 def test_convolutions_have_the_spectral_norm_one() -> None:
     torch.manual_seed(0)
-    generator = PictureGenerator(8, (3, 8, 8))
+    generator = ImageGenerator(8, (3, 8, 8))
     generator(torch.randn(2, LATENT))
     convolutions = [m for m in generator.modules() if isinstance(m, nn.Conv2d)][:-1]
     assert len(convolutions) == 4
@@ -174,7 +174,7 @@ def test_interrupted_or_out_of_time_it_returns_the_best_so_far() -> None:
 def test_what_it_cannot_attack_is_refused() -> None:
     attack, update = CINet(width=4), small()
     rows = dataclasses.replace(update, domain=Domain.unbounded((16,)))
-    with pytest.raises(InvalidObservation, match=r"shape \(16,\), but CI-Net generates pictures"):
+    with pytest.raises(InvalidObservation, match=r"shape \(16,\), but CI-Net generates images"):
         attack.observe(rows)
     unbounded = dataclasses.replace(update, domain=Domain.unbounded((1, 4, 4)))
     with pytest.raises(InvalidObservation, match="has no bounds"):
@@ -182,7 +182,7 @@ def test_what_it_cannot_attack_is_refused() -> None:
     with pytest.raises(VictimError, match="training mode"):
         attack.check(nn.Sequential(nn.Flatten(), nn.Dropout()), update.domain)
     for width in (0, 3, 6):
-        with pytest.raises(ConfigError, match=f"attack.width is {width}"):
+        with pytest.raises(ConfigError, match=f"width is {width}"):
             CINet(width=width)
     with pytest.raises(ConfigError, match="iterations"):
         CINet(iterations=0)

@@ -149,7 +149,7 @@ def test_what_it_cannot_attack_is_refused():
     with pytest.raises(VictimError, match="training mode"):
         attack().check(nn.Sequential(nn.Dropout(), *convolutional()), update.domain)
     flat = dataclasses.replace(update, domain=Domain.unbounded((432,)))
-    with pytest.raises(InvalidObservation, match="smooths pictures"):
+    with pytest.raises(InvalidObservation, match="smooths images"):
         attack().observe(flat)
     with pytest.raises(ConfigError, match="no linear layer"):
         FeatureInversion(attack())

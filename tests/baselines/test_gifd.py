@@ -104,7 +104,7 @@ def test_the_rate_warms_up_and_ramps_down(iteration, factor):
 
 
 def test_a_share_of_the_iterations_must_be_one():
-    with pytest.raises(ConfigError, match=r"schedule.warm_up is 0; expected a share above 0"):
+    with pytest.raises(ConfigError, match=r"^warm_up is 0; expected a share above 0"):
         WarmUpRampDown(warm_up=0)
 
 
@@ -196,7 +196,7 @@ def test_files_that_hold_no_generator_are_refused(tmp_path):
 
 @pytest.mark.parametrize("shape", [(1, 25, 25), (1, 8, 16), (64,), (1, 4, 4), ()])
 def test_shapes_that_doubling_does_not_lead_to_are_refused(shape):
-    with pytest.raises(ConfigError, match="square pictures C x H x W"):
+    with pytest.raises(ConfigError, match="square images C x H x W"):
         DCGAN(shape)
 
 
@@ -216,9 +216,9 @@ def test_training_is_the_same_every_time_and_lowers_the_error():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"epochs": 0}, "training.epochs is 0; expected at least 1"),
-        ({"batch_size": 1}, "training.batch_size is 1; expected at least 2, for batch norm"),
-        ({"learning_rate": 0.0}, "training.learning_rate is 0.0; expected more than 0"),
+        ({"epochs": 0}, "epochs is 0; expected at least 1"),
+        ({"batch_size": 1}, "batch_size is 1; expected at least 2, for batch norm"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0; expected more than 0"),
     ],
 )
 def test_settings_of_training_without_a_meaning_are_refused(change, message):
@@ -229,7 +229,7 @@ def test_settings_of_training_without_a_meaning_are_refused(change, message):
 def test_data_that_do_not_fit_the_generator_are_refused():
     with pytest.raises(ConfigError, match=r"'faces' has examples of shape \(1, 25, 25\), but"):
         Training(1)(DCGAN(SHAPE), Faces())
-    with pytest.raises(ConfigError, match=r"training.batch_size is 5000, but data set 'digits'"):
+    with pytest.raises(ConfigError, match=r"batch_size is 5000, but data set 'digits'"):
         Training(1, batch_size=5000)(DCGAN(SHAPE), Digits())
 
 
@@ -246,7 +246,7 @@ def test_pictures_are_scaled_to_the_range_of_the_network():
     digits = Digits()
     prior = Prior(Ramp(), digits.domain, torch.zeros(1))
     latents = torch.randn(3, 2)
-    pictures = prior.pictures(0, latents)
+    pictures = prior.images(0, latents)
     torch.testing.assert_close(prior.inputs(0, latents), digits.normalized(pictures))
 
 
@@ -320,18 +320,18 @@ def test_what_is_no_generator_is_refused():
         GIFD(nn.Linear(2, 3))
     empty = Ramp()
     empty.blocks = nn.Sequential()
-    with pytest.raises(ConfigError, match=r"attack.generator has no blocks"):
+    with pytest.raises(ConfigError, match=r"generator has no blocks"):
         GIFD(empty)
-    with pytest.raises(ConfigError, match=r"attack.restarts is 0; expected at least 1"):
+    with pytest.raises(ConfigError, match=r"restarts is 0; expected at least 1"):
         GIFD(Ramp(), restarts=0)
-    with pytest.raises(ConfigError, match=r"attack.iterations is 1; expected at least 2"):
+    with pytest.raises(ConfigError, match=r"iterations is 1; expected at least 2"):
         GIFD(Ramp(), [1.0], iterations=1)
 
 
 def test_pictures_of_another_shape_than_the_networks_inputs_are_refused():
     digits = Digits()
     update = update_of(digits.batch(1, torch.Generator()).inputs, digits.domain)
-    message = r"pictures of shape \(3, 16, 16\), but the network takes inputs of shape \(1, 8, 8\)"
+    message = r"images of shape \(3, 16, 16\), but the network takes inputs of shape \(1, 8, 8\)"
     with pytest.raises(InvalidObservation, match=message):
         attacked(GIFD(DCGAN((3, 16, 16), width=2)), update)
 
@@ -345,14 +345,14 @@ def test_a_domain_without_bounds_is_refused():
 def test_blocks_that_do_not_follow_each_other_are_refused():
     broken = Ramp()
     broken.blocks[0] = nn.Linear(2, 15)
-    with pytest.raises(ConfigError, match=r"block 1 of attack.generator does not take .*\(1, 15\)"):
+    with pytest.raises(ConfigError, match=r"block 1 of the generator does not take .*\(1, 15\)"):
         attacked(GIFD(broken), update_of(torch.rand(1, *SHAPE)))
 
 
 def test_weights_that_are_not_finite_are_refused():
     broken = Ramp()
     nn.init.constant_(broken.blocks[0].weight, float("nan"))
-    with pytest.raises(ConfigError, match="makes NaN or infinite pictures; check its weights"):
+    with pytest.raises(ConfigError, match="makes NaN or infinite images; check its weights"):
         attacked(GIFD(broken), update_of(torch.rand(1, *SHAPE)))
 
 

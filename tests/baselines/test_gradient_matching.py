@@ -593,9 +593,7 @@ def test_regularisers_say_what_they_need() -> None:
     first = {name: value for name, value in update.gradients.items() if name.startswith("1.")}
     partly = Update(update.network, first, update.loss, update.domain, update.labels)
     refused(VictimError, lambda: GradientMatching(regularisers=only)(partly), "features")
-    refused(
-        ConfigError, lambda: GradientMatching(labels=JointLabels(2)), "attack.regularisers.features"
-    )
+    refused(ConfigError, lambda: GradientMatching(labels=JointLabels(2)), "regularisers.features")
 
 
 def test_a_shape_that_the_network_does_not_take_is_refused() -> None:
@@ -618,8 +616,8 @@ def test_an_objective_that_is_never_finite_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: GradientMatching(iterations=0), "attack.iterations is 0"),
-        (lambda: GradientMatching(restarts=0), "attack.restarts is 0"),
+        (lambda: GradientMatching(iterations=0), "iterations is 0"),
+        (lambda: GradientMatching(restarts=0), "restarts is 0"),
         (lambda: Adam(0.0), "learning_rate is 0.0"),
         (lambda: LBFGS(-1.0), "learning_rate is -1.0"),
         (lambda: JointLabels(0), "batch_size is 0"),

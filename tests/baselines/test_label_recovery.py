@@ -362,11 +362,11 @@ def test_too_few_classes_and_too_large_a_batch_are_told():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: LabelRecovery(0), "attack.unequal is 0"),
-        (lambda: LabelRecovery(rank=2), "attack.rank is 2, .* single sample; expected 1"),
+        (lambda: LabelRecovery(0), "unequal is 0"),
+        (lambda: LabelRecovery(rank=2), "rank is 2, .* single sample; expected 1"),
         (lambda: GridSearch(points=2), "points is 2; expected at least 3"),
         (lambda: GridSearch(step=0.0), "step is 0.0"),
-        (lambda: DifferentialEvolution(4), "4 candidates"),
+        (lambda: DifferentialEvolution(4), "population is 4 and generations 40"),
         (lambda: DualAnnealing(0), "iterations is 0"),
         (lambda: BatchLabels(GradientMatching()), "attacks no linear layer"),
     ],

@@ -119,11 +119,11 @@ def test_frozen_parameters_are_not_shared():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((0, 0.1), "fedavg.epochs is 0; expected at least 1"),
-        ((1, 0.0), "fedavg.learning_rate is 0.0; expected more than 0"),
-        ((1, math.nan), "fedavg.learning_rate is nan"),
-        ((1, math.inf), "fedavg.learning_rate is inf"),
-        ((1, 0.1, 0), "fedavg.batch_size is 0; expected at least 1, or null"),
+        ((0, 0.1), "epochs is 0; expected at least 1"),
+        ((1, 0.0), "learning_rate is 0.0; expected more than 0"),
+        ((1, math.nan), "learning_rate is nan"),
+        ((1, math.inf), "learning_rate is inf"),
+        ((1, 0.1, 0), "batch_size is 0; expected at least 1, or null"),
     ],
 )
 def test_numbers_without_a_meaning_are_refused(arguments, message):

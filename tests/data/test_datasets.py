@@ -453,7 +453,7 @@ def test_a_cut_mnist_file_is_named(kind, n_bytes, tmp_path):
     truncate(file, n_bytes)
     with pytest.raises(DatasetError) as caught:
         MNIST(tmp_path)
-    check_sentence(caught.value, file, "replace it", "dataset.download=true")
+    check_sentence(caught.value, file, "replace it", "set download to true")
 
 
 @pytest.mark.parametrize(
@@ -503,7 +503,7 @@ def test_a_cut_cifar10_file_is_named(kept, tmp_path):
     file.write_bytes(file.read_bytes()[:kept])
     with pytest.raises(DatasetError) as caught:
         CIFAR10(tmp_path)
-    check_sentence(caught.value, file, "replace it", "dataset.download=true")
+    check_sentence(caught.value, file, "replace it", "set download to true")
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ class TestFcnn:
 
     @pytest.mark.parametrize(("name", "value"), [("width", 0), ("depth", 1), ("depth", -2)])
     def test_impossible_sizes(self, name, value):
-        with pytest.raises(ConfigError, match=f"network.{name} is {value}"):
+        with pytest.raises(ConfigError, match=f"{name} is {value}"):
             network(**{name: value})
 
 

@@ -88,14 +88,14 @@ def test_of_a_data_set_too_large_for_memory_a_part_is_used(monkeypatch, caplog):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"steps": -1}, "network.steps is -1; expected 0 or more"),
-        ({"learning_rate": 0.0}, "network.learning_rate is 0.0; expected more than 0"),
-        ({"learning_rate": math.nan}, "network.learning_rate is nan"),
+        ({"steps": -1}, "steps is -1; expected 0 or more"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0; expected more than 0"),
+        ({"learning_rate": math.nan}, "learning_rate is nan"),
         ({"learning_rate": 1e30}, "the loss became .* choose a smaller one"),
-        ({"train_batch_size": 0}, "network.train_batch_size is 0; expected at least 1"),
+        ({"train_batch_size": 0}, "train_batch_size is 0; expected at least 1"),
         ({"train_batch_size": 1001}, "only 1000 examples of digits to train on"),
         ({"dataset": Faces()}, r"faces\) has 10 classes and inputs of \(1, 25, 25\)"),
-        ({"width": 0}, "network.width is 0"),
+        ({"width": 0}, "width is 0"),
     ],
 )
 def test_what_cannot_work_is_refused(settings, message):

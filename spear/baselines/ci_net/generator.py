@@ -7,25 +7,25 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 LATENT = 128
-"""Entries of the noise that a picture is made from."""
+"""Entries of the noise that an image is made from."""
 
 _FIRST_SIDE = 4
 _LEAST_WIDTH = 32
 
 
-class PictureGenerator(nn.Module):
-    """From noise (b x 128) to pictures (b x channels x height x width) with values in (-1, 1).
+class ImageGenerator(nn.Module):
+    """From noise (b x 128) to images (b x channels x height x width) with values in (-1, 1).
 
     A transposed convolution makes feature maps of 4 x 4 pixels. A block of two 3 x 3 convolutions
-    follows it, and another one each doubling of the side, until the maps cover the picture. At last
-    a 1 x 1 convolution and a tanh. What is larger than the picture, as where its side is no power
+    follows it, and another one each doubling of the side, until the maps cover the image. At last
+    a 1 x 1 convolution and a tanh. What is larger than the image, as where its side is no power
     of two, is cut off. Batch normalisation is by the batch at hand; 3 x 3 convolutions are
     spectrally normalised, by one power iteration a call.
 
     Args:
         width: feature maps up to 32 pixels, a multiple of 4; half as many at 64 pixels, a quarter
             from 128 on.
-        shape: of a picture, channels x height x width.
+        shape: of an image, channels x height x width.
     """
 
     def __init__(self, width: int, shape: Sequence[int]) -> None:
@@ -42,15 +42,15 @@ class PictureGenerator(nn.Module):
     def forward(self, noise: Tensor) -> Tensor:
         """See the class."""
         height, width = self.size
-        pictures: Tensor = self.layers(noise[:, :, None, None])
-        return pictures[..., :height, :width]
+        images: Tensor = self.layers(noise[:, :, None, None])
+        return images[..., :height, :width]
 
 
 def authors_width(b: int, height: int, width: int) -> int:
     """The first of 32, 64, 128, ... feature maps with more than 4 b height width parameters.
 
     So many as to have more variables than the batch has pixels. Those of the generator for 32
-    pixels count, whatever the size of the pictures.
+    pixels count, whatever the size of the images.
     """
     maps = _LEAST_WIDTH
     while n_parameters(maps) <= 4 * b * height * width:
@@ -59,7 +59,7 @@ def authors_width(b: int, height: int, width: int) -> int:
 
 
 def n_parameters(width: int) -> int:
-    """Parameters of the generator for colour pictures of 32 pixels: 140,227 for 32 maps."""
+    """Parameters of the generator for colour images of 32 pixels: 140,227 for 32 maps."""
     first = LATENT * width * _FIRST_SIDE**2 + 3 * width
     convolutions = 8 * (9 * width**2 + 3 * width)
     colours = 3 * width + 3

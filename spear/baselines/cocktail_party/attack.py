@@ -16,11 +16,11 @@ from spear.baselines.gradient_matching.optimisers import Adam
 from spear.baselines.gradient_matching.problem import Value
 from spear.baselines.gradient_matching.schedules import Constant
 from spear.baselines.total_variation import total_variation
-from spear.errors import ConfigError
 from spear.inversion.factors.factorization import Factorization, factorize
 from spear.inversion.factors.rank import check_rank
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
+from spear.settings import check_least, check_weights
 from spear.update import Update
 
 SMALLEST_SCALE = 1e-12
@@ -28,14 +28,14 @@ SMALLEST_SCALE = 1e-12
 
 
 @dataclass(frozen=True)
-class PictureObservation(Observation):
-    """An observation of a layer whose inputs may be pictures.
+class ImageObservation(Observation):
+    """An observation of a layer whose inputs may be images.
 
     Attributes:
-        picture: C x H x W of one input; None where inputs are no pictures, or not known to be.
+        image_shape: C x H x W of one input; None where inputs are no images, or not known to be.
     """
 
-    picture: tuple[int, ...] | None = None
+    image_shape: tuple[int, ...] | None = None
 
 
 class CocktailParty(LayerAttack):
@@ -54,7 +54,7 @@ class CocktailParty(LayerAttack):
     they come from the bias gradient here, as SPEAR's do (Theorem 3.5), and are as right as the
     unmixing is. Compare |cos| where that matters.
 
-    The authors give decorrelation 1.47, T 12.4, total variation 3.1 for 128 pictures of Tiny
+    The authors give decorrelation 1.47, T 12.4, total variation 3.1 for 128 images of Tiny
     ImageNet, and leave the contrast out of their code. A pair of rows counts for 2 / b^2 and a row
     for 1 / b, so that small batches need less decorrelation: at 1.47 and 12.4 batches of 8 hardly
     leave the identity. The default is for those.
@@ -64,8 +64,8 @@ class CocktailParty(LayerAttack):
         negentropy: weight of the contrast.
         decorrelation: weight of the penalty on similar rows of W.
         sharpness: T of that penalty.
-        total_variation: weight of the prior for pictures. It counts only where the layer receives
-            the network's inputs, these are pictures, and `one_sign` is 0.
+        total_variation: weight of the prior for images. It counts only where the layer receives
+            the network's inputs, these are images, and `one_sign` is 0.
         one_sign: weight of the prior for what comes out of a ReLU.
         l1: weight of the prior for sparse inputs.
         learning_rate: of Adam.
@@ -94,19 +94,15 @@ class CocktailParty(LayerAttack):
         device: str = "cpu",
     ) -> None:
         check_rank(rank)
-        weights = {
-            "negentropy": negentropy,
-            "decorrelation": decorrelation,
-            "sharpness": sharpness,
-            "total_variation": total_variation,
-            "one_sign": one_sign,
-            "l1": l1,
-        }
-        for name, weight in weights.items():
-            if not 0 <= weight < math.inf:
-                raise ConfigError(f"attack.{name} is {weight}; expected 0 or more.")
-        if iterations < 1:
-            raise ConfigError(f"attack.iterations is {iterations}; expected at least 1.")
+        check_weights(
+            negentropy=negentropy,
+            decorrelation=decorrelation,
+            sharpness=sharpness,
+            total_variation=total_variation,
+            one_sign=one_sign,
+            l1=l1,
+        )
+        check_least(1, iterations=iterations)
         super().__init__(layer, None)
         self.negentropy = negentropy
         self.decorrelation = decorrelation
@@ -120,16 +116,16 @@ class CocktailParty(LayerAttack):
         self.device = device
         self._optimiser = Adam(learning_rate, Constant())
 
-    def observe(self, update: Update) -> PictureObservation:
-        """See `spear.attack.Attack`; where the layer receives pictures, with their shape.
+    def observe(self, update: Update) -> ImageObservation:
+        """See `spear.attack.Attack`; where the layer receives images, with their shape.
 
         Raises:
             LayerError, InvalidObservation: see `Update.observe`.
         """
         seen = super().observe(update)
         shape = update.domain.shape
-        pictures = self.layer == 1 and len(shape) == 3 and math.prod(shape) == seen.n
-        return PictureObservation(**vars(seen), picture=shape if pictures else None)
+        are_images = self.layer == 1 and len(shape) == 3 and math.prod(shape) == seen.n
+        return ImageObservation(**vars(seen), image_shape=shape if are_images else None)
 
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
@@ -140,36 +136,36 @@ class CocktailParty(LayerAttack):
         the best so far.
         """
         began = time.perf_counter()
-        picture = observation.picture if isinstance(observation, PictureObservation) else None
+        image_shape = observation.image_shape if isinstance(observation, ImageObservation) else None
         problem = factorize(observation.to(self.device), self.rank)
         if isinstance(problem, Status):
             seconds = time.perf_counter() - began
             return Reconstruction.empty(observation.m, observation.n, problem, seconds)
         whitened = whiten(problem)
         descent = Descent(self.iterations, 1, began, self.time_limit, None, progress)
-        status = descent(lambda: self._start(whitened, picture))
+        status = descent(lambda: self._start(whitened, image_shape))
         return _assembled(problem, whitened, descent, status, began)
 
-    def _start(self, whitened: Whitened, picture: tuple[int, ...] | None) -> Start:
+    def _start(self, whitened: Whitened, image_shape: tuple[int, ...] | None) -> Start:
         # Adam's steps are far above float32's rounding, and half of the bytes is twice the speed.
         mixtures, means = whitened.mixtures.float(), whitened.means.float()
         unmixing = torch.eye(len(mixtures), device=mixtures.device).requires_grad_()
 
         def evaluate() -> Value:
             rows = normalize(unmixing, dim=1)
-            return self._objective(rows, rows @ mixtures, (rows @ means)[:, None], picture)
+            return self._objective(rows, rows @ mixtures, (rows @ means)[:, None], image_shape)
 
         return Start(unmixing, [], evaluate, self._optimiser.start([unmixing], self.iterations))
 
     def _objective(
-        self, rows: Tensor, sources: Tensor, means: Tensor, picture: tuple[int, ...] | None
+        self, rows: Tensor, sources: Tensor, means: Tensor, image_shape: tuple[int, ...] | None
     ) -> Value:
         """The objective as the class says; terms of weight 0 are left out."""
         contrast = -self.negentropy * negentropy(sources).mean()
         shifted = sources + means
         terms = {"decorrelation": self.decorrelation * dependence(rows, self.sharpness)}
-        if self.total_variation and picture and not self.one_sign:
-            variation = total_variation(shifted.reshape(-1, *picture))
+        if self.total_variation and image_shape and not self.one_sign:
+            variation = total_variation(shifted.reshape(-1, *image_shape))
             terms["total_variation"] = self.total_variation * variation
         if self.one_sign:
             terms["one_sign"] = self.one_sign * mixed_signs(shifted)

@@ -1,6 +1,5 @@
-"""From recovered features of a convolutional network to the pictures that have them (Sec. 6.4)."""
+"""From recovered features of a convolutional network to the images that have them (Sec. 6.4)."""
 
-import math
 import time
 from collections.abc import Callable
 
@@ -24,6 +23,7 @@ from spear.errors import ConfigError, InvalidObservation
 from spear.observation import Observation
 from spear.probing import layer_inputs
 from spear.reconstruction import Reconstruction
+from spear.settings import check_least, check_weights
 from spear.update import Update
 from spear.whole_update import WholeUpdateAttack
 
@@ -31,7 +31,7 @@ from spear.whole_update import WholeUpdateAttack
 class FeatureInversion(WholeUpdateAttack):
     """Another attack recovers a linear layer's inputs; these are taken back through what precedes.
 
-    From random pictures x, by Adam with a cosine schedule, within the range of pictures:
+    From random images x, by Adam with a cosine schedule, within the range of images:
 
         mean_i (1 - cos(z_i, z(x_i))) + total_variation * (mean |dx| + mean |dy|)
         + matching * (1 - cosine between the gradients of x and those shared)
@@ -47,7 +47,7 @@ class FeatureInversion(WholeUpdateAttack):
         total_variation: weight of smoothness, in the units that the network receives.
         learning_rate: of Adam, at the beginning.
         iterations: of Adam.
-        time_limit: seconds a batch, those for the features included, after which the best pictures
+        time_limit: seconds a batch, those for the features included, after which the best images
             so far are returned; None for no limit.
         device: where to compute, "cpu" or "cuda".
 
@@ -65,13 +65,10 @@ class FeatureInversion(WholeUpdateAttack):
         time_limit: float | None = None,
         device: str = "cpu",
     ) -> None:
-        for name, weight in (("matching", matching), ("total_variation", total_variation)):
-            if not 0 <= weight < math.inf:
-                raise ConfigError(f"attack.{name} is {weight}; expected 0 or more.")
-        if iterations < 1:
-            raise ConfigError(f"attack.iterations is {iterations}; expected at least 1.")
+        check_weights(matching=matching, total_variation=total_variation)
+        check_least(1, iterations=iterations)
         if features.layer is None:
-            raise ConfigError("attack.features attacks no linear layer; choose one that does.")
+            raise ConfigError("features attacks no linear layer; choose one that does.")
         self.features = features
         self._layer = features.layer
         self.matching = matching
@@ -102,12 +99,12 @@ class FeatureInversion(WholeUpdateAttack):
         Raises:
             LayerError, VictimError: as of `check`.
             InvalidObservation: a gradient is not finite or not shaped like its parameter, or inputs
-                are no pictures.
+                are no images.
         """
         if self.total_variation and len(update.domain.shape) != 3:
             raise InvalidObservation(
                 f"the network's inputs have shape {update.domain.shape}, but feature inversion "
-                "smooths pictures of shape C x H x W; set attack.total_variation=0."
+                "smooths images of shape C x H x W; set total_variation to 0."
             )
         return super().observe(update)
 
@@ -159,22 +156,22 @@ class FeatureInversion(WholeUpdateAttack):
     def _objective(
         self, update: Update, found: Reconstruction, start: Tensor
     ) -> Callable[[Tensor], Value]:
-        """The objective at pictures (b x C x H x W)."""
+        """The objective at images (b x C x H x W)."""
         layer = update.layer(self._layer)
         target = found.inputs.to(start)
         if (layer_inputs(update.network, layer.module, start) >= 0).all():
             target = target.abs()
         match = self._matched(update, found, layer.name) if self.matching else None
 
-        def evaluate(pictures: Tensor) -> Value:
+        def evaluate(images: Tensor) -> Value:
             terms = {}
             if match:
-                distance, features = match(pictures)
+                distance, features = match(images)
                 terms["matching"] = self.matching * distance
             else:
-                features = layer_inputs(update.network, layer.module, pictures)
+                features = layer_inputs(update.network, layer.module, images)
             if self.total_variation:
-                terms["total_variation"] = self.total_variation * total_variation(pictures)
+                terms["total_variation"] = self.total_variation * total_variation(images)
             apart = 1.0 - cosine_similarity(features, target, dim=1, eps=1e-10).mean()
             return Value(sum(terms.values(), apart), apart, terms)
 
@@ -183,13 +180,13 @@ class FeatureInversion(WholeUpdateAttack):
     def _matched(
         self, update: Update, found: Reconstruction, name: str
     ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-        """From pictures to the distance of their gradients and the inputs of layer `name`."""
+        """From images to the distance of their gradients and the inputs of layer `name`."""
         labels = paired_labels(update, self._layer, found)
         victim = Victim(update)
         distance = CosineDistance().prepare(update.gradients)
 
-        def match(pictures: Tensor) -> tuple[Tensor, Tensor]:
-            evaluation = victim(pictures, labels)
+        def match(images: Tensor) -> tuple[Tensor, Tensor]:
+            evaluation = victim(images, labels)
             return distance(evaluation.gradients), evaluation.layer_inputs[name]
 
         return match

@@ -32,7 +32,7 @@ def paired_labels(update: Update, layer: int, found: Reconstruction) -> Tensor:
         known = "no" if labels is None else len(labels)
         raise InvalidObservation(
             f"there are {found.batch_size} recovered features but {known} labels; gradient "
-            "matching needs one each: set attack.matching=0."
+            "matching needs one each: set matching to 0."
         )
     example = next(iter(update.gradients.values())).new_zeros(1, *update.domain.shape)
     check_labels(labels, outputs(update.network, example).shape[-1])

@@ -20,6 +20,7 @@ from spear.baselines.gradient_matching.schedules import WarmUpRampDown
 from spear.baselines.gradient_matching.transforms import Transformed
 from spear.errors import ConfigError, VictimError
 from spear.reconstruction import Reconstruction, Status
+from spear.settings import check_least
 from spear.update import Update
 from spear.whole_update import WholeUpdateAttack
 
@@ -28,10 +29,10 @@ class GIFD(WholeUpdateAttack):
     """GIFD (Fang et al., "GIFD: A Generative Gradient Inversion Method with Feature Domain
     Optimization", ICCV 2023, arXiv 2308.04699): an estimate, never a proof.
 
-    Stage 0 descends from random latents to those whose picture has the shared gradient. Stage k
+    Stage 0 descends from random latents to those whose image has the shared gradient. Stage k
     takes the features after block k that stage k - 1 has led to, and descends in their place,
-    within an l1 ball around where they began: they reach pictures that no latents give. Of all
-    stages and restarts the picture is returned whose gradients are nearest, regularisers left
+    within an l1 ball around where they began: they reach images that no latents give. Of all
+    stages and restarts the image is returned whose gradients are nearest, regularisers left
     aside. Without radii it is the search over latents alone that GIFD is compared with.
 
     Of each stage the features with the lowest objective go on to the next; the authors' are the
@@ -66,16 +67,12 @@ class GIFD(WholeUpdateAttack):
         time_limit: float | None = None,
         device: str = "cpu",
     ) -> None:
-        for name, number, least in (
-            ("iterations", iterations, 1 + len(radii)),
-            ("restarts", restarts, 1),
-        ):
-            if number < least:
-                raise ConfigError(f"attack.{name} is {number}; expected at least {least}.")
+        check_least(1 + len(radii), iterations=iterations)
+        check_least(1, restarts=restarts)
         inner = len(parts(generator)[1]) - 1
         if len(radii) > inner or not all(radius > 0 for radius in radii):
             raise ConfigError(
-                f"attack.radii is {list(radii)}, but the generator has {inner + 1} blocks with "
+                f"radii is {list(radii)}, but the generator has {inner + 1} blocks with "
                 f"{inner} features between them; expected at most {inner} radii above 0."
             )
         self.generator = generator
@@ -108,7 +105,7 @@ class GIFD(WholeUpdateAttack):
         Raises:
             VictimError: the network cannot be differentiated twice, does not take the domain's
                 shape, or the objective is finite for no latents.
-            InvalidObservation: the generator's pictures are not shaped like the network's inputs,
+            InvalidObservation: the generator's images are not shaped like the network's inputs,
                 whose range must be known; or labels or another part is missing.
             ConfigError: the generator cannot be run.
         """

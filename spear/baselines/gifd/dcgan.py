@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from spear.errors import CheckpointError, ConfigError
 from spear.networks.checkpoints import load_checkpoint
+from spear.settings import check_least
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Weights that come with the suite; what made a file is in its metadata."""
@@ -24,13 +25,13 @@ class DCGAN(nn.Module):
 
     A transposed convolution makes `latent` numbers into a small square, each further one doubles
     its side and halves its channels; batch normalisation and ReLU in between, a sigmoid at the end,
-    for pictures are in [0, 1] here. For 3 x 32 x 32 and width 64: 256 x 4 x 4, 128 x 8 x 8,
+    for images are in [0, 1] here. For 3 x 32 x 32 and width 64: 256 x 4 x 4, 128 x 8 x 8,
     64 x 16 x 16. See `spear.baselines.gifd.generator.Generator`.
 
     Args:
-        shape: C x H x W of a picture; H = W is 4 to 7 times a power of two above 1.
+        shape: C x H x W of an image; H = W is 4 to 7 times a power of two above 1.
         latent: length of a latent.
-        width: channels before the picture.
+        width: channels before the image.
         seed: of the initialisation; the global random state is left as it was.
 
     Raises:
@@ -41,9 +42,7 @@ class DCGAN(nn.Module):
         self, shape: tuple[int, ...], latent: int = 128, width: int = 64, seed: int = 0
     ) -> None:
         super().__init__()
-        for name, size in (("latent", latent), ("width", width)):
-            if size < 1:
-                raise ConfigError(f"generator.{name} is {size}; expected at least 1.")
+        check_least(1, latent=latent, width=width)
         side, doublings = smallest_square(shape)
         self.shape, self.latent, self.width = tuple(shape), latent, width
         self.latent_shape = (latent,)
@@ -63,9 +62,9 @@ class DCGAN(nn.Module):
             self.blocks = nn.Sequential(*blocks)
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Pictures (b x shape) in [0, 1] from latents (b x latent)."""
-        pictures: Tensor = self.blocks(latents)
-        return pictures
+        """Images (b x shape) in [0, 1] from latents (b x latent)."""
+        images: Tensor = self.blocks(latents)
+        return images
 
     def save(self, path: Path, metadata: dict[str, str]) -> None:
         """Write safetensors in half precision, with the architecture and `metadata`."""
@@ -91,7 +90,7 @@ class DCGAN(nn.Module):
         if not path.is_file():
             known = ", ".join(sorted(each.stem for each in WEIGHTS.glob("*.safetensors")))
             raise CheckpointError(
-                f"attack.generator.weights is {str(weights)!r}, which is neither a .safetensors "
+                f"weights is {str(weights)!r}, which is neither a .safetensors "
                 f"file nor one of {known}; train one with spear-train-generator."
             )
         try:
@@ -100,16 +99,16 @@ class DCGAN(nn.Module):
             generator = cls(tuple(settings["shape"]), settings["latent"], settings["width"])
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
-                f"attack.generator.weights is {path}, which is no generator that "
-                "spear-train-generator has written; train one with it, or give attack.generator "
-                "another _target_."
+                f"weights is {path}, which is no generator that "
+                "spear-train-generator has written; train one with it, or take a generator of "
+                "another class."
             ) from error
         load_checkpoint(generator, path)
         return generator.eval()
 
 
 def smallest_square(shape: tuple[int, ...]) -> tuple[int, int]:
-    """The side in 4 to 7 from which doubling leads to pictures of a shape, and how many doublings.
+    """The side in 4 to 7 from which doubling leads to images of a shape, and how many doublings.
 
     Raises:
         ConfigError: there is none.
@@ -119,7 +118,7 @@ def smallest_square(shape: tuple[int, ...]) -> tuple[int, int]:
         side, doublings = side // 2, doublings + 1
     if len(shape) != 3 or shape[1] != shape[2] or not 4 <= side <= 7 or not doublings:
         raise ConfigError(
-            f"examples have shape {tuple(shape)}; the generator makes square pictures C x H x W "
+            f"examples have shape {tuple(shape)}; the generator makes square images C x H x W "
             "with a side of 4 to 7 times a power of two, such as 28, 32 and 64."
         )
     return side, doublings

@@ -12,7 +12,7 @@ from spear.errors import ConfigError, InvalidObservation
 
 
 class Generator(Protocol):
-    """A network from latents to pictures, taken apart into blocks.
+    """A network from latents to images, taken apart into blocks.
 
     A generator of your own is an `nn.Module` with these attributes, named by `_target_` in
     `attack.generator`. One with class labels, noise maps or skips between blocks needs a wrapper
@@ -26,9 +26,9 @@ class Generator(Protocol):
 
     @property
     def blocks(self) -> Iterable[nn.Module]:
-        """Applied one after the other to latents (b x latent_shape) they give pictures.
+        """Applied one after the other to latents (b x latent_shape) they give images.
 
-        Pictures are b x C x H x W with values in [0, 1].
+        Images are b x C x H x W with values in [0, 1].
         """
         ...
 
@@ -38,12 +38,12 @@ class Prior:
 
     Args:
         generator: left as it is; a copy of it is used.
-        domain: of the network's inputs, with bounds; pictures in [0, 1] are scaled to them.
+        domain: of the network's inputs, with bounds; images in [0, 1] are scaled to them.
         like: precision and device.
 
     Raises:
         ConfigError: it is no generator, or cannot be run.
-        InvalidObservation: the domain has no bounds, or its shape is not that of the pictures.
+        InvalidObservation: the domain has no bounds, or its shape is not that of the images.
     """
 
     def __init__(self, generator: Generator, domain: Domain, like: Tensor) -> None:
@@ -52,10 +52,10 @@ class Prior:
         self._domain = domain
         if not (domain.lower.isfinite().all() and domain.upper.isfinite().all()):
             raise InvalidObservation(
-                "the range of the network's inputs is not known, so that a generator's pictures "
+                "the range of the network's inputs is not known, so that a generator's images "
                 "cannot be scaled to it; give a domain with finite bounds (`spear.Domain`)."
             )
-        _check_pictures(self.pictures(0, like.new_zeros(1, *self.latent_shape)), domain)
+        _check_images(self.images(0, like.new_zeros(1, *self.latent_shape)), domain)
 
     def __len__(self) -> int:
         """Number of blocks."""
@@ -69,10 +69,10 @@ class Prior:
     def inputs(self, k: int, features: Tensor) -> Tensor:
         """The network's inputs (b x domain.shape) from features k."""
         lower, upper = self._domain.lower, self._domain.upper
-        return lower + (upper - lower) * self.pictures(k, features)
+        return lower + (upper - lower) * self.images(k, features)
 
-    def pictures(self, k: int, features: Tensor) -> Tensor:
-        """Pictures in [0, 1] from features k.
+    def images(self, k: int, features: Tensor) -> Tensor:
+        """Images in [0, 1] from features k.
 
         Raises:
             ConfigError: a block does not take what the one before it gives.
@@ -83,9 +83,9 @@ class Prior:
             except (RuntimeError, ValueError, TypeError) as error:
                 said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
                 raise ConfigError(
-                    f"block {number} of attack.generator does not take features of shape "
+                    f"block {number} of the generator does not take features of shape "
                     f"{tuple(features.shape)} ({said}); expected blocks that lead from latents of "
-                    f"shape {tuple(self.latent_shape)} to pictures."
+                    f"shape {tuple(self.latent_shape)} to images."
                 ) from error
         return features
 
@@ -99,22 +99,22 @@ def parts(generator: object) -> tuple[tuple[int, ...], list[nn.Module]]:
     shape, blocks = getattr(generator, "latent_shape", None), getattr(generator, "blocks", None)
     if not isinstance(shape, Sequence) or not isinstance(blocks, Iterable):
         raise ConfigError(
-            f"attack.generator is a {type(generator).__name__} without `latent_shape` and `blocks`;"
+            f"generator is a {type(generator).__name__} without `latent_shape` and `blocks`;"
             " expected a generator as in spear/baselines/gifd/generator.py."
         )
     listed = list(blocks)
     if not listed:
-        raise ConfigError("attack.generator has no blocks; expected at least one.")
+        raise ConfigError("generator has no blocks; expected at least one.")
     return tuple(int(size) for size in shape), listed
 
 
-def _check_pictures(pictures: Tensor, domain: Domain) -> None:
-    found = tuple(pictures.shape[1:])
+def _check_images(images: Tensor, domain: Domain) -> None:
+    found = tuple(images.shape[1:])
     if found != tuple(domain.shape):
         raise InvalidObservation(
-            f"attack.generator makes pictures of shape {found}, but the network takes inputs of "
-            f"shape {tuple(domain.shape)}; train one on pictures of that shape with "
-            "spear-train-generator, and name its file in attack.generator.weights."
+            f"the generator makes images of shape {found}, but the network takes inputs of "
+            f"shape {tuple(domain.shape)}; train one on images of that shape with "
+            "spear-train-generator, and load its file by DCGAN.trained."
         )
-    if not bool(torch.isfinite(pictures).all()):
-        raise ConfigError("attack.generator makes NaN or infinite pictures; check its weights.")
+    if not bool(torch.isfinite(images).all()):
+        raise ConfigError("the generator makes NaN or infinite images; check its weights.")

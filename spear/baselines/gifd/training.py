@@ -19,11 +19,11 @@ from spear.seeding import Stream, batch_generator
 
 @dataclass(frozen=True)
 class Fit:
-    """How well a generator makes pictures that an encoder describes to it.
+    """How well a generator makes images that an encoder describes to it.
 
     Attributes:
-        mse: mean squared error of an entry, pictures in [0, 1], in the last epoch.
-        divergence: KL divergence of a picture's latents from standard normal ones, in nats.
+        mse: mean squared error of an entry, images in [0, 1], in the last epoch.
+        divergence: KL divergence of an image's latents from standard normal ones, in nats.
     """
 
     mse: float
@@ -39,17 +39,17 @@ class Fit:
 class Training:
     """Trains a generator as the decoder of a variational autoencoder (Kingma & Welling, 2014).
 
-    It trains stably within minutes of a CPU, and every picture has latents, which is what a search
+    It trains stably within minutes of a CPU, and every image has latents, which is what a search
     over latents needs. The encoder is DCGAN's discriminator with two outputs a latent. The loss of
-    a picture of n entries is n/2 log(MSE) + KL: a Gaussian decoder whose variance is the one that
+    an image of n entries is n/2 log(MSE) + KL: a Gaussian decoder whose variance is the one that
     fits best (Rybkin et al., "Simple and effective VAE training with calibrated decoders", ICML
-    2021), so that no weight stands between the two. Pictures are mirrored at random.
+    2021), so that no weight stands between the two. Images are mirrored at random.
 
     Args:
-        epochs: times that every picture is seen.
-        batch_size: pictures in a step.
+        epochs: times that every image is seen.
+        batch_size: images in a step.
         learning_rate: of Adam, falling to 0 by a cosine.
-        mirror: whether pictures are mirrored at random, left to right.
+        mirror: whether images are mirrored at random, left to right.
 
     Raises:
         ConfigError: a setting is out of range.
@@ -64,13 +64,9 @@ class Training:
         for name, number in (("epochs", self.epochs), ("batch_size", self.batch_size - 1)):
             if number < 1:
                 expected = "2, for batch normalisation" if name == "batch_size" else "1"
-                raise ConfigError(
-                    f"training.{name} is {getattr(self, name)}; expected at least {expected}."
-                )
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected at least {expected}.")
         if not 0 < self.learning_rate < math.inf:
-            raise ConfigError(
-                f"training.learning_rate is {self.learning_rate}; expected more than 0."
-            )
+            raise ConfigError(f"learning_rate is {self.learning_rate}; expected more than 0.")
 
     def __call__(
         self,
@@ -82,19 +78,19 @@ class Training:
         """Train `generator` in place, on the CPU; the same seed gives the same weights.
 
         Raises:
-            ConfigError: the data set's examples are not shaped like the generator's pictures, or
+            ConfigError: the data set's examples are not shaped like the generator's images, or
                 are fewer than a batch, or the learning rate is so high that the loss is not finite.
         """
         random = batch_generator(seed, 0, Stream.TRAINING)
-        pictures = _pictures(dataset, generator, self.batch_size, random)
+        images = _images(dataset, generator, self.batch_size, random)
         encoder = _encoder(generator, seed)
         generator.train()
         parameters = [*generator.parameters(), *encoder.parameters()]
         adam = torch.optim.Adam(parameters, lr=self.learning_rate)
-        steps = self.epochs * (len(pictures) // self.batch_size)
+        steps = self.epochs * (len(images) // self.batch_size)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
         errors, divergences = [], []
-        for step, batch in enumerate(self._batches(pictures, random), start=1):
+        for step, batch in enumerate(self._batches(images, random), start=1):
             mse, divergence = _terms(generator, encoder, batch, random)
             adam.zero_grad()
             (prod(generator.shape) / 2 * mse.log() + divergence).backward()  # type: ignore[no-untyped-call]
@@ -104,7 +100,7 @@ class Training:
             divergences.append(divergence.item())
             if not math.isfinite(errors[-1] + divergences[-1]):
                 raise ConfigError(
-                    f"training.learning_rate is {self.learning_rate}, at which the loss was not "
+                    f"learning_rate is {self.learning_rate}, at which the loss was not "
                     f"finite in step {step}; choose a smaller one."
                 )
             if progress:
@@ -114,29 +110,27 @@ class Training:
         last = steps // self.epochs
         return Fit(sum(errors[-last:]) / last, sum(divergences[-last:]) / last)
 
-    def _batches(self, pictures: Tensor, random: torch.Generator) -> Iterator[Tensor]:
-        """Each picture once an epoch; what does not fill a batch is left out."""
+    def _batches(self, images: Tensor, random: torch.Generator) -> Iterator[Tensor]:
+        """Each image once an epoch; what does not fill a batch is left out."""
         for _ in range(self.epochs):
-            order = torch.randperm(len(pictures), generator=random)
+            order = torch.randperm(len(images), generator=random)
             whole = len(order) - len(order) % self.batch_size
             for chosen in torch.split(order[:whole], self.batch_size):
-                batch = pictures[chosen]
+                batch = images[chosen]
                 flipped = torch.rand(len(batch), generator=random) < 0.5 * self.mirror
                 yield torch.where(flipped[:, None, None, None], batch.flip(3), batch)
 
 
-def _pictures(
-    dataset: Dataset, generator: DCGAN, batch_size: int, random: torch.Generator
-) -> Tensor:
+def _images(dataset: Dataset, generator: DCGAN, batch_size: int, random: torch.Generator) -> Tensor:
     """Examples in [0, 1], at most `MOST_VALUES` entries of them."""
     if tuple(dataset.input_shape) != generator.shape:
         raise ConfigError(
             f"data set {dataset.name!r} has examples of shape {tuple(dataset.input_shape)}, but "
-            f"the generator makes pictures of shape {generator.shape}; expected the same."
+            f"the generator makes images of shape {generator.shape}; expected the same."
         )
     if len(dataset) < batch_size:
         raise ConfigError(
-            f"training.batch_size is {batch_size}, but data set {dataset.name!r} has only "
+            f"batch_size is {batch_size}, but data set {dataset.name!r} has only "
             f"{len(dataset)} examples; choose at most as many."
         )
     drawn = dataset.batch(min(len(dataset), MOST_VALUES // prod(generator.shape)), random)
@@ -158,11 +152,11 @@ def _encoder(generator: DCGAN, seed: int) -> nn.Module:
 
 
 def _terms(
-    generator: DCGAN, encoder: nn.Module, pictures: Tensor, random: torch.Generator
+    generator: DCGAN, encoder: nn.Module, images: Tensor, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Mean squared error of an entry, and mean KL divergence of a picture's latents."""
-    means, log_variances = encoder(pictures).chunk(2, dim=1)
+    """Mean squared error of an entry, and mean KL divergence of an image's latents."""
+    means, log_variances = encoder(images).chunk(2, dim=1)
     noise = torch.randn(means.shape, generator=random)
     made = generator(means + (log_variances / 2).exp() * noise)
     divergence = (means.square() + log_variances.exp() - 1 - log_variances).sum(dim=1) / 2
-    return (made - pictures).square().mean(), divergence.mean()
+    return (made - images).square().mean(), divergence.mean()

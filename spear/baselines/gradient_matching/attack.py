@@ -27,6 +27,7 @@ from spear.baselines.gradient_matching.regularisers import (
 from spear.domain import Domain
 from spear.errors import ConfigError, VictimError
 from spear.reconstruction import Reconstruction, Status
+from spear.settings import check_least
 from spear.update import Update
 from spear.whole_update import WholeUpdateAttack
 
@@ -72,9 +73,7 @@ class GradientMatching(WholeUpdateAttack):
         time_limit: float | None = None,
         device: str = "cpu",
     ) -> None:
-        for name, number in (("iterations", iterations), ("restarts", restarts)):
-            if number < 1:
-                raise ConfigError(f"attack.{name} is {number}; expected at least 1.")
+        check_least(1, iterations=iterations, restarts=restarts)
         if regularisers is None:
             regularisers = {"total_variation": TotalVariation(), "features": FeatureDistance()}
         self.objective = objective or CosineDistance()
@@ -90,7 +89,7 @@ class GradientMatching(WholeUpdateAttack):
         for name, regulariser in self.regularisers.items():
             if regulariser.needs_labels and not self.labels.given:
                 raise ConfigError(
-                    f"attack.regularisers.{name} needs the labels, which attack.labels does not "
+                    f"regularisers.{name} needs the labels, which labels does not "
                     "give; leave it out, or use GivenLabels."
                 )
 

@@ -89,7 +89,7 @@ def check_derivatives(network: nn.Module, inputs: Tensor, evaluate: Callable[[],
         raise VictimError(
             f"{_culprit(network, inputs)} cannot be differentiated twice ({_first_line(error)}), "
             "as gradient matching must; replace it, or attack a linear layer beside a ReLU with "
-            "attack=spear_irls."
+            "SpearIrls (attack=spear_irls)."
         ) from error
     if inputs.grad is None:
         raise VictimError(

@@ -27,7 +27,7 @@ class Normal:
 
 
 class PatternedNormal:
-    """A standard normal square of `side` pixels, tiled over the picture.
+    """A standard normal square of `side` pixels, tiled over the image.
 
     Args:
         side: of the square.
@@ -38,7 +38,7 @@ class PatternedNormal:
 
     def __init__(self, side: int = 4) -> None:
         if side < 1:
-            raise ConfigError(f"attack.initialisation.side is {side}; expected at least 1 pixel.")
+            raise ConfigError(f"side is {side}; expected at least 1 pixel.")
         self.side = side
 
     def __call__(self, b: int, domain: Domain, generator: torch.Generator) -> Tensor:

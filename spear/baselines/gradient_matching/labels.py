@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from spear.errors import ConfigError
+from spear.settings import check_least
 from spear.update import Update
 
 
@@ -72,8 +72,7 @@ class JointLabels:
     given = False
 
     def __init__(self, batch_size: int) -> None:
-        if batch_size < 1:
-            raise ConfigError(f"attack.labels.batch_size is {batch_size}; expected at least 1.")
+        check_least(1, batch_size=batch_size)
         self.batch_size = batch_size
 
     def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:

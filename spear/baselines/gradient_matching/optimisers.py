@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from spear.baselines.gradient_matching.schedules import Schedule, WarmUpCosine
-from spear.errors import ConfigError
+from spear.settings import check_above_zero
 
 Closure = Callable[[], Tensor]
 """Evaluates the objective at the variables as they are and leaves their gradients in `.grad`."""
@@ -64,7 +64,7 @@ class Adam:
         schedule: Schedule | None = None,
         transform: Transform | None = None,
     ) -> None:
-        check_learning_rate(learning_rate)
+        check_above_zero(learning_rate=learning_rate)
         self.learning_rate = learning_rate
         self.schedule = schedule or WarmUpCosine()
         self.transform = transform
@@ -102,7 +102,7 @@ class LBFGS:
     def __init__(
         self, learning_rate: float = 1.0, evaluations: int = 20, history: int = 100
     ) -> None:
-        check_learning_rate(learning_rate)
+        check_above_zero(learning_rate=learning_rate)
         self.learning_rate = learning_rate
         self.evaluations = evaluations
         self.history = history
@@ -120,11 +120,3 @@ class LBFGS:
             lbfgs.step(closure)  # type: ignore[no-untyped-call]
 
         return step
-
-
-def check_learning_rate(learning_rate: float) -> None:
-    """Refuse a rate that does not descend."""
-    if not learning_rate > 0:
-        raise ConfigError(
-            f"attack.optimiser.learning_rate is {learning_rate}; expected more than 0."
-        )

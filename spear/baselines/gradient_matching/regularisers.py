@@ -1,4 +1,4 @@
-"""What is added to the distance: knowledge about pictures, or about the network's last layer."""
+"""What is added to the distance: knowledge about images, or about the network's last layer."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -58,22 +58,22 @@ class TotalVariation:
         """See `Regulariser`.
 
         Raises:
-            InvalidObservation: inputs are not pictures.
+            InvalidObservation: inputs are not images.
         """
-        check_pictures(update)
+        check_images(update)
         return lambda evaluation: self.weight * self._mean(evaluation.inputs)
 
-    def _mean(self, pictures: Tensor) -> Tensor:
-        channels = _with_differences(pictures) if pictures.shape[1] == 3 else pictures
+    def _mean(self, images: Tensor) -> Tensor:
+        channels = _with_differences(images) if images.shape[1] == 3 else images
         beside = (pad(channels, (0, 1))[..., 1:] - channels).abs() + self.eps
         below = (pad(channels, (0, 0, 0, 1))[..., 1:, :] - channels).abs() + self.eps
         return (beside.square() + below.square()).sqrt().mean()
 
 
-def _with_differences(pictures: Tensor) -> Tensor:
+def _with_differences(images: Tensor) -> Tensor:
     """R, G, B, R - G, R - B, G - B."""
-    red, green, blue = pictures[:, :1], pictures[:, 1:2], pictures[:, 2:]
-    return torch.cat([pictures, red - green, red - blue, green - blue], dim=1)
+    red, green, blue = images[:, :1], images[:, 1:2], images[:, 2:]
+    return torch.cat([images, red - green, red - blue, green - blue], dim=1)
 
 
 class AbsoluteVariation:
@@ -94,14 +94,14 @@ class AbsoluteVariation:
         """See `Regulariser`.
 
         Raises:
-            InvalidObservation: inputs are not pictures.
+            InvalidObservation: inputs are not images.
         """
-        check_pictures(update)
+        check_images(update)
         return lambda evaluation: self.weight * total_variation(evaluation.inputs)
 
 
-def check_pictures(update: Update) -> None:
-    """Refuse an update of a network whose inputs are not pictures.
+def check_images(update: Update) -> None:
+    """Refuse an update of a network whose inputs are not images.
 
     Raises:
         InvalidObservation: giving their shape.
@@ -109,8 +109,8 @@ def check_pictures(update: Update) -> None:
     shape = update.domain.shape
     if len(shape) != 3:
         raise InvalidObservation(
-            f"the network's inputs have shape {shape}, but total variation is for pictures of "
-            "shape C x H x W; leave attack.regularisers.total_variation out."
+            f"the network's inputs have shape {shape}, but total variation is for images of "
+            "shape C x H x W; leave the regulariser total_variation out."
         )
 
 
@@ -142,7 +142,7 @@ class FeatureDistance:
         if not {f"{name}.weight", f"{name}.bias"} <= update.gradients.keys():
             raise VictimError(
                 "the network shares no gradient of the weight and bias of a last linear layer, "
-                "which the feature term needs; leave attack.regularisers.features out."
+                "which the feature term needs; leave the regulariser features out."
             )
         assert update.labels is not None  # `needs_labels`
         classes = update.labels.argmax(dim=1) if update.labels.ndim > 1 else update.labels

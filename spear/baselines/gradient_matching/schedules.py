@@ -64,10 +64,7 @@ class WarmUpRampDown:
     def __init__(self, warm_up: float = 0.05, ramp_down: float = 0.75) -> None:
         for name, share in (("warm_up", warm_up), ("ramp_down", ramp_down)):
             if not 0 < share <= 1:
-                raise ConfigError(
-                    f"attack.optimiser.schedule.{name} is {share}; expected a share above 0, at "
-                    "most 1."
-                )
+                raise ConfigError(f"{name} is {share}; expected a share above 0, at most 1.")
         self.warm_up = warm_up
         self.ramp_down = ramp_down
 

@@ -17,6 +17,7 @@ from spear.inversion.factors.rank import check_rank
 from spear.inversion.labels.last_layer import LastLayer, check_last_layer
 from spear.layers import LAST, linear_layers
 from spear.reconstruction import Reconstruction, Status
+from spear.settings import check_least
 from spear.update import Update
 
 
@@ -71,7 +72,7 @@ class LastLayerAttack(ABC):
         check_rank(rank)
         if rank not in (None, 1):
             raise ConfigError(
-                f"attack.rank is {rank}, but this attack recovers the label of a single sample; "
+                f"rank is {rank}, but this attack recovers the label of a single sample; "
                 "expected 1, or null for an estimate."
             )
         self.rank = rank
@@ -158,8 +159,7 @@ class LabelRecovery(LastLayerAttack):
         rank: int | None = None,
     ) -> None:
         super().__init__(rank)
-        if unequal < 1:
-            raise ConfigError(f"attack.unequal is {unequal}; expected at least 1.")
+        check_least(1, unequal=unequal)
         self.unequal = unequal
         self.lambda_search = lambda_search or GridSearch()
 

@@ -13,6 +13,7 @@ from scipy.optimize import (
 
 from spear.baselines.label_recovery.variance import Array, VarianceLoss
 from spear.errors import ConfigError
+from spear.settings import check_least
 
 SMALLEST, LARGEST = 1e-4, 500.0
 """|lambda| that is searched, in `VarianceLoss.unit`. Below, softmax is linear to rounding errors of
@@ -54,13 +55,10 @@ class GridSearch:
     def __init__(
         self, points: int = 600, step: float = 0.25, kept: int = 12, zoom: int = 129
     ) -> None:
-        for name, number, least in (("points", points, 3), ("kept", kept, 1), ("zoom", zoom, 3)):
-            if number < least:
-                raise ConfigError(
-                    f"attack.lambda_search.{name} is {number}; expected at least {least}."
-                )
+        check_least(3, points=points, zoom=zoom)
+        check_least(1, kept=kept)
         if not 0 < step < LARGEST:
-            raise ConfigError(f"attack.lambda_search.step is {step}; expected more than 0.")
+            raise ConfigError(f"step is {step}; expected more than 0.")
         self.kept = kept
         self.zoom = zoom
         self._grid = np.concatenate(
@@ -97,7 +95,7 @@ class DifferentialEvolution:
     def __init__(self, population: int = 500, generations: int = 40) -> None:
         if population < 5 or generations < 1:
             raise ConfigError(
-                f"attack.lambda_search has {population} candidates and {generations} generations; "
+                f"population is {population} and generations {generations}; "
                 "expected at least 5 and 1."
             )
         self.population = population
@@ -134,10 +132,7 @@ class DualAnnealing:
     """
 
     def __init__(self, iterations: int = 1000) -> None:
-        if iterations < 1:
-            raise ConfigError(
-                f"attack.lambda_search.iterations is {iterations}; expected at least 1."
-            )
+        check_least(1, iterations=iterations)
         self.iterations = iterations
 
     def __call__(self, loss: VarianceLoss, seed: int = 0) -> float:

@@ -20,8 +20,9 @@ from spear.baselines.tableak.batched import BatchedProblem
 from spear.baselines.tableak.pooling import pooled
 from spear.baselines.tableak.relaxation import Relaxation
 from spear.data.tabular import Ordinal, TableDomain
-from spear.errors import ConfigError, InvalidObservation, VictimError
+from spear.errors import InvalidObservation, VictimError
 from spear.reconstruction import Reconstruction, Status
+from spear.settings import check_above_zero, check_least
 from spear.update import Update
 from spear.whole_update import WholeUpdateAttack
 
@@ -59,11 +60,8 @@ class TabLeak(WholeUpdateAttack):
         time_limit: float | None = None,
         device: str = "cpu",
     ) -> None:
-        for name, number in (("iterations", iterations), ("restarts", restarts)):
-            if number < 1:
-                raise ConfigError(f"attack.{name} is {number}; expected at least 1.")
-        if not temperature > 0:
-            raise ConfigError(f"attack.temperature is {temperature}; expected more than 0.")
+        check_least(1, iterations=iterations, restarts=restarts)
+        check_above_zero(temperature=temperature)
         self.objective = objective or CosineDistance()
         self.optimiser = optimiser or Adam(0.06, schedule=Constant(), transform=Sign())
         self.temperature = temperature
@@ -181,12 +179,12 @@ def _table(update: Update) -> TableDomain:
     if not isinstance(domain, TableDomain):
         raise InvalidObservation(
             f"the network's inputs, of shape {domain.shape}, are no rows of a table, which TabLeak "
-            "needs; choose a tabular data set (dataset=adult), or another attack."
+            "needs; choose a tabular data set, such as Adult (dataset=adult), or another attack."
         )
     ordinal = [name for name, each in domain.features.items() if isinstance(each, Ordinal)]
     if ordinal:
         raise InvalidObservation(
             f"the categories of {ordinal[0]!r} are one number, but TabLeak needs an entry for each "
-            "category; choose dataset.encoding=one_hot."
+            "category; choose encoding=one_hot of the data set."
         )
     return domain

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from spear.data.tabular import OneHot, TableDomain, split
-from spear.errors import ConfigError
+from spear.settings import check_above_zero
 
 
 class Relaxation:
@@ -24,8 +24,7 @@ class Relaxation:
     """
 
     def __init__(self, domain: TableDomain, temperature: float = 1.0) -> None:
-        if not temperature > 0:
-            raise ConfigError(f"attack.temperature is {temperature}; expected more than 0.")
+        check_above_zero(temperature=temperature)
         self._domain = domain
         self._temperature = temperature
 

@@ -19,7 +19,7 @@ def check_norm(max_norm: float) -> None:
     """Refuse a norm that nothing can be clipped to."""
     if not max_norm > 0:
         raise ConfigError(
-            f"defense.max_norm is {max_norm}; expected a norm above 0, or .inf for no clipping."
+            f"max_norm is {max_norm}; expected a norm above 0, or .inf for no clipping."
         )
 
 

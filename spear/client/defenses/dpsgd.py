@@ -99,12 +99,12 @@ class NoiseMultiplier(ClippedMean):
         super().__init__(max_norm)
         if max_norm == math.inf:
             raise ConfigError(
-                "defense.max_norm is inf; expected a finite norm, for the noise is a multiple of "
-                "it (defense=dpsgd has noise without clipping)."
+                "max_norm is inf; expected a finite norm, for the noise is a multiple of "
+                "it (DPSGD has noise without clipping)."
             )
         if not 0 <= noise_multiplier < math.inf:
             raise ConfigError(
-                f"defense.noise_multiplier is {noise_multiplier}; expected a number of 0 or more."
+                f"noise_multiplier is {noise_multiplier}; expected a number of 0 or more."
             )
         self.noise_multiplier = noise_multiplier
 

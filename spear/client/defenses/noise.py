@@ -22,9 +22,7 @@ def noised(value: Tensor, deviation: float, generator: torch.Generator | None) -
 def check_deviation(noise_std: float) -> None:
     """Refuse a standard deviation without a meaning."""
     if not 0 <= noise_std < math.inf:
-        raise ConfigError(
-            f"defense.noise_std is {noise_std}; expected a standard deviation of 0 or more."
-        )
+        raise ConfigError(f"noise_std is {noise_std}; expected a standard deviation of 0 or more.")
 
 
 class GaussianNoise(NoDefense):

@@ -18,7 +18,7 @@ class Soteria(NoDefense):
     """Soteria (Sun et al., "Provable defense against privacy leakage", CVPR 2021).
 
     The inputs r of the network's last linear layer are the representation. To make reconstructions
-    from it as unlike the pictures X as it can, the client sets to 0 those entries i of r in which
+    from it as unlike the images X as it can, the client sets to 0 those entries i of r in which
 
         |r_i| / |dr_i/dX|, which stands for |r_i (dr_i/dX)^-1|,
 
@@ -75,8 +75,8 @@ def sensitivity(network: nn.Module, layer: nn.Linear, inputs: Tensor) -> Tensor:
     Raises:
         LayerError: r is not one row an example.
     """
-    pictures = inputs.detach().clone().requires_grad_()
-    found = layer_inputs(network, layer, pictures)
+    images = inputs.detach().clone().requires_grad_()
+    found = layer_inputs(network, layer, images)
     if found.ndim != 2 or len(found) != len(inputs):
         raise LayerError(
             f"the last linear layer receives inputs of shape {tuple(found.shape)}; Soteria expects "
@@ -87,7 +87,7 @@ def sensitivity(network: nn.Module, layer: nn.Linear, inputs: Tensor) -> Tensor:
     for rows in torch.split(torch.eye(n, dtype=found.dtype, device=found.device), ROWS):
         # Each example's own derivative: those of the others are 0 in the sum.
         (jacobian,) = torch.autograd.grad(
-            found, pictures, rows[:, None].expand(-1, len(found), -1), True, is_grads_batched=True
+            found, images, rows[:, None].expand(-1, len(found), -1), True, is_grads_batched=True
         )
         norms.append(jacobian.flatten(2).norm(dim=2))
     magnitudes = found.detach().abs()

@@ -11,7 +11,7 @@ from spear.errors import ConfigError
 def check_share(share: float) -> None:
     """Refuse a share that is none, or all."""
     if not 0 <= share < 1:
-        raise ConfigError(f"defense.share is {share}; expected a share from 0 to below 1.")
+        raise ConfigError(f"share is {share}; expected a share from 0 to below 1.")
 
 
 class Sparsification(NoDefense):

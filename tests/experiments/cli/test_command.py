@@ -201,7 +201,7 @@ def test_clipping_or_one_local_step_does_not_protect(spear, choice):
 def test_missing_data_says_what_to_fetch(spear, tmp_path):
     outcome = spear("dataset=cifar10", f"data_root={tmp_path}")
     assert outcome.code == 1
-    assert "dataset.download=true" in outcome.message
+    assert "set download to true" in outcome.message
     assert str(tmp_path) in outcome.message
 
 
@@ -354,7 +354,7 @@ def test_terms_of_an_objective_are_checked_and_may_be_left_out(spear):
 def test_an_attack_on_pictures_says_so_where_there_are_none(spear, data_root):
     outcome = spear(*QUICK[:2], "dataset=adult", "attack=geiping", f"data_root={data_root}")
     assert outcome.code == 1
-    assert "total variation is for pictures of shape C x H x W" in outcome.message
+    assert "total variation is for images of shape C x H x W" in outcome.message
 
 
 def test_an_inner_layer_is_attacked(spear):

@@ -61,9 +61,8 @@ def test_a_generator_of_other_pictures_is_refused_in_one_sentence(tmp_path, monk
         f"attack.generator.weights={tmp_path / 'other.safetensors'}", "attack.radii=[]",
     )  # fmt: skip
     assert outcome.code == 1
-    assert (
-        "attack.generator makes pictures of shape (3, 16, 16), but the network takes inputs of"
-        in (outcome.message)
+    assert "the generator makes images of shape (3, 16, 16), but the network takes inputs of" in (
+        outcome.message
     )
 
 
