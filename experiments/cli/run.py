@@ -17,9 +17,9 @@ from spear.experiments.config.schema import CONF, register
 from spear.experiments.config.spec import JobSpec
 from spear.experiments.job.folder import RunFolder
 from spear.experiments.job.job import Job
-from spear.experiments.job.key import code_hash
 from spear.experiments.job.run_files import BATCHES
 from spear.experiments.job.search_target import searched_number
+from spear.experiments.job.sources import sources
 from spear.experiments.job.summary import check_failures
 from spear.experiments.job.threads import threads
 from spear.experiments.sweep.parent_watch import end_with_parent
@@ -35,7 +35,7 @@ from spear.update import Update
 # Both when this module is loaded: a launcher's worker loads it to find `perform`, before it asks
 # for the folder of its job, and the sources may change while a long job runs.
 register()
-code_hash()
+sources()
 
 
 def run(spec: JobSpec, job: Job) -> None:

@@ -14,7 +14,20 @@ import torch
 
 from spear.experiments.job.redaction import redacted
 
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "torchmetrics", "lpips", "hydra-core")
+DISTRIBUTION = "spear-suite"
+PACKAGES = (
+    DISTRIBUTION,
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "torchmetrics",
+    "lpips",
+    "hydra-core",
+)
+
+
+THIS = Path(__file__).resolve()  # the checkout links its folders into the package
 
 
 def provenance() -> dict[str, Any]:
@@ -47,10 +60,15 @@ def continued(now: dict[str, Any], path: Path, batches: int) -> dict[str, Any]:
 
 
 def git_state() -> tuple[str | None, bool | None]:
-    """Commit of the checkout this code runs from and whether it has changes; None outside one."""
+    """Return the commit of the checkout this code runs from, and whether it has changes.
+
+    Returns:
+        None twice outside a checkout, as when installed from a wheel, even if the environment lies
+        in somebody else's repository: only a repository that tracks this file counts.
+    """
     try:
-        sha = _git("rev-parse", "HEAD")
-        return sha, bool(_git("status", "--porcelain"))
+        _git("ls-files", "--error-unmatch", THIS.name)
+        return _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain"))
     except (OSError, subprocess.CalledProcessError):
         return None, None
 
@@ -90,7 +108,7 @@ def _cpu_name() -> str:
 def _git(*arguments: str) -> str:
     done = subprocess.run(
         ["git", *arguments],
-        cwd=Path(__file__).parent,
+        cwd=THIS.parent,
         capture_output=True,
         text=True,
         check=True,
