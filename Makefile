@@ -26,7 +26,7 @@ DOCS_EXTRA := import tomllib; \
 
 IS_LINKED := import sys, importlib.util as u; from importlib.metadata import entry_points as e; \
 	s = u.find_spec("spear"); \
-	sys.exit(not (s and s.origin == "$(CURDIR)/spear/__init__.py" and e(name="spear-collect")))
+	sys.exit(not (s and s.origin == "$(CURDIR)/spear/__init__.py" and "spear.experiments.cli.entry:main" in {each.value for each in e(name="spear")}))
 
 # The longest first, so that two at once end together.
 PAPER := table9 table9_each table9_opacus figure8 table3_imagenet_720 table10_minibatches table10 figure5_width \
@@ -121,22 +121,22 @@ run/%: install
 	OMP_NUM_THREADS=1 $(BIN)/spear experiment=$* tracking=off $(WITH_$*) $(if $(filter $*,$(ABOUT_FAILURES)),|| test $$? -eq 1)
 
 paper: $(PAPER:%=run/%)
-	$(BIN)/python -m spear.analysis.tables $(TABLES) --results outputs --to $(RENDERED)
-	$(BIN)/python -m spear.analysis.figures $(FIGURES) --results outputs --to $(RENDERED)
+	$(BIN)/spear tables $(TABLES) --results outputs --to $(RENDERED)
+	$(BIN)/spear figures $(FIGURES) --results outputs --to $(RENDERED)
 
 paper-sampling: paper $(SAMPLING:%=run/%)
-	$(BIN)/python -m spear.analysis.tables $(SAMPLED_TABLES) --results outputs --to $(RENDERED)
-	$(BIN)/python -m spear.analysis.figures $(SAMPLED_FIGURES) --results outputs --to $(RENDERED)
+	$(BIN)/spear tables $(SAMPLED_TABLES) --results outputs --to $(RENDERED)
+	$(BIN)/spear figures $(SAMPLED_FIGURES) --results outputs --to $(RENDERED)
 
 paper-gpu: paper-sampling $(GPU:%=run/%)
-	$(BIN)/python -m spear.analysis.tables $(GPU_TABLES) --results outputs --to $(RENDERED)
+	$(BIN)/spear tables $(GPU_TABLES) --results outputs --to $(RENDERED)
 
 paper-baselines: $(BASELINES:%=run/%)
-	$(BIN)/python -m spear.analysis.tables $(BASELINE_TABLES) --results outputs --to $(RENDERED)
-	$(BIN)/python -m spear.analysis.figures $(BASELINE_FIGURES) --results outputs --to $(RENDERED)
+	$(BIN)/spear tables $(BASELINE_TABLES) --results outputs --to $(RENDERED)
+	$(BIN)/spear figures $(BASELINE_FIGURES) --results outputs --to $(RENDERED)
 
 report: install
-	$(BIN)/spear-report
+	$(BIN)/spear report
 
 lock:
 	uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate \

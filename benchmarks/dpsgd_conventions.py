@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from spear.analysis.paper.comparison import papers
-from spear.analysis.tables.__main__ import markdown
+from spear.analysis.render.tables import markdown
 from spear.client.client import Client
 from spear.client.defenses import DPSGD
 from spear.data import Dataset, TinyImageNet

@@ -1,8 +1,7 @@
-"""Whether the committed results keep what the paper reports: `python -m
-spear.analysis.paper.claims`.
+"""Every value of the paper's tables beside ours, with a verdict: `spear claims`.
 
-Every value of the paper's tables that we have results for is held against ours. Where ours is worse
-than the paper's by more than its 95 % interval, `analysis/paper/deviations.csv` must say why.
+Values that we have no results for are left out. If ours is worse than the paper's by more than its
+95 % interval, `analysis/paper/deviations.csv` must say why.
 """
 
 import argparse
@@ -14,35 +13,46 @@ from rich.console import Console
 
 import spear.analysis.tables
 from spear.analysis.paper.comparison import PAPER, comparisons
-from spear.analysis.records.store import RESULTS
-from spear.analysis.render.rendering import load, modules
-from spear.analysis.tables.__main__ import markdown
+from spear.analysis.records.store import experiment_folder
+from spear.analysis.render.rendering import add_results_option, load, modules
+from spear.analysis.render.tables import markdown
 
 KEY = ["table", "cell", "measure"]
 
 
-def compared_tables(root: Path) -> dict[str, ModuleType]:
-    """The tables that reproduce one of the paper's, by name, if any results of theirs are there."""
+def compared_tables(root: Path | None = None) -> dict[str, ModuleType]:
+    """Return the tables that reproduce one of the paper's, by name, if they have any results.
+
+    Args:
+        root: as in `spear.analysis.records.store.experiment_folder`.
+    """
     return {
         name: module
         for name, module in modules(spear.analysis.tables).items()
         if hasattr(module, "COMPARED")
-        and any((root / each).exists() for each in module.EXPERIMENTS)
+        and any(experiment_folder(each, root).exists() for each in module.EXPERIMENTS)
     }
 
 
-def claims(root: Path) -> pd.DataFrame:
-    """Every comparison that the results below `root` allow
-    (`spear.analysis.paper.comparison.comparisons`).
+def claims(root: Path | None = None) -> pd.DataFrame:
+    """Return every comparison that the results allow (`spear.analysis.paper.comparison`).
+
+    Args:
+        root: as in `spear.analysis.records.store.experiment_folder`.
 
     Raises:
-        FileNotFoundError: a table has results of some of its experiments only.
+        FileNotFoundError: there are no results of any table, or of some experiments of one only.
     """
     tables = [claims_of(name, module, root) for name, module in compared_tables(root).items()]
+    if not tables:
+        raise FileNotFoundError(
+            f"there are no results of any of the paper's tables in {root}; collect some there by "
+            "`spear collect --results`."
+        )
     return pd.concat(tables, ignore_index=True)
 
 
-def claims_of(name: str, module: ModuleType, root: Path) -> pd.DataFrame:
+def claims_of(name: str, module: ModuleType, root: Path | None = None) -> pd.DataFrame:
     """The comparisons of one table.
 
     Raises:
@@ -63,17 +73,13 @@ def with_reasons(found: pd.DataFrame) -> pd.DataFrame:
     return found.merge(deviations(), on=KEY, how="left").fillna({"why": ""})
 
 
-def main() -> None:
-    """Command line; exits with 1 if a deviation is not explained."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where experiments lie")
-    found = with_reasons(claims(parser.parse_args().results))
+def main(arguments: list[str]) -> None:
+    """Run `spear claims`; it exits with 1 if a deviation is not explained."""
+    parser = argparse.ArgumentParser(prog="spear claims", description=__doc__)
+    add_results_option(parser)
+    found = with_reasons(claims(parser.parse_args(arguments).results))
     numbers = {column: found[column].map("{:.4g}".format) for column in ("paper", "ours")}
     Console().print(markdown(found.assign(**numbers)), markup=False, soft_wrap=True)
     unexplained = int(((found["verdict"] == "worse") & (found["why"] == "")).sum())
     counts = ", ".join(f"{n} {verdict}" for verdict, n in found["verdict"].value_counts().items())
     parser.exit(1 if unexplained else 0, f"{counts}; {unexplained} worse without a reason.\n")
-
-
-if __name__ == "__main__":
-    main()

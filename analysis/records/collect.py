@@ -1,4 +1,4 @@
-"""Collect what experiments recorded: `spear-collect outputs/<experiment>`.
+"""Collect what experiments recorded: `spear collect outputs/<experiment>`.
 
 The complete jobs below each folder go to `results/<experiment>/`: every batch to
 `batches.csv`, configurations and summaries to `jobs.json`, which has once what all jobs share. Jobs
@@ -18,8 +18,8 @@ from PIL import Image
 
 from spear.analysis.records.sharing import to_json
 from spear.analysis.records.store import (
+    HERE,
     JOBS,
-    RESULTS,
     Recorded,
     Rows,
     collected_picture,
@@ -27,10 +27,11 @@ from spear.analysis.records.store import (
     run_folders,
     to_csv,
 )
+from spear.errors import SpearError
 from spear.experiments.job.run_files import BATCHES, BEGUN, SUMMARY
 
 
-class CannotCollect(Exception):
+class CannotCollect(SpearError):
     """There is nothing to collect, or two jobs would take one place; says so in one sentence."""
 
 
@@ -151,30 +152,26 @@ def _replaced(value: Any, roots: dict[str, str]) -> Any:
     return value
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="spear-collect", description=__doc__)
+def main(arguments: list[str]) -> None:
+    """Run `spear collect`.
+
+    Raises:
+        CannotCollect: nothing is written then.
+    """
+    parser = argparse.ArgumentParser(prog="spear collect", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, help="folders of runs")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where they are collected")
+    parser.add_argument("--results", type=Path, default=HERE, help="folder to collect them in")
     parser.add_argument("--pictures", action="store_true", help="with their reconstructions")
     parser.add_argument("--sheets", action="store_true", help="with the pixels of these alone")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     left = incomplete(chosen.folders)
     if left:
         named = "".join(f"  {job}\n" for job in left)
         sys.stderr.write(f"{len(left)} incomplete (no {SUMMARY}), not collected:\n{named}")
-    try:
-        collected = collect(chosen.folders, chosen.results, chosen.pictures, chosen.sheets)
-    except (CannotCollect, OSError) as error:
-        parser.exit(1, f"spear-collect: {error}\n")
-    for each in collected:
+    for each in collect(chosen.folders, chosen.results, chosen.pictures, chosen.sheets):
         kept = f", {_count(each.kept, 'other')} kept" if each.kept else ""
         sys.stdout.write(f"{each.folder}: {_count(len(each.jobs), 'job')} collected{kept}\n")
 
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}{'s' * (n != 1)}"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,4 @@
-"""What jobs recorded as tables: `python -m spear.analysis.records.frames outputs/batch_size
-[columns ...]`.
+"""Tables of what jobs recorded: `spear show outputs/batch_size [COLUMN ...]`.
 
 Reads run folders or collected results and recomputes nothing.
 """
@@ -23,6 +22,7 @@ from spear.analysis.records.store import (
     read_jobs,
     run_folders,
 )
+from spear.errors import ConfigError
 from spear.experiments.job.run_files import SUMMARY
 
 COLUMNS = (
@@ -123,20 +123,20 @@ def show(table: pd.DataFrame, columns: list[str], console: Console) -> None:
     console.print(shown)
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: list[str]) -> None:
+    """Run `spear show`.
+
+    Raises:
+        ConfigError: there is no complete job, or no such column.
+    """
+    parser = argparse.ArgumentParser(prog="spear show", description=__doc__)
     parser.add_argument("root", type=Path, help="folder of runs or of collected results")
     parser.add_argument("columns", nargs="*", help="keys of the summary to show")
-    arguments = parser.parse_args()
-    table = load_summaries(arguments.root)
+    chosen = parser.parse_args(arguments)
+    table = load_summaries(chosen.root)
     if table.empty:
-        parser.exit(1, f"no complete job below {arguments.root}; run an experiment first.\n")
-    unknown = sorted(set(arguments.columns) - set(table.columns))
+        raise ConfigError(f"no complete job below {chosen.root}; run an experiment first.")
+    unknown = sorted(set(chosen.columns) - set(table.columns))
     if unknown:
-        parser.exit(1, f"no column {unknown[0]!r}; there are {', '.join(table.columns)}.\n")
-    show(table, arguments.columns or [c for c in COLUMNS if c in table], Console())
-
-
-if __name__ == "__main__":
-    main()
+        raise ConfigError(f"no column {unknown[0]!r}; there are {', '.join(table.columns)}.")
+    show(table, chosen.columns or [c for c in COLUMNS if c in table], Console())

@@ -21,11 +21,14 @@ import spear
 from spear.analysis.records.sharing import from_json
 from spear.experiments.job.run_files import BATCHES, CONFIG, PICTURE, SHEET, SUMMARY
 
-RESULTS = (Path(spear.__file__).parent / "results").resolve()
-"""Where the committed results are, collected."""
+HERE = Path("results")
+"""Folder of the user's results, below the working directory; commands write nowhere else."""
 
-RENDERED = RESULTS / "rendered"
-"""Where the tables and figures are that were made from them."""
+RESULTS = (Path(spear.__file__).parent / HERE).resolve()
+"""Folder of the committed results, which come with the package; in a checkout's root `HERE`."""
+
+RENDERED = "rendered"
+"""Folder inside of either, of the tables and figures made from its results."""
 
 JOB = "job"
 """The first column of collected batches."""
@@ -113,6 +116,19 @@ def collected_picture(folder: Path, job: str) -> Path:
 def collected_sheet(folder: Path, job: str) -> Path:
     """Where the sheet of a collected job is, if there is one."""
     return folder / f"{job}.png"
+
+
+def experiment_folder(experiment: str, root: Path | None = None) -> Path:
+    """Return the folder of an experiment's results, which may not exist.
+
+    Args:
+        experiment: its name.
+        root: folder of experiments. If None, that is `HERE` if it has the experiment collected,
+            else `RESULTS`.
+    """
+    if root is None:
+        root = HERE if (HERE / experiment / JOBS).is_file() else RESULTS
+    return root / experiment
 
 
 def run_folders(root: Path) -> list[Path]:

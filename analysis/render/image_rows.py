@@ -45,7 +45,7 @@ class PictureRows:
             sheet = Path(job["sheet"])
             if not sheet.is_file():
                 raise FileNotFoundError(
-                    f"{sheet} is missing; collect it by `spear-collect --sheets outputs/figure9`."
+                    f"{sheet} is missing; collect it by `spear collect --sheets outputs/figure9`."
                 )
             originals, found = read_sheet(sheet, int(job["batch_size"]))
             if truth is not None and not torch.equal(truth, originals):

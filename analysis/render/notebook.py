@@ -17,7 +17,6 @@ import pandas as pd
 
 import spear.analysis.figures
 import spear.analysis.tables
-from spear.analysis.records.store import RESULTS
 from spear.analysis.render import style
 from spear.analysis.render.rendering import drawn, load, names, origin
 
@@ -37,14 +36,14 @@ class Shown:
         return self.html
 
 
-def show(name: str, results: Path = RESULTS) -> Shown:
+def show(name: str, results: Path | None = None) -> Shown:
     """The figure and the table of that name, those of the two that there are, with captions.
 
     What has no module or no results yet is said to be missing, in one line, and is no error.
 
     Args:
         name: a module of `spear.analysis.figures` or of `spear.analysis.tables`.
-        results: where experiments lie.
+        results: folder of experiments, as in `spear.analysis.records.store.experiment_folder`.
     """
     found = list(_modules(name))
     if not found:

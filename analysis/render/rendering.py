@@ -1,4 +1,4 @@
-"""From committed results to files: finds the modules of `spear.analysis.figures` and
+"""From results to files: finds the modules of `spear.analysis.figures` and
 `spear.analysis.tables`.
 
 A module there names the experiments that it shows (`EXPERIMENTS`) and has the function that shows
@@ -17,8 +17,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from spear.analysis.records.frames import load_batches
-from spear.analysis.records.store import RENDERED, RESULTS
+from spear.analysis.records.store import HERE, RENDERED, experiment_folder
 from spear.analysis.render import style
+from spear.errors import ConfigError
 
 Write = Callable[[ModuleType, pd.DataFrame, Path], list[Path]]
 """Shows a module's results in files `<path>.*` and tells which."""
@@ -26,8 +27,7 @@ Write = Callable[[ModuleType, pd.DataFrame, Path], list[Path]]
 
 def names(package: ModuleType) -> list[str]:
     """The names of a package's modules; none is imported."""
-    found = [each.name for each in pkgutil.iter_modules(package.__path__)]
-    return [name for name in found if name != "__main__"]
+    return [each.name for each in pkgutil.iter_modules(package.__path__)]
 
 
 def modules(package: ModuleType) -> dict[str, ModuleType]:
@@ -35,19 +35,23 @@ def modules(package: ModuleType) -> dict[str, ModuleType]:
     return {name: import_module(f"{package.__name__}.{name}") for name in names(package)}
 
 
-def load(experiments: tuple[str, ...], root: Path) -> pd.DataFrame:
-    """The batches of some experiments, one after the other; no rows for none (theory alone).
+def load(experiments: tuple[str, ...], root: Path | None = None) -> pd.DataFrame:
+    """Return the batches of some experiments, one after the other; no rows for theory alone.
+
+    Args:
+        experiments: their names.
+        root: as in `spear.analysis.records.store.experiment_folder`.
 
     Raises:
-        FileNotFoundError: one of them has no results below `root`.
+        FileNotFoundError: one of them has no results there.
     """
     tables = []
     for experiment in experiments:
-        table = load_batches(root / experiment)
+        table = load_batches(experiment_folder(experiment, root))
         if table.empty:
             raise FileNotFoundError(
-                f"there are no results of {experiment} in {root}; run `spear "
-                f"experiment={experiment}`, then `spear-collect outputs/{experiment}`."
+                f"there are no results of {experiment} in {root or HERE}; run `spear "
+                f"experiment={experiment}`, then `spear collect outputs/{experiment}`."
             )
         tables.append(table)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
@@ -72,27 +76,39 @@ def drawn(module: ModuleType, results: pd.DataFrame) -> Figure:
     return figure
 
 
-def render(package: ModuleType, write: Write, arguments: list[str] | None = None) -> None:
-    """Command line of a package: render the modules that are named, or all of them.
+def kind(package: ModuleType) -> str:
+    """Return `tables` or `figures`, which is also the subcommand that renders the package."""
+    return package.__name__.rpartition(".")[2]
+
+
+def add_results_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--results`, by default None (`spear.analysis.records.store.experiment_folder`)."""
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help="folder of experiments; if not given, results if an experiment was collected there, "
+        "else the results that come with the package",
+    )
+
+
+def render(package: ModuleType, write: Write, arguments: list[str]) -> None:
+    """Render the modules of a package that are named on a command line, or all of them.
 
     Exits with 1 if one cannot be rendered, after the others.
+
+    Raises:
+        ConfigError: there is no module of that name.
     """
     found = modules(package)
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {package.__name__}", description=package.__doc__
-    )
+    parser = argparse.ArgumentParser(prog=f"spear {kind(package)}", description=package.__doc__)
     parser.add_argument("names", nargs="*", help=f"any of {', '.join(found)}; all of them if none")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where experiments lie")
-    parser.add_argument(
-        "--to",
-        type=Path,
-        default=RENDERED / package.__name__.rpartition(".")[2],
-        help="where files are written",
-    )
+    add_results_option(parser)
+    folder = HERE / RENDERED / kind(package)
+    parser.add_argument("--to", type=Path, default=folder, help="folder to write to [%(default)s]")
     chosen = parser.parse_args(arguments)
     unknown = sorted(set(chosen.names) - set(found))
     if unknown:
-        parser.exit(1, f"there is no {unknown[0]!r}; there are {', '.join(found)}.\n")
+        raise ConfigError(f"there is no {unknown[0]!r}; there are {', '.join(found)}.")
     chosen.to.mkdir(parents=True, exist_ok=True)
     said, missing = "", ""
     for name in chosen.names or found:

@@ -1,29 +1,33 @@
-"""Every rendered figure and table on one page: `python -m spear.analysis.render.results_page`
-writes RESULTS.md.
+"""Every rendered figure and table on one page: `spear page` writes `results/RESULTS.md`.
 
-It shows what is in `results/rendered/` and renders nothing itself.
+It shows what is in `results/rendered/`, and of what is missing there the file that comes with the
+package; it renders nothing itself.
 """
 
 import argparse
 import inspect
 import re
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import spear.analysis.figures
 import spear.analysis.tables
-from spear.analysis.records.store import RENDERED, RESULTS
-from spear.analysis.render.rendering import modules
+from spear.analysis.records.store import HERE, RENDERED, RESULTS
+from spear.analysis.render.links import path_to, relinked
+from spear.analysis.render.rendering import kind, modules
 
-PAGE = RESULTS / "RESULTS.md"
+PAGE = "RESULTS.md"
+ROOTS = (HERE / RENDERED, RESULTS / RENDERED)
+"""Folders of rendered files; the first that has a file counts."""
 
 TOP = """\
 # All results
 
-Written by `python -m spear.analysis.render.results_page` from the files in `results/rendered/`.
-The commands below an entry rebuild it; after an experiment is run anew,
-`spear-collect outputs/<experiment>` comes before it is rendered. First the paper's tables and
-figures, then what the paper does not have.
+Written by `spear page` from the files in `results/rendered/`. The commands below an entry rebuild
+it; after an experiment is run anew, `spear collect outputs/<experiment>` comes before it is
+rendered. First the paper's tables and figures, then what the paper does not have.
 """
 
 KINDS = ("Table", "Figure", "Appendix")
@@ -72,57 +76,55 @@ class Entry:
         return "\n\n".join([f"## {self.heading}", *self.parts, commands]) + "\n"
 
 
-def entries(figures: Path, tables: Path) -> list[Entry]:
-    """What is rendered in these folders, in the order of the page."""
+def entries(roots: Sequence[Path], folder: Path) -> list[Entry]:
+    """Return what is rendered below some folders, in the order of the page.
+
+    Args:
+        roots: with `figures/<name>.png` and `tables/<name>.md`; the first that has a file counts.
+        folder: of the page.
+    """
     found: dict[str, Entry] = {}
-    for package, folder, suffix in (
-        (spear.analysis.figures, figures, ".png"),
-        (spear.analysis.tables, tables, ".md"),
-    ):
+    for package, suffix in ((spear.analysis.figures, ".png"), (spear.analysis.tables, ".md")):
         for name, module in modules(package).items():
-            path = (folder / name).with_suffix(suffix)
-            if path.exists():
+            file = Path(kind(package), f"{name}{suffix}")
+            for path in [root / file for root in roots if (root / file).exists()][:1]:
                 caption = inspect.cleandoc(module.__doc__ or "")
                 entry = found.setdefault(name, Entry(name, caption))
-                entry.parts += _part(path, caption)
+                entry.parts += _part(path, caption, folder)
                 entry.experiments += [
                     each for each in module.EXPERIMENTS if each not in entry.experiments
                 ]
-                entry.commands.append(f"python -m {package.__name__} {name}")
+                entry.commands.append(f"spear {kind(package)} {name}")
     return sorted(found.values(), key=lambda entry: entry.place)
 
 
-def page(figures: Path, tables: Path) -> str:
-    """The whole page as text.
+def page(roots: Sequence[Path] = ROOTS, folder: Path = HERE) -> str:
+    """Return the whole page as text.
 
     Args:
-        figures, tables: folders with `<name>.png` and `<name>.md`.
+        roots, folder: as in `entries`.
     """
-    shown = entries(figures, tables)
+    shown = entries(roots, folder)
     links = ", ".join(f"[{each.heading}](#{_anchor(each.heading)})" for each in shown)
     return "\n".join([TOP, f"{links}\n", *(each.markdown() for each in shown)])
 
 
-def _part(path: Path, caption: str) -> list[str]:
+def _part(path: Path, caption: str, folder: Path) -> list[str]:
     if path.suffix == ".md":  # it begins with its caption
-        return [path.read_text().strip().replace("](../../", "](")]  # to where the page is
+        return [relinked(path.read_text().strip(), path.parent, folder)]
     first = caption.partition("\n\n")[0].replace("\n", " ")
-    return [caption, f"![{first}](rendered/figures/{path.name})"]
+    return [caption, f"![{first}]({path_to(path.name, path.parent, folder)})"]
 
 
 def _anchor(heading: str) -> str:
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m spear.analysis.render.results_page", description=__doc__
-    )
-    parser.parse_args()
-    PAGE.write_text(page(RENDERED / "figures", RENDERED / "tables"))
-    parser.exit(0, f"{PAGE}\n")
-
-
-if __name__ == "__main__":
-    main()
+def main(arguments: list[str]) -> None:
+    """Run `spear page`."""
+    parser = argparse.ArgumentParser(prog="spear page", description=__doc__)
+    parser.add_argument("--to", type=Path, default=HERE, help="folder to write to [%(default)s]")
+    folder = parser.parse_args(arguments).to
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PAGE).write_text(page(folder=folder))
+    sys.stderr.write(f"{folder / PAGE}\n")

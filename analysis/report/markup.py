@@ -18,12 +18,11 @@ VERDICTS = ("better", "equal", "worse")
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def html(markdown: str, folder: Path) -> Markup:
+def html(markdown: str) -> Markup:
     """Markdown as HTML, with its pictures inside and its cells marked for style and script.
 
     Args:
-        markdown: as in `analysis/tables/*.md`.
-        folder: what links are relative to.
+        markdown: with links that are absolute.
     """
     tokens = MARKDOWN.parse(markdown)
     headings = [token for token in tokens if token.type == "th_open"]
@@ -38,7 +37,7 @@ def html(markdown: str, folder: Path) -> Markup:
     for token in tokens:
         for child in token.children or ():
             if child.type == "image":
-                child.attrSet("src", data_uri(folder / unquote(str(child.attrs["src"]))))
+                child.attrSet("src", data_uri(Path(unquote(str(child.attrs["src"])))))
     return Markup(MARKDOWN.renderer.render(tokens, MARKDOWN.options, {}))
 
 

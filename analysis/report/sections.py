@@ -11,13 +11,12 @@ from markupsafe import Markup
 
 import spear.analysis.figures
 import spear.analysis.tables
-from spear.analysis.records.store import RENDERED
 from spear.analysis.render import style
-from spear.analysis.render.rendering import drawn, load, modules, origin
+from spear.analysis.render.rendering import drawn, kind, load, modules, origin
 from spear.analysis.render.results_page import KINDS, Entry
+from spear.analysis.render.tables import markdown
 from spear.analysis.report.markup import VERDICTS, drawing, html
 from spear.analysis.report.sources import Source
-from spear.analysis.tables.__main__ import markdown
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def sections(sources: list[Source]) -> tuple[list[Section], dict[str, str]]:
             for source in sources if module.EXPERIMENTS else sources[:1]:
                 try:
                     batches = load(module.EXPERIMENTS, source.root)
-                    found.append(_section(name, package.__name__, module, batches, source))
+                    found.append(_section(name, kind(package), module, batches, source))
                 except FileNotFoundError as error:
                     absent = absent or str(error)
                 except (LookupError, ValueError) as error:
@@ -85,21 +84,20 @@ def sections(sources: list[Source]) -> tuple[list[Section], dict[str, str]]:
 
 
 def _section(
-    name: str, package: str, module: ModuleType, batches: pd.DataFrame, source: Source
+    name: str, command: str, module: ModuleType, batches: pd.DataFrame, source: Source
 ) -> Section:
     entry = Entry(name, inspect.cleandoc(module.__doc__ or ""))
     entry.experiments += module.EXPERIMENTS
-    entry.commands.append(f"python -m {package} {name}")
+    entry.commands.append(f"spear {command} {name}")
     table, figure, verdicts = Markup(), "", Counter[str]()
-    folder = RENDERED / "tables"
     if hasattr(module, "draw"):
         with style.applied():
             figure = drawing(drawn(module, batches))
     else:
         content = module.table(batches)
-        table = html(markdown(content), folder)
+        table = html(markdown(content))
         verdicts.update(_verdicts(content))
-    caption = html(entry.caption, folder)
+    caption = html(entry.caption)
     return Section(entry, source, caption, table, figure, verdicts, origin(batches))
 
 

@@ -1,15 +1,14 @@
-"""Which batches of Table 3 Figures 10 to 13 show: `python -m
-spear.analysis.statistics.percentiles`.
+"""The batches of Table 3 that Figures 10 to 13 show: `spear percentiles`.
 
 Prints them as the sweep of `conf/experiment/figures10_13.yaml`.
 """
 
+import argparse
 import sys
 
 import pandas as pd
 
-from spear.analysis.records.store import RESULTS
-from spear.analysis.render.rendering import load
+from spear.analysis.render.rendering import add_results_option, load
 
 PERCENTILES = {"Figure 10": 10, "Figure 11": 50, "Figure 12": 90, "Figure 13": 0}
 """Of the mean PSNR of a batch, among the batches of Tiny ImageNet; 0 is the worst."""
@@ -26,11 +25,9 @@ def shown(table3: pd.DataFrame) -> dict[str, int]:
     return {name: int(batches.index[rank - 1]) for name, rank in ranks.items()}
 
 
-def main() -> None:
-    """Command line."""
-    numbers = shown(load(("table3",), RESULTS)).values()
+def main(arguments: list[str]) -> None:
+    """Run `spear percentiles`."""
+    parser = argparse.ArgumentParser(prog="spear percentiles", description=__doc__)
+    add_results_option(parser)
+    numbers = shown(load(("table3",), parser.parse_args(arguments).results)).values()
     sys.stdout.write(f"first_batch: {','.join(map(str, numbers))}\n")
-
-
-if __name__ == "__main__":
-    main()

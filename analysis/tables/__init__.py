@@ -1,2 +1,2 @@
 """Tables, a module each: EXPERIMENTS, and `table(results)`, a data frame whose cells are text.
-`python -m spear.analysis.tables [NAME ...]` prints them as Markdown and writes `<name>.md`."""
+`spear tables [NAME ...]` prints them as Markdown and writes `<name>.md`."""

@@ -4,12 +4,11 @@ At the 10th, 50th and 90th percentile of PSNR (mean over the batch), and the wor
 worst batch has 2 wrong directions and 91.2 dB.
 """
 
-import os
 from pathlib import Path
 
 import pandas as pd
 
-from spear.analysis.records.store import RENDERED
+from spear.analysis.render.links import linkable
 from spear.analysis.statistics.percentiles import PERCENTILES
 
 EXPERIMENTS = ("figures10_13",)
@@ -17,7 +16,7 @@ COLUMN = "original, reconstruction and magnified error"
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """Each figure's title with its picture below, as links from this folder.
+    """Each figure's title with its picture below, as links to the files.
 
     Raises:
         FileNotFoundError: a job's picture was not collected.
@@ -29,10 +28,10 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         if not picture.is_file():
             raise FileNotFoundError(
                 f"{picture} is missing; collect it by "
-                "`spear-collect --pictures outputs/figures10_13`."
+                "`spear collect --pictures outputs/figures10_13`."
             )
         which = f"{share}th percentile" if share else "the worst"
         title = f"{name}: {which}, batch {batch['batch']}, {batch['psnr']:.1f} dB"
-        link = os.path.relpath(picture, RENDERED / "tables")
+        link = linkable(picture)
         rows += [f"**{title}**", f"![{title}]({link})"]
     return pd.DataFrame({COLUMN: rows})

@@ -1,5 +1,5 @@
 """Dashboards as code: one W&B workspace for each of the paper's tables, a YAML file each.
 
-`python -m spear.analysis.workspaces write` remakes the files from the tables, and `... publish`
-puts them into a W&B project, as new saved views. `spear-report` shows the same panels without W&B.
+`spear workspaces write` remakes the files from the tables, and `spear workspaces publish` puts them
+into a W&B project, as new saved views. `spear report` shows the same panels without W&B.
 """

@@ -9,12 +9,15 @@ import yaml
 import spear.analysis.tables
 from spear.analysis.paper import panels
 from spear.analysis.paper.panels import PANELS, Panel
+from spear.analysis.records.store import HERE, RENDERED, RESULTS
 from spear.analysis.render.rendering import modules
 from spear.analysis.render.results_page import Entry
 from spear.errors import ConfigError
 
-FOLDER = Path(__file__).parent
-TOP = "# Written by `python -m spear.analysis.workspaces write`; published by `... publish`.\n"
+FOLDER = Path(RENDERED) / "workspaces"
+"""Folder of their files, in `results/` here or in the package."""
+
+TOP = "# Written by `spear workspaces write`; published by `spear workspaces publish`.\n"
 KEYS = {"name", "experiments", "panels"}
 
 
@@ -73,13 +76,21 @@ def boards() -> dict[str, Board]:
     }
 
 
-def files(folder: Path = FOLDER) -> dict[str, Path]:
-    """The files of all dashboards, by name."""
+def files(folder: Path | None = None) -> dict[str, Path]:
+    """Return the files of all dashboards, by name.
+
+    Args:
+        folder: of the files. If None, those written below the working directory, else those that
+            come with the package.
+    """
+    if folder is None:
+        folder = next(root / FOLDER for root in (HERE, RESULTS) if (root / FOLDER).is_dir())
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def write(folder: Path = FOLDER) -> list[Path]:
+def write(folder: Path = HERE / FOLDER) -> list[Path]:
     """Remake the files of all dashboards."""
+    folder.mkdir(parents=True, exist_ok=True)
     for path in files(folder).values():
         path.unlink()
     written = []

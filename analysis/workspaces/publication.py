@@ -67,5 +67,5 @@ def publish(boards: list[Board], project: str, entity: str | None = None) -> lis
     except wandb.Error as error:
         raise ConfigError(
             f"W&B does not take the workspaces ({' '.join(str(error).split())}); run `wandb login` "
-            "first, or look at `spear-report`, which shows the same panels without W&B."
+            "first, or look at `spear report`, which shows the same panels without W&B."
         ) from error

@@ -1,126 +1,95 @@
-"""The `spear` command: the main program with errors told in one sentence and an exit code."""
+"""The `spear` command: subcommands, errors told in one sentence, and an exit code."""
 
 import difflib
 import os
 import re
 import sys
-from collections.abc import Iterator
 
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from spear.errors import SpearError
-from spear.experiments.cli import audit as audit_command
-from spear.experiments.cli import plan as plan_command
-from spear.experiments.cli.run import main as run_main
-from spear.experiments.config.moved import GROUPS, accept_old_groups
+from spear.experiments.cli.commands import SUBCOMMANDS, listing
+from spear.experiments.cli.explain import explain, explain_other
+from spear.experiments.config.moved import accept_old_groups
 from spear.experiments.config.schema import JobSchema
-from spear.experiments.sweep.monitor import end_sweep, sweep_runs_here
+from spear.experiments.sweep.monitor import end_sweep
 from spear.experiments.sweep.signals import sigterm_interrupts
 
-SUBCOMMANDS = {"audit": audit_command.main, "plan": plan_command.main}
-"""What is no job for Hydra; each takes the arguments after its name."""
+DEFAULT = "run"
+"""The subcommand that needs no name."""
 
-LONGEST_REASON = 300
+COMPOSING = (DEFAULT, "plan")
+"""Subcommands whose arguments are a configuration."""
+
+DONE = "; what is done is recorded, and the same command again goes on."
 
 
 def main() -> None:
-    """Run the command line's subcommand, or `spear.experiments.cli.run`; exit 1 after an error."""
+    """Run the command line's subcommand; exit 1 after an error, told in one sentence."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # hand exceptions over instead of printing them
-    sys.argv[1:] = ["force=true" if each == "--force" else each for each in sys.argv[1:]]
-    sys.argv[1:] = accept_old_groups(sys.argv[1:])
+    OmegaConf.register_new_resolver("spear.subcommands", listing, replace=True)  # for the help
     said = ""
+    name, arguments = chosen(sys.argv[1:])
+    if name in COMPOSING:
+        arguments = accept_old_groups(arguments)
     with sigterm_interrupts():
         try:
-            said = _run()
+            said = _run(name, arguments)
         finally:
             unfinished = end_sweep(early=bool(said))
     if said or unfinished:
-        sys.exit(f"spear: {said or unfinished}")
+        command = "spear" if name == DEFAULT else f"spear {name}"
+        sys.exit(f"{command}: {said or unfinished}")
 
 
-def _run() -> str:
-    """Run the command; what went wrong, in a sentence, or nothing."""
-    subcommand = SUBCOMMANDS.get(sys.argv[1]) if len(sys.argv) > 1 else None
+def chosen(arguments: list[str]) -> tuple[str, list[str]]:
+    """Return the subcommand's name and the arguments after it."""
+    if arguments and arguments[0] in SUBCOMMANDS:
+        return arguments[0], arguments[1:]
+    return DEFAULT, arguments
+
+
+def _run(name: str, arguments: list[str]) -> str:
+    """Run a subcommand; return what went wrong, in a sentence, or nothing."""
+    stray = _stray_word(arguments) if name == DEFAULT else ""
+    if stray:
+        return stray
     try:
-        if subcommand:
-            subcommand(sys.argv[2:])
-        else:
-            run_main()
+        SUBCOMMANDS[name](arguments)
     except SpearError as error:
         return str(error)
     except (HydraException, OmegaConfBaseException) as error:
         return explain(error)
     except KeyboardInterrupt:
-        return "interrupted; what is done is recorded, and the same command again goes on."
+        return f"interrupted{DONE}" if name == DEFAULT else "interrupted."
     except Exception as error:
-        sentence = _explain_other(error)
+        sentence = explain_other(error) if name == DEFAULT else _about_files(error)
         if not sentence:
             raise
         return sentence
     return ""
 
 
-def explain(error: Exception) -> str:
-    """One sentence for an error in the composition of the configuration."""
-    text = "\n".join(str(each) for each in _chain(error))
-    unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text)
-    if unknown:
-        return _unknown_key(unknown.group(1) or unknown.group(2))
-    typed = re.search(r"Value '([^']*)' .*could not be converted to (\w+)", text)
-    key = re.search(r"full_key: (\S+)", text)
-    if typed and key:
-        return f"key {key.group(1)!r} is {typed.group(1)!r}; expected {typed.group(2).lower()}."
-    choice = re.search(
-        r"Could not find '([^']+)/([^/']+)'\s+Available options in [^:]*:(.*)", text, re.S
-    )
-    if choice:
-        group, name, rest = choice.groups()
-        options = rest.split("Config search path")[0].split()
-        return f"{group}={name} does not exist; choose one of {', '.join(options)}."
-    return " ".join(text.split())
-
-
-def _explain_other(error: Exception) -> str:
-    """One sentence for an error outside a job; nothing for a bug in a job run alone."""
-    if isinstance(error, OSError) and error.filename:
-        return (
-            f"{error.filename} cannot be used ({error.strerror}); set output_root to a "
-            "folder that can be written."
-        )
-    if "Unknown plugin class" in str(error):
-        return _missing_launcher(str(error))
-    if sweep_runs_here():
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
-        return f"the launcher gave up ({reason}); the same command again goes on."
-    return ""
-
-
-def _missing_launcher(text: str) -> str:
-    """For a launcher whose plugin is not installed."""
-    plugin = re.search(r"hydra_plugins\.hydra_(\w+)_launcher\.", text)
-    if not plugin:
-        return " ".join(text.split())
-    extra = {"submitit": "slurm"}.get(plugin.group(1), plugin.group(1))
-    return (
-        f"the launcher's plugin, hydra-{plugin.group(1)}-launcher, is not installed; "
-        f"run `pip install 'spear-suite[{extra}]'`."
-    )
-
-
-def _unknown_key(key: str) -> str:
-    group = key.lstrip("/").split("@")[0]
-    if group in GROUPS:
-        return f"key {key!r} is now {GROUPS[group]!r}; rename it where it is set."
-    close = difflib.get_close_matches(key, list(JobSchema.__annotations__), n=1, cutoff=0.75)
+def _stray_word(arguments: list[str]) -> str:
+    """Return what is wrong with a first argument that is a plain word, or nothing."""
+    word = arguments[0] if arguments else ""
+    if not re.fullmatch(r"[A-Za-z][\w.-]*", word):
+        return ""
+    known = [*SUBCOMMANDS, *(f"{key}=" for key in JobSchema.__annotations__)]
+    close = difflib.get_close_matches(word, known, n=1)
     hint = f"did you mean {close[0]!r}? See" if close else "see"
-    return f"key {key!r} does not exist; {hint} `spear --help`, or `spear --cfg job` for all keys."
+    return f"{word!r} is neither a subcommand nor KEY=VALUE; {hint} `spear --help`."
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+def _about_files(error: Exception) -> str:
+    """Return a sentence about a file that is missing or cannot be used, or nothing."""
+    if not isinstance(error, OSError):
+        return ""
+    if error.filename is None:
+        return str(error)
+    return f"{error.filename} cannot be used ({error.strerror})."
 
 
 if __name__ == "__main__":

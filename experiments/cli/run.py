@@ -1,5 +1,6 @@
 """The main program, shaped like the threat model: data set, client, server, scores."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,4 +138,14 @@ def perform(config: DictConfig) -> float | None:
 
 
 main = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(perform)
-"""Entry point: `spear` on the command line."""
+"""The main program with the command line of Hydra."""
+
+
+def command(arguments: list[str]) -> None:
+    """Run `spear run` with these arguments; `--force` is short for `force=true`.
+
+    Raises:
+        SpearError: the job cannot be run.
+    """
+    sys.argv[1:] = ["force=true" if each == "--force" else each for each in arguments]
+    main()

@@ -1,6 +1,5 @@
-"""The `spear-train-generator` command: makes the generator that `attack=gifd` searches."""
+"""`spear train-generator`: makes the generator that `attack=gifd` searches."""
 
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -10,9 +9,7 @@ from typing import Any
 import hydra
 import torch
 from hydra.core.config_store import ConfigStore
-from hydra.errors import HydraException
 from omegaconf import MISSING, DictConfig
-from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -20,8 +17,7 @@ from spear.attack import Progress as Done
 from spear.baselines.gifd.dcgan import DCGAN
 from spear.baselines.gifd.training import Fit, Training
 from spear.data import Dataset
-from spear.errors import ConfigError, SpearError
-from spear.experiments.cli.entry import explain
+from spear.errors import ConfigError
 from spear.experiments.config.build import build
 from spear.experiments.config.moved import accept_old_targets
 from spear.experiments.config.schema import CONF, register, train_split
@@ -86,7 +82,7 @@ def run(config: DictConfig) -> None:
     generator.save(
         path,
         {
-            "command": " ".join(["spear-train-generator", *sys.argv[1:]]),
+            "command": " ".join(["spear train-generator", *sys.argv[1:]]),
             "git_sha": str(made["git_sha"]),
             "torch": made["versions"]["torch"],
             "psnr": f"{fit.psnr:.2f} dB on the pictures trained on",
@@ -99,16 +95,12 @@ def run(config: DictConfig) -> None:
     )
 
 
-def main() -> None:
-    """Run with the command line's arguments; exit 1 after an error, told in one sentence."""
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    try:
-        run()
-    except SpearError as error:
-        sys.exit(f"spear-train-generator: {error}")
-    except (HydraException, OmegaConfBaseException) as error:
-        sys.exit(f"spear-train-generator: {explain(error)}")
+def main(arguments: list[str]) -> None:
+    """Train and write a generator.
 
-
-if __name__ == "__main__":
-    main()
+    Raises:
+        SpearError: a setting cannot be used.
+        HydraException: an override cannot be.
+    """
+    sys.argv[1:] = arguments
+    run()

@@ -72,9 +72,14 @@ def test_small_errors_are_better():
     assert rows["verdict"].tolist() == ["better", "worse", "better", "better", "better"]
 
 
-def test_the_command_says_how_many_deviate(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["claims"])
+def test_without_any_results_there_is_nothing_to_compare(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no results of any of the paper's tables in"):
+        claims(tmp_path)
+
+
+def test_the_command_says_how_many_deviate(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)  # by the results that come with the package
     with pytest.raises(SystemExit) as stop:
-        main()
+        main([])
     assert stop.value.code == 0
     assert "0 worse without a reason" in capsys.readouterr().err

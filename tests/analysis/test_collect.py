@@ -2,15 +2,13 @@
 
 import csv
 import json
-import pkgutil
-import tomllib
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 from PIL import Image
-from support.command import Command
+from support.command import Command, typed
 
 from spear.analysis.records import collect
 from spear.analysis.records.frames import load_batches, load_summaries
@@ -48,15 +46,9 @@ def spear_collect(monkeypatch, capsys, tmp_path):
     """The command, collecting into `tmp_path / "results"`: exit code, output and errors."""
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
-        shown = ["spear-collect", *map(str, arguments), "--results", str(tmp_path / "results")]
-        monkeypatch.setattr("sys.argv", shown)
-        code = 0
-        try:
-            collect.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        to = ("--results", tmp_path / "results")
+        said = typed(monkeypatch, capsys, "spear", "collect", *arguments, *to)
+        return said.code, said.out, said.error
 
     return run
 
@@ -189,11 +181,14 @@ def test_what_cannot_be_collected_is_said_in_one_sentence(tmp_path, spear_collec
     ):
         code, out, errors = spear_collect(*arguments)
         assert (code, out) == (1, "")
-        assert errors.startswith(f"spear-collect: {said}")
-        assert errors.count("\n") == 1
+        assert errors.startswith(f"spear collect: {said}")
+        assert errors.count("\n") == 0
         assert not (tmp_path / "results").exists()
 
 
-def test_the_command_is_installed():
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    assert pkgutil.resolve_name(scripts["spear-collect"]) is collect.main
+def test_results_are_collected_below_the_working_directory(tmp_path, monkeypatch, capsys):
+    job(tmp_path / "outputs", "b=4")
+    monkeypatch.chdir(tmp_path)
+    said = typed(monkeypatch, capsys, "spear", "collect", "outputs/sweep")
+    assert (said.code, said.out) == (0, "results/sweep: 1 job collected\n")
+    assert (tmp_path / "results" / "sweep" / "jobs.json").is_file()

@@ -1,11 +1,11 @@
 """Tables are what the jobs recorded."""
 
 import json
-import sys
 
 import pytest
 
 from spear.analysis.records import frames as summaries
+from spear.errors import ConfigError
 
 
 @pytest.fixture
@@ -30,19 +30,15 @@ def test_every_summary_is_a_row_sorted_by_its_settings(runs):
     assert list(table["versions.torch"]) == ["1", "1"]
 
 
-def test_the_command_prints_chosen_columns(runs, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["summaries", str(runs), "batch_size", "n_exact"])
-    summaries.main()
+def test_the_command_prints_chosen_columns(runs, capsys):
+    summaries.main([str(runs), "batch_size", "n_exact"])
     printed = capsys.readouterr().out
     assert "n_exact" in printed
     assert "20" in printed
 
 
 @pytest.mark.parametrize(("folder", "column"), [("empty", "seed"), (".", "colour")])
-def test_what_is_not_there_is_named(runs, folder, column, monkeypatch, capsys):
+def test_what_is_not_there_is_named(runs, folder, column):
     (runs / "empty").mkdir()
-    monkeypatch.setattr(sys, "argv", ["summaries", str(runs / folder), column])
-    with pytest.raises(SystemExit) as stop:
-        summaries.main()
-    assert stop.value.code == 1
-    assert ("colour" if folder == "." else "empty") in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="colour" if folder == "." else "empty"):
+        summaries.main([str(runs / folder), column])

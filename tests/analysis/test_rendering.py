@@ -2,25 +2,29 @@
 
 import csv
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 import spear.analysis.figures
-import spear.analysis.records.store
 import spear.analysis.statistics.ablation
 import spear.analysis.tables
-from spear.analysis.figures import __main__ as figures
 from spear.analysis.figures import phase_transition, scaling
 from spear.analysis.records.frames import load_batches
-from spear.analysis.render.rendering import load, modules, origin, render
+from spear.analysis.records.store import JOBS, RESULTS
+from spear.analysis.render import figures, tables
+from spear.analysis.render.links import relinked
+from spear.analysis.render.rendering import load, modules, origin
 from spear.analysis.statistics import measures
 from spear.analysis.statistics.extrapolation import ratios, times
-from spear.analysis.tables import __main__ as tables
 from spear.analysis.tables import side_by_side
+from spear.errors import ConfigError
 
 FIGURES, TABLES = modules(spear.analysis.figures), modules(spear.analysis.tables)
 
@@ -162,12 +166,10 @@ def test_tables_are_markdown_with_their_origin(results, name, tmp_path):
 @pytest.mark.parametrize(("package", "main"), [(FIGURES, figures), (TABLES, tables)])
 def test_whatever_has_committed_results_can_be_rendered(package, main, tmp_path):
     for name, module in package.items():
-        if all(
-            (spear.analysis.records.store.RESULTS / each).exists() for each in module.EXPERIMENTS
-        ):
+        if all((RESULTS / each).exists() for each in module.EXPERIMENTS):
             assert main.write(
                 module,
-                load(module.EXPERIMENTS, spear.analysis.records.store.RESULTS),
+                load(module.EXPERIMENTS, RESULTS),
                 tmp_path / name,
             )
 
@@ -280,7 +282,7 @@ def test_what_can_be_is_rendered_and_what_is_missing_is_named(results, tmp_path,
     (tmp_path / "side_by_side").symlink_to(results / "side_by_side")
     arguments = ["--results", str(tmp_path), "--to", str(tmp_path / "to")]
     with pytest.raises(SystemExit) as stop:
-        render(spear.analysis.tables, tables.write, arguments)
+        tables.main(arguments)
     assert stop.value.code == 1
     assert "spear experiment=ablation_pixels" in capsys.readouterr().err
     assert {path.name for path in (tmp_path / "to").iterdir()} == {
@@ -289,8 +291,45 @@ def test_what_can_be_is_rendered_and_what_is_missing_is_named(results, tmp_path,
     }
 
 
-def test_an_unknown_figure_is_named(capsys):
-    with pytest.raises(SystemExit) as stop:
-        render(spear.analysis.figures, figures.write, ["colours"])
-    assert stop.value.code == 1
-    assert "'colours'" in capsys.readouterr().err
+def test_an_unknown_figure_is_named():
+    with pytest.raises(ConfigError, match="there is no 'colours'; there are ablation, "):
+        figures.main(["colours"])
+
+
+def test_results_below_the_working_directory_come_before_those_of_the_package(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    packaged = load(("scaling",))
+    shutil.copytree(RESULTS / "scaling", "results/scaling")
+    jobs = Path("results", "scaling", JOBS)
+    jobs.write_text(jobs.read_text().replace('"cpu": "', '"cpu": "own '))
+    assert load(("scaling",))["hardware.cpu"].str.startswith("own ").all()
+    pd.testing.assert_frame_equal(load(("scaling",), RESULTS), packaged)
+    assert len(load(("side_by_side",))) == len(load(("side_by_side",), RESULTS))
+
+
+def test_files_are_written_below_the_working_directory(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for main, name in ((tables.main, "figures10_13"), (figures.main, "figure3")):
+        with pytest.raises(SystemExit) as stop:
+            main([name])
+        assert stop.value.code == 0
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    assert written == {
+        "results/rendered/tables/figures10_13.md",
+        "results/rendered/figures/figure3.png",
+        "results/rendered/figures/figure3.pdf",
+    }
+    table = tmp_path / "results" / "rendered" / "tables" / "figures10_13.md"
+    pictures = re.findall(r"\]\((.*?)\)", table.read_text())
+    assert len(pictures) == 4
+    assert all((table.parent / picture).is_file() for picture in pictures)
+
+
+def test_links_move_with_their_text(tmp_path):
+    before, after = tmp_path / "a" / "b", tmp_path / "c d"
+    text = f"[1](x%20y.png) [2](../z.md) [3]({tmp_path}/c%20d/e) [4](https://e.org/x) [5](#here)"
+    assert relinked(text, before, after) == (
+        "[1](../a/b/x%20y.png) [2](../a/z.md) [3](e) [4](https://e.org/x) [5](#here)"
+    )

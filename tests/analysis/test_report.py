@@ -2,11 +2,9 @@
 
 import base64
 import json
-import pkgutil
 import re
 import shutil
 import subprocess
-import tomllib
 from collections import Counter
 from html.parser import HTMLParser
 from io import BytesIO
@@ -15,12 +13,11 @@ from urllib.parse import quote
 
 import pytest
 from PIL import Image
-from support.command import Command
+from support.command import Command, typed
 
 from spear.analysis.paper.claims import claims
 from spear.analysis.paper.panels import ALWAYS
 from spear.analysis.records.store import JOBS, RESULTS, read_jobs
-from spear.analysis.report import __main__ as report
 from spear.analysis.report.experiments import description, experiments, pictures
 from spear.analysis.report.markup import html
 from spear.analysis.report.page import page
@@ -184,13 +181,17 @@ def test_bars_are_shares_and_logarithms(local):
 
 def test_markdown_becomes_marked_html_with_its_pictures_inside(tmp_path):
     Image.new("RGB", (3, 2), "red").save(tmp_path / "a=b.png")
-    rows = ["| x | ours | y |", "| --- | --- | --- |", "| ![it](a=b.png) | 1.5 dB | worse |"]
-    made = html("\n".join([*rows, "| `z` | - | b |"]), tmp_path)
+    rows = [
+        "| x | ours | y |",
+        "| --- | --- | --- |",
+        f"| ![it]({tmp_path}/a=b.png) | 1.5 dB | worse |",
+    ]
+    made = html("\n".join([*rows, "| `z` | - | b |"]))
     assert '<td class="verdict worse">worse</td>' in made
     assert '<th class="number">ours</th>' in made
     (picture,) = re.findall(r'src="data:image/jpeg;base64,([^"]*)"', made)
     assert Image.open(BytesIO(base64.b64decode(picture))).size == (3, 2)
-    assert "&lt;script&gt;" in html("<script>", tmp_path)
+    assert "&lt;script&gt;" in html("<script>")
 
 
 def test_an_experiment_says_what_it_is_about():
@@ -202,25 +203,21 @@ def test_the_command_writes_the_page(local, tmp_path, monkeypatch, capsys):
     target = tmp_path / "deep" / "page.html"
     assert run(monkeypatch, capsys, "--results", local, "--to", target) == (0, f"{target}\n")
     Page(target.read_text())
-    scripts = tomllib.loads((RESULTS.parent / "pyproject.toml").read_text())["project"]["scripts"]
-    assert pkgutil.resolve_name(scripts["spear-report"]) is report.main
 
 
 def test_what_cannot_be_reported_is_said_in_one_sentence(local, tmp_path, monkeypatch, capsys):
     code, said = run(monkeypatch, capsys, "--results", tmp_path)
     assert code == 1
-    assert said == f"spear-report: there is no complete job in {tmp_path}; run one first.\n"
+    assert said == f"spear report: there is no complete job in {tmp_path}; run one first."
     (tmp_path / "file").touch()
     code, said = run(monkeypatch, capsys, "--results", local, "--to", tmp_path / "file" / "x")
     assert code == 1
-    assert re.fullmatch(r"spear-report: .*/file/x cannot be written \(.*\)\.\n", said)
+    assert re.fullmatch(r"spear report: .*/file cannot be used \(.*\)\.", said)
 
 
 def run(monkeypatch, capsys, *arguments: object) -> tuple[int, str]:
-    monkeypatch.setattr("sys.argv", ["spear-report", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        report.main()
-    return int(stop.value.code or 0), capsys.readouterr().err
+    said = typed(monkeypatch, capsys, "spear", "report", *arguments)
+    return said.code, said.error
 
 
 PROBE = """

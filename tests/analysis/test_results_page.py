@@ -4,23 +4,23 @@ import re
 
 import pytest
 
-from spear.analysis.records.store import RENDERED
-from spear.analysis.render.results_page import PAGE, Entry, page
+from spear.analysis.records.store import RENDERED, RESULTS
+from spear.analysis.render import results_page
+from spear.analysis.render.results_page import Entry, main, page
 
-FIGURES, TABLES = RENDERED / "figures", RENDERED / "tables"
+COMMITTED = RESULTS / RENDERED
+PAGE = RESULTS / results_page.PAGE
 
 
 def test_the_committed_page_is_up_to_date():
-    assert PAGE.read_text() == page(FIGURES, TABLES), (
-        "run `python -m spear.analysis.render.results_page`"
-    )
+    assert PAGE.read_text() == page([COMMITTED], RESULTS), "run `spear page`"
 
 
 def test_everything_rendered_is_on_the_page():
     text = PAGE.read_text()
-    for path in FIGURES.glob("*.png"):
+    for path in (COMMITTED / "figures").glob("*.png"):
         assert f"](rendered/figures/{path.name})" in text
-    for path in TABLES.glob("*.md"):
+    for path in (COMMITTED / "tables").glob("*.md"):
         assert path.read_text().strip().replace("](../../", "](") in text
 
 
@@ -31,16 +31,32 @@ def test_every_link_leads_somewhere():
 
 
 def test_a_figure_and_a_table_of_one_name_share_a_section(tmp_path):
-    (tmp_path / "scaling.png").touch()
-    (tmp_path / "scaling.md").write_text("| b |\n| --- |\n")
-    text = page(tmp_path, tmp_path)
+    for folder in ("figures", "tables"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "figures" / "scaling.png").touch()
+    (tmp_path / "tables" / "scaling.md").write_text("| b |\n| --- |\n")
+    text = page([tmp_path], tmp_path)
     assert text.count("\n## ") == 1
     assert "## Scaling" in text
-    assert text.index("(rendered/figures/scaling.png)") < text.index("| b |")
+    assert text.index("(figures/scaling.png)") < text.index("| b |")
     assert text.count("spear experiment=scaling\n") == 1
-    assert (
-        "python -m spear.analysis.figures scaling\npython -m spear.analysis.tables scaling" in text
-    )
+    assert "spear figures scaling\nspear tables scaling" in text
+
+
+def test_elsewhere_the_page_shows_own_files_first_and_then_those_of_the_package(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "results" / "rendered" / "figures"
+    own.mkdir(parents=True)
+    (own / "scaling.png").touch()
+    main([])
+    assert capsys.readouterr().err == "results/RESULTS.md\n"
+    text = (tmp_path / "results" / "RESULTS.md").read_text()
+    links = re.findall(r"\]\(([^):#]+)\)", text)
+    assert "rendered/figures/scaling.png" in links
+    assert not [link for link in links if not (tmp_path / "results" / link).exists()]
+    assert len(links) == len(re.findall(r"\]\(([^):#]+)\)", PAGE.read_text()))
 
 
 @pytest.mark.parametrize(

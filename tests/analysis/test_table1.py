@@ -90,5 +90,5 @@ def test_figures_say_what_is_missing(tmp_path):
     with pytest.raises(ValueError, match="batches differ"):
         PictureRows.of(found.assign(sheet=[found.loc[0, "sheet"], other]))
     (tmp_path / "spear_irls.png").unlink()
-    with pytest.raises(FileNotFoundError, match="spear-collect --sheets outputs/figure9"):
+    with pytest.raises(FileNotFoundError, match="spear collect --sheets outputs/figure9"):
         PictureRows.of(found)

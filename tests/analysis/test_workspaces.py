@@ -10,7 +10,7 @@ from support.wandb_server import KEY, wandb_server
 from spear.analysis.paper.comparison import PAPER
 from spear.analysis.paper.panels import PANELS
 from spear.analysis.records.store import JOBS, RESULTS, read_jobs
-from spear.analysis.workspaces import __main__ as command
+from spear.analysis.workspaces import command
 from spear.analysis.workspaces.board import FOLDER, Board, boards, files, write
 from spear.errors import ConfigError
 
@@ -25,10 +25,8 @@ def test_every_table_of_the_paper_has_one():
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_the_committed_file_is_up_to_date(name):
-    path = FOLDER / f"{name}.yaml"
-    assert path.read_text() == BOARDS[name].to_yaml(), (
-        "run `python -m spear.analysis.workspaces write`"
-    )
+    path = RESULTS / FOLDER / f"{name}.yaml"
+    assert path.read_text() == BOARDS[name].to_yaml(), "run `spear workspaces write`"
     assert Board.from_yaml(path) == BOARDS[name]
 
 
@@ -52,6 +50,18 @@ def test_panels_show_what_jobs_record():
     assert all(PANELS["seconds_median"] in board.panels for board in BOARDS.values())
 
 
+def test_files_are_written_and_looked_for_below_the_working_directory(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert files() == files(RESULTS / FOLDER)
+    command.main(["write"])
+    assert capsys.readouterr().out.splitlines()[0] == "results/rendered/workspaces/table1.yaml"
+    assert {path.resolve().parent for path in files().values()} == {
+        tmp_path / "results" / "rendered" / "workspaces"
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -66,15 +76,12 @@ def test_a_bad_file_is_said_in_one_sentence(text, said, tmp_path):
         Board.from_yaml(tmp_path / "x.yaml")
 
 
-def test_without_the_package_the_command_says_what_to_install(monkeypatch, capsys):
+def test_without_the_package_the_command_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
     monkeypatch.delitem(sys.modules, "spear.analysis.workspaces.publication", raising=False)
-    monkeypatch.setattr("sys.argv", ["workspaces", "publish"])
-    with pytest.raises(SystemExit) as stop:
-        command.main()
-    assert stop.value.code == 1
-    said = "the package wandb-workspaces is missing: pip install 'spear-suite[wandb]'.\n"
-    assert capsys.readouterr().err == said
+    missing = r"the package wandb-workspaces is missing: pip install 'spear-suite\[wandb\]'."
+    with pytest.raises(ConfigError, match=missing):
+        command.main(["publish"])
 
 
 def test_a_workspace_says_what_its_file_says_and_survives_its_own_format():
@@ -95,7 +102,7 @@ def test_a_workspace_says_what_its_file_says_and_survives_its_own_format():
 def publish(**environment: str) -> subprocess.CompletedProcess[str]:
     pytest.importorskip("wandb_workspaces", reason="needs spear-suite[wandb]")
     return subprocess.run(
-        [sys.executable, "-m", "spear.analysis.workspaces", "publish"],
+        [sys.executable, "-m", "spear.experiments.cli.entry", "workspaces", "publish"],
         env=os.environ | environment, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
@@ -121,5 +128,5 @@ def test_every_workspace_is_published_by_one_command():
 def test_without_a_login_the_command_says_so(tmp_path):
     done = publish(HOME=str(tmp_path), WANDB_API_KEY="")
     assert done.returncode == 1
-    assert done.stderr.startswith("W&B does not take the workspaces (")
+    assert done.stderr.startswith("spear workspaces: W&B does not take the workspaces (")
     assert "run `wandb login` first" in done.stderr

@@ -6,6 +6,7 @@ import pytest
 from support.command import Command
 from torch import cosine_similarity
 
+from spear.experiments.cli.commands import SUBCOMMANDS
 from spear.experiments.cli.run import CONF
 from spear.scoring import match
 
@@ -69,6 +70,16 @@ def test_every_path_named_exists(page):
     assert named or page != README
     paths = [ROOT / path for path in named] + [folder / path for path in linked]
     assert not [path for path in paths if not path.exists()]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", ROOT / "analysis" / "README.md", ROOT / "Makefile", *PAGES],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
+def test_every_subcommand_named_exists(page):
+    named = re.findall(r"(?:^|`|/)spear ([a-z][\w-]*)(?![\w/.-]*=)", page.read_text(), re.M)
+    assert set(named) <= set(SUBCOMMANDS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

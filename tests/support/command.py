@@ -44,21 +44,31 @@ class Command:
         keys = [each for each in overrides if not each.startswith("-")]
         own = [f"output_root={self.output_root}", f"tracking={tracking}"]
         arguments = [*flags, *own, *keys]
-        self._monkeypatch.setattr(sys, "argv", ["spear", *arguments])
         self._monkeypatch.setenv("SPEAR_PACKAGES", "faulty,victims,own_metrics")
-        self._capfd.readouterr()
-        code: int = 0
-        said = ""
-        try:
-            cli.main()
-        except SystemExit as stop:
-            said = stop.code if isinstance(stop.code, str) else ""
-            code = 1 if isinstance(stop.code, str) else int(stop.code or 0)
-        captured = self._capfd.readouterr()
-        return Outcome(code, captured.out, captured.err + said)
+        return typed(self._monkeypatch, self._capfd, "spear", *arguments)
 
     def folder(self, name: str = "defaults", experiment: str = "main") -> Path:
         return self.output_root / experiment / name
+
+
+def typed(
+    monkeypatch: pytest.MonkeyPatch,
+    capture: pytest.CaptureFixture[str],
+    *line: object,
+    main: Callable[[], None] = cli.main,
+) -> Outcome:
+    """What becomes of a command line, such as `"spear", "collect", folder`."""
+    monkeypatch.setattr(sys, "argv", [*map(str, line)])
+    capture.readouterr()
+    code: int = 0
+    said = ""
+    try:
+        main()
+    except SystemExit as stop:
+        said = stop.code if isinstance(stop.code, str) else ""
+        code = 1 if isinstance(stop.code, str) else int(stop.code or 0)
+    captured = capture.readouterr()
+    return Outcome(code, captured.out, captured.err + said)
 
 
 @dataclass

@@ -78,7 +78,7 @@ class DCGAN(nn.Module):
         """A generator from disk, in evaluation mode and single precision.
 
         Args:
-            weights: a file that `save` wrote (`spear-train-generator` does), or the name of one in
+            weights: a file that `save` wrote (`spear train-generator` does), or the name of one in
                 `WEIGHTS`.
 
         Raises:
@@ -91,7 +91,7 @@ class DCGAN(nn.Module):
             known = ", ".join(sorted(each.stem for each in WEIGHTS.glob("*.safetensors")))
             raise CheckpointError(
                 f"weights is {str(weights)!r}, which is neither a .safetensors "
-                f"file nor one of {known}; train one with spear-train-generator."
+                f"file nor one of {known}; train one with spear train-generator."
             )
         try:
             with safe_open(path, "pt") as file:
@@ -100,7 +100,7 @@ class DCGAN(nn.Module):
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"weights is {path}, which is no generator that "
-                "spear-train-generator has written; train one with it, or take a generator of "
+                "spear train-generator has written; train one with it, or take a generator of "
                 "another class."
             ) from error
         load_checkpoint(generator, path)

@@ -114,7 +114,7 @@ def _check_images(images: Tensor, domain: Domain) -> None:
         raise InvalidObservation(
             f"the generator makes images of shape {found}, but the network takes inputs of "
             f"shape {tuple(domain.shape)}; train one on images of that shape with "
-            "spear-train-generator, and load its file by DCGAN.trained."
+            "spear train-generator, and load its file by DCGAN.trained."
         )
     if not bool(torch.isfinite(images).all()):
         raise ConfigError("the generator makes NaN or infinite images; check its weights.")

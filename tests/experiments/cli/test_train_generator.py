@@ -1,15 +1,13 @@
-"""`spear-train-generator` as a user types it, and what it makes in `spear attack=gifd`."""
+"""`spear train-generator` as a user types it, and what it makes in `spear attack=gifd`."""
 
 import csv
-import sys
 
 import pytest
 import torch
 from safetensors import safe_open
-from support.command import Command
+from support.command import Command, typed
 
 from spear.baselines.gifd.dcgan import DCGAN
-from spear.experiments.cli import train_generator
 
 TINY = ("dataset=digits", "generator.latent=4", "generator.width=4", "training.epochs=1")
 
@@ -19,15 +17,9 @@ def train(tmp_path, monkeypatch, capfd):
     """Runs the command; gives the last line of what it said."""
 
     def run(*keys: str) -> str:
-        arguments = [*TINY, f"output_root={tmp_path}", *keys]
-        monkeypatch.setattr(sys, "argv", ["spear-train-generator", *arguments])
-        capfd.readouterr()
-        said = ""
-        try:
-            train_generator.main()
-        except SystemExit as stop:
-            said = str(stop.code or "")
-        return said or capfd.readouterr().out
+        line = ("spear", "train-generator", *TINY, f"output_root={tmp_path}", *keys)
+        said = typed(monkeypatch, capfd, *line)
+        return said.message if said.code else said.out
 
     return run
 
@@ -37,7 +29,7 @@ def test_it_writes_a_generator_that_the_attack_takes(train, tmp_path, monkeypatc
     assert "PSNR" in train()
     with safe_open(weights, "pt") as file:
         made = file.metadata()
-    assert made["command"].startswith("spear-train-generator dataset=digits generator.latent=4")
+    assert made["command"].startswith("spear train-generator dataset=digits generator.latent=4")
     assert made.keys() == {"architecture", "command", "git_sha", "torch", "psnr"}
     spear = Command(tmp_path / "out", monkeypatch, capfd)
     outcome = spear(
@@ -86,4 +78,4 @@ def test_the_same_seed_gives_the_same_weights(train, tmp_path):
     ],
 )
 def test_what_it_cannot_do_is_told_in_one_sentence(train, keys, message):
-    assert train(*keys).startswith(f"spear-train-generator: {message}")
+    assert train(*keys).startswith(f"spear train-generator: {message}")

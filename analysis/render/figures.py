@@ -1,4 +1,4 @@
-"""`python -m spear.analysis.figures [NAME ...]`."""
+"""Figures as picture files: `spear figures [NAME ...]`."""
 
 from pathlib import Path
 from types import ModuleType
@@ -19,5 +19,6 @@ def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
     return [path.with_suffix(".png"), path.with_suffix(".pdf")]
 
 
-if __name__ == "__main__":
-    render(spear.analysis.figures, write)
+def main(arguments: list[str]) -> None:
+    """Run `spear figures`; it exits with 1 if one cannot be rendered, after the others."""
+    render(spear.analysis.figures, write, arguments)

@@ -1,40 +1,37 @@
-"""Command line: `python -m spear.analysis.workspaces write` or `publish`."""
+"""The subcommand `spear workspaces`: `write` or `publish`."""
 
 import argparse
 import sys
 
 import spear.analysis.workspaces
 from spear.analysis.workspaces.board import Board, files, write
-from spear.errors import SpearError
+from spear.errors import ConfigError
 
 
-def main() -> None:
-    """Exits with 1 if the dashboards cannot be published."""
+def main(arguments: list[str]) -> None:
+    """Run `spear workspaces`.
+
+    Raises:
+        ConfigError: the dashboards cannot be published.
+    """
     parser = argparse.ArgumentParser(
-        prog="python -m spear.analysis.workspaces", description=spear.analysis.workspaces.__doc__
+        prog="spear workspaces", description=spear.analysis.workspaces.__doc__
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("write", help="remake the files from the tables")
     publishing = commands.add_parser("publish", help="save every file as a view of a W&B project")
     publishing.add_argument("--project", default="spear", help="where the runs are")
     publishing.add_argument("--entity", help="user or team; your default if not given")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     if chosen.command == "write":
         sys.stdout.writelines(f"{path}\n" for path in write())
         return
     try:
         from spear.analysis.workspaces.publication import publish
-    except ModuleNotFoundError:
-        parser.exit(
-            1, "the package wandb-workspaces is missing: pip install 'spear-suite[wandb]'.\n"
-        )
-    try:
-        boards = [Board.from_yaml(path) for path in files().values()]
-        addresses = publish(boards, chosen.project, chosen.entity)
-    except SpearError as error:
-        parser.exit(1, f"{error}\n")
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "the package wandb-workspaces is missing: pip install 'spear-suite[wandb]'."
+        ) from error
+    boards = [Board.from_yaml(path) for path in files().values()]
+    addresses = publish(boards, chosen.project, chosen.entity)
     sys.stdout.writelines(f"{address}\n" for address in addresses)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""`python -m spear.analysis.tables [NAME ...]`."""
+"""Tables as Markdown files: `spear tables [NAME ...]`."""
 
 import inspect
 from pathlib import Path
@@ -8,6 +8,7 @@ import pandas as pd
 from rich.console import Console
 
 import spear.analysis.tables
+from spear.analysis.render.links import relinked
 from spear.analysis.render.rendering import origin, render
 
 
@@ -21,12 +22,14 @@ def markdown(table: pd.DataFrame) -> str:
 def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
     """The module's table with what its docstring says about it, printed and as `<path>.md`."""
     caption = inspect.cleandoc(module.__doc__ or "")
-    text = f"{caption}\n\n{markdown(module.table(results))}\n{origin(results)}.\n"
+    table = relinked(markdown(module.table(results)), Path(), path.parent)
+    text = f"{caption}\n\n{table}\n{origin(results)}.\n"
     Console().print(text, markup=False, highlight=False, soft_wrap=True)
     target = path.with_suffix(".md")
     target.write_text(text)
     return [target]
 
 
-if __name__ == "__main__":
-    render(spear.analysis.tables, write)
+def main(arguments: list[str]) -> None:
+    """Run `spear tables`; it exits with 1 if one cannot be rendered, after the others."""
+    render(spear.analysis.tables, write, arguments)

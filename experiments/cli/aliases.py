@@ -1,0 +1,55 @@
+"""The commands' old names, kept for one version: each runs what it is called today."""
+
+import sys
+from pathlib import Path
+
+from spear.experiments.cli import entry
+
+PROGRAMS = {
+    "analysis.claims": "claims",
+    "analysis.collect": "collect",
+    "analysis.figures": "figures",
+    "analysis.page": "page",
+    "analysis.percentiles": "percentiles",
+    "analysis.report": "report",
+    "analysis.summaries": "show",
+    "analysis.tables": "tables",
+    "analysis.workspaces": "workspaces",
+    "experiments.cli": "run",
+    "experiments.main": "run",
+    "experiments.train_generator": "train-generator",
+}
+"""What `python -m NAME` ran in a checkout's root, and its subcommand."""
+
+
+def main() -> None:
+    """Run the console script `spear-NAME` as `spear NAME`."""
+    script = Path(sys.argv[0]).stem
+    _run(script, script.removeprefix("spear-"))
+
+
+def run_module(package: str) -> None:
+    """Run what `python -m analysis.NAME` or `experiments.NAME` was; then the process ends.
+
+    Args:
+        package: that is imported by its old name, because a program below it is run or because
+            somebody imports it.
+
+    Raises:
+        ImportError: it is imported, or there was no such program.
+    """
+    located = sys.argv[0] == "-m"  # as long as Python looks for the module to run
+    name = next((each for each in sys.orig_argv if each.startswith(f"{package}.")), "")
+    if not located or name not in PROGRAMS:
+        raise ImportError(
+            f"{package!r} is 'spear.{package}' now, and its programs are subcommands of spear: "
+            "see `spear --help`."
+        )
+    _run(f"python -m {name}", PROGRAMS[name])
+    sys.exit()
+
+
+def _run(old: str, name: str) -> None:
+    sys.stderr.write(f"{old} is now `spear {name}`; the old name goes with the next version.\n")
+    sys.argv = ["spear", name, *sys.argv[1:]]
+    entry.main()

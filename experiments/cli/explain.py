@@ -1,0 +1,73 @@
+"""One sentence for an error that nobody has put into words yet."""
+
+import difflib
+import re
+from collections.abc import Iterator
+
+from spear.experiments.config.moved import GROUPS
+from spear.experiments.config.schema import JobSchema
+from spear.experiments.sweep.monitor import sweep_runs_here
+
+LONGEST_REASON = 300
+
+
+def explain(error: Exception) -> str:
+    """One sentence for an error in the composition of the configuration."""
+    text = "\n".join(str(each) for each in _chain(error))
+    unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text)
+    if unknown:
+        return _unknown_key(unknown.group(1) or unknown.group(2))
+    typed = re.search(r"Value '([^']*)' .*could not be converted to (\w+)", text)
+    key = re.search(r"full_key: (\S+)", text)
+    if typed and key:
+        return f"key {key.group(1)!r} is {typed.group(1)!r}; expected {typed.group(2).lower()}."
+    choice = re.search(
+        r"Could not find '([^']+)/([^/']+)'\s+Available options in [^:]*:(.*)", text, re.S
+    )
+    if choice:
+        group, name, rest = choice.groups()
+        options = rest.split("Config search path")[0].split()
+        return f"{group}={name} does not exist; choose one of {', '.join(options)}."
+    return " ".join(text.split())
+
+
+def explain_other(error: Exception) -> str:
+    """One sentence for an error of `spear run` outside a job; nothing for a bug in one job."""
+    if isinstance(error, OSError) and error.filename:
+        return (
+            f"{error.filename} cannot be used ({error.strerror}); set output_root to a "
+            "folder that can be written."
+        )
+    if "Unknown plugin class" in str(error):
+        return _missing_launcher(str(error))
+    if sweep_runs_here():
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
+        return f"the launcher gave up ({reason}); the same command again goes on."
+    return ""
+
+
+def _missing_launcher(text: str) -> str:
+    """For a launcher whose plugin is not installed."""
+    plugin = re.search(r"hydra_plugins\.hydra_(\w+)_launcher\.", text)
+    if not plugin:
+        return " ".join(text.split())
+    extra = {"submitit": "slurm"}.get(plugin.group(1), plugin.group(1))
+    return (
+        f"the launcher's plugin, hydra-{plugin.group(1)}-launcher, is not installed; "
+        f"run `pip install 'spear-suite[{extra}]'`."
+    )
+
+
+def _unknown_key(key: str) -> str:
+    group = key.lstrip("/").split("@")[0]
+    if group in GROUPS:
+        return f"key {key!r} is now {GROUPS[group]!r}; rename it where it is set."
+    close = difflib.get_close_matches(key, list(JobSchema.__annotations__), n=1, cutoff=0.75)
+    hint = f"did you mean {close[0]!r}? See" if close else "see"
+    return f"key {key!r} does not exist; {hint} `spear --help`, or `spear --cfg job` for all keys."
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
