@@ -15,6 +15,7 @@ from spear.inversion import Spear, SpearInput, SpearIrls
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 from spear.update import Update
+from spear.version import __version__
 
 __all__ = [
     "Batch",
@@ -29,6 +30,7 @@ __all__ = [
     "SpearIrls",
     "Status",
     "Update",
+    "__version__",
     "audit",
     "invert",
     "match_gradients",

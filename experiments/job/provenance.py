@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from spear.experiments.job.redaction import redacted
+from spear.version import DISTRIBUTION
 
-DISTRIBUTION = "spear-suite"
 PACKAGES = (
     DISTRIBUTION,
     "torch",
