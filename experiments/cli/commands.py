@@ -68,4 +68,5 @@ SUBCOMMANDS = {
 def listing() -> str:
     """Return a line for each subcommand, for the help."""
     width = max(map(len, SUBCOMMANDS))
-    return "\n".join(f"spear {name:<{width}}  {each.summary}" for name, each in SUBCOMMANDS.items())
+    lines = [f"  spear {name:<{width}}  {each.summary}" for name, each in SUBCOMMANDS.items()]
+    return "\n".join(lines)

@@ -47,7 +47,7 @@ def test_each_has_help_that_names_it(spear, name):
 def test_the_help_lists_all(spear):
     outcome = spear("--help")
     assert outcome.code == 0
-    lines = [line.strip() for line in outcome.out.splitlines()]
+    lines = outcome.out.splitlines()
     assert [line for line in lines if line in listing().splitlines()] == listing().splitlines()
     assert spear("run", "--help").out == outcome.out
 
