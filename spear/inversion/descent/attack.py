@@ -23,7 +23,7 @@ class SpearIrls(LayerAttack):
 
     Args:
         layer: linear layer to attack, counted from 1 (Table 4); a ReLU must follow it.
-        time_limit: seconds a batch after which the search gives up; None for no limit.
+        time_limit: seconds per batch after which the search gives up; None for no limit.
         max_starts: starts after which it gives up.
         rank: batch size, if the singular values of the gradient shall not decide.
         device: where to search, "cpu" or "cuda".

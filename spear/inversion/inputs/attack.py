@@ -35,7 +35,7 @@ class SpearInput(LayerAttack):
     Args:
         layer: linear layer to attack, counted from 1; a ReLU must precede it.
         search: how directions are found; `Descent` unless given.
-        time_limit: seconds a batch after which the search gives up; None for no limit.
+        time_limit: seconds per batch after which the search gives up; None for no limit.
         max_rounds: rounds of the search after which it gives up.
         rank: batch size, if the singular values of the gradient shall not decide.
         device: where to search, "cpu" or "cuda"; linear programs are solved on the CPU.
