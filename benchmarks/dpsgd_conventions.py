@@ -30,8 +30,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from spear.analysis.overview.tables import markdown
 from spear.analysis.paper.comparison import papers
-from spear.analysis.render.tables import markdown
 from spear.client.client import Client
 from spear.client.defenses import DPSGD
 from spear.data import Dataset, TinyImageNet

@@ -28,7 +28,7 @@ from spear.analysis.records.store import (
     to_csv,
 )
 from spear.errors import SpearError
-from spear.experiments.job.run_files import BATCHES, BEGUN, SUMMARY
+from spear.experiments.record.run_files import BATCHES, BEGUN, SUMMARY
 
 
 class CannotCollect(SpearError):

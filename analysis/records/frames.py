@@ -23,7 +23,7 @@ from spear.analysis.records.store import (
     run_folders,
 )
 from spear.errors import ConfigError
-from spear.experiments.job.run_files import SUMMARY
+from spear.experiments.record.run_files import SUMMARY
 
 COLUMNS = (
     "dataset", "attack", "batch_size", "seed", "n_exact", "n_batches", "psnr_mean", "psnr_std",

@@ -19,7 +19,7 @@ import yaml
 
 import spear
 from spear.analysis.records.sharing import from_json
-from spear.experiments.job.run_files import BATCHES, CONFIG, PICTURE, SHEET, SUMMARY
+from spear.experiments.record.run_files import BATCHES, CONFIG, PICTURE, SHEET, SUMMARY
 
 HERE = Path("results")
 """Folder of the user's results, below the working directory; commands write nowhere else."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from spear.analysis.paper import panels
-from spear.analysis.paper.panels import Panel
+from spear.analysis.overview import panels
+from spear.analysis.overview.panels import Panel
 from spear.analysis.records.collect import incomplete
 from spear.analysis.render.rendering import origin
 from spear.analysis.report.markup import data_uri

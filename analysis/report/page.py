@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from spear.analysis.paper.claims import claims_of, compared_tables, with_reasons
+from spear.analysis.overview.claims import claims_of, compared_tables, with_reasons
 from spear.analysis.report.experiments import Experiment, experiments, not_run, pictures, unfinished
 from spear.analysis.report.markup import VERDICTS
 from spear.analysis.report.sections import sections

@@ -11,10 +11,10 @@ from markupsafe import Markup
 
 import spear.analysis.figures
 import spear.analysis.tables
+from spear.analysis.overview.results_page import KINDS, Entry
+from spear.analysis.overview.tables import markdown
 from spear.analysis.render import style
 from spear.analysis.render.rendering import drawn, kind, load, modules, origin
-from spear.analysis.render.results_page import KINDS, Entry
-from spear.analysis.render.tables import markdown
 from spear.analysis.report.markup import VERDICTS, drawing, html
 from spear.analysis.report.sources import Source
 

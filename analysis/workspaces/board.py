@@ -7,11 +7,11 @@ from pathlib import Path
 import yaml
 
 import spear.analysis.tables
-from spear.analysis.paper import panels
-from spear.analysis.paper.panels import PANELS, Panel
+from spear.analysis.overview import panels
+from spear.analysis.overview.panels import PANELS, Panel
+from spear.analysis.overview.results_page import Entry
 from spear.analysis.records.store import HERE, RENDERED, RESULTS
 from spear.analysis.render.rendering import modules
-from spear.analysis.render.results_page import Entry
 from spear.errors import ConfigError
 
 FOLDER = Path(RENDERED) / "workspaces"
@@ -58,7 +58,7 @@ class Board:
         if unknown:
             raise ConfigError(
                 f"{path} has a panel {unknown[0]!r}; there are {', '.join(PANELS)} "
-                "(analysis/paper/panels.py)."
+                "(analysis/overview/panels.py)."
             )
         shown = tuple(PANELS[key] for key in content["panels"])
         return cls(content["name"], tuple(content["experiments"]), shown)

@@ -41,16 +41,16 @@ SUBCOMMANDS = {
     "collect": Subcommand(
         "spear.analysis.records.collect:main", "copy what jobs recorded to results/"
     ),
-    "tables": Subcommand("spear.analysis.render.tables:main", "the paper's tables and others"),
-    "figures": Subcommand("spear.analysis.render.figures:main", "the paper's figures and others"),
+    "tables": Subcommand("spear.analysis.overview.tables:main", "the paper's tables and others"),
+    "figures": Subcommand("spear.analysis.overview.figures:main", "the paper's figures and others"),
     "page": Subcommand(
-        "spear.analysis.render.results_page:main", "all of them on one page, results/RESULTS.md"
+        "spear.analysis.overview.results_page:main", "all of them on one page, results/RESULTS.md"
     ),
     "report": Subcommand(
         "spear.analysis.report.command:main", "all results and local runs as one HTML page"
     ),
     "claims": Subcommand(
-        "spear.analysis.paper.claims:main", "every value of the paper's tables beside ours"
+        "spear.analysis.overview.claims:main", "every value of the paper's tables beside ours"
     ),
     "percentiles": Subcommand(
         "spear.analysis.statistics.percentiles:main", "the batches that Figures 10 to 13 show"

@@ -18,11 +18,11 @@ from spear.experiments.config.schema import CONF, register
 from spear.experiments.config.spec import JobSpec
 from spear.experiments.job.folder import RunFolder
 from spear.experiments.job.job import Job
-from spear.experiments.job.run_files import BATCHES
 from spear.experiments.job.search_target import searched_number
 from spear.experiments.job.sources import sources
-from spear.experiments.job.summary import check_failures
 from spear.experiments.job.threads import threads
+from spear.experiments.record.run_files import BATCHES
+from spear.experiments.record.summary import check_failures
 from spear.experiments.sweep.parent_watch import end_with_parent
 from spear.experiments.sweep.reporting import reported
 from spear.reconstruction import Reconstruction, Status

@@ -21,8 +21,8 @@ from spear.errors import ConfigError
 from spear.experiments.config.build import build
 from spear.experiments.config.moved import accept_old_targets
 from spear.experiments.config.schema import CONF, register, train_split
-from spear.experiments.job.files import shown
 from spear.experiments.job.provenance import provenance
+from spear.experiments.record.files import shown
 
 
 @dataclass

@@ -13,12 +13,12 @@ from filelock import FileLock, Timeout
 from spear.data import Batch
 from spear.errors import ConfigError, SpearError
 from spear.experiments.job import resume
-from spear.experiments.job.files import CannotWrite, shown, write_json, write_text
 from spear.experiments.job.key import Key
-from spear.experiments.job.records import BatchRecord, columns_of, to_csv
-from spear.experiments.job.run_files import BATCHES, ERROR, LOCK, SUMMARY
 from spear.experiments.job.status import JobOutcome, JobState, Trace, row_hash
 from spear.experiments.job.superseded import set_aside
+from spear.experiments.record.files import CannotWrite, shown, write_json, write_text
+from spear.experiments.record.records import BatchRecord, columns_of, to_csv
+from spear.experiments.record.run_files import BATCHES, ERROR, LOCK, SUMMARY
 
 
 class Busy(SpearError):

@@ -13,14 +13,14 @@ from spear.attack import ProgressCallback
 from spear.data import Batch
 from spear.data.tabular import TableDomain, side_by_side
 from spear.experiments.config.spec import JobSpec
-from spear.experiments.job.files import replacing, write_json, write_text
 from spear.experiments.job.folder import RunFolder
 from spear.experiments.job.key import Key
-from spear.experiments.job.own_metrics import own_metrics
 from spear.experiments.job.provenance import continued, provenance
-from spear.experiments.job.records import BatchRecord, columns_of
-from spear.experiments.job.run_files import CONFIG, PICTURE, PROVENANCE, ROWS, SHEET
-from spear.experiments.job.summary import summarize
+from spear.experiments.record.files import replacing, write_json, write_text
+from spear.experiments.record.own_metrics import own_metrics
+from spear.experiments.record.records import BatchRecord, columns_of
+from spear.experiments.record.run_files import CONFIG, PICTURE, PROVENANCE, ROWS, SHEET
+from spear.experiments.record.summary import summarize
 from spear.experiments.tracking.console import BatchBar, batch_bar, results_table, say_where
 from spear.experiments.tracking.wandb import TrackedJob, Tracking
 from spear.reconstruction import Reconstruction

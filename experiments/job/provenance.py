@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from spear.experiments.job.redaction import redacted
+from spear.experiments.record.redaction import redacted
 from spear.version import DISTRIBUTION
 
 PACKAGES = (

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from spear.data import Batch
-from spear.experiments.job.files import shown
 from spear.experiments.job.key import Key
-from spear.experiments.job.records import BatchRecord, from_csv
-from spear.experiments.job.run_files import BATCHES, ERROR, RESULT, STATUS, SUMMARY
 from spear.experiments.job.status import JobState, Trace, row_hash
+from spear.experiments.record.files import shown
+from spear.experiments.record.records import BatchRecord, from_csv
+from spear.experiments.record.run_files import BATCHES, ERROR, RESULT, STATUS, SUMMARY
 from spear.reconstruction import Status
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from spear.errors import ConfigError
 from spear.experiments.config.spec import JobSpec
-from spear.experiments.job.run_files import SUMMARY
+from spear.experiments.record.run_files import SUMMARY
 
 
 class SearchTarget(Protocol):

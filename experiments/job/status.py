@@ -7,10 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from spear.experiments.job.files import write_json
 from spear.experiments.job.key import Key
-from spear.experiments.job.records import BatchRecord, to_csv
-from spear.experiments.job.run_files import STATUS
+from spear.experiments.record.files import write_json
+from spear.experiments.record.records import BatchRecord, to_csv
+from spear.experiments.record.run_files import STATUS
 
 
 class JobOutcome(StrEnum):

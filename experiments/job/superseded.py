@@ -3,8 +3,8 @@
 import logging
 from pathlib import Path
 
-from spear.experiments.job.files import shown
-from spear.experiments.job.run_files import RESULT, SUPERSEDED
+from spear.experiments.record.files import shown
+from spear.experiments.record.run_files import RESULT, SUPERSEDED
 
 log = logging.getLogger(__name__)
 

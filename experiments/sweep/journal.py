@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from spear.experiments.job.files import CannotWrite, write_json
 from spear.experiments.job.status import JobOutcome
+from spear.experiments.record.files import CannotWrite, write_json
 
 VARIABLE = "SPEAR_SWEEP"
 """Environment variable by which a job knows that it is one of a sweep, and its journal."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from spear.experiments.job.folder import reason_of
-from spear.experiments.job.redaction import Redaction
 from spear.experiments.job.status import JobOutcome
+from spear.experiments.record.redaction import Redaction
 from spear.experiments.sweep.journal import Entry, Journal
 from spear.experiments.sweep.monitor import sweep_runs_here
 from spear.experiments.sweep.signals import sigterm_interrupts

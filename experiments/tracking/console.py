@@ -22,8 +22,8 @@ from rich.text import Text
 
 from spear.attack import Progress as AttackProgress
 from spear.attack import ProgressCallback
-from spear.experiments.job.files import shown
-from spear.experiments.job.records import BatchRecord
+from spear.experiments.record.files import shown
+from spear.experiments.record.records import BatchRecord
 from spear.scoring.metric import Metric
 
 

@@ -13,8 +13,8 @@ from typing import Any, Literal, Protocol
 import wandb
 
 from spear.errors import ConfigError
-from spear.experiments.job.files import shown
-from spear.experiments.job.records import BatchRecord
+from spear.experiments.record.files import shown
+from spear.experiments.record.records import BatchRecord
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from spear.analysis.paper.claims import KEY, claims, compared_tables, deviations, main
+from spear.analysis.overview.claims import KEY, claims, compared_tables, deviations, main
 from spear.analysis.paper.comparison import comparisons, mean, papers, share
 from spear.analysis.records.store import RESULTS
 

@@ -10,8 +10,8 @@ from nbformat import NotebookNode
 
 import spear.analysis.figures
 import spear.analysis.tables
+from spear.analysis.overview.notebook import show
 from spear.analysis.records.store import JOBS, RESULTS
-from spear.analysis.render.notebook import show
 from spear.analysis.render.rendering import modules, names
 
 ROOT = RESULTS.parent

@@ -1,7 +1,7 @@
 """What is watched of a job."""
 
-from spear.analysis.paper.panels import PANELS
-from spear.experiments.job.summary import aggregates
+from spear.analysis.overview.panels import PANELS
+from spear.experiments.record.summary import aggregates
 
 
 def test_every_panel_shows_a_number_that_summaries_have():

@@ -16,9 +16,9 @@ import spear.analysis.figures
 import spear.analysis.statistics.ablation
 import spear.analysis.tables
 from spear.analysis.figures import phase_transition, scaling
+from spear.analysis.overview import figures, tables
 from spear.analysis.records.frames import load_batches
 from spear.analysis.records.store import JOBS, RESULTS
-from spear.analysis.render import figures, tables
 from spear.analysis.render.links import relinked
 from spear.analysis.render.rendering import load, modules, origin
 from spear.analysis.statistics import measures

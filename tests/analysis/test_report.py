@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 from support.command import Command, typed
 
-from spear.analysis.paper.claims import claims
-from spear.analysis.paper.panels import ALWAYS
+from spear.analysis.overview.claims import claims
+from spear.analysis.overview.panels import ALWAYS
 from spear.analysis.records.store import JOBS, RESULTS, read_jobs
 from spear.analysis.report.experiments import description, experiments, pictures
 from spear.analysis.report.markup import html

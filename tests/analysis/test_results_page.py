@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from spear.analysis.overview import results_page
+from spear.analysis.overview.results_page import Entry, main, page
 from spear.analysis.records.store import RENDERED, RESULTS
-from spear.analysis.render import results_page
-from spear.analysis.render.results_page import Entry, main, page
 
 COMMITTED = RESULTS / RENDERED
 PAGE = RESULTS / results_page.PAGE

@@ -7,8 +7,8 @@ import sys
 import pytest
 from support.wandb_server import KEY, wandb_server
 
+from spear.analysis.overview.panels import PANELS
 from spear.analysis.paper.comparison import PAPER
-from spear.analysis.paper.panels import PANELS
 from spear.analysis.records.store import JOBS, RESULTS, read_jobs
 from spear.analysis.workspaces import command
 from spear.analysis.workspaces.board import FOLDER, Board, boards, files, write

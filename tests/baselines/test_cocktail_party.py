@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 from spear.baselines.cocktail_party import terms
 from spear.baselines.cocktail_party.attack import CocktailParty
 from spear.baselines.cocktail_party.whitening import whiten
-from spear.baselines.total_variation import total_variation
+from spear.baselines.gradient_matching.total_variation import total_variation
 from spear.client.client import Client
 from spear.data import Faces
 from spear.data.base import Batch

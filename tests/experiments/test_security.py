@@ -12,8 +12,8 @@ from spear.errors import CheckpointError, ConfigError
 from spear.experiments.config.build import check
 from spear.experiments.config.schema import CONF
 from spear.experiments.config.targets import check_targets
-from spear.experiments.job.files import write_text
-from spear.experiments.job.redaction import redacted
+from spear.experiments.record.files import write_text
+from spear.experiments.record.redaction import redacted
 from spear.networks import read_state_dict
 
 KEY = "0123456789abcdef0123456789abcdef01234567"

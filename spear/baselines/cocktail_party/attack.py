@@ -15,7 +15,7 @@ from spear.baselines.gradient_matching.descent import Descent, Start
 from spear.baselines.gradient_matching.optimisers import Adam
 from spear.baselines.gradient_matching.problem import Value
 from spear.baselines.gradient_matching.schedules import Constant
-from spear.baselines.total_variation import total_variation
+from spear.baselines.gradient_matching.total_variation import total_variation
 from spear.inversion.factors.factorization import Factorization, factorize
 from spear.inversion.factors.rank import check_rank
 from spear.observation import Observation

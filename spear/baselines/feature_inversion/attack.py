@@ -16,8 +16,8 @@ from spear.baselines.gradient_matching.objectives import CosineDistance
 from spear.baselines.gradient_matching.optimisers import Adam
 from spear.baselines.gradient_matching.problem import Value
 from spear.baselines.gradient_matching.schedules import Cosine
+from spear.baselines.gradient_matching.total_variation import total_variation
 from spear.baselines.gradient_matching.victim import Victim
-from spear.baselines.total_variation import total_variation
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation
 from spear.observation import Observation

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from spear.baselines.gradient_matching.total_variation import total_variation
 from spear.baselines.gradient_matching.victim import Evaluation
-from spear.baselines.total_variation import total_variation
 from spear.errors import InvalidObservation, VictimError
 from spear.update import Update
 

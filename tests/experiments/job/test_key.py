@@ -83,7 +83,7 @@ def test_what_is_no_python_has_none_and_garbage_is_collected_again():
 
 def test_every_room_that_computes_is_in_it():
     found = set(sources())
-    assert {"update.py", "experiments/job/records.py", *COMPUTING} < found
+    assert {"update.py", "experiments/record/records.py", *COMPUTING} < found
     assert any(path.startswith("inversion/descent/") for path in found)
     assert not [path for path in found if path.startswith(APART) and path not in COMPUTING]
     assert all((SOURCES / each).exists() for each in (*APART, *COMPUTING))

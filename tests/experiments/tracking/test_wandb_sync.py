@@ -21,7 +21,7 @@ from support.wandb_server import KEY, ReceivedRun, WandbServer, wandb_server
 
 from benchmarks.killed_sweeps import N_BATCHES as KILLED_BATCHES
 from benchmarks.killed_sweeps import Sweep, disturbed
-from spear.experiments.job.records import ORDER
+from spear.experiments.record.records import ORDER
 
 SIZES, N_BATCHES = (2, 3), 2
 

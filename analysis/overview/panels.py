@@ -1,8 +1,7 @@
 """What is watched of a job: the panels of the HTML report, and of the W&B workspaces alike.
 
-A panel shows one number of the jobs' summaries (`spear.experiments.job.summary.summarize`). A table
-of the paper has the panels of the values that the paper gives, and every experiment that of its
-seconds.
+A panel shows one number of the jobs' summaries (`spear.experiments.record.summary`). A table of the
+paper has the panels of the values that the paper gives, and every experiment that of its seconds.
 """
 
 from dataclasses import dataclass

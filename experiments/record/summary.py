@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear.errors import SpearError
-from spear.experiments.job.files import shown
-from spear.experiments.job.records import BatchRecord
+from spear.experiments.record.files import shown
+from spear.experiments.record.records import BatchRecord
 from spear.scoring.metric import Aggregate, Metric, mean, median, total
 from spear.scoring.scorer import STANDARD
 

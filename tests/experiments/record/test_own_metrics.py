@@ -9,7 +9,7 @@ import wandb
 from support.command import Attacked, Command, draw_nothing
 
 from spear.analysis.records.frames import load_batches
-from spear.experiments.job.records import ORDER
+from spear.experiments.record.records import ORDER
 
 JOB = ("dataset=digits", "batch_size=2", "n_batches=2")
 OWN = "+metrics.mine={_target_:own_metrics.WorstPixel}"

@@ -12,10 +12,10 @@ import pandas as pd
 from rich.console import Console
 
 import spear.analysis.tables
+from spear.analysis.overview.tables import markdown
 from spear.analysis.paper.comparison import PAPER, comparisons
 from spear.analysis.records.store import experiment_folder
 from spear.analysis.render.rendering import add_results_option, load, modules
-from spear.analysis.render.tables import markdown
 
 KEY = ["table", "cell", "measure"]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from spear.errors import ConfigError
 from spear.experiments.config.schema import JobSchema
-from spear.experiments.job.records import columns_of
-from spear.experiments.job.summary import aggregates
+from spear.experiments.record.records import columns_of
+from spear.experiments.record.summary import aggregates
 from spear.scoring.metric import Metric, kinds_of
 
 

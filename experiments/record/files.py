@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spear.errors import SpearError
-from spear.experiments.job.redaction import redacted
+from spear.experiments.record.redaction import redacted
 
 
 class CannotWrite(SpearError):

@@ -14,11 +14,11 @@ from rich.console import Console
 from spear.analysis.records.store import RESULTS
 from spear.errors import ConfigError
 from spear.experiments.config.schema import LONGEST_NAME, experiment_name, run_name
-from spear.experiments.job.files import write_json
-from spear.experiments.job.own_metrics import own_metrics
-from spear.experiments.job.records import ORDER, BatchRecord, columns_of, from_csv, to_csv
 from spear.experiments.job.status import row_hash
-from spear.experiments.job.summary import summarize
+from spear.experiments.record.files import write_json
+from spear.experiments.record.own_metrics import own_metrics
+from spear.experiments.record.records import ORDER, BatchRecord, columns_of, from_csv, to_csv
+from spear.experiments.record.summary import summarize
 from spear.experiments.tracking.console import results_table
 from spear.scoring import Metric
 

@@ -1,7 +1,7 @@
 """Names of the files in a run folder, for the jobs that write them and the analysis that reads."""
 
 BATCHES = "batches.csv"
-"""A row per batch (`spear.experiments.job.records.BatchRecord`)."""
+"""A row per batch (`spear.experiments.record.records.BatchRecord`)."""
 
 SUMMARY = "summary.json"
 """Means over the batches; the job is complete when it is there."""

@@ -1,0 +1,131 @@
+"""The house stands: every room imports from lower floors alone, so that there is no circle."""
+
+import ast
+import os
+from pathlib import Path
+
+import pytest
+
+import spear
+
+ROOT = Path(spear.__file__).parent
+
+FLOORS = (
+    ("errors", "seeding", "version"),
+    ("settings", "validation"),
+    ("domain", "observation", "probing", "reconstruction"),
+    ("tracing",),
+    ("layers",),
+    ("update",),
+    ("attack", "whole_update"),
+    ("budget",),
+    ("data",),
+    ("networks",),
+    ("inversion.factors",),
+    ("inversion.directions",),
+    ("inversion.sampling",),
+    ("inversion.descent",),
+    ("inversion.inputs", "inversion.labels"),
+    ("inversion",),
+    ("baselines.gradient_matching",),
+    ("baselines.ci_net", "baselines.gifd", "baselines.label_recovery", "baselines.tableak"),
+    ("baselines.cocktail_party",),
+    ("baselines.feature_inversion",),
+    ("baselines",),
+    ("client.defenses", "client.risk"),
+    ("client",),
+    ("scoring",),
+    ("auditing",),
+    ("api",),
+    ("spear",),
+    ("experiments.config",),
+    ("experiments.record",),
+    ("experiments.tracking",),
+    ("experiments.job",),
+    ("experiments.sweep",),
+    ("experiments",),
+    ("analysis.records",),
+    ("analysis.render",),
+    ("analysis.statistics",),
+    ("analysis.paper",),
+    ("analysis.tables", "analysis.figures"),
+    ("analysis.overview",),
+    ("analysis.report", "analysis.workspaces"),
+    ("analysis",),
+    ("experiments.cli",),
+)
+"""From the ground up. A room may import from the floors below its own."""
+
+SUITES = {"inversion", "baselines", "client", "experiments", "analysis"}
+"""Rooms that have rooms of their own."""
+
+
+def sources() -> dict[str, Path]:
+    """Every module of the package by its dotted name; a checkout links some of its rooms."""
+    found = {}
+    for folder, _, names in os.walk(ROOT, followlinks=True):
+        for name in names:
+            if name.endswith(".py"):
+                path = Path(folder, name).relative_to(ROOT.parent)
+                found[".".join(path.with_suffix("").parts).removesuffix(".__init__")] = (
+                    ROOT.parent / path
+                )
+    return found
+
+
+SOURCES = sources()
+
+
+def room(module: str) -> str:
+    """The room of a module: `spear.client.defenses.dpsgd` stands in `client.defenses`."""
+    parts = module.split(".")[1:]
+    if not parts:
+        return "spear"
+    within = ".".join(parts[:2])
+    is_suite = parts[0] in SUITES and (ROOT / Path(*parts[:2])).is_dir() and len(parts) > 1
+    if is_suite or within in FLOOR:
+        return within
+    return parts[0]
+
+
+FLOOR = {each: level for level, rooms in enumerate(FLOORS) for each in rooms}
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of the package that a module imports, lazily or not."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "spear":
+            inner = {f"{node.module}.{each.name}" for each in node.names}
+            found |= {each if each in SOURCES else str(node.module) for each in inner}
+        elif isinstance(node, ast.Import):
+            found |= {each.name for each in node.names if each.name.split(".")[0] == "spear"}
+    return found
+
+
+@pytest.mark.parametrize("module", sorted(SOURCES))
+def test_a_module_imports_from_its_room_and_lower_floors_alone(module):
+    own = room(module)
+    assert own in FLOOR, f"{module}: add its room to FLOORS"
+    higher = {
+        each
+        for each in imports(SOURCES[module])
+        if room(each) != own and FLOOR[room(each)] >= FLOOR[own]
+    }
+    assert not higher
+
+
+def test_no_room_is_named_that_is_not_there():
+    assert {room(module) for module in SOURCES} == set(FLOOR)
+
+
+def test_nothing_imports_the_folders_by_their_own_names():
+    """`experiments` and `analysis` lie at the top of a checkout, too: two copies of a module."""
+    for folder in ("spear", "experiments", "analysis", "tests", "benchmarks", "examples"):
+        for path in (ROOT.parent / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                names += [each.name for each in node.names] if isinstance(node, ast.Import) else []
+                assert not {each.split(".")[0] for each in names} & {"experiments", "analysis"}, (
+                    path
+                )
