@@ -21,6 +21,7 @@ from scipy.optimize import nnls
 from spear.analysis.records.store import RESULTS, Recorded, collected_folders
 from spear.errors import SpearError
 from spear.experiments.cli.plan import obstacle_of, search_of
+from spear.experiments.config.moved import replace_old_targets
 from spear.inversion.descent.cost import BAND, COSTS, ROUNDS, Search, costs, features, rounds
 
 REFERENCE = "AMD EPYC"
@@ -68,14 +69,15 @@ def cells() -> list[Cell]:
         recorded = Recorded.from_collected(folder)
         rows = recorded.rows()
         for name, job in recorded.jobs.items():
-            config, hardware = job["config"], job["summary"].get("hardware") or {}
+            config, hardware = OmegaConf.create(job["config"]), job["summary"].get("hardware") or {}
+            replace_old_targets(config)
             details = [json.loads(row.get("details") or "{}") for row in rows[name]]
             counted = [each.get("rounds", 0.0) for each in details]  # of full rank: none
-            if folder.name in LEFT_OUT or obstacle_of(OmegaConf.create(config)) or not details:
+            if folder.name in LEFT_OUT or obstacle_of(config) or not details:
                 continue
             statuses = [row["status"] for row in rows[name]]
             try:
-                search = search_of(OmegaConf.create(config))
+                search = search_of(config)
             except SpearError:  # a table whose files, which say how wide it is, are not here
                 continue
             found.append(

@@ -74,13 +74,25 @@ def new_target(name: str) -> str:
     return name
 
 
-def accept_old_targets(node: DictConfig | ListConfig, path: str = "") -> None:
-    """Replace old `_target_`s in a configuration, however deep, with a warning for each.
+def accept_old_targets(node: DictConfig | ListConfig) -> None:
+    """Replace old `_target_`s in a configuration, however deep, with a warning for each."""
+    for key, old, new in replace_old_targets(node):
+        _hint(key, old, new)
+
+
+def replace_old_targets(
+    node: DictConfig | ListConfig, path: str = ""
+) -> list[tuple[str, str, str]]:
+    """Replace old `_target_`s in a configuration, such as a recorded one, without a word.
 
     Args:
         node: is changed.
-        path: its key, for the warnings.
+        path: its key.
+
+    Returns:
+        Full key, old name and new name of each.
     """
+    replaced = []
     keys = list(node) if isinstance(node, DictConfig) else range(len(node))
     for key in keys:
         if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key):
@@ -88,10 +100,11 @@ def accept_old_targets(node: DictConfig | ListConfig, path: str = "") -> None:
         full = f"{path}.{key!s}" if path else str(key)
         value = node[key]
         if isinstance(value, DictConfig | ListConfig):
-            accept_old_targets(value, full)
+            replaced += replace_old_targets(value, full)
         elif key == "_target_" and new_target(str(value)) != value:
             node[key] = new_target(str(value))
-            _hint(full, str(value), node[key])
+            replaced.append((full, str(value), node[key]))
+    return replaced
 
 
 def accept_old_groups(arguments: list[str]) -> list[str]:
