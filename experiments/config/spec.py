@@ -159,9 +159,10 @@ def _maker(config: DictConfig, group: str) -> Callable[..., Any]:
 
 
 def _makers(config: DictConfig, group: str) -> dict[str, Callable[[], Any]]:
-    """What makes each object that a key maps a name to, checked likewise."""
+    """Return what makes each object that a key maps a name to, checked likewise."""
     check_each(config[group], group)
-    return {str(name): partial(create, node) for name, node in config[group].items()}
+    nodes = config[group].items()
+    return {str(name): partial(create, node, f"{group}.{name!s}") for name, node in nodes}
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
