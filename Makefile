@@ -28,25 +28,27 @@ IS_LINKED := import sys, importlib.util as u; from importlib.metadata import ent
 	s = u.find_spec("spear"); \
 	sys.exit(not (s and s.origin == "$(CURDIR)/spear/__init__.py" and "spear.experiments.cli.entry:main" in {each.value for each in e(name="spear")}))
 
-# The longest first, so that two at once end together.
-PAPER := table9 table9_each table9_opacus figure8 table3_imagenet_720 table10_minibatches table10 figure5_width \
-	figure5_depth figure7 table3_imagenet_224 table5 table5_b100 table2 table4 table3 table11 table8 table4_trained figures10_13
-SAMPLING := figure4_large table9_sampling figure5_depth_sampling table3_sampling figure4 figure7_sampling \
-	figure5_width_sampling figure6 figure6_pixels
-GPU := exact_recovery_cuda exact_recovery_wide_cuda exact_recovery_b100_cuda exact_recovery_b200_cuda \
-	exact_recovery_b400 table4_sampling table10_sampling
+# The longest first, so that two at once end together. Renewed by `spear experiments --write Makefile`.
+# spear experiments: lists PAPER=paper SAMPLING=paper-sampling GPU=paper-gpu BASELINES=paper-baselines ABOUT_FAILURES=failures
+PAPER := table9_noise_per_example table9 table9_noise_on_sum figure5_depth figure5_width table10 table5_b100 \
+	table3_imagenet_224 table10_minibatches table3_imagenet_720 table5 figure8 figure7 table2 table4_trained \
+	table3 table11 table4 table8 figures10_13
+SAMPLING := figure4_b18_to_b24 table9_sampling table3_sampling figure4 figure7_sampling figure5_depth_sampling \
+	figure6 figure5_width_sampling figure6_pixels
+GPU := table4_sampling table10_sampling exact_recovery_b400 exact_recovery_gpu exact_recovery_b50_gpu \
+	exact_recovery_b100_gpu exact_recovery_b200_gpu
+BASELINES := table1 table6_features table6 table1_32px_sigmoid table1_32px table6_geiping figure9
+ABOUT_FAILURES := phase_transition figure8 figure7
+# end of spear experiments
 
-BASELINES := table1 table1_reduced table1_sigmoid figure9 table6_features table6 table6_geiping
-
+# A batch that cannot be attacked makes an experiment's exit code 1, unless it is about such batches (ABOUT_FAILURES).
 # Overrides of an experiment: make WITH_table3_imagenet_720=dataset.folder=NAME paper. Here, what a CPU does of one that
-# wants a GPU; where there is one: make WITH_figure4_large= paper-sampling
-WITH_figure4_large := batch_size=18,20 n_batches=10
-# A batch that cannot be attacked makes an experiment's exit code 1; these are about such batches.
-ABOUT_FAILURES := figure7 figure8
+# wants a GPU; where there is one: make WITH_figure4_b18_to_b24= paper-sampling
+WITH_figure4_b18_to_b24 := batch_size=18,20 n_batches=10
 TABLES := table2 table3 table4 table4_trained table5 table8 table9 table9_scales table10 table11 appendix_b2
 FIGURES := figure3 figure8
 SAMPLED_TABLES := table9_sampling
-GPU_TABLES := exact_recovery_cuda sampling_beside_descent
+GPU_TABLES := exact_recovery_gpu sampling_beside_descent
 BASELINE_TABLES := table1 table6
 BASELINE_FIGURES := figure1 figure9
 SAMPLED_FIGURES := figure4 figure5 figure6 figure7

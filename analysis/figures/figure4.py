@@ -14,7 +14,7 @@ from spear.analysis.render import style
 from spear.analysis.statistics.measures import exact, spread
 from spear.inversion.sampling.lemmas import n_total_expected
 
-EXPERIMENTS = ("figure4", "figure4_large")
+EXPERIMENTS = ("figure4", "figure4_b18_to_b24")
 
 PAPER_LAW = {16: 1.8e5}
 """b -> n_total by Lemma 5.2, as the paper states it (Sec. 5.2)."""

@@ -19,7 +19,7 @@ EXPERIMENTS = (
     "figure5_width_sampling",
     "figure5_depth",
     "figure5_depth_sampling",
-    "figure4_large",
+    "figure4_b18_to_b24",
 )
 
 LINES = {"spear_irls": "-", "spear": ":"}
@@ -30,14 +30,14 @@ NAMES = {"spear_irls": "descent", "spear": "sampling"}
 def draw(results: pd.DataFrame) -> Figure:
     """Accuracy of both attacks left in green, submatrices of Algorithm 1 right in blue."""
     figure = style.new_figure(3.9)
-    shared = results["experiment"] == "figure4_large"
+    shared = results["experiment"] == "figure4_b18_to_b24"
     results = results[~shared | ((results["batch_size"] == 20) & (results["network.width"] == 200))]
     counts = {str(attack): _batches(each) for attack, each in results.groupby("attack")}
     sampled = results.loc[results["attack"] == "spear", "submatrices"]
     panels = {"network.width": "width m (L = 6)", "network.depth": "depth L (m = 200)"}
     for axes, (column, label) in zip(figure.subplots(1, 2), panels.items(), strict=True):
         own = f"figure5_{column.removeprefix('network.')}"
-        swept = results[results["experiment"].str.startswith((own, "figure4_large"))]
+        swept = results[results["experiment"].str.startswith((own, "figure4_b18_to_b24"))]
         right = _panel(axes, swept, column, sampled, counts)
         axes.set_xlabel(label)
     style.plain_ticks(figure.axes[0], sorted(results["network.width"].unique()))

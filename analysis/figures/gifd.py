@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from spear.analysis.render import style
 from spear.analysis.statistics.paired import ATTACKS, DEFENSES, PICTURES, settings
 
-EXPERIMENTS = ("gifd", "gifd_out", "gifd_defenses")
+EXPERIMENTS = ("gifd", "gifd_out_of_distribution", "gifd_defenses")
 
 COLOURS = {"geiping": style.GREY, "latent_search": "#E69F00", "gifd": style.BLUE}
 

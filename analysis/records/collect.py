@@ -28,6 +28,7 @@ from spear.analysis.records.store import (
     to_csv,
 )
 from spear.errors import SpearError
+from spear.experiments.config.experiments import current_name
 from spear.experiments.record.run_files import BATCHES, BEGUN, SUMMARY
 
 
@@ -99,7 +100,8 @@ def _by_experiment(sources: list[Path]) -> dict[str, dict[str, Path]]:
         if not source.is_dir():
             raise CannotCollect(f"the folder {source} does not exist.")
         for folder in run_folders(source):
-            experiment = json.loads((folder / SUMMARY).read_text())["experiment"]
+            recorded = json.loads((folder / SUMMARY).read_text())["experiment"]
+            experiment = current_name(recorded)
             other = experiments.setdefault(experiment, {}).setdefault(folder.name, folder)
             if other != folder:
                 raise CannotCollect(

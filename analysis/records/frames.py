@@ -23,6 +23,7 @@ from spear.analysis.records.store import (
     run_folders,
 )
 from spear.errors import ConfigError
+from spear.experiments.config.experiments import current_name
 from spear.experiments.record.run_files import SUMMARY
 
 COLUMNS = (
@@ -41,11 +42,11 @@ def load_summaries(root: Path) -> pd.DataFrame:
         `job` is its name; nested entries (versions, hardware) become dotted columns.
     """
     rows = [
-        {JOB: folder.name, **json.loads((folder / SUMMARY).read_text())}
+        {JOB: folder.name, **_present(json.loads((folder / SUMMARY).read_text()))}
         for folder in run_folders(root)
     ]
     for folder in collected_folders(root):
-        rows += [{JOB: name, **job["summary"]} for name, job in read_jobs(folder).items()]
+        rows += [{JOB: name, **_present(job["summary"])} for name, job in read_jobs(folder).items()]
     table = pd.json_normalize(rows)
     keys = [key for key in ("dataset", "attack", "batch_size", "seed") if key in table]
     return table.sort_values(keys, ignore_index=True) if keys else table
@@ -96,7 +97,7 @@ def _batches(recorded: Recorded) -> pd.DataFrame:
 
 def _columns(name: str, job: dict[str, Any]) -> dict[str, Any]:
     """A job's configuration and its summary, dotted; a key of both, such as `seed`, once."""
-    config, summary = _flat(job["config"]), _flat(job["summary"])
+    config, summary = _flat(job["config"]), _flat(_present(job["summary"]))
     for key in config.keys() & summary.keys():
         if config[key] != summary[key]:
             raise ValueError(
@@ -104,6 +105,13 @@ def _columns(name: str, job: dict[str, Any]) -> dict[str, Any]:
                 f"{summary[key]!r} in its summary; a column holds one of them: rename the other."
             )
     return config | summary
+
+
+def _present(summary: dict[str, Any]) -> dict[str, Any]:
+    """Return a summary with the present name of its experiment, which may have had another."""
+    if "experiment" not in summary:
+        return summary
+    return summary | {"experiment": current_name(summary["experiment"])}
 
 
 def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:

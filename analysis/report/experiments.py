@@ -1,7 +1,6 @@
 """The page's experiments: every job of every source, with the numbers of its panels."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from spear.analysis.records.collect import incomplete
 from spear.analysis.render.rendering import origin
 from spear.analysis.report.markup import data_uri
 from spear.analysis.report.sources import Source
-from spear.experiments.config.schema import CONF
+from spear.experiments.config.experiments import experiments as prepared
 
 
 @dataclass(frozen=True)
@@ -107,22 +106,13 @@ def unfinished(source: Source) -> list[Path]:
 def not_run(sources: list[Source]) -> dict[str, str]:
     """Prepared experiments that no source has a job of, and what each is about."""
     done = {name for source in sources for name in source.experiments}
-    prepared = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
-    return {name: description(name) for name in prepared if name not in done}
+    return {name: description(name) for name in sorted(prepared()) if name not in done}
 
 
 def description(experiment: str) -> str:
-    """The comment at the top of the experiment's file, or nothing if there is no such file."""
-    path = CONF / "experiment" / f"{experiment}.yaml"
-    lines = path.read_text().splitlines()[2:] if path.exists() else []
-    return " ".join(line.lstrip("# ") for line in _leading_comment(lines))
-
-
-def _leading_comment(lines: list[str]) -> Iterator[str]:
-    for line in lines:
-        if not line.startswith("#"):
-            return
-        yield line
+    """Return what the experiment's file says of it, or nothing if there is no such file."""
+    found = prepared().get(experiment)
+    return found.description if found else ""
 
 
 def _experiment(name: str, summaries: dict[str, dict[str, Any]], source: Source) -> Experiment:

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from spear.analysis.records.store import RESULTS, Recorded, read
+from spear.experiments.config.experiments import current_name
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Source:
         found = {}
         for recorded in read(self.root):
             first = next(iter(recorded.jobs.values()))["summary"]
-            found[str(first["experiment"])] = recorded
+            found[current_name(str(first["experiment"]))] = recorded
         return dict(sorted(found.items()))
 
 

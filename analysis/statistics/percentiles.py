@@ -1,6 +1,6 @@
 """The batches of Table 3 that Figures 10 to 13 show: `spear percentiles`.
 
-Prints them as the sweep of `conf/experiment/figures10_13.yaml`.
+Prints them as the sweep of `conf/experiment/paper/figures10_13.yaml`.
 """
 
 import argparse

@@ -10,7 +10,7 @@ from spear.analysis.statistics.measures import duration, spread, with_deviation
 
 EXPERIMENTS = (
     "exact_recovery",
-    "exact_recovery_wide",
+    "exact_recovery_b50",
     "exact_recovery_b90",
     "exact_recovery_b100",
     "exact_recovery_b200",

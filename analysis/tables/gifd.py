@@ -16,7 +16,7 @@ import pandas as pd
 from spear.analysis.statistics.measures import duration, with_deviation
 from spear.analysis.statistics.paired import ATTACKS, DEFENSES, PICTURES, paired, settings
 
-EXPERIMENTS = ("gifd", "gifd_out", "gifd_defenses")
+EXPERIMENTS = ("gifd", "gifd_out_of_distribution", "gifd_defenses")
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:

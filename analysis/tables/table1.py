@@ -14,7 +14,7 @@ import pandas as pd
 from spear.analysis.paper.comparison import mean, mean_verdict, papers
 from spear.analysis.statistics import measures
 
-EXPERIMENTS = ("table1", "table1_reduced", "table1_sigmoid")
+EXPERIMENTS = ("table1", "table1_32px", "table1_32px_sigmoid")
 KEYS = {"method": "method", "pixels": "dataset.resolution"}
 COMPARED = {"psnr": mean("psnr")}
 

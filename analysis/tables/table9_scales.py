@@ -14,7 +14,7 @@ from spear.analysis.paper.comparison import beside
 from spear.analysis.tables import table9
 from spear.client.defenses import DPSGD, ClippedMean, NoiseMultiplier, NoiseOnEachExample
 
-EXPERIMENTS = ("table9", "table9_each", "table9_opacus")
+EXPERIMENTS = ("table9", "table9_noise_per_example", "table9_noise_on_sum")
 
 SCALES: dict[str, tuple[str, str, type[ClippedMean]]] = {
     "dpsgd": ("on the mean", "noise_std", DPSGD),

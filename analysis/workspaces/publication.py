@@ -6,6 +6,7 @@ import wandb_workspaces.workspaces as ws
 
 from spear.analysis.workspaces.board import Board
 from spear.errors import ConfigError
+from spear.experiments.config.experiments import all_names
 
 MOST = 200
 """Jobs in a panel; more than any table of the paper has cells."""
@@ -41,10 +42,15 @@ def workspace(board: Board, entity: str, project: str) -> ws.Workspace:
         sections=sections,
         settings=ws.WorkspaceSettings(max_runs=MOST),
         runset_settings=ws.RunsetSettings(
-            filters=ws.And(ws.Metric("Group").isin(list(board.experiments))),
+            filters=ws.And(ws.Metric("Group").isin(_groups(board))),
             pinned_columns=[f"summary:{panel.key}" for panel in board.panels],
         ),
     )
+
+
+def _groups(board: Board) -> list[str]:
+    """Return the groups of a board's runs: its experiments, by every name that they have had."""
+    return [name for each in board.experiments for name in all_names(each)]
 
 
 def publish(boards: list[Board], project: str, entity: str | None = None) -> list[str]:

@@ -36,6 +36,9 @@ SUBCOMMANDS = {
     "audit": Subcommand(
         "spear.experiments.cli.audit:main", "what an update of a model of your own gives away"
     ),
+    "experiments": Subcommand(
+        "spear.experiments.cli.experiments:main", "prepared experiments and how long each takes"
+    ),
     "plan": Subcommand("spear.experiments.cli.plan:main", "how long a job or a sweep will take"),
     "show": Subcommand("spear.analysis.records.frames:main", "summaries of jobs in the terminal"),
     "collect": Subcommand(

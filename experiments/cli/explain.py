@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Iterator
 
+from spear.experiments.config.experiments import unknown_experiment
 from spear.experiments.config.moved import GROUPS
 from spear.experiments.config.schema import JobSchema
 from spear.experiments.sweep.monitor import sweep_runs_here
@@ -21,6 +22,9 @@ def explain(error: Exception) -> str:
     key = re.search(r"full_key: (\S+)", text)
     if typed and key:
         return f"key {key.group(1)!r} is {typed.group(1)!r}; expected {typed.group(2).lower()}."
+    experiment = re.search(r"Could not find 'experiment/([^']+)'", text)
+    if experiment:
+        return unknown_experiment(experiment.group(1))
     choice = re.search(
         r"Could not find '([^']+)/([^/']+)'\s+Available options in [^:]*:(.*)", text, re.S
     )

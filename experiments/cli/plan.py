@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from spear.auditing.explain import duration
 from spear.errors import SpearError
 from spear.experiments.config.build import build
+from spear.experiments.config.choice import located, shortened
 from spear.experiments.config.moved import accept_old_targets
 from spear.experiments.config.schema import CONF, register
 from spear.inversion.descent.cost import Search, forecast, pilot
@@ -67,6 +68,7 @@ def main(arguments: list[str]) -> None:
 def plan(overrides: list[str]) -> list[Planned]:
     """Every job of a sweep, those of the sweep in a prepared experiment among them."""
     register()
+    overrides = located(overrides)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         chosen = [each for each in overrides if each.startswith("experiment=")]
         swept = compose("config", chosen, return_hydra_config=True).hydra.sweeper.params
@@ -92,7 +94,7 @@ def _jobs(lines: list[str]) -> Any:
 def _planned(overrides: list[str]) -> Planned:
     config = compose("config", overrides)
     accept_old_targets(config)
-    name = ",".join(overrides) or "defaults"
+    name = ",".join(shortened(overrides)) or "defaults"
     obstacle, search = obstacle_of(config), None
     if not obstacle:
         try:

@@ -14,6 +14,7 @@ from spear.attack import Attack
 from spear.client.client import Client
 from spear.data import Batch, Dataset
 from spear.errors import SpearError
+from spear.experiments.config.choice import located
 from spear.experiments.config.schema import CONF, register
 from spear.experiments.config.spec import JobSpec
 from spear.experiments.job.folder import RunFolder
@@ -147,5 +148,5 @@ def command(arguments: list[str]) -> None:
     Raises:
         SpearError: the job cannot be run.
     """
-    sys.argv[1:] = ["force=true" if each == "--force" else each for each in arguments]
+    sys.argv[1:] = ["force=true" if each == "--force" else each for each in located(arguments)]
     main()

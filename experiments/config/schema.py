@@ -11,6 +11,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 import spear
+from spear.experiments.config.experiments import ROOMS, experiment_name, experiments
 
 CONF = (Path(spear.__file__).parent / "conf").resolve()
 LONGEST_NAME = 120
@@ -43,11 +44,6 @@ class JobSchema:
     objective: Any = None
 
 
-def experiment_name(choice: str | None) -> str:
-    """Name of the chosen `conf/experiment` file, or `main` without one."""
-    return "main" if choice in (None, "null") else str(choice)
-
-
 def run_name(overrides: str) -> str:
     """Folder name for a job: its overrides, safe and short enough for any file system."""
     name = overrides.replace("/", ".").replace(" ", "") or "defaults"
@@ -71,13 +67,26 @@ def train_split(dataset: DictConfig) -> DictConfig:
 
 
 def choices() -> str:
-    """Each group of `conf/` and the files to choose from, wrapped, for the help."""
+    """Return each group of `conf/` but the experiments and its files, wrapped, for the help."""
     paragraphs = []
     for folder in sorted(path for path in CONF.rglob("*") if any(path.glob("*.yaml"))):
-        files = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
         group = folder.relative_to(CONF).as_posix()
-        paragraphs.append(textwrap.fill(f"{group}: {files}", 96, subsequent_indent="  "))
+        if not group.startswith("experiment"):
+            paragraphs.append(_wrapped(group, sorted(path.stem for path in folder.glob("*.yaml"))))
     return "\n".join(paragraphs)
+
+
+def experiment_choices() -> str:
+    """Return the experiments of each room, wrapped, for the help."""
+    found = experiments().values()
+    return "\n".join(
+        _wrapped(about, [each.name for each in found if each.room == room])
+        for room, about in ROOMS.items()
+    )
+
+
+def _wrapped(heading: str, names: list[str]) -> str:
+    return textwrap.fill(f"{heading}: {', '.join(names)}", 96, subsequent_indent="  ")
 
 
 def register() -> None:
@@ -89,4 +98,5 @@ def register() -> None:
     OmegaConf.register_new_resolver("spear.train_split", train_split, replace=True)
     OmegaConf.register_new_resolver("spear.run_name", run_name, replace=True)
     OmegaConf.register_new_resolver("spear.choices", choices, replace=True)
+    OmegaConf.register_new_resolver("spear.experiments", experiment_choices, replace=True)
     OmegaConf.register_new_resolver("spear.times", times, replace=True)

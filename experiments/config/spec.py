@@ -17,8 +17,9 @@ from spear.data import Dataset, Drawing
 from spear.data.augmentation import Augmentation
 from spear.errors import ConfigError
 from spear.experiments.config.build import check_arguments, check_each, create, resolve_device
+from spear.experiments.config.experiments import experiment_name
 from spear.experiments.config.moved import accept_old_targets
-from spear.experiments.config.schema import JobSchema, experiment_name
+from spear.experiments.config.schema import JobSchema
 from spear.experiments.config.targets import check_targets
 
 NUMBERS = (

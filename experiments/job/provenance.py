@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from spear.experiments.config.choice import shortened
 from spear.experiments.record.redaction import redacted
 from spear.version import DISTRIBUTION
 
@@ -38,7 +39,7 @@ def provenance() -> dict[str, Any]:
         "git_dirty": dirty,
         "versions": versions(),
         "hardware": hardware(),
-        "command": redacted(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+        "command": redacted(" ".join([Path(sys.argv[0]).name, *shortened(sys.argv[1:])])),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

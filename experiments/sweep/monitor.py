@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, read_write
 
+from spear.experiments.config.choice import shortened
 from spear.experiments.job.folder import in_use
 from spear.experiments.job.status import JobOutcome
 from spear.experiments.sweep.journal import VARIABLE, Entry, Journal
@@ -76,7 +77,7 @@ class Sweep:
         incomplete = [each for each in entries.values() if not _is_complete(each)]
         shared_console().print(outcomes_table(entries))
         for entry in incomplete:
-            command = shlex.join(["spear", *entry.overrides])
+            command = shlex.join(["spear", *shortened(entry.overrides)])
             shared_console().print(command, soft_wrap=True, highlight=False, markup=False)
         self.journal.remove()
         if not incomplete:

@@ -27,7 +27,7 @@ def test_the_experiment_runs_the_batches_that_table_3_names():
         results = load(("table3",), RESULTS)
     except FileNotFoundError:
         pytest.skip("no results of table3 are committed, which say which batches to show")
-    config = yaml.safe_load((CONF / "experiment" / "figures10_13.yaml").read_text())
+    config = yaml.safe_load((CONF / "experiment" / "paper" / "figures10_13.yaml").read_text())
     swept = str(config["hydra"]["sweeper"]["params"]["first_batch"])
     assert [int(number) for number in swept.split(",")] == list(shown(results).values())
 

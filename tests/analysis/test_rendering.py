@@ -99,7 +99,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sizes = {"m": [50, 100][m], "normalize": bool(normalize), "exact": b < 1}
         job(root, "phase_transition", [8, 64][b], "spear_irls", [1.0], **sizes)
     for m in (200, 2000):
-        for experiment, b, n in (("figure4", 8, 4), ("figure4_large", 20, 2)):
+        for experiment, b, n in (("figure4", 8, 4), ("figure4_b18_to_b24", 20, 2)):
             job(root, experiment, b, "spear", [1.0] * n, m=m, submatrices=b * 40000 // m)
     for attack, submatrices in (("spear", {"submatrices": 10**7}), ("spear_irls", {})):
         tail = "_sampling" if submatrices else ""

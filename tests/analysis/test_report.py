@@ -22,7 +22,7 @@ from spear.analysis.report.experiments import description, experiments, pictures
 from spear.analysis.report.markup import html
 from spear.analysis.report.page import page
 from spear.analysis.report.sources import Source, sources
-from spear.experiments.config.schema import CONF
+from spear.experiments.config.experiments import experiments as prepared
 
 VOID = {"meta", "link", "img", "input", "br", "hr", "source"}
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -116,7 +116,7 @@ def test_every_experiment_and_every_job_is_there(text, parsed, local):
     assert shown == Counter([*committed, "main"])
     jobs = sum(len(read_jobs(path.parent)) for path in RESULTS.rglob(JOBS))
     assert text.count('<td class="job">') == jobs + 3
-    for name in {path.stem for path in (CONF / "experiment").glob("*.yaml")} - committed:
+    for name in set(prepared()) - committed:
         assert f"<code>spear experiment={name}</code>" in text
 
 

@@ -18,6 +18,7 @@ from spear.baselines.gradient_matching.objectives import SquaredDistance
 from spear.baselines.gradient_matching.optimisers import LBFGS
 from spear.experiments.cli.run import CONF
 from spear.experiments.config.build import build, check
+from spear.experiments.config.experiments import FOLDER, experiments
 from spear.inversion.descent import Settings
 
 GROUPS = (
@@ -46,7 +47,6 @@ FILES = [
     for group in (*GROUPS, *WITHIN)
     for path in sorted((CONF / group).glob("*.yaml"))
 ]
-EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
 
 @pytest.mark.parametrize(("group", "choice"), FILES)
@@ -130,29 +130,24 @@ def first_of(override: Override) -> object:
     )
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_experiment_says_its_command_first(name):
-    lines = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()
-    assert lines[0] == "# @package _global_"  # Hydra wants it before any other comment
-    assert lines[1] == f"# spear experiment={name}"
-
-
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", experiments())
 def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
-    if "/hydra/sweeper: optuna" in (CONF / "experiment" / f"{name}.yaml").read_text():
+    chosen = f"experiment={experiments()[name].choice}"
+    if "/hydra/sweeper: optuna" in (FOLDER / f"{experiments()[name].choice}.yaml").read_text():
         pytest.importorskip(
             "hydra_plugins.hydra_optuna_sweeper", reason="needs spear-suite[search]"
         )
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", [f"experiment={name}"], return_hydra_config=True)
+        config = compose("config", [chosen], return_hydra_config=True)
+        on_faces = compose("config", [chosen, "dataset=faces"])
     sweep = OmegaConf.to_container(config.hydra.sweeper.params or OmegaConf.create({}))
     lines = [f"{key}={values}" for key, values in sweep.items()]
     sweeps = OverridesParser.create().parse_overrides(lines)
     first = [f"{o.key_or_group}={first_of(o)}" for o in sweeps]
     if "SPEAR_DATA" not in os.environ:  # then on data that are always there
         first = [each for each in first if not each.startswith("dataset")] + ["dataset=faces"]
-        its_own = OmegaConf.load(CONF / "experiment" / f"{name}.yaml").get("dataset", {})
-        first += [f"~dataset.{key}" for key in ("resolution", "folder") if key in its_own]
+        its_own = ("resolution", "folder")
+        first += [f"~dataset.{key}" for key in its_own if key in on_faces.dataset]
     elif "resolution" in config.dataset:  # on whichever images are there, small
         folders = ("imagenet", "imagenet-sample", "imagenet-large")
         found = [each for each in folders if Path(os.environ["SPEAR_DATA"], each).is_dir()]

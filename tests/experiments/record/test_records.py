@@ -226,3 +226,5 @@ def test_names_of_run_folders():
     assert run_name(long) != run_name(long + "x")
     assert experiment_name(None) == "main"
     assert experiment_name("table_3") == "table_3"
+    assert experiment_name("paper/table3") == "table3"
+    assert experiment_name("mine/table3") == "mine/table3"

@@ -1,0 +1,62 @@
+"""`spear experiments`: the prepared experiments, what each shows and how long it takes."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from spear.experiments.cli.generated import renewed
+from spear.experiments.config.experiments import ROOMS, TAGS, Experiment, experiments, tagged
+
+
+def main(arguments: list[str]) -> None:
+    """Print the experiments, or renew the files that list them.
+
+    Raises:
+        ConfigError: a file has nothing to renew.
+        OSError: a file cannot be read or written.
+    """
+    chosen = _parser().parse_args(arguments)
+    for path in chosen.write or []:
+        path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
+    if chosen.write:
+        return
+    shown = tagged(*chosen.tag) if chosen.tag else list(experiments().values())
+    if chosen.names:
+        sys.stdout.write("".join(f"{each.name}\n" for each in shown))
+    else:
+        sys.stdout.write(listing(shown))
+
+
+def _parser() -> argparse.ArgumentParser:
+    about = "\n".join(f"  {tag:<16}{meaning}" for tag, meaning in TAGS.items())
+    parser = argparse.ArgumentParser(
+        prog="spear experiments",
+        description="Prepared experiments: what each shows, and the minutes that it takes.",
+        epilog=f"tags:\n{about}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--tag", action="append", choices=TAGS, help="those with this tag, the longest first"
+    )
+    parser.add_argument("--names", action="store_true", help="names alone, one on each line")
+    parser.add_argument(
+        "--write",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="renew the lists in these files: README.md, docs/experiments.md, Makefile",
+    )
+    return parser
+
+
+def listing(shown: list[Experiment]) -> str:
+    """Return a line for each experiment: its name, minutes and subject."""
+    width = max((len(each.name) for each in shown), default=0)
+    text, room = "", None
+    for each in shown:
+        if each.room != room:
+            room = each.room
+            text += f"\n{ROOMS.get(room, 'others').capitalize()}\n"
+        minutes = f"{each.minutes:g}" if each.minutes else "-"
+        text += f"  {each.name:<{width}}  {minutes:>4} min  {each.subject}\n"
+    return text.lstrip("\n")

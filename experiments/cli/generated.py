@@ -1,0 +1,73 @@
+"""Lists and tables in files that follow from the headers of the experiments.
+
+A file has them between two comment lines, of Markdown or of a Makefile, the first of which says
+what stands there:
+
+    <!-- spear experiments: table TAG -->     rows of the experiments that have the tag
+    <!-- spear experiments: rooms -->         rows of all of them, a table for each room
+    # spear experiments: lists NAME=TAG ...   variables of a Makefile
+"""
+
+import re
+import textwrap
+
+from spear.errors import ConfigError
+from spear.experiments.config.experiments import ROOMS, Experiment, Value, experiments, tagged
+
+BLOCK = re.compile(
+    r"^(?P<begin>(?:<!--|#) spear experiments: (?P<what>.*?)(?: -->)?\n)"
+    r".*?"
+    r"^(?P<end>(?:<!--|#) end of spear experiments(?: -->)?$)",
+    re.M | re.S,
+)
+
+
+def renewed(text: str) -> str:
+    """Return a file's text with the content of every block made anew.
+
+    Raises:
+        ConfigError: there is no block, or one asks for something else than the above.
+    """
+    if not BLOCK.search(text):
+        raise ConfigError("there is no block between comments 'spear experiments: ...'.")
+    return BLOCK.sub(lambda found: found["begin"] + _content(found["what"]) + found["end"], text)
+
+
+def _content(what: str) -> str:
+    kind, *arguments = what.split()
+    if kind == "table" and len(arguments) == 1:
+        return table([each for each in experiments().values() if arguments[0] in each.tags])
+    if kind == "rooms" and not arguments:
+        return _rooms()
+    if kind == "lists" and all("=" in each for each in arguments):
+        return "".join(_variable(*each.split("=")) for each in arguments)
+    raise ConfigError(f"{what!r} is no block; expected 'table TAG', 'rooms' or 'lists NAME=TAG'.")
+
+
+def table(shown: list[Experiment]) -> str:
+    """Return a table in Markdown, a row for each value of each experiment."""
+    lines = [
+        "| what | experiment | minutes | the paper | ours |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for each in shown:
+        subject, minutes = each.subject.rstrip("."), f"{each.minutes:g}" if each.minutes else ""
+        minutes += " (GPU)" * bool(minutes and "gpu" in each.tags)
+        for part, value in (each.values or {"": Value()}).items():
+            what = "; ".join(filter(None, (subject, part)))
+            lines.append(f"| {what} | `{each.name}` | {minutes} | {value.paper} | {value.ours} |")
+            subject, minutes = "", ""
+    return "\n".join(lines).replace("  |", " |") + "\n"
+
+
+def _rooms() -> str:
+    found = experiments().values()
+    return "".join(
+        f"\n## {about.capitalize()}\n\n{table([each for each in found if each.room == room])}\n"
+        for room, about in ROOMS.items()
+    )
+
+
+def _variable(name: str, tag: str) -> str:
+    names = " ".join(each.name for each in tagged(tag))
+    return " \\\n\t".join(textwrap.wrap(f"{name} := {names}", 110)) + "\n"

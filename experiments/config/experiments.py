@@ -1,0 +1,191 @@
+"""The prepared experiments: their names, and what the header of each file says.
+
+An experiment is a file `conf/experiment/<room>/<name>.yaml`, which users call by its name alone. It
+begins with comment lines, of which all but the first three may be left out:
+
+    # @package _global_
+    # spear experiment=NAME
+    # What it shows, on one line.
+    # More about it, on any number of lines.
+    # Takes: 35 min on one core of an Intel Xeon
+    # Paper (MNIST): the paper's value; a field may go on
+    #   on an indented line, and "(MNIST)" is there if an experiment has several values
+    # Ours (MNIST): our value
+    # Tags: paper main
+"""
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import spear
+
+FOLDER = (Path(spear.__file__).parent / "conf" / "experiment").resolve()
+
+ROOMS = {"paper": "the paper", "beyond": "beyond the paper", "related": "related systems"}
+"""Folders of experiments, and what they are about."""
+
+TAGS = {
+    "main": "in the README's table",
+    "paper": "run by `make paper`",
+    "paper-sampling": "run by `make paper-sampling`",
+    "paper-gpu": "run by `make paper-gpu`",
+    "paper-baselines": "run by `make paper-baselines`",
+    "gpu": "needs a GPU to end in reasonable time",
+    "failures": "about batches that cannot be attacked, so that its exit code may be 1",
+}
+"""Tags that a header may have, and what each says of the experiment."""
+
+RENAMED = {
+    "exact_recovery_b100_cuda": "exact_recovery_b100_gpu",
+    "exact_recovery_b200_cuda": "exact_recovery_b200_gpu",
+    "exact_recovery_b90_cuda": "exact_recovery_b90_gpu",
+    "exact_recovery_cuda": "exact_recovery_gpu",
+    "exact_recovery_wide": "exact_recovery_b50",
+    "exact_recovery_wide_cuda": "exact_recovery_b50_gpu",
+    "figure4_large": "figure4_b18_to_b24",
+    "figure6_large": "figure6_b18_to_b24",
+    "gifd_out": "gifd_out_of_distribution",
+    "table1_reduced": "table1_32px",
+    "table1_sigmoid": "table1_32px_sigmoid",
+    "table9_each": "table9_noise_per_example",
+    "table9_opacus": "table9_noise_on_sum",
+}
+"""Former names, which commands accept and records keep, and the present ones."""
+
+FIELD = re.compile(r"(Takes|Paper|Ours|Tags)(?: \((.+)\))?: (.+)")
+
+
+@dataclass
+class Value:
+    """What the paper reports and what we measured, of one part of an experiment; may be empty."""
+
+    paper: str = ""
+    ours: str = ""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A prepared experiment, as its header describes it.
+
+    Attributes:
+        name: as users call it.
+        room: folder of its file, a key of `ROOMS`; empty directly below `conf/experiment/`.
+        subject: what it shows, in one line.
+        details: more about it, in one line; may be empty.
+        takes: minutes and hardware; empty if not measured.
+        values: by part of the experiment; the part is empty if there is only one.
+        tags: keys of `TAGS`.
+    """
+
+    name: str
+    room: str
+    subject: str = ""
+    details: str = ""
+    takes: str = ""
+    values: dict[str, Value] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+
+    @property
+    def choice(self) -> str:
+        """Its file as Hydra knows it, such as `paper/table9`."""
+        return f"{self.room}/{self.name}" if self.room else self.name
+
+    @property
+    def description(self) -> str:
+        """Subject and details."""
+        return f"{self.subject} {self.details}".strip()
+
+    @property
+    def minutes(self) -> float:
+        """Minutes that it takes; 0 if not measured."""
+        number = re.match(r"[\d.]+", self.takes)
+        return float(number.group()) if number else 0.0
+
+
+@cache
+def experiments() -> dict[str, Experiment]:
+    """Return every prepared experiment by name: the rooms in order, in each the tables first."""
+    found = [_read(path) for path in FOLDER.rglob("*.yaml")]
+    rooms = [*ROOMS, ""]
+    found.sort(key=lambda each: _natural(each.name))
+    found.sort(key=lambda each: (rooms.index(each.room), not each.name.startswith("table")))
+    return {each.name: each for each in found}
+
+
+def tagged(*tags: str) -> list[Experiment]:
+    """Return the experiments that have all these tags, those that take longest first."""
+    chosen = [each for each in experiments().values() if set(tags) <= set(each.tags)]
+    return sorted(chosen, key=lambda each: -each.minutes)
+
+
+def current_name(name: str) -> str:
+    """Return an experiment's present name, given that or a former one."""
+    return RENAMED.get(name, name)
+
+
+def all_names(name: str) -> list[str]:
+    """Return an experiment's name and its former ones, which records may have."""
+    return [name, *(former for former, present in RENAMED.items() if present == name)]
+
+
+def experiment_name(choice: str | None) -> str:
+    """Return an experiment's name, given Hydra's choice of its file; `main` without one."""
+    if choice in (None, "null"):
+        return "main"
+    room, _, name = str(choice).rpartition("/")
+    return name if room in ROOMS else str(choice)
+
+
+def unknown_experiment(name: str) -> str:
+    """Return a sentence for a name that no experiment has, with close ones."""
+    names = [*experiments(), *RENAMED]
+    close = difflib.get_close_matches(name.rpartition("/")[2], names, n=3, cutoff=0.7)
+    known = dict.fromkeys(map(current_name, close))
+    hint = f"did you mean {' or '.join(known)}? " if known else ""
+    return f"experiment={name} does not exist; {hint}`spear experiments` lists all."
+
+
+def _read(path: Path) -> Experiment:
+    name, room = path.stem, path.parent.relative_to(FOLDER).as_posix().removeprefix(".")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comment = lines[: next((k for k, each in enumerate(lines) if not each.startswith("#")), None)]
+    prose, takes, tags = [], "", ()
+    values: dict[str, Value] = {}
+    for line in _joined(comment[2:]):
+        found = FIELD.fullmatch(line)
+        if not found:
+            prose.append(line)
+            continue
+        key, part, content = found.groups(default="")
+        if key == "Takes":
+            takes = content
+        elif key == "Tags":
+            tags = tuple(content.split())
+        else:
+            setattr(values.setdefault(part, Value()), key.lower(), content)
+    subject, details = prose[0] if prose else "", " ".join(prose[1:])
+    return Experiment(name, room, subject, details, takes, values, tags)
+
+
+def _joined(comment: list[str]) -> Iterator[str]:
+    """Yield the lines of a comment without their #, indented ones joined to those before."""
+    line = ""
+    for each in comment:
+        text = each.removeprefix("#").removeprefix(" ")
+        if line and text.startswith("  "):
+            line += f" {text.strip()}"
+            continue
+        if line:
+            yield line
+        line = text.strip()
+    if line:
+        yield line
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return a key that sorts table9 before table10."""
+    return [(int(each), "") if each.isdigit() else (-1, each) for each in re.split(r"(\d+)", name)]
