@@ -153,7 +153,8 @@ def _read(path: Path) -> Experiment:
     name, room = path.stem, path.parent.relative_to(FOLDER).as_posix().removeprefix(".")
     lines = path.read_text(encoding="utf-8").splitlines()
     comment = lines[: next((k for k, each in enumerate(lines) if not each.startswith("#")), None)]
-    prose, takes, tags = [], "", ()
+    prose, takes = [], ""
+    tags: tuple[str, ...] = ()
     values: dict[str, Value] = {}
     for line in _joined(comment[2:]):
         found = FIELD.fullmatch(line)

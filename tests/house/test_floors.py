@@ -1,14 +1,10 @@
 """The house stands: every room imports from lower floors alone, so that there is no circle."""
 
 import ast
-import os
 from pathlib import Path
 
 import pytest
-
-import spear
-
-ROOT = Path(spear.__file__).parent
+from support.sources import ROOT, SOURCES
 
 FLOORS = (
     ("errors", "seeding", "version"),
@@ -58,22 +54,6 @@ FLOORS = (
 
 SUITES = {"inversion", "baselines", "client", "experiments", "analysis"}
 """Rooms that have rooms of their own."""
-
-
-def sources() -> dict[str, Path]:
-    """Every module of the package by its dotted name; a checkout links some of its rooms."""
-    found = {}
-    for folder, _, names in os.walk(ROOT, followlinks=True):
-        for name in names:
-            if name.endswith(".py"):
-                path = Path(folder, name).relative_to(ROOT.parent)
-                found[".".join(path.with_suffix("").parts).removesuffix(".__init__")] = (
-                    ROOT.parent / path
-                )
-    return found
-
-
-SOURCES = sources()
 
 
 def room(module: str) -> str:
