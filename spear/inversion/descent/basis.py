@@ -96,7 +96,9 @@ def exchanged(problem: Factorization, basis: Basis, pool: Tensor) -> Basis:
     fresh = is_distinct(swapped, SAME_EXACT, basis.directions)
     versions = (swapped @ candidates.T).abs() > SAME_IN_NOISE
     sparsest = candidates[versions.int().argmax(dim=1)]
-    swapped = torch.where(fresh[:, None], sparsest, swapped)
+    refined = torch.where(fresh[:, None], sparsest, swapped)
+    if is_regular(refined):  # unless two members have the same sparsest version
+        swapped = refined
     return Basis(swapped, activity(problem, swapped.T).T)
 
 

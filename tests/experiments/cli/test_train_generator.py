@@ -42,7 +42,7 @@ def test_it_writes_a_generator_that_the_attack_takes(train, tmp_path, monkeypatc
     (row,) = csv.DictReader(written.open())
     assert row["status"] == "estimated"
     config = written.with_name("config.yaml").read_text()
-    assert "spear.baselines.gradient_matching.transforms.SharedZeros" in config
+    assert "spear.baselines.gradient_matching.SharedZeros" in config
 
 
 def test_a_generator_of_other_pictures_is_refused_in_one_sentence(tmp_path, monkeypatch, capfd):
