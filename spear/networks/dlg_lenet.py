@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from spear.errors import ConfigError
-from spear.networks.fully_connected import activated_by
+from spear.networks.activations import activated_by
 
 CHANNELS = 12
 """Of each convolution."""
@@ -15,7 +15,7 @@ CHANNELS = 12
 def lenet(
     input_shape: Sequence[int],
     n_classes: int,
-    activation: str = "sigmoid",
+    activation: str | nn.Module = "sigmoid",
     half_width: float | None = 0.5,
     bias: bool = True,
     seed: int = 0,
@@ -29,7 +29,7 @@ def lenet(
     Args:
         input_shape: C x H x W.
         n_classes: K.
-        activation: "sigmoid", as DLG's, or "relu".
+        activation: "sigmoid", as DLG's, "relu", or a module, copied for each convolution.
         half_width: parameters are uniform in +- this, DLG's 0.5 unless given; None leaves PyTorch's
             default initialisation.
         bias: whether the linear layer has a bias.

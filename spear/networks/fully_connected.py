@@ -9,9 +9,8 @@ import torch
 from torch import nn
 
 from spear.errors import ConfigError
+from spear.networks.activations import activated_by
 from spear.networks.checkpoints import load_checkpoint
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
 
 
 def fcnn(
@@ -21,7 +20,7 @@ def fcnn(
     depth: int = 6,
     seed: int = 0,
     checkpoint: str | Path | None = None,
-    activation: str = "relu",
+    activation: str | nn.Module = "relu",
     bias: bool = True,
 ) -> nn.Sequential:
     """A fully connected ReLU network with `depth` linear layers (Sec. 6: L = 6, m = 200).
@@ -36,7 +35,7 @@ def fcnn(
         depth: number of linear layers (L), at least 2 so that one is followed by a ReLU.
         seed: of the initialisation.
         checkpoint: a state dict, as safetensors or as a file for `torch.load(weights_only=True)`.
-        activation: follows each hidden layer: "relu" or "sigmoid".
+        activation: follows each hidden layer: "relu", "sigmoid", or a module, copied for each.
         bias: whether the linear layers have biases; SPEAR needs them.
 
     Raises:
@@ -58,14 +57,3 @@ def fcnn(
     if checkpoint is not None:
         load_checkpoint(network, checkpoint)
     return network
-
-
-def activated_by(name: str) -> nn.Module:
-    """A new activation.
-
-    Raises:
-        ConfigError: there is none of this name.
-    """
-    if name not in ACTIVATIONS:
-        raise ConfigError(f"activation is {name!r}; expected one of {', '.join(ACTIVATIONS)}.")
-    return ACTIVATIONS[name]()

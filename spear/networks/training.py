@@ -65,7 +65,7 @@ def trained_lenet(
     input_shape: Sequence[int],
     n_classes: int,
     dataset: Dataset,
-    activation: str = "relu",
+    activation: str | nn.Module = "relu",
     half_width: float | None = None,
     bias: bool = True,
     seed: int = 0,

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from spear.errors import CheckpointError, ConfigError
 from spear.layers import linear_layers
 from spear.networks import fcnn, load_checkpoint
+from spear.tracing.activations import Activation
 
 SHAPE = (1, 4, 4)
 
@@ -163,3 +164,24 @@ class TestCheckpoint:
         path = as_torch(network(width=9).state_dict(), tmp_path)
         with pytest.raises(CheckpointError, match=str(path)):
             load_checkpoint(network(), path)
+
+
+class TestActivation:
+    def test_a_module_follows_each_hidden_layer(self):
+        layers = linear_layers(network(depth=4, activation=nn.Softplus(beta=2.0)), SHAPE)
+        between = [each.activation for each in layers[:-1]]
+        assert between == [Activation("softplus", beta=2.0, threshold=20.0)] * 3
+
+    def test_each_layer_has_its_own(self):
+        given = nn.PReLU()
+        net = network(depth=3, activation=given)
+        slopes = [each.weight for each in net if isinstance(each, nn.PReLU)]
+        assert len({id(each) for each in (*slopes, given.weight)}) == 3
+
+    def test_of_other_weights_nothing_changes(self):
+        assert same(network(), network(activation=nn.Tanh()))
+
+    @pytest.mark.parametrize("name", ["tanh", "ReLU", "", None, 3])
+    def test_a_name_that_none_has(self, name):
+        with pytest.raises(ConfigError, match=f"activation is {name!r}; expected one of sigmoid"):
+            network(activation=name)
