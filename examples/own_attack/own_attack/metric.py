@@ -1,0 +1,28 @@
+"""How far the worst entry of a batch is off."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spear.scoring import Matched, Metric
+from spear.scoring.metric import Aggregate, Value
+
+
+class LargestError(Metric):
+    """Largest absolute error of an entry (`largest_error`), of a pixel in [0, 1] for images."""
+
+    names = ("largest_error",)
+
+    def __call__(self, matched: Matched) -> Mapping[str, Value]:
+        """Compare each entry with the true one."""
+        return {"largest_error": (matched.found - matched.true).abs().max().item()}
+
+    def summary(self) -> dict[str, tuple[str, Aggregate]]:
+        """Return the largest over batches; the mean, which is the default, says little of it."""
+        return {"largest_error_max": ("largest_error", largest)}
+
+
+def largest(values: NDArray[np.float64]) -> float:
+    """Return the largest value over batches."""
+    return float(values.max())
