@@ -39,8 +39,8 @@ class Task:
         truth: what each layer received, by name, where that is known.
         budget: seconds a layer.
         seed: of the attacks.
-        rate: seconds of this machine for one of the forecast's
-        (`spear.inversion.descent.cost.pilot`).
+        rate: seconds of this machine for one of the forecast's (of
+            `spear.inversion.descent.cost.pilot`).
     """
 
     model: nn.Module
