@@ -2,8 +2,9 @@
 
 `python tests/golden.py` writes `tests/golden/record.json` anew. Do so only after a change that is
 meant to change numbers, and say in the changelog which ones and why; a reorganisation never is.
-`python tests/golden.py --add` keeps the record and adds the bits of this machine, which differ with
-the processor and the versions of the numerical libraries: do so on an unchanged checkout.
+`python tests/golden.py --add` keeps what is recorded and adds what is missing: a new case, or the
+bits of this machine, which differ with the processor and the versions of the numerical libraries.
+Add these on an unchanged checkout.
 """
 
 import hashlib
@@ -379,21 +380,20 @@ def load() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write the record, or add this machine's bits to it."""
+    """Write the record, or add what is missing to it."""
     torch.set_num_threads(1)
     record = load() if "--add" in sys.argv[1:] else {"numbers": {}, "bits": {}}
-    bits: dict[str, Any] = {}
+    bits: dict[str, Any] = record["bits"].setdefault(fingerprint(), {})
     for name in CASES:
         began = time.perf_counter()
         outcome = computed(name)
-        bits[name] = outcome.bits
+        bits.setdefault(name, outcome.bits)
         record["numbers"].setdefault(name, outcome.numbers)
         found = outcome.bits["reconstruction"]
         seconds = time.perf_counter() - began
         sys.stdout.write(
             f"{name:30}{found['status']:18}{found['sparsity_matching']:8.6}{seconds:6.2f} s\n"
         )
-    record["bits"][fingerprint()] = bits
     RECORD.parent.mkdir(exist_ok=True)
     RECORD.write_text(json.dumps(record, indent=1) + "\n")
 

@@ -6,15 +6,16 @@ from golden import CASES, EXACT, computed, fingerprint, load, near
 from spear.experiments.config.schema import CONF
 
 RECORD = load()
-BITS = RECORD["bits"].get(fingerprint())
-"""Of a machine like this one; None if no such machine has been recorded."""
+BITS = RECORD["bits"].get(fingerprint(), {})
+"""Of each case, on a machine like this one; none if no such machine has been recorded."""
 COMPOSED = {"spear_irls_beside_svd", "spear_svd", "geiping_1000", "geiping_low_tv", "match_cosine"}
 """Attacks that are others' classes with other numbers."""
 
 
 def test_every_case_is_recorded():
-    assert list(RECORD["numbers"]) == list(CASES)
-    assert all(list(bits) == list(CASES) for bits in RECORD["bits"].values())
+    assert set(RECORD["numbers"]) == set(CASES)
+    # A case that came later has no bits on the machines recorded before it.
+    assert all(set(bits) <= set(CASES) for bits in RECORD["bits"].values())
 
 
 def test_every_attack_is_a_case():
@@ -27,7 +28,7 @@ def test_every_attack_is_a_case():
 @pytest.mark.parametrize("name", CASES)
 def test_the_same_seeds_give_the_same_bits(name):
     found, numbers = computed(name), RECORD["numbers"][name]
-    if BITS is not None:
+    if name in BITS:
         assert found.bits == BITS[name]
     assert found.numbers.keys() == numbers.keys()
     for key, recorded in numbers.items():
