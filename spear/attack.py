@@ -54,7 +54,7 @@ class Attack(Protocol[Seen]):
 
     @property
     def given_labels(self) -> bool:
-        """Whether the server knows the batch's labels, which no client sends."""
+        """Return whether the server knows the batch's labels, which no client sends."""
         ...
 
     def check(self, network: nn.Module, domain: Domain) -> None:
@@ -100,7 +100,7 @@ class LayerAttack:
         self.sparsity = sparsity
 
     def check(self, network: nn.Module, domain: Domain) -> None:
-        """See `Attack.check`.
+        """Implement `Attack.check`.
 
         Raises:
             LayerError: no such layer, or no ReLU where the attack needs it.
@@ -109,7 +109,7 @@ class LayerAttack:
         attackable(linear_layers(network, domain.shape), self.layer, self.sparsity)
 
     def observe(self, update: Update) -> Observation:
-        """See `Attack.observe`.
+        """Implement `Attack.observe`.
 
         Raises:
             LayerError, InvalidObservation: see `Update.observe`.

@@ -69,7 +69,7 @@ class LinearLayer:
 
     @property
     def is_last(self) -> bool:
-        """Whether its outputs are the network's."""
+        """Return whether its outputs are the network's."""
         return self.after == {Station.OUTPUTS}
 
 

@@ -66,7 +66,7 @@ class Update:
 
     @property
     def is_zero(self) -> bool:
-        """Whether every gradient is zero everywhere: nothing was learnt from the batch."""
+        """Return whether every gradient is zero everywhere: nothing was learnt from the batch."""
         return not any(gradient.any() for gradient in self.gradients.values())
 
     def with_labels(self, labels: Tensor) -> "Update":

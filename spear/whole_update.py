@@ -16,7 +16,7 @@ class WholeUpdateAttack:
     layer: int | None = None
 
     def check(self, network: nn.Module, domain: Domain) -> None:
-        """See `spear.attack.Attack`.
+        """Implement `spear.attack.Attack`.
 
         Raises:
             VictimError: the network's outputs depend on chance or on the rest of a batch.

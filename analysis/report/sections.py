@@ -52,7 +52,7 @@ class Section:
 
     @property
     def in_paper(self) -> bool:
-        """Whether the paper has it."""
+        """Return whether the paper has it."""
         return self.entry.heading.startswith(KINDS)
 
 

@@ -22,7 +22,7 @@ class Source:
 
     @property
     def committed(self) -> bool:
-        """Whether these are the project's own results."""
+        """Return whether these are the project's own results."""
         return self.root.resolve() == RESULTS
 
     @cached_property

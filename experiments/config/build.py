@@ -144,7 +144,7 @@ def _check_node(value: object, path: str) -> None:
 
 
 def _is_mapping(hint: Any) -> bool:
-    """Whether it is for objects by name."""
+    """Return whether it is for objects by name."""
     return any(typing.get_origin(option) is Mapping for option in _options(hint))
 
 

@@ -26,7 +26,7 @@ class Busy(SpearError):
 
 
 def in_use(folder: Path) -> bool:
-    """Whether a process runs the job of a run folder."""
+    """Return whether a process runs the job of a run folder."""
     if not (folder / LOCK).exists():
         return False
     try:

@@ -30,7 +30,7 @@ class Digest(Protocol):
 
 
 def holds_result(folder: Path) -> bool:
-    """Whether an earlier run computed anything there."""
+    """Return whether an earlier run computed anything there."""
     return any((folder / name).exists() for name in RESULT if name not in (ERROR, STATUS))
 
 
@@ -67,7 +67,7 @@ def intact_records(
 
 
 def has_summary(folder: Path) -> bool:
-    """Whether a whole summary is there."""
+    """Return whether a whole summary is there."""
     try:
         json.loads((folder / SUMMARY).read_text())
     except (OSError, ValueError):
@@ -76,7 +76,7 @@ def has_summary(folder: Path) -> bool:
 
 
 def same_data(digest: Digest, batches: Iterable[Batch], traces: Sequence[Trace]) -> bool:
-    """Whether the batches are those of the traces; they enter the digest."""
+    """Return whether the batches are those of the traces; they enter the digest."""
     for batch, trace in zip(batches, traces, strict=False):
         hash_batch(digest, batch)
         if digest.hexdigest() != trace.data:

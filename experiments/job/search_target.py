@@ -46,7 +46,7 @@ class LeastThatStops:
         self.at_most = at_most
 
     def stopped(self, summary: dict[str, Any]) -> bool:
-        """Whether the attack reaches no more than `at_most`.
+        """Return whether the attack reaches no more than `at_most`.
 
         Raises:
             ConfigError: the summary has no such measure.

@@ -125,7 +125,7 @@ def end_sweep(early: bool) -> str:
 
 
 def sweep_runs_here() -> bool:
-    """Whether this process is the one that started a sweep."""
+    """Return whether this process is the one that started a sweep."""
     return _running is not None
 
 

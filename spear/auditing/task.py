@@ -127,7 +127,7 @@ class Task:
 
 
 def _is_last(layer: LinearLayer) -> bool:
-    """Whether nothing but batch norm or dropout stands between a layer and the outputs."""
+    """Return whether nothing but batch norm or dropout stands between a layer and the outputs."""
     return not (len(layer.after) == 1 and all(isinstance(each, Activation) for each in layer.after))
 
 

@@ -100,12 +100,12 @@ class Adult(Dataset):
         return self._inputs[index], self._labels[index]
 
     def labels(self) -> Tensor:
-        """See `Dataset`."""
+        """Implement `Dataset`."""
         return torch.tensor(self._labels)
 
     @property
     def domain(self) -> TableDomain:
-        """See `Dataset`; with the features, their ranges and deviations in the train file."""
+        """Implement `Dataset`; with the features, their ranges and deviations in the train file."""
         box = super().domain
         std = torch.tensor(self.std, dtype=torch.float64)
         stds = split(self._columns, std)

@@ -58,7 +58,7 @@ class CIFAR10(Dataset):
         return self._images[index] / 255, self._labels[index]
 
     def labels(self) -> Tensor:
-        """See `Dataset`."""
+        """Implement `Dataset`."""
         return torch.tensor(self._labels)
 
 

@@ -24,7 +24,7 @@ class UniformBatches:
     """All examples are equally likely, whatever their classes."""
 
     def __call__(self, dataset: Dataset, size: int, generator: torch.Generator) -> Batch:
-        """See `Dataset.batch`."""
+        """Implement `Dataset.batch`."""
         return dataset.batch(size, generator)
 
 
@@ -36,7 +36,7 @@ class SingleClassBatches:
     """
 
     def __call__(self, dataset: Dataset, size: int, generator: torch.Generator) -> Batch:
-        """See `Drawing`; a batch larger than the largest class is refused."""
+        """Implement `Drawing`; a batch larger than the largest class is refused."""
         labels = dataset.labels()
         counts = labels.bincount()
         large = torch.nonzero(counts >= size).flatten()

@@ -41,7 +41,7 @@ class _ImageFiles(Dataset):
         return torch.from_numpy(pixels).permute(2, 0, 1) / 255, label
 
     def labels(self) -> Tensor:
-        """See `Dataset`."""
+        """Implement `Dataset`."""
         return torch.tensor([label for _, label in self._examples])
 
 

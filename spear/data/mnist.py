@@ -62,7 +62,7 @@ class MNIST(Dataset):
         return self._images[index].unsqueeze(0) / 255, int(self._labels[index])
 
     def labels(self) -> Tensor:
-        """See `Dataset`."""
+        """Implement `Dataset`."""
         return self._labels.long()
 
 

@@ -147,7 +147,7 @@ class TableDomain(Domain):
     deviations: Mapping[str, float]
 
     def to(self, device: torch.device | str) -> "TableDomain":
-        """See `Domain`."""
+        """Implement `Domain`."""
         tensors = (each.to(device) for each in (self.lower, self.upper, self.mean, self.std))
         lower, upper, mean, std = tensors
         return TableDomain(self.shape, lower, upper, self.features, mean, std, self.deviations)

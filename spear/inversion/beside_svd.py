@@ -30,7 +30,7 @@ class BesideSvd:
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
-        """See `spear.attack.Attack`."""
+        """Implement `spear.attack.Attack`."""
         found = self.attack(observation, seed=seed, progress=progress)
         gradient = observation.weight_gradient.to(torch.float64)
         svd = Budget()

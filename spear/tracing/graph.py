@@ -99,7 +99,7 @@ class Graph:
         return found
 
     def takes(self, node: Node, sources: set[Node]) -> bool:
-        """Whether a node's operation is on the result of one of these."""
+        """Return whether a node's operation is on the result of one of these."""
         return any(source in sources for source in self._sources(node))
 
     def _sources(self, node: Node) -> Iterator[Node]:

@@ -73,7 +73,7 @@ class CINet(GradientMatching):
         self.width = width
 
     def observe(self, update: Update) -> Update:
-        """See `Attack.observe`.
+        """Implement `Attack.observe`.
 
         Raises:
             VictimError, InvalidObservation: as of `GradientMatching`; inputs are no images, or

@@ -117,7 +117,7 @@ class CocktailParty(LayerAttack):
         self._optimiser = Adam(learning_rate, Constant())
 
     def observe(self, update: Update) -> ImageObservation:
-        """See `spear.attack.Attack`; where the layer receives images, with their shape.
+        """Implement `spear.attack.Attack`; where the layer receives images, with their shape.
 
         Raises:
             LayerError, InvalidObservation: see `Update.observe`.
@@ -130,7 +130,7 @@ class CocktailParty(LayerAttack):
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
-        """See `spear.attack.Attack`. Nothing in it is random.
+        """Implement `spear.attack.Attack`. Nothing in it is random.
 
         `details` has the lowest objective and iterations. Interrupted from the keyboard it returns
         the best so far.

@@ -80,11 +80,11 @@ class FeatureInversion(WholeUpdateAttack):
 
     @property
     def given_labels(self) -> bool:
-        """See `spear.attack.Attack`."""
+        """Implement `spear.attack.Attack`."""
         return self.matching > 0
 
     def check(self, network: nn.Module, domain: Domain) -> None:
-        """See `spear.attack.Attack`.
+        """Implement `spear.attack.Attack`.
 
         Raises:
             LayerError: the attack that recovers the features cannot attack its layer.
@@ -111,7 +111,7 @@ class FeatureInversion(WholeUpdateAttack):
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
-        """See `spear.attack.Attack`.
+        """Implement `spear.attack.Attack`.
 
         `details` has the lowest objective, the distance of features in it, iterations, and the
         seconds that the features took. Interrupted from the keyboard it returns the best so far.

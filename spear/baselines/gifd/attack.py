@@ -90,13 +90,13 @@ class GIFD(WholeUpdateAttack):
 
     @property
     def given_labels(self) -> bool:
-        """See `spear.attack.Attack`."""
+        """Implement `spear.attack.Attack`."""
         return self.labels.given
 
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
-        """See `spear.attack.Attack`.
+        """Implement `spear.attack.Attack`.
 
         `details` has the objective and the distance of gradients of what is returned, the stage it
         comes from, the least distance of each stage and the iterations. Interrupted from the

@@ -95,13 +95,13 @@ class GradientMatching(WholeUpdateAttack):
 
     @property
     def given_labels(self) -> bool:
-        """See `spear.attack.Attack`."""
+        """Implement `spear.attack.Attack`."""
         return self.labels.given
 
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
-        """See `spear.attack.Attack`.
+        """Implement `spear.attack.Attack`.
 
         `details` has the lowest objective, the distance of gradients in it, and iterations.
         Interrupted from the keyboard it returns the best so far.

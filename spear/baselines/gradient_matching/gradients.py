@@ -34,20 +34,20 @@ class Dense:
     value: Tensor
 
     def inner(self, other: Gradient) -> Tensor:
-        """See `Gradient`."""
+        """Implement `Gradient`."""
         return torch.dot(self.value.flatten(), other.dense().flatten())
 
     def squared_norm(self) -> Tensor:
-        """See `Gradient`."""
+        """Implement `Gradient`."""
         # Not a product with itself, whose derivative goes through the entries three times.
         return torch.linalg.vector_norm(self.value).square()
 
     def dense(self) -> Tensor:
-        """See `Gradient`."""
+        """Implement `Gradient`."""
         return self.value
 
     def applied(self, rows: Tensor) -> Tensor:
-        """See `Gradient`."""
+        """Implement `Gradient`."""
         return rows @ self.value.T
 
 
@@ -77,11 +77,11 @@ class Product:
         return ((gradients @ gradients.T) * (inputs @ inputs.T)).sum()
 
     def dense(self) -> Tensor:
-        """See `Gradient`."""
+        """Implement `Gradient`."""
         return self.activation_gradients.T @ self.inputs
 
     def applied(self, rows: Tensor) -> Tensor:
-        """See `Gradient`."""
+        """Implement `Gradient`."""
         return (rows @ self.inputs.T) @ self.activation_gradients
 
 

@@ -22,7 +22,7 @@ class Normal:
     """Every entry standard normal."""
 
     def __call__(self, b: int, domain: Domain, generator: torch.Generator) -> Tensor:
-        """See `Initialisation`."""
+        """Implement `Initialisation`."""
         return torch.randn(b, *domain.shape, generator=generator)
 
 

@@ -31,7 +31,7 @@ class Labels(Protocol):
 
     @property
     def given(self) -> bool:
-        """Whether the server must know them."""
+        """Return whether the server must know them."""
         ...
 
     def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
@@ -51,7 +51,7 @@ class GivenLabels:
     given = True
 
     def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
-        """See `Labels`."""
+        """Implement `Labels`."""
         known = update.labels
         assert known is not None  # `spear.baselines.gradient_matching.checks.check_labels`
         return Targets(len(known), [], lambda: known)
@@ -76,6 +76,6 @@ class JointLabels:
         self.batch_size = batch_size
 
     def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
-        """See `Labels`. Logits begin standard normal."""
+        """Implement `Labels`. Logits begin standard normal."""
         logits = torch.randn(self.batch_size, outputs.shape[-1], generator=generator).to(outputs)
         return Targets(self.batch_size, [logits], lambda: logits.softmax(dim=1))

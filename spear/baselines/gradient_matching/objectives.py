@@ -31,7 +31,7 @@ class CosineDistance:
     """
 
     def prepare(self, target: Mapping[str, Tensor]) -> Distance:
-        """See `Objective`."""
+        """Implement `Objective`."""
         # In float64, once: in float32 the norm of a large layer would be off by some 1e-6.
         norm = torch.stack([value.double().norm() for value in target.values()]).norm()
         unit = {name: factored((value / norm).to(value.dtype)) for name, value in target.items()}
@@ -48,7 +48,7 @@ class SquaredDistance:
     """|g - g*|^2, all parameters concatenated (DLG: Zhu et al., NeurIPS 2019)."""
 
     def prepare(self, target: Mapping[str, Tensor]) -> Distance:
-        """See `Objective`."""
+        """Implement `Objective`."""
 
         def distance(gradients: Mapping[str, Gradient]) -> Tensor:
             # The entries themselves: in |g|^2 - 2 <g, g*> + |g*|^2 small distances would cancel.

@@ -31,7 +31,7 @@ class Sign:
     """The sign of a gradient, in place of it."""
 
     def __call__(self, gradient: Tensor, left: float) -> Tensor:
-        """See `Transform`."""
+        """Implement `Transform`."""
         return gradient.sign()
 
 
@@ -42,7 +42,7 @@ class SoftSign:
     """
 
     def __call__(self, gradient: Tensor, left: float) -> Tensor:
-        """See `Transform`."""
+        """Implement `Transform`."""
         return (left * gradient).tanh_().div_(left)
 
 
@@ -70,7 +70,7 @@ class Adam:
         self.transform = transform
 
     def start(self, variables: list[Tensor], iterations: int) -> Step:
-        """See `Optimiser`."""
+        """Implement `Optimiser`."""
         adam = torch.optim.Adam(variables)
 
         def step(iteration: int, closure: Closure) -> None:
@@ -108,7 +108,7 @@ class LBFGS:
         self.history = history
 
     def start(self, variables: list[Tensor], iterations: int) -> Step:
-        """See `Optimiser`."""
+        """Implement `Optimiser`."""
         lbfgs = torch.optim.LBFGS(
             variables,
             lr=self.learning_rate,

@@ -24,7 +24,7 @@ class Regulariser(Protocol):
 
     @property
     def needs_labels(self) -> bool:
-        """Whether it uses the batch's labels."""
+        """Return whether it uses the batch's labels."""
         ...
 
     def prepare(self, update: Update) -> Term:
@@ -55,7 +55,7 @@ class TotalVariation:
         self.eps = eps
 
     def prepare(self, update: Update) -> Term:
-        """See `Regulariser`.
+        """Implement `Regulariser`.
 
         Raises:
             InvalidObservation: inputs are not images.
@@ -91,7 +91,7 @@ class AbsoluteVariation:
         self.weight = weight
 
     def prepare(self, update: Update) -> Term:
-        """See `Regulariser`.
+        """Implement `Regulariser`.
 
         Raises:
             InvalidObservation: inputs are not images.
@@ -132,7 +132,7 @@ class FeatureDistance:
         self.weight = weight
 
     def prepare(self, update: Update) -> Term:
-        """See `Regulariser`.
+        """Implement `Regulariser`.
 
         Raises:
             VictimError: the network has no linear layer, or the last one is not trained.

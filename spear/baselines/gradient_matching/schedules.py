@@ -28,7 +28,7 @@ class WarmUpCosine:
         self.warm_up = warm_up
 
     def __call__(self, iteration: int, iterations: int) -> float:
-        """See `Schedule`."""
+        """Implement `Schedule`."""
         if iteration <= self.warm_up:
             return iteration / self.warm_up if self.warm_up else 1.0
         return (1.0 + math.cos(math.pi * (iteration - self.warm_up - 1) / iterations)) / 2.0
@@ -38,7 +38,7 @@ class Constant:
     """1 throughout."""
 
     def __call__(self, iteration: int, iterations: int) -> float:
-        """See `Schedule`."""
+        """Implement `Schedule`."""
         return 1.0
 
 
@@ -46,7 +46,7 @@ class Cosine:
     """A cosine from 1 at the first iteration to 0 after the last one, its half period."""
 
     def __call__(self, iteration: int, iterations: int) -> float:
-        """See `Schedule`."""
+        """Implement `Schedule`."""
         return (1.0 + math.cos(math.pi * iteration / iterations)) / 2.0
 
 
@@ -69,7 +69,7 @@ class WarmUpRampDown:
         self.ramp_down = ramp_down
 
     def __call__(self, iteration: int, iterations: int) -> float:
-        """See `Schedule`."""
+        """Implement `Schedule`."""
         t = iteration / iterations
         falling = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1.0 - t) / self.ramp_down))
         return min(1.0, t / self.warm_up) * falling

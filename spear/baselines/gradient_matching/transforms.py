@@ -33,7 +33,7 @@ class SharedZeros:
     """
 
     def prepare(self, target: Mapping[str, Tensor]) -> Repeat:
-        """See `GradientTransform`."""
+        """Implement `GradientTransform`."""
         masks = {name: value != 0 for name, value in target.items() if (value == 0).any()}
 
         def repeat(gradients: Mapping[str, Gradient]) -> Mapping[str, Gradient]:
@@ -51,7 +51,7 @@ class SharedNorm:
     """
 
     def prepare(self, target: Mapping[str, Tensor]) -> Repeat:
-        """See `GradientTransform`."""
+        """Implement `GradientTransform`."""
         bound = torch.stack([value.norm() for value in target.values()]).norm()
 
         def repeat(gradients: Mapping[str, Gradient]) -> Mapping[str, Gradient]:
@@ -77,7 +77,7 @@ class Transformed:
         self.transform = transform
 
     def prepare(self, target: Mapping[str, Tensor]) -> Distance:
-        """See `Objective`."""
+        """Implement `Objective`."""
         distance = self.distance.prepare(target)
         if self.transform is None:
             return distance

@@ -41,7 +41,7 @@ class AnalyticInversion(WholeUpdateAttack):
         self.recovery = recovery or LabelRecovery()
 
     def check(self, network: nn.Module, domain: Domain) -> None:
-        """See `spear.attack.Attack`.
+        """Implement `spear.attack.Attack`.
 
         Raises:
             LayerError: the network is no chain of linear layers and ReLUs that ends with the first.
@@ -53,7 +53,7 @@ class AnalyticInversion(WholeUpdateAttack):
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
-        """See `spear.attack.Attack`. `labels` has the label; `details` as of the recovery.
+        """Implement `spear.attack.Attack`. `labels` has the label; `details` as of the recovery.
 
         Raises:
             SpearError: as of `check`, or of the recovery.

@@ -78,7 +78,7 @@ class LastLayerAttack(ABC):
         self.rank = rank
 
     def check(self, network: nn.Module, domain: Domain) -> None:
-        """See `spear.attack.Attack`.
+        """Implement `spear.attack.Attack`.
 
         Raises:
             LayerError: the network does not end with a linear layer.
@@ -86,7 +86,7 @@ class LastLayerAttack(ABC):
         check_last_layer(linear_layers(network, domain.shape))
 
     def observe(self, update: Update) -> LastLayer:
-        """See `spear.attack.Attack`.
+        """Implement `spear.attack.Attack`.
 
         Raises:
             SpearError: see `LastLayer.of`.
@@ -96,7 +96,7 @@ class LastLayerAttack(ABC):
     def __call__(
         self, observation: LastLayer, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
-        """See `spear.attack.Attack`; `labels` has the recovered one.
+        """Implement `spear.attack.Attack`; `labels` has the recovered one.
 
         Raises:
             InvalidObservation: the gradient is that of several samples.
@@ -164,7 +164,7 @@ class LabelRecovery(LastLayerAttack):
         self.lambda_search = lambda_search or GridSearch()
 
     def recover(self, layer: LastLayer, seed: int = 0) -> Recovered | None:
-        """See `LastLayerAttack`.
+        """Implement `LastLayerAttack`.
 
         Raises:
             InvalidObservation: several samples, or too few classes to compare without a bias.
@@ -204,7 +204,7 @@ class SignRecovery(LastLayerAttack):
     """
 
     def recover(self, layer: LastLayer, seed: int = 0) -> Recovered | None:
-        """See `LastLayerAttack`; nothing in it is random."""
+        """Implement `LastLayerAttack`; nothing in it is random."""
         if layer.single(self.rank) is None:
             return None
         rows = layer.weight_gradient.double().cpu()

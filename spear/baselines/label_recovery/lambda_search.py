@@ -69,7 +69,7 @@ class GridSearch:
         )
 
     def __call__(self, loss: VarianceLoss, seed: int = 0) -> float:
-        """See `LambdaSearch`. Nothing in it is random."""
+        """Implement `LambdaSearch`. Nothing in it is random."""
         grid = loss.unit * self._grid
         coarse = _minima(loss, grid) + _minima(loss, -grid[::-1])
         fine = [
@@ -102,7 +102,7 @@ class DifferentialEvolution:
         self.generations = generations
 
     def __call__(self, loss: VarianceLoss, seed: int = 0) -> float:
-        """See `LambdaSearch`."""
+        """Implement `LambdaSearch`."""
 
         def evaluate(places: Array) -> Array:
             return loss(lambdas(loss, places[0]))
@@ -136,7 +136,7 @@ class DualAnnealing:
         self.iterations = iterations
 
     def __call__(self, loss: VarianceLoss, seed: int = 0) -> float:
-        """See `LambdaSearch`."""
+        """Implement `LambdaSearch`."""
 
         def evaluate(place: Array) -> float:
             return loss.at(float(lambdas(loss, place)[0]))

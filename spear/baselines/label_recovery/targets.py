@@ -26,7 +26,7 @@ class RecoveredLabels:
         self.recovery = recovery or LabelRecovery()
 
     def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
-        """See `Labels`.
+        """Implement `Labels`.
 
         Raises:
             SpearError: see `LastLayer.of`.
@@ -55,7 +55,7 @@ class RecoveredFeatureDistance:
         self.recovery = recovery or LabelRecovery()
 
     def prepare(self, update: Update) -> Term:
-        """See `Regulariser`.
+        """Implement `Regulariser`.
 
         Raises:
             SpearError: see `spear.inversion.labels.last_layer.LastLayer.of`.

@@ -84,7 +84,7 @@ class TabLeak(WholeUpdateAttack):
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
-        """See `spear.attack.Attack`.
+        """Implement `spear.attack.Attack`.
 
         `details` has the distance of gradients of the best restart and of the pooled rows, both
         projected, the restarts pooled and the iterations of each. Interrupted from the keyboard, or

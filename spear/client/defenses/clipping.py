@@ -47,5 +47,5 @@ class Clipping(NoDefense):
         batch: Batch,
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """See `Defense`."""
+        """Implement `Defense`."""
         return clipped(super().gradient(network, loss, batch, generator), self.max_norm)

@@ -46,6 +46,6 @@ class GaussianNoise(NoDefense):
         batch: Batch,
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """See `Defense`; the noise is drawn from `generator`."""
+        """Implement `Defense`; the noise is drawn from `generator`."""
         plain = super().gradient(network, loss, batch, generator)
         return {name: noised(value, self.noise_std, generator) for name, value in plain.items()}

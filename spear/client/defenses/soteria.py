@@ -46,7 +46,7 @@ class Soteria(NoDefense):
         batch: Batch,
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """See `Defense`.
+        """Implement `Defense`.
 
         Raises:
             LayerError: the network has no linear layer, or its last one receives other than one

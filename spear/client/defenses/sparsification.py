@@ -38,7 +38,7 @@ class Sparsification(NoDefense):
         batch: Batch,
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """See `Defense`."""
+        """Implement `Defense`."""
         plain = super().gradient(network, loss, batch, generator)
         return {name: self._pruned(value) for name, value in plain.items()}
 

@@ -22,5 +22,5 @@ class NoRiskForecast:
     """Nothing is foreseen."""
 
     def __call__(self, network: nn.Module, loss: nn.Module, batch: Batch) -> dict[str, float]:
-        """See `RiskForecast`."""
+        """Implement `RiskForecast`."""
         return {}

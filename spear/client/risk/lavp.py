@@ -40,7 +40,7 @@ class Lavp:
         self.max_dense = max_dense
 
     def __call__(self, network: nn.Module, loss: nn.Module, batch: Batch) -> dict[str, float]:
-        """See `RiskForecast`.
+        """Implement `RiskForecast`.
 
         Returns:
             `gradient_norm`, the baseline: |g| over all trained parameters; for the L2 and the

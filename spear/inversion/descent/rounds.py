@@ -143,7 +143,7 @@ class Search:
 
     @property
     def solved(self) -> bool:
-        """Whether all directions are found and the ReLU pattern proves it.
+        """Return whether all directions are found and the ReLU pattern proves it.
 
         What noise and local steps explain may be a mistake all the same: the search goes on for as
         long as lambda grows.

@@ -29,5 +29,5 @@ def fix_scale(problem: Factorization, directions: Tensor) -> Tensor:
 
 
 def is_regular(directions: Tensor) -> bool:
-    """Whether unit columns (b x b) are independent beyond rounding errors."""
+    """Return whether unit columns (b x b) are independent beyond rounding errors."""
     return bool(torch.linalg.svdvals(directions)[-1] > INDEPENDENT)

@@ -139,7 +139,7 @@ def check_bias_gradient(observation: Observation) -> None:
 
 
 def fits(combination: Tensor, bias_gradient: Tensor) -> bool:
-    """Whether columns of dL/dZ combine to dL/db (m) but for rounding in float32."""
+    """Return whether columns of dL/dZ combine to dL/db (m) but for rounding in float32."""
     error = torch.linalg.vector_norm(combination - bias_gradient)
     return bool(error <= BIAS_ROUNDING * torch.linalg.vector_norm(bias_gradient))
 

@@ -66,7 +66,7 @@ class SpearInput(LayerAttack):
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
-        """See `spear.attack.Attack`. `details` has rounds, starts and found directions."""
+        """Implement `spear.attack.Attack`. `details` has rounds, starts and found directions."""
         budget = Budget(self.time_limit, progress)
         with torch.no_grad():
             problem = transposed(observation.to(self.device), self.rank)

@@ -57,7 +57,7 @@ class Descent:
     def __call__(
         self, problem: InputProblem, known: Tensor, round_: int, generator: torch.Generator
     ) -> Drawn:
-        """See `InputSearch`."""
+        """Implement `InputSearch`."""
         if round_ % PROGRAM_ROUND == PROGRAM_ROUND - 1 and self.programs > 0:
             return Drawn(_by_programs(problem, known, self.programs, generator), self.programs)
         starts = random_starts(

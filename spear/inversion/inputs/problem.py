@@ -80,7 +80,7 @@ def transposed(observation: Observation, rank: int | None = None) -> InputProble
 
 
 def _sums_to_zero(gradient: Tensor) -> bool:
-    """Whether every column does, as behind a softmax."""
+    """Return whether every column does, as behind a softmax."""
     sums = gradient.to(torch.float64).sum(dim=0)
     size = torch.linalg.vector_norm(gradient.to(torch.float64))
     return bool(torch.linalg.vector_norm(sums) <= SOFTMAX * size)

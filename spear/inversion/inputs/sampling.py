@@ -25,7 +25,7 @@ class Sampling:
     def __call__(
         self, problem: InputProblem, known: Tensor, round_: int, generator: torch.Generator
     ) -> Drawn:
-        """See `InputSearch`. Each round draws twice as many as the last, up to a limit."""
+        """Implement `InputSearch`. Each round draws twice as many as the last, up to a limit."""
         left = problem.left.to(SEARCH_DTYPE)
         most = largest_chunk(problem.b, SEARCH_DTYPE, left.device)
         count = min(FIRST_CHUNK << min(round_, 32), most)

@@ -51,7 +51,7 @@ class BatchLabels(WholeUpdateAttack):
         self.given_labels = inputs.given_labels
 
     def check(self, network: nn.Module, domain: Domain) -> None:
-        """See `spear.attack.Attack`.
+        """Implement `spear.attack.Attack`.
 
         Raises:
             LayerError: the network does not end with a linear layer, or the other attack cannot
@@ -65,7 +65,7 @@ class BatchLabels(WholeUpdateAttack):
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
-        """See `spear.attack.Attack`; `labels` has a row for each of the inputs.
+        """Implement `spear.attack.Attack`; `labels` has a row for each of the inputs.
 
         `details` has those of the other attack and the condition number of H.
 

@@ -68,7 +68,7 @@ class SamplingAttack(SamplingSettings, LayerAttack, ABC):
 
     @abstractmethod
     def _is_enough(self, selection: Selection) -> bool:
-        """Whether to stop (line 9 of Algorithm 1)."""
+        """Return whether to stop (line 9 of Algorithm 1)."""
 
     def _search(self, problem: Factorization, seed: int, budget: Budget) -> Found:
         """Lines 3 to 14 of Algorithm 1."""

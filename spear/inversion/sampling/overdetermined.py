@@ -79,7 +79,7 @@ class SvdKernels:
         return b + 1
 
     def draw(self, left: Tensor, count: int, generator: torch.Generator) -> Kernels:
-        """See `KernelSampler.draw`."""
+        """Implement `KernelSampler.draw`."""
         rows = random_subsets(left.shape[0], self.rows(left.shape[1]), count, generator)
         return svd_kernels(left[rows])
 
@@ -101,7 +101,7 @@ class LeverageKernels:
         return b + 2
 
     def draw(self, left: Tensor, count: int, generator: torch.Generator) -> Kernels:
-        """See `KernelSampler.draw`."""
+        """Implement `KernelSampler.draw`."""
         rows = random_subsets(left.shape[0], self.rows(left.shape[1]), count, generator)
         return leverage_kernels(left[rows])
 

@@ -69,11 +69,11 @@ class SpearPrior(SamplingSettings):
 
     @property
     def given_labels(self) -> bool:
-        """See `spear.attack.Attack`."""
+        """Implement `spear.attack.Attack`."""
         return self.prior.given_labels
 
     def check(self, network: nn.Module, domain: Domain) -> None:
-        """See `spear.attack.Attack`.
+        """Implement `spear.attack.Attack`.
 
         Raises:
             LayerError: no such layer, or no ReLU follows it.

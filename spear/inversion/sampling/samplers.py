@@ -45,7 +45,7 @@ class SvdSampler:
         return 1
 
     def draw(self, left: Tensor, count: int, generator: torch.Generator) -> Tensor:
-        """See `Sampler.draw`."""
+        """Implement `Sampler.draw`."""
         b = left.shape[1]
         rows = random_subsets(left.shape[0], b - 1, count, generator)
         return torch.linalg.svd(left[rows], full_matrices=True).Vh[:, -1]
@@ -59,7 +59,7 @@ class InformationSetSampler:
         return b
 
     def draw(self, left: Tensor, count: int, generator: torch.Generator) -> Tensor:
-        """See `Sampler.draw`."""
+        """Implement `Sampler.draw`."""
         b = left.shape[1]
         rows = random_subsets(left.shape[0], b, count, generator)
         kernels = _inverses(left[rows])
