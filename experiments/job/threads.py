@@ -10,12 +10,18 @@ from threadpoolctl import threadpool_limits
 
 @contextmanager
 def threads(limit: int | None) -> Iterator[None]:
-    """At most so many within, in torch and in the BLAS of numpy and scipy; None: one a core.
+    """Limit threads within the context, in torch and in the BLAS of numpy and scipy.
 
     Jobs side by side then do not fight for cores, and sums are in the same order wherever a job
-    runs, so that every launcher gives the same bits.
+    runs, so that every launcher gives the same bits. Afterwards it is as it was before.
+
+    Args:
+        limit: number of threads; None for one per core.
     """
-    count = limit or os.cpu_count() or 1
+    count, before = limit or os.cpu_count() or 1, torch.get_num_threads()
     torch.set_num_threads(count)
-    with threadpool_limits(count):
-        yield
+    try:
+        with threadpool_limits(count):
+            yield
+    finally:
+        torch.set_num_threads(before)
