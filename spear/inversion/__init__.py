@@ -3,7 +3,7 @@
 The rooms follow the mathematics bottom up, and none imports from one after it:
 
 * `factors`: the gradient as a product L R, its rank and its noise;
-* `directions`: what makes a direction a column of Q, how it becomes exact, and which b to select;
+* `directions`: tests for columns of Q, exact directions, and the selection of b of them;
 * `sampling`: directions from random submatrices (Algorithm 1, `Spear`, `SpearNoisy`, `SpearPrior`);
 * `descent`: directions by descent (`SpearIrls`);
 * `inputs`: the transposed problem, in which the inputs are sparse (`SpearInput`);

@@ -76,8 +76,8 @@ class CINet(GradientMatching):
         """Implement `Attack.observe`.
 
         Raises:
-            VictimError, InvalidObservation: as of `GradientMatching`; inputs are no images, or
-                their range is not known.
+            VictimError, InvalidObservation: as of `GradientMatching`; inputs are not images,
+                or their range is not known.
         """
         domain = update.domain
         if len(domain.shape) != 3:

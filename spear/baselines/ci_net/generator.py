@@ -17,10 +17,10 @@ class ImageGenerator(nn.Module):
     """From noise (b x 128) to images (b x channels x height x width) with values in (-1, 1).
 
     A transposed convolution makes feature maps of 4 x 4 pixels. A block of two 3 x 3 convolutions
-    follows it, and another one each doubling of the side, until the maps cover the image. At last
-    a 1 x 1 convolution and a tanh. What is larger than the image, as where its side is no power
-    of two, is cut off. Batch normalisation is by the batch at hand; 3 x 3 convolutions are
-    spectrally normalised, by one power iteration a call.
+    follows it, and another one after each doubling of the side, until the maps cover the image. A
+    1 x 1 convolution and a tanh come last. Maps larger than the image, whose side may not be a
+    power of two, are cropped. Batch normalisation uses the batch at hand; 3 x 3 convolutions are
+    spectrally normalised, by one power iteration per call.
 
     Args:
         width: feature maps up to 32 pixels, a multiple of 4; half as many at 64 pixels, a quarter
@@ -40,7 +40,7 @@ class ImageGenerator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, noise: Tensor) -> Tensor:
-        """See the class."""
+        """Return images in (-1, 1) from noise (b x 128)."""
         height, width = self.size
         images: Tensor = self.layers(noise[:, :, None, None])
         return images[..., :height, :width]
@@ -49,8 +49,8 @@ class ImageGenerator(nn.Module):
 def authors_width(b: int, height: int, width: int) -> int:
     """The first of 32, 64, 128, ... feature maps with more than 4 b height width parameters.
 
-    So many as to have more variables than the batch has pixels. Those of the generator for 32
-    pixels count, whatever the size of the images.
+    The generator then has more variables than the batch has pixels. The parameters of the generator
+    for 32 pixels are counted, whatever the size of the images.
     """
     maps = _LEAST_WIDTH
     while n_parameters(maps) <= 4 * b * height * width:

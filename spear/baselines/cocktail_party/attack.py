@@ -32,7 +32,7 @@ class ImageObservation(Observation):
     """An observation of a layer whose inputs may be images.
 
     Attributes:
-        image_shape: C x H x W of one input; None where inputs are no images, or not known to be.
+        image_shape: C x H x W of one input; None if inputs are not images, or not known to be.
     """
 
     image_shape: tuple[int, ...] | None = None
@@ -52,7 +52,7 @@ class CocktailParty(LayerAttack):
     with S~ the sources before their means were subtracted, and |cos| between rows of W. No ReLU is
     needed, and nothing proves the result. ICA leaves the sign and the scale of each source open;
     they come from the bias gradient here, as SPEAR's do (Theorem 3.5), and are as right as the
-    unmixing is. Compare |cos| where that matters.
+    unmixing is. Compare |cos| if that matters.
 
     The authors give decorrelation 1.47, T 12.4, total variation 3.1 for 128 images of Tiny
     ImageNet, and leave the contrast out of their code. A pair of rows counts for 2 / b^2 and a row
@@ -64,13 +64,13 @@ class CocktailParty(LayerAttack):
         negentropy: weight of the contrast.
         decorrelation: weight of the penalty on similar rows of W.
         sharpness: T of that penalty.
-        total_variation: weight of the prior for images. It counts only where the layer receives
+        total_variation: weight of the prior for images. It counts only if the layer receives
             the network's inputs, these are images, and `one_sign` is 0.
-        one_sign: weight of the prior for what comes out of a ReLU.
+        one_sign: weight of the prior for outputs of a ReLU.
         l1: weight of the prior for sparse inputs.
         learning_rate: of Adam.
         iterations: of Adam.
-        time_limit: seconds a batch after which the best so far is returned; None for no limit.
+        time_limit: seconds per batch after which the best so far is returned; None for no limit.
         rank: batch size, if the singular values of the gradient shall not decide.
         device: where to compute, "cpu" or "cuda".
 
@@ -117,7 +117,7 @@ class CocktailParty(LayerAttack):
         self._optimiser = Adam(learning_rate, Constant())
 
     def observe(self, update: Update) -> ImageObservation:
-        """Implement `spear.attack.Attack`; where the layer receives images, with their shape.
+        """Implement `spear.attack.Attack`; if the layer receives images, with their shape.
 
         Raises:
             LayerError, InvalidObservation: see `Update.observe`.
@@ -132,8 +132,8 @@ class CocktailParty(LayerAttack):
     ) -> Reconstruction:
         """Implement `spear.attack.Attack`. Nothing in it is random.
 
-        `details` has the lowest objective and iterations. Interrupted from the keyboard it returns
-        the best so far.
+        `details` has the lowest objective and iterations. If interrupted from the keyboard, it
+        returns the best so far.
         """
         began = time.perf_counter()
         image_shape = observation.image_shape if isinstance(observation, ImageObservation) else None

@@ -1,4 +1,4 @@
-"""What tells independent sources from mixtures (Kariyappa et al., ICML 2023, Section 4)."""
+"""Terms that tell independent sources from mixtures (Kariyappa et al., ICML 2023, Section 4)."""
 
 import math
 
@@ -11,7 +11,7 @@ GAUSSIAN_LOG_COSH = 0.374567
 
 
 def negentropy(sources: Tensor) -> Tensor:
-    """How far each row of `sources` (b x n, unit variance) is from a normal distribution (b).
+    """Distance of each row of `sources` (b x n, unit variance) from a normal distribution (b).
 
     (mean log cosh s - that of a normal distribution)^2, Hyvarinen's approximation of negentropy up
     to a factor ("Independent component analysis: algorithms and applications", 2000).
@@ -32,9 +32,9 @@ def dependence(rows: Tensor, sharpness: float) -> Tensor:
 
 
 def mixed_signs(sources: Tensor) -> Tensor:
-    """Mean over rows (b x n) of the length of their positive or of their negative part.
+    """Mean over rows (b x n) of the length of their positive or their negative part.
 
-    Of the shorter one: 0 for rows that have one sign throughout, whichever it is.
+    The shorter of the two counts: 0 for rows that have one sign throughout, positive or negative.
     """
     positive = torch.linalg.vector_norm(sources.relu(), dim=1)
     negative = torch.linalg.vector_norm((-sources).relu(), dim=1)

@@ -1,4 +1,4 @@
-"""Mixtures of the batch's inputs as independent component analysis wants them: uncorrelated."""
+"""Mixtures of the batch's inputs as independent component analysis needs them: uncorrelated."""
 
 from dataclasses import dataclass
 
@@ -29,8 +29,8 @@ class Whitened:
 def whiten(problem: Decomposition) -> Whitened:
     """The b largest principal components of the gradient's rows, each row less its mean.
 
-    L has orthogonal columns of one length, so that they are those of R: the covariance of the
-    gradient, m x m, is never formed.
+    The columns of L are orthogonal and of one length, so these are also the components of R: the
+    m x m covariance of the gradient is never formed.
 
     Args:
         problem: a gradient of rank b in float64.

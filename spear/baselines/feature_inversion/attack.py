@@ -29,7 +29,7 @@ from spear.whole_update import WholeUpdateAttack
 
 
 class FeatureInversion(WholeUpdateAttack):
-    """Another attack recovers a linear layer's inputs; these are taken back through what precedes.
+    """Takes a linear layer's inputs, which another attack recovers, back to the network's inputs.
 
     From random images x, by Adam with a cosine schedule, within the range of images:
 
@@ -38,8 +38,8 @@ class FeatureInversion(WholeUpdateAttack):
 
     where z_i are the recovered features and z(x) those of x. The feature inversion of Kariyappa et
     al. (ICML 2023), "CPA + FI" and "SPEAR + FI" in Table 6: "+ Geiping et al." with `matching`,
-    which needs the labels; they are paired with the features by the recovered dL/dZ. Where the
-    network can make no negative features, the recovered ones count without their sign.
+    which needs the labels; they are paired with the features by the recovered dL/dZ. If the
+    network cannot make negative features, the sign of the recovered ones is ignored.
 
     Args:
         features: recovers the inputs of a linear layer.
@@ -47,7 +47,7 @@ class FeatureInversion(WholeUpdateAttack):
         total_variation: weight of smoothness, in the units that the network receives.
         learning_rate: of Adam, at the beginning.
         iterations: of Adam.
-        time_limit: seconds a batch, those for the features included, after which the best images
+        time_limit: seconds per batch, those for the features included, after which the best images
             so far are returned; None for no limit.
         device: where to compute, "cpu" or "cuda".
 
@@ -99,7 +99,7 @@ class FeatureInversion(WholeUpdateAttack):
         Raises:
             LayerError, VictimError: as of `check`.
             InvalidObservation: a gradient is not finite or not shaped like its parameter, or inputs
-                are no images.
+                are not images.
         """
         if self.total_variation and len(update.domain.shape) != 3:
             raise InvalidObservation(
@@ -114,10 +114,11 @@ class FeatureInversion(WholeUpdateAttack):
         """Implement `spear.attack.Attack`.
 
         `details` has the lowest objective, the distance of features in it, iterations, and the
-        seconds that the features took. Interrupted from the keyboard it returns the best so far.
+        seconds that the features took. If interrupted from the keyboard, it returns the best so
+        far.
 
         Raises:
-            InvalidObservation: other than one label for each of the features, with `matching`.
+            InvalidObservation: not one label for each of the features, with `matching`.
             VictimError: the network cannot be differentiated twice, with `matching`.
         """
         began = time.perf_counter()

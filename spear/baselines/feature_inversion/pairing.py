@@ -1,4 +1,4 @@
-"""Which of the batch's labels belongs to which recovered feature."""
+"""Assignment of the batch's labels to the recovered features."""
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -13,10 +13,10 @@ from spear.update import Update
 
 
 def paired_labels(update: Update, layer: int, found: Reconstruction) -> Tensor:
-    """The update's labels in the order of the features: an attack has them in its own.
+    """The update's labels in the order of the features, which each attack returns in its own order.
 
-    With a label, a feature has a dL/dZ that the rest of the network says; labels are assigned so
-    that these are nearest, by |cos|, to the dL/dZ that came out with the features.
+    The rest of the network gives the dL/dZ of each feature with each label. Labels are assigned so
+    that these are nearest, by |cos|, to the dL/dZ that were recovered with the features.
 
     Args:
         update: with labels.
@@ -24,7 +24,7 @@ def paired_labels(update: Update, layer: int, found: Reconstruction) -> Tensor:
         found: its inputs (b x n) and dL/dZ (m x b), in the same order.
 
     Raises:
-        InvalidObservation: other than b labels, or not class indices.
+        InvalidObservation: the labels are not b class indices.
         VictimError: the network does not take the domain's shape.
     """
     labels = update.labels

@@ -1,4 +1,4 @@
-"""GIFD: gradient matching over what a generator can make of its latents, then of inner features."""
+"""GIFD: gradient matching over a generator's latents, then over its inner features."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -31,27 +31,27 @@ class GIFD(WholeUpdateAttack):
 
     Stage 0 descends from random latents to those whose image has the shared gradient. Stage k
     takes the features after block k that stage k - 1 has led to, and descends in their place,
-    within an l1 ball around where they began: they reach images that no latents give. Of all
-    stages and restarts the image is returned whose gradients are nearest, regularisers left
-    aside. Without radii it is the search over latents alone that GIFD is compared with.
+    within an l1 ball around where they began: they reach images that no latents give. The attack
+    returns the image, over all stages and restarts, whose gradients are nearest, without the
+    regularisers. Without radii, only latents are searched; GIFD is compared with that search.
 
-    Of each stage the features with the lowest objective go on to the next; the authors' are the
+    The features with the lowest objective of each stage go on to the next; the authors take the
     last ones. Their further regulariser 1e-6 |x|_2 / 64^2 is too small to matter and left out.
 
     Args:
         generator: `spear.baselines.gifd.generator.Generator`.
-        radii: of the balls, one a stage from 1 on, in units of the features; fewer than blocks.
+        radii: of the balls, one per stage from 1 on, in units of the features; fewer than blocks.
         objective: distance of gradients; `CosineDistance` unless given.
         regularisers: further terms of the objective by name; `AbsoluteVariation` unless given.
         labels: how the attack comes by them; `GivenLabels` unless given.
         optimiser: how features move; Adam with `WarmUpRampDown`, anew in each stage, unless given.
-        iterations: of a restart, divided equally among its stages; what is left over is not used.
-        restarts: how many times all stages are run, each from latents of its own.
-        time_limit: seconds a batch after which the best so far is returned; None for no limit.
+        iterations: of a restart, divided equally among its stages; the remainder is not used.
+        restarts: how many times all stages are run, each from its own latents.
+        time_limit: seconds per batch after which the best so far is returned; None for no limit.
         device: where to compute, "cpu" or "cuda".
 
     Raises:
-        ConfigError: a setting is out of range, or the generator is none.
+        ConfigError: a setting is out of range, or `generator` is not a `Generator`.
     """
 
     def __init__(
@@ -99,8 +99,8 @@ class GIFD(WholeUpdateAttack):
         """Implement `spear.attack.Attack`.
 
         `details` has the objective and the distance of gradients of what is returned, the stage it
-        comes from, the least distance of each stage and the iterations. Interrupted from the
-        keyboard it returns the best so far.
+        comes from, the least distance of each stage and the iterations. If interrupted
+        from the keyboard, it returns the best so far.
 
         Raises:
             VictimError: the network cannot be differentiated twice, does not take the domain's
@@ -126,7 +126,7 @@ class _Search:
 
     Args:
         attack: its settings.
-        update: a copy that nobody else uses.
+        update: a copy for this search alone.
         seed: of the latents.
     """
 
@@ -146,7 +146,7 @@ class _Search:
         self._best: list[Best] = []
 
     def start(self) -> Start:
-        """Where the next stage begins, for `Descent`."""
+        """Return the start of the next stage, for `Descent`."""
         stage = len(self._best) % self.stages
         features = self._features(stage).detach().requires_grad_()
         best = Best()

@@ -15,7 +15,7 @@ from spear.networks.checkpoints import load_checkpoint
 from spear.settings import check_least
 
 WEIGHTS = Path(__file__).parent / "weights"
-"""Weights that come with the suite; what made a file is in its metadata."""
+"""Weights that come with the suite; the metadata of a file says how it was made."""
 
 _ARCHITECTURE = "architecture"
 
@@ -23,10 +23,10 @@ _ARCHITECTURE = "architecture"
 class DCGAN(nn.Module):
     """The generator of DCGAN (Radford et al., ICLR 2016), with few channels.
 
-    A transposed convolution makes `latent` numbers into a small square, each further one doubles
-    its side and halves its channels; batch normalisation and ReLU in between, a sigmoid at the end,
-    for images are in [0, 1] here. For 3 x 32 x 32 and width 64: 256 x 4 x 4, 128 x 8 x 8,
-    64 x 16 x 16. See `spear.baselines.gifd.generator.Generator`.
+    A transposed convolution turns `latent` numbers into a small square. Each further one doubles
+    its side and halves its channels. Batch normalisation and ReLU come in between, a sigmoid at
+    the end, because images are in [0, 1] here. For 3 x 32 x 32 and width 64:
+    256 x 4 x 4, 128 x 8 x 8, 64 x 16 x 16. See `spear.baselines.gifd.generator.Generator`.
 
     Args:
         shape: C x H x W of an image; H = W is 4 to 7 times a power of two above 1.
@@ -35,7 +35,7 @@ class DCGAN(nn.Module):
         seed: of the initialisation; the global random state is left as it was.
 
     Raises:
-        ConfigError: a shape that doubling does not lead to, or a size below 1.
+        ConfigError: doubling does not lead to the shape, or a size is below 1.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ def smallest_square(shape: tuple[int, ...]) -> tuple[int, int]:
     """The side in 4 to 7 from which doubling leads to images of a shape, and how many doublings.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: no such side exists.
     """
     side, doublings = shape[-1] if shape else 0, 0
     while side > 7 and side % 2 == 0:

@@ -1,4 +1,4 @@
-"""What generative attacks need of a generator, and how they use one."""
+"""The interface of generators for generative attacks, and its use."""
 
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
@@ -21,12 +21,12 @@ class Generator(Protocol):
 
     @property
     def latent_shape(self) -> Sequence[int]:
-        """Shape of one latent; latents are searched from standard normal ones."""
+        """Shape of one latent; the search starts from standard normal latents."""
         ...
 
     @property
     def blocks(self) -> Iterable[nn.Module]:
-        """Applied one after the other to latents (b x latent_shape) they give images.
+        """Blocks that, applied one after the other to latents (b x latent_shape), give images.
 
         Images are b x C x H x W with values in [0, 1].
         """
@@ -42,7 +42,7 @@ class Prior:
         like: precision and device.
 
     Raises:
-        ConfigError: it is no generator, or cannot be run.
+        ConfigError: `generator` is not a generator, or cannot be run.
         InvalidObservation: the domain has no bounds, or its shape is not that of the images.
     """
 
@@ -94,7 +94,7 @@ def parts(generator: object) -> tuple[tuple[int, ...], list[nn.Module]]:
     """Shape of a latent, and the blocks.
 
     Raises:
-        ConfigError: it has none.
+        ConfigError: it lacks one of them.
     """
     shape, blocks = getattr(generator, "latent_shape", None), getattr(generator, "blocks", None)
     if not isinstance(shape, Sequence) or not isinstance(blocks, Iterable):

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def project(points: Tensor, radius: float) -> Tensor:
-    """The nearest points (b x ...) whose entries' magnitudes sum to `radius` at most, each example.
+    """The nearest points (b x ...) whose entries' magnitudes sum to at most `radius` per example.
 
     Exact, by sorting (Duchi et al., "Efficient projections onto the l1-ball", ICML 2008, Figure 1):
     magnitudes are lowered by the one threshold at which they sum to the radius.

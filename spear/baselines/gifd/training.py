@@ -1,4 +1,4 @@
-"""How a generator learns: as the decoder of a variational autoencoder."""
+"""Training of a generator, as the decoder of a variational autoencoder."""
 
 import math
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ from spear.seeding import Stream, batch_generator
 
 @dataclass(frozen=True)
 class Fit:
-    """How well a generator makes images that an encoder describes to it.
+    """Quality of the images that a generator makes from the latents of an encoder.
 
     Attributes:
-        mse: mean squared error of an entry, images in [0, 1], in the last epoch.
+        mse: mean squared error per entry, for images in [0, 1], in the last epoch.
         divergence: KL divergence of an image's latents from standard normal ones, in nats.
     """
 
@@ -31,7 +31,7 @@ class Fit:
 
     @property
     def psnr(self) -> float:
-        """Of that error, in dB."""
+        """Peak signal-to-noise ratio of that error, in dB."""
         return -10.0 * math.log10(self.mse)
 
 
@@ -39,15 +39,15 @@ class Fit:
 class Training:
     """Trains a generator as the decoder of a variational autoencoder (Kingma & Welling, 2014).
 
-    It trains stably within minutes of a CPU, and every image has latents, which is what a search
-    over latents needs. The encoder is DCGAN's discriminator with two outputs a latent. The loss of
+    It trains stably within minutes on a CPU, and every image has latents, as a search over latents
+    needs. The encoder is DCGAN's discriminator with two outputs per latent. The loss of
     an image of n entries is n/2 log(MSE) + KL: a Gaussian decoder whose variance is the one that
     fits best (Rybkin et al., "Simple and effective VAE training with calibrated decoders", ICML
-    2021), so that no weight stands between the two. Images are mirrored at random.
+    2021), so that no weight has to balance the two. Images are mirrored at random.
 
     Args:
-        epochs: times that every image is seen.
-        batch_size: images in a step.
+        epochs: how many times every image is seen.
+        batch_size: images per step.
         learning_rate: of Adam, falling to 0 by a cosine.
         mirror: whether images are mirrored at random, left to right.
 
@@ -111,7 +111,7 @@ class Training:
         return Fit(sum(errors[-last:]) / last, sum(divergences[-last:]) / last)
 
     def _batches(self, images: Tensor, random: torch.Generator) -> Iterator[Tensor]:
-        """Each image once an epoch; what does not fill a batch is left out."""
+        """Each image once per epoch; images that do not fill a batch are left out."""
         for _ in range(self.epochs):
             order = torch.randperm(len(images), generator=random)
             whole = len(order) - len(order) % self.batch_size
@@ -154,7 +154,7 @@ def _encoder(generator: DCGAN, seed: int) -> nn.Module:
 def _terms(
     generator: DCGAN, encoder: nn.Module, images: Tensor, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Mean squared error of an entry, and mean KL divergence of an image's latents."""
+    """Mean squared error per entry, and mean KL divergence of an image's latents."""
     means, log_variances = encoder(images).chunk(2, dim=1)
     noise = torch.randn(means.shape, generator=random)
     made = generator(means + (log_variances / 2).exp() * noise)

@@ -1,8 +1,8 @@
-"""Gradient matching: descent to inputs that have the gradient which the client shared.
+"""Gradient matching: descent to inputs that have the gradient that the client shared.
 
 Zhu, Liu and Han, "Deep leakage from gradients" (DLG; NeurIPS 2019, arXiv 1906.08935), and Geiping,
 Bauermeister, Droege and Moeller, "Inverting gradients: how easy is it to break privacy in federated
-learning?" (NeurIPS 2020, arXiv 2003.14053). `GradientMatching` is put together from the other
+learning?" (NeurIPS 2020, arXiv 2003.14053). `GradientMatching` is composed of the other
 classes of this room: `conf/attack/dlg.yaml` and `geiping.yaml`.
 """
 

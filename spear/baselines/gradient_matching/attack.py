@@ -1,4 +1,4 @@
-"""Gradient matching: inputs whose gradient would be the one that the client shared."""
+"""Gradient matching: a search for inputs whose gradient is the one that the client shared."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -36,9 +36,9 @@ class GradientMatching(WholeUpdateAttack):
     """Descends from random inputs to inputs with the same gradient: an estimate, never a proof.
 
     Without settings it is the authors' "modern" variant of Geiping et al., "Inverting gradients"
-    (NeurIPS 2020), which the paper compares with (Tables 1, 5, 6, 9). Other pieces make it DLG
-    (Zhu et al., NeurIPS 2019): `conf/attack/dlg.yaml`. The update of local training is matched as
-    if it were one gradient.
+    (NeurIPS 2020), which the paper compares with (Tables 1, 5, 6, 9). With other parts it is
+    DLG (Zhu et al., NeurIPS 2019): `conf/attack/dlg.yaml`. The update of local training is matched
+    as if it were one gradient.
 
     Args:
         objective: distance of gradients; `CosineDistance` unless given.
@@ -49,8 +49,8 @@ class GradientMatching(WholeUpdateAttack):
         optimiser: how the candidate moves; `Adam` with `SoftSign` unless given.
         box: whether inputs return to the network's domain after each iteration.
         iterations: of each restart.
-        restarts: how many; of all candidates the one with the lowest objective is returned.
-        time_limit: seconds a batch after which the best so far is returned; None for no limit.
+        restarts: how many; the candidate with the lowest objective of all is returned.
+        time_limit: seconds per batch after which the best so far is returned; None for no limit.
         device: where to compute, "cpu" or "cuda".
 
     Raises:
@@ -58,7 +58,7 @@ class GradientMatching(WholeUpdateAttack):
     """
 
     precision: torch.dtype | None = None
-    """In which gradients are compared; None: in which the client computed."""
+    """Precision in which gradients are compared; None for the one in which the client computed."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class GradientMatching(WholeUpdateAttack):
         """Implement `spear.attack.Attack`.
 
         `details` has the lowest objective, the distance of gradients in it, and iterations.
-        Interrupted from the keyboard it returns the best so far.
+        If interrupted from the keyboard, it returns the best so far.
 
         Raises:
             VictimError: the network cannot be differentiated twice, does not take the domain's
@@ -121,7 +121,7 @@ class GradientMatching(WholeUpdateAttack):
         return _reconstruction(descent, box, status, time.perf_counter() - began)
 
     def _starts(self, update: Update, seed: int) -> Callable[[], Start]:
-        """Random candidates, one a call."""
+        """Random candidates, one per call."""
         like = next(iter(update.gradients.values()))
         classes = outputs(update.network, like.new_zeros(1, *update.domain.shape))
         if self.given_labels:

@@ -1,4 +1,4 @@
-"""What gradient matching searches: free inputs, or inputs that follow from other variables."""
+"""Candidates of gradient matching: free inputs, or inputs computed from other variables."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Candidate:
-    """Inputs that the optimiser changes, itself or by what they are computed from.
+    """Inputs that the optimiser changes, directly or through the variables they are computed from.
 
     Attributes:
-        inputs: b x domain.shape, a leaf; None where they are computed.
-        weights: leaves that they are computed from, where they are.
+        inputs: b x domain.shape, a leaf; None if they are computed.
+        weights: leaves that they are computed from, if they are.
         current: the inputs for the variables as they are now (b x domain.shape), differentiable.
     """
 
@@ -29,5 +29,5 @@ class Candidate:
 
     @property
     def variables(self) -> list[Tensor]:
-        """What the optimiser changes."""
+        """All variables the optimiser changes."""
         return self.weights if self.inputs is None else [self.inputs]

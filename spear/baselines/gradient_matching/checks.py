@@ -1,4 +1,4 @@
-"""What gradient matching refuses, each in one sentence."""
+"""Checks of gradient matching; each refuses an input in one sentence."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ def check_labels(labels: Tensor | None, n_classes: int) -> Tensor:
     """The labels; refuse those that are neither class indices nor class probabilities.
 
     Raises:
-        InvalidObservation: saying which.
+        InvalidObservation: they are; the message says how.
     """
     if labels is None:
         raise InvalidObservation(
@@ -47,7 +47,7 @@ def _check_probabilities(labels: Tensor, n_classes: int) -> Tensor:
 
 
 def outputs(network: nn.Module, inputs: Tensor) -> Tensor:
-    """What the network makes of inputs (b x ... x K).
+    """Return the network's outputs for inputs (b x ... x K).
 
     Raises:
         VictimError: it does not take inputs of this shape.
@@ -66,8 +66,8 @@ def outputs(network: nn.Module, inputs: Tensor) -> Tensor:
 def check_derivatives(network: nn.Module, inputs: Tensor, evaluate: Callable[[], Tensor]) -> None:
     """Refuse a network whose gradients cannot be differentiated by its inputs.
 
-    What torch can differentiate twice is fine, also where the second derivative is 0 nearly
-    everywhere, as of ReLU and max-pooling. What is not: functions marked `once_differentiable`,
+    Anything that torch can differentiate twice is fine, even if the second derivative is 0 nearly
+    everywhere, as for ReLU and max-pooling. Refused are functions marked `once_differentiable`,
     operations whose backward pass has no derivative of its own, and a network that is cut off from
     its inputs (`detach`).
 

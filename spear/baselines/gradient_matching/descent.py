@@ -1,4 +1,4 @@
-"""Descending from several starts, and what is kept of it."""
+"""Descent from several starts, and the best candidate it finds."""
 
 import math
 import time
@@ -17,12 +17,12 @@ from spear.reconstruction import Status
 
 @dataclass(frozen=True)
 class Start:
-    """Where a restart begins.
+    """The start of a restart.
 
     Attributes:
-        inputs: the candidate (b x domain.shape), a leaf; None where it is computed from the
-            variables, and `Value.inputs` has it.
-        others: further variables, leaves, too.
+        inputs: the candidate (b x domain.shape), a leaf; None if it is computed from the
+            variables, in which case `Value.inputs` has it.
+        others: further variables, also leaves.
         evaluate: the objective at the variables as they are.
         step: one iteration of the optimiser on all of them.
     """
@@ -34,7 +34,7 @@ class Start:
 
     @property
     def variables(self) -> list[Tensor]:
-        """Everything that is descended by."""
+        """All variables the optimiser updates."""
         return self.others if self.inputs is None else [self.inputs, *self.others]
 
     def candidate(self, value: Value) -> Tensor:
@@ -72,9 +72,9 @@ class Descent:
         iterations: of each restart.
         restarts: how many.
         began: `time.perf_counter()` when the attack began.
-        time_limit: seconds from then after which to stop; None for no limit.
+        time_limit: seconds after `began` at which to stop; None for no limit.
         box: bounds to return to after each iteration, or None.
-        progress: told now and then how far it is.
+        progress: is told from time to time how far the descent is.
 
     Attributes:
         best: over all restarts.
@@ -103,8 +103,8 @@ class Descent:
         """Descend from each of `restarts` starts; `best` has the outcome.
 
         Returns:
-            `ESTIMATED`, or what ended it before: `TIMED_OUT`, or `INTERRUPTED` from the keyboard,
-            which goes on up while there is no candidate yet.
+            `ESTIMATED`, or the reason it ended early: `TIMED_OUT`, or `INTERRUPTED` from the
+            keyboard. The interrupt is raised if there is no candidate yet.
         """
         try:
             for _ in range(self._restarts):
@@ -151,4 +151,4 @@ class Descent:
 
 
 REPORT_EVERY = 10
-"""Iterations between two reports, so that showing them takes no time to speak of."""
+"""Iterations between two reports, so that showing them takes hardly any time."""

@@ -1,4 +1,4 @@
-"""A gradient as gradient matching needs it: inner products, norms, and only then its entries."""
+"""Gradients for gradient matching: inner products, norms, and entries only if they are needed."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -56,8 +56,8 @@ class Product:
     """dL/dW = dL/dZ X^T of a linear layer in its factors (Theorem 3.1), never multiplied out.
 
     With r rows, a norm costs r^2 (m + n), an inner product with another product of k rows
-    r k (m + n), and one with entries what a forward pass does, where the m n entries would have to
-    be written and read again for any of them and for their derivatives.
+    r k (m + n), and one with entries as much as a forward pass. Multiplied out, the m n entries
+    would have to be written and read again for each of these and for their derivatives.
 
     Attributes:
         activation_gradients: (dL/dZ)^T, r x m.
@@ -86,7 +86,7 @@ class Product:
 
 
 def product(activation_gradients: Tensor, inputs: Tensor) -> Gradient:
-    """dL/dZ X^T in whichever form its norm is cheaper in; arguments as of `Product`."""
+    """dL/dZ X^T in the form whose norm is cheaper; arguments as of `Product`."""
     r, m = activation_gradients.shape
     n = inputs.shape[1]
     factors = Product(activation_gradients, inputs)

@@ -1,4 +1,4 @@
-"""Where the search begins."""
+"""First candidates of the search."""
 
 from math import ceil
 from typing import Protocol

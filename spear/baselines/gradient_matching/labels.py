@@ -13,11 +13,11 @@ from spear.update import Update
 
 @dataclass(frozen=True)
 class Targets:
-    """What the loss compares outputs with.
+    """Targets that the loss compares outputs with.
 
     Attributes:
         b: how many inputs to look for.
-        variables: what the optimiser changes beside the inputs.
+        variables: tensors that the optimiser changes besides the inputs.
         current: the targets for the variables as they are now.
     """
 
@@ -27,7 +27,7 @@ class Targets:
 
 
 class Labels(Protocol):
-    """How an attack comes by the labels."""
+    """The way an attack gets the labels."""
 
     @property
     def given(self) -> bool:
@@ -38,7 +38,7 @@ class Labels(Protocol):
         """Targets at the beginning of a restart.
 
         Args:
-            update: what the server holds; its labels, where it knows them.
+            update: what the server holds; its labels, if it knows them.
             outputs: of the network for any inputs (... x K): their classes, precision and device.
             generator: of the CPU.
         """

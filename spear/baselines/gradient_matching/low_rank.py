@@ -1,4 +1,4 @@
-"""What a client shared of a weight, in as few factors as it has inputs (Theorem 3.2)."""
+"""The shared gradient of a weight, in as few factors as the batch has inputs (Theorem 3.2)."""
 
 import torch
 from torch import Tensor
@@ -9,15 +9,16 @@ FIRST_WIDTH = 32
 """Columns of the first sketch; it doubles until it holds the gradient."""
 
 TOLERANCE = 8.0
-"""Length of what the factors leave over beside the gradient's, in units of its rounding."""
+"""Length of the residual of the factors relative to the gradient's, in units of its rounding."""
 
 
 def factored(gradient: Tensor) -> Gradient:
-    """The gradient in factors of its numerical rank, or as it is where that is not cheaper.
+    """The gradient in factors of its numerical rank, or as it is if that is not cheaper.
 
-    The weight gradient of a batch of b has rank b, but for the rounding of the client's float32.
+    The weight gradient of a batch of b has rank b, except for the rounding of the client's float32.
     The factors are found by a random sketch (Halko, Martinsson and Tropp, SIAM Review 2011) that
-    is the same at every call. Noise, as of a defense, fills the rank; so do convolutions.
+    is the same at every call. Noise, for instance of a defense, makes the rank full; so do
+    convolutions.
 
     Args:
         gradient: shaped as its parameter.

@@ -1,4 +1,4 @@
-"""How far a candidate's gradients are from those that the client shared."""
+"""Distances of a candidate's gradients from those that the client shared."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -20,14 +20,14 @@ class Objective(Protocol):
     """
 
     def prepare(self, target: Mapping[str, Tensor]) -> Distance:
-        """The distance to `target`, what the client shared by parameter name."""
+        """The distance to `target`, the gradients that the client shared, by parameter name."""
         ...
 
 
 class CosineDistance:
     """1 - <g, g*> / (|g| |g*|), all parameters concatenated (Geiping et al., NeurIPS 2020).
 
-    In [0, 2], and blind to the length of the gradients.
+    In [0, 2], and independent of the length of the gradients.
     """
 
     def prepare(self, target: Mapping[str, Tensor]) -> Distance:

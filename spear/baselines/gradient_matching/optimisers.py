@@ -1,4 +1,4 @@
-"""How the candidate moves: Adam for the cosine distance, L-BFGS for DLG."""
+"""Optimisers of the candidate: Adam for the cosine distance, L-BFGS for DLG."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -16,19 +16,19 @@ Step = Callable[[int, Closure], None]
 """One iteration, by its number from 0: evaluates the objective and moves the variables."""
 
 Transform = Callable[[Tensor, float], Tensor]
-"""From a gradient, and the share in (0, 1] of the iterations that is left, to what is descended."""
+"""A map of a gradient, and the share in (0, 1] of the iterations left, to the one descended."""
 
 
 class Optimiser(Protocol):
     """A way to descend. A new one implements `start` and is named in a file of `conf/attack/`."""
 
     def start(self, variables: list[Tensor], iterations: int) -> Step:
-        """Begin a restart of so many iterations."""
+        """Begin a restart of `iterations` iterations."""
         ...
 
 
 class Sign:
-    """The sign of a gradient, in place of it."""
+    """The sign of a gradient, used instead of the gradient."""
 
     def __call__(self, gradient: Tensor, left: float) -> Tensor:
         """Implement `Transform`."""
@@ -38,7 +38,7 @@ class Sign:
 class SoftSign:
     """tanh(s g) / s, s the share of the iterations left: from nearly the sign of g to g itself.
 
-    With gradients as small as those of a cosine distance it is g from the beginning.
+    For gradients as small as those of a cosine distance, it is nearly g from the beginning.
     """
 
     def __call__(self, gradient: Tensor, left: float) -> Tensor:
@@ -92,8 +92,8 @@ class LBFGS:
 
     Args:
         learning_rate: of every step.
-        evaluations: of the objective an iteration, at most.
-        history: of steps that the curvature is estimated from.
+        evaluations: largest number of evaluations of the objective per iteration.
+        history: number of past steps from which the curvature is estimated.
 
     Raises:
         ConfigError: the learning rate is not above 0.

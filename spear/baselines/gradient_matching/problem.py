@@ -19,7 +19,7 @@ class Value:
         total: what is minimised.
         distance: of the gradients, a part of it.
         terms: the other parts, by the regulariser's name.
-        inputs: the candidate (b x domain.shape), where it is not itself a variable.
+        inputs: the candidate (b x domain.shape), if it is not itself a variable.
     """
 
     total: Tensor
@@ -32,12 +32,12 @@ class Problem:
     """Maps a candidate to its objective.
 
     Args:
-        update: a copy that nobody else uses (`Update.copied`).
+        update: a copy for this problem alone (`Update.copied`).
         objective: distance of gradients.
         regularisers: by name.
 
     Raises:
-        SpearError: the update has not what a regulariser needs.
+        SpearError: the update lacks something a regulariser needs.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Problem:
 
         Args:
             inputs: b x domain.shape.
-            targets: what the loss compares the network's outputs with.
+            targets: the values that the loss compares the network's outputs with.
         """
         evaluation = self._victim(inputs, targets)
         distance = self._distance(evaluation.gradients)

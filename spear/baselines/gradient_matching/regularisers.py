@@ -1,4 +1,4 @@
-"""What is added to the distance: knowledge about images, or about the network's last layer."""
+"""Terms added to the distance: knowledge about images, or about the network's last layer."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -31,7 +31,7 @@ class Regulariser(Protocol):
         """The term for one update, whose tensors are where the attack computes.
 
         Raises:
-            SpearError: the update has not what the term needs.
+            SpearError: the update lacks something the term needs.
         """
         ...
 
@@ -39,9 +39,9 @@ class Regulariser(Protocol):
 class TotalVariation:
     """weight times the mean of sqrt((|dx| + eps)^2 + (|dy| + eps)^2) over pixels and channels.
 
-    dx, dy are differences to the next pixel, and to 0 beyond the last row and column. Of three
-    channels the differences between two (R - G, R - B, G - B) count as three more, as in the
-    authors' "modern" variant of Geiping et al. (2020). In the units that the network receives.
+    dx, dy are differences to the next pixel, and to 0 beyond the last row and column. If there are
+    three channels, their differences (R - G, R - B, G - B) count as three more, as in the
+    authors' "modern" variant of Geiping et al. (2020). Units are those that the network receives.
 
     Args:
         weight: of the term.
@@ -79,7 +79,7 @@ def _with_differences(images: Tensor) -> Tensor:
 class AbsoluteVariation:
     """weight times mean |dx| + mean |dy|, differences between neighbouring pixels of a channel.
 
-    The total variation of GIFD (arXiv 2308.04699). In the units that the network receives.
+    The total variation of GIFD (arXiv 2308.04699). Units are those that the network receives.
 
     Args:
         weight: of the term.
@@ -117,9 +117,9 @@ def check_images(update: Update) -> None:
 class FeatureDistance:
     """weight times the mean squared error of the last linear layer's inputs.
 
-    One example of class y alone would have, as input of that layer, row y of its weight gradient
-    divided by entry y of its bias gradient (Theorem 3.5 for b = 1); every example of the class is
-    drawn to it. Where the entry is 0, to 0. Of a soft label the most probable class counts. The
+    For a single example of class y, the input of that layer is row y of its weight gradient
+    divided by entry y of its bias gradient (Theorem 3.5 for b = 1). Every example of the class is
+    drawn to it, or to 0 if the entry is 0. A soft label counts as its most probable class. The
     "features" term of the authors' "modern" variant of Geiping et al. (2020).
 
     Args:

@@ -1,4 +1,4 @@
-"""How the learning rate changes over the iterations."""
+"""Schedules of the learning rate over the iterations."""
 
 import math
 from typing import Protocol
@@ -35,7 +35,7 @@ class WarmUpCosine:
 
 
 class Constant:
-    """1 throughout."""
+    """A constant factor of 1."""
 
     def __call__(self, iteration: int, iterations: int) -> float:
         """Implement `Schedule`."""
@@ -51,14 +51,14 @@ class Cosine:
 
 
 class WarmUpRampDown:
-    """min(1, t / w) times a half cosine from 1 to 0 over the last part r, t the share that is done.
+    """min(1, t / w) times a half cosine from 1 to 0 over the last part r; t is the share done.
 
     Args:
         warm_up: w, the share of the iterations in which the factor rises linearly.
         ramp_down: r, the share in which it falls.
 
     Raises:
-        ConfigError: a share is not above 0, or above 1.
+        ConfigError: a share is not in (0, 1].
     """
 
     def __init__(self, warm_up: float = 0.05, ramp_down: float = 0.75) -> None:

@@ -1,4 +1,4 @@
-"""What tells images from noise: neighbouring pixels are alike."""
+"""Total variation, the smoothness prior for images."""
 
 from torch import Tensor
 

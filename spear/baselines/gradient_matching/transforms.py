@@ -1,6 +1,6 @@
-"""What a defense has done to the shared gradient, done to a candidate's before they are compared.
+"""Defenses repeated on a candidate's gradients before they are compared with the shared ones.
 
-What there is to know of it the server sees in the gradient that it holds. Noise cannot be repeated.
+The server learns all it can about the defense from the shared gradient. Noise cannot be repeated.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,14 +13,14 @@ from spear.baselines.gradient_matching.gradients import Dense, Gradient
 from spear.baselines.gradient_matching.objectives import CosineDistance, Distance, Objective
 
 Repeat = Callable[[Mapping[str, Gradient]], Mapping[str, Gradient]]
-"""From a candidate's gradients by parameter name to those that would have been shared."""
+"""A map of a candidate's gradients by parameter name to those that would have been shared."""
 
 
 class GradientTransform(Protocol):
     """Repeats a defense. A new one implements `prepare`; see `conf/attack/transform/`."""
 
     def prepare(self, target: Mapping[str, Tensor]) -> Repeat:
-        """What was done to `target`, the shared gradient by parameter name."""
+        """Return what was done to `target`, the shared gradient by parameter name."""
         ...
 
 
@@ -28,8 +28,8 @@ class SharedZeros:
     """Entries that are exactly 0 in the shared gradient are 0 in the candidate's, too.
 
     For sparsification and Soteria. Zeros of the network's own (a neuron that no example activates)
-    cannot be told from theirs and count no more, either. Masks need a gradient's entries: where
-    there is a zero, the factors of a linear layer's gradient are multiplied out.
+    cannot be told from theirs and no longer count either. Masks need a gradient's entries: if there
+    is a zero, the factors of a linear layer's gradient are multiplied out.
     """
 
     def prepare(self, target: Mapping[str, Tensor]) -> Repeat:
@@ -44,10 +44,10 @@ class SharedZeros:
 
 
 class SharedNorm:
-    """A candidate's gradient is shortened to the length of the shared one where it is longer.
+    """A candidate's gradient is shortened to the length of the shared one if it is longer.
 
-    For clipping: the shared gradient's own L2 norm is the least bound that it can have been clipped
-    to. Nothing changes for `CosineDistance`, which is blind to lengths.
+    For clipping: the shared gradient's own L2 norm is the smallest possible clipping bound.
+    Nothing changes for `CosineDistance`, which does not depend on lengths.
     """
 
     def prepare(self, target: Mapping[str, Tensor]) -> Repeat:

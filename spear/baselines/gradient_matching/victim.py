@@ -14,7 +14,7 @@ from spear.update import Update
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a candidate does in the network, all of it differentiable in the candidate.
+    """Gradients and layer inputs of a candidate, all differentiable in the candidate.
 
     Attributes:
         inputs: the candidate (b x domain.shape).
@@ -30,12 +30,12 @@ class Evaluation:
 class Victim:
     """The update's network and loss, differentiable twice.
 
-    The gradients of linear layers, in most networks nearly all parameters, are kept in factors
+    The gradients of linear layers, which hold nearly all parameters in most networks, are factored
     (`spear.baselines.gradient_matching.gradients.Product`).
 
     Args:
-        update: the network, and the names of the parameters whose gradients matter; a copy that
-            nobody else uses (`Update.copied`), because all of these are differentiated.
+        update: the network, and the names of the parameters whose gradients matter; a copy for
+            this object alone (`Update.copied`), because all of these are differentiated.
     """
 
     def __init__(self, update: Update) -> None:
@@ -84,7 +84,7 @@ class Victim:
 
 
 def own_linear_layers(network: nn.Module) -> dict[str, nn.Linear]:
-    """Linear layers whose parameters are theirs alone, so that their calls give all of a gradient.
+    """Linear layers that share no parameters, so that their calls give all of a gradient.
 
     Tied weights, and weights that a parametrisation computes, are left to plain differentiation.
     """

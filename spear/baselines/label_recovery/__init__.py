@@ -1,8 +1,8 @@
 """Label recovery: the label of a single sample, hard or soft, from the last layer's gradient.
 
 Wang et al., "Towards eliminating hard label constraints in gradient inversion attacks" (ICLR 2024,
-arXiv 2402.03124): `LabelRecovery`, `AnalyticInversion`, and what lets gradient matching go on with
-the recovered label and feature. Zhao, Mopuri and Bilen, "iDLG: improved deep leakage from
+arXiv 2402.03124): `LabelRecovery`, `AnalyticInversion`, and the parts by which gradient matching
+uses the recovered label and feature. Zhao, Mopuri and Bilen, "iDLG: improved deep leakage from
 gradients" (2020, arXiv 2001.02610): `SignRecovery`. For batches see `spear.inversion.labels`.
 """
 

@@ -24,11 +24,11 @@ from spear.whole_update import WholeUpdateAttack
 class AnalyticInversion(WholeUpdateAttack):
     """Recovers label and feature at the last layer, then the input of every layer before it.
 
-    Let h be what a layer z = W h receives. Of a single sample dL/dW = (dL/dz) h^T, so that h =
+    Let h be the input of a layer z = W h. For a single sample dL/dW = (dL/dz) h^T, so that h =
     dL/dW^T (dL/dz) / |dL/dz|^2; and the layer before it, whose ReLU made h, has dL/dz = W^T
     (dL/dz) where h > 0, and 0 elsewhere. From the last layer, where label recovery gives h and
     dL/dz = p - y, this leads down to the network's input. No bias is needed. Wang et al. (ICLR
-    2024, arXiv 2402.03124), there by means of quotients where this takes least squares.
+    2024, arXiv 2402.03124), who take quotients instead of least squares.
 
     Args:
         recovery: of the label; `LabelRecovery` unless given.
@@ -44,7 +44,8 @@ class AnalyticInversion(WholeUpdateAttack):
         """Implement `spear.attack.Attack`.
 
         Raises:
-            LayerError: the network is no chain of linear layers and ReLUs that ends with the first.
+            LayerError: the network is not a chain of linear layers and ReLUs ending with a linear
+                one.
         """
         super().check(network, domain)
         self.recovery.check(network, domain)
@@ -80,7 +81,7 @@ def _received(weight_gradient: Tensor, gradient: Tensor) -> Tensor:
 
 
 def _check_chain(layers: Sequence[LinearLayer]) -> None:
-    """Refuse other than linear layers in a row, from input to output, with a ReLU between any two.
+    """Refuse a network other than a chain of linear layers with a ReLU between any two.
 
     Raises:
         LayerError: naming what else is there.

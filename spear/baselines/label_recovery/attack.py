@@ -23,13 +23,13 @@ from spear.update import Update
 
 @dataclass(frozen=True)
 class Recovered:
-    """A single sample at a linear layer z = W x, the last one unless told, float64 on the CPU.
+    """A single sample at a linear layer z = W x, the last one by default, float64 on the CPU.
 
     Attributes:
         label: y (K), of sum 1.
         feature: x, the layer's input (n).
         gradient: dL/dz (m); p - y at the last layer.
-        details: lambda, the loss there and how often it was evaluated, where it was searched for.
+        details: lambda, the loss there and the number of evaluations, if it was searched for.
     """
 
     label: Tensor
@@ -38,7 +38,7 @@ class Recovered:
     details: dict[str, float]
 
     def reconstruction(self, seconds: float) -> Reconstruction:
-        """What the attack returns: a batch of one, estimated in so many seconds."""
+        """The attack's reconstruction: a batch of one, estimated in `seconds`."""
         return Reconstruction(
             inputs=self.feature[None],
             activation_gradients=self.gradient[:, None],
@@ -54,7 +54,7 @@ class Recovered:
 
 
 class LastLayerAttack(ABC):
-    """What attacks on the label of a single sample have in common.
+    """Common part of attacks on the label of a single sample.
 
     They see the last layer's parameters and the gradient of these, and return its input.
 
@@ -119,7 +119,7 @@ class LastLayerAttack(ABC):
 
 
 def recovered(attack: LastLayerAttack, update: Update) -> Recovered:
-    """What an attack recovers from an update, for one that goes on with it.
+    """Label and feature that an attack recovers from an update, for further use by another attack.
 
     Raises:
         SpearError: see `LastLayer.of`.
@@ -136,10 +136,10 @@ def recovered(attack: LastLayerAttack, update: Update) -> Recovered:
 class LabelRecovery(LastLayerAttack):
     """Recovers any label, hard or soft, with the layer's input: no bias is needed, no label given.
 
-    Of a single sample dL/dW = (p - y) x^T, so that x = lambda u for a known unit vector u. One
-    unknown scalar is left. With the gradient of a bias, which is p - y, there is none: x = dL/dW^T
-    (p - y) / |p - y|^2. Without, lambda is the one at which all entries of y = p - (p - y) but a
-    few are equal (`VarianceLoss`), as in labels that are hard, smoothed or mixed. Wang et al.
+    For a single sample dL/dW = (p - y) x^T, so that x = lambda u for a known unit vector u. One
+    unknown scalar is left. The gradient of a bias, which is p - y, determines it: x = dL/dW^T
+    (p - y) / |p - y|^2. Without a bias, lambda makes all but a few entries of y = p - (p - y)
+    equal (`VarianceLoss`), as in labels that are hard, smoothed or mixed. Wang et al.
     (ICLR 2024, arXiv 2402.03124), who search by L-BFGS and a particle swarm.
 
     Args:
@@ -192,12 +192,13 @@ class LabelRecovery(LastLayerAttack):
 class SignRecovery(LastLayerAttack):
     """Recovers a hard label by signs, as iDLG does (Zhao et al., 2020, arXiv 2001.02610).
 
-    Of a hard label only the entry of its class in p - y is negative: with the gradient of a bias
-    the class is seen there, else in the row of dL/dW whose product with every other row is
-    negative. A soft label has several such entries. One of them is returned, as if it were hard.
+    For a hard label, only the entry of its class in p - y is negative. The gradient of a bias shows
+    this entry; without a bias, the row of dL/dW whose product with every other row is negative
+    shows the class. A soft label has several such entries. One of them is returned, as if it were
+    hard.
 
-    The layer's input is that class's row over its entry, where there is a bias; without, its
-    length is not known, and the negative row itself stands for it.
+    The layer's input is that class's row divided by its entry if there is a bias. Without a bias,
+    its length is not known, and the negative row itself is returned.
 
     Args:
         rank: as of `LastLayerAttack`.

@@ -1,4 +1,4 @@
-"""Where the variance loss is least: one scalar, many local minima, and zero at the true one."""
+"""Minimisation of the variance loss: one scalar, many local minima, and zero at the true one."""
 
 from typing import Any, Protocol, cast
 
@@ -23,7 +23,7 @@ LINEAR_FROM = 5.0
 """From here on the loss changes with lambda, below with its logarithm."""
 
 PRECISION = 1e-14
-"""To which lambda is refined, relative to its size."""
+"""Precision to which lambda is refined, relative to its size."""
 
 
 class LambdaSearch(Protocol):
@@ -38,9 +38,9 @@ class GridSearch:
     """All local minima of a grid over both signs, each on a finer one, the best refined by Brent.
 
     The loss of thousands of values of lambda is one evaluation of a matrix, so that nothing is left
-    to chance: a minimum is missed only where two lie within a step of the finer grid. Mixtures in
-    which one of the two has little weight are such cases, for there the loss has a kink near its
-    zero; the label at one of the two then differs from that at the other by as little.
+    to chance: a minimum is missed only if two lie within a step of the finer grid. Mixtures in
+    which one label has little weight are such cases, because the loss has a kink near its zero
+    there; the labels at the two minima then differ as little.
 
     Args:
         points: of the grid up to `LINEAR_FROM`, evenly spaced in log lambda.
@@ -85,8 +85,8 @@ class DifferentialEvolution:
     """SciPy's differential evolution (Storn and Price, 1997) over both signs, refined by Brent.
 
     Args:
-        population: candidates of a generation.
-        generations: at most.
+        population: candidates per generation.
+        generations: largest number of generations.
 
     Raises:
         ConfigError: fewer than five candidates, which the method needs, or no generation.
@@ -151,7 +151,7 @@ class DualAnnealing:
 
 
 END = float(np.log1p(LARGEST / SMALLEST))
-"""Where the positions of global optimisers end (`lambdas`)."""
+"""Upper end of the positions of global optimisers (`lambdas`)."""
 
 WHOLE = Bounds([-END], [END])
 

@@ -17,7 +17,7 @@ class RecoveredLabels:
     The loss must be the mean cross-entropy.
 
     Args:
-        recovery: how; `LabelRecovery` unless given.
+        recovery: the method; `LabelRecovery` unless given.
     """
 
     given = False

@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 
 
 class VarianceLoss:
-    """How unequal the entries of a label are that should be equal, for any lambda.
+    """Variance of the entries of a label that should be equal, for any lambda.
 
     With x = lambda u and dL/dW = g u^T, the label is y(lambda) = softmax(lambda W u + b) - g /
     lambda. The loss is the variance of its K - `unequal` smallest entries,

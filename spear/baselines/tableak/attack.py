@@ -31,7 +31,7 @@ class TabLeak(WholeUpdateAttack):
     """TabLeak (Vero et al., ICML 2023), which the paper compares with on ADULT (Table 2).
 
     All restarts descend at once, each from its own random batch. The one whose gradient, after
-    projection to categories, fits best says the order of the rows; the others are matched to it,
+    projection to categories, fits best gives the order of the rows; the others are matched to it,
     and the median over all of them is projected. It is given the labels, and knows the table's
     features, their ranges and deviations (`spear.data.tabular.TableDomain`).
 
@@ -41,7 +41,7 @@ class TabLeak(WholeUpdateAttack):
         temperature: of softmax and sigmoid (`Relaxation`).
         iterations: of every restart.
         restarts: how many.
-        time_limit: seconds a batch after which what there is gets pooled; None for no limit.
+        time_limit: seconds per batch; the candidates found by then are pooled. None for no limit.
         device: where to compute, "cpu" or "cuda".
 
     Raises:
@@ -75,8 +75,8 @@ class TabLeak(WholeUpdateAttack):
 
         Raises:
             VictimError: as of `check`.
-            InvalidObservation: inputs are no rows of a table with one-hot categories, or a gradient
-                is not finite or not shaped like its parameter.
+            InvalidObservation: inputs are not rows of a table with one-hot categories, or a
+                gradient is not finite or not shaped like its parameter.
         """
         _table(update)
         return super().observe(update)
@@ -87,8 +87,8 @@ class TabLeak(WholeUpdateAttack):
         """Implement `spear.attack.Attack`.
 
         `details` has the distance of gradients of the best restart and of the pooled rows, both
-        projected, the restarts pooled and the iterations of each. Interrupted from the keyboard, or
-        out of time, it pools what the restarts have by then.
+        projected, the restarts pooled and the iterations of each. If interrupted from the
+        keyboard, or out of time, it pools the results of the restarts so far.
 
         Raises:
             VictimError: the network cannot be differentiated twice, does not take the domain's
@@ -112,7 +112,7 @@ class _Ensemble:
 
     Args:
         attack: its settings.
-        update: a copy that nobody else uses.
+        update: a copy for this search alone.
         seed: of the first candidates.
     """
 
@@ -131,7 +131,7 @@ class _Ensemble:
         check_derivatives(update.network, first, lambda: self._problem(first[None]).sum())
 
     def start(self) -> Start:
-        """Where all of them begin, for `Descent`."""
+        """Return the common start of all restarts, for `Descent`."""
         step = self._attack.optimiser.start([self._free], self._attack.iterations)
 
         def evaluate() -> Value:
@@ -170,7 +170,7 @@ class _Ensemble:
 
 
 def _table(update: Update) -> TableDomain:
-    """What is known of the table.
+    """Return the description of the table.
 
     Raises:
         InvalidObservation: there is no table, or its categories are not one-hot.

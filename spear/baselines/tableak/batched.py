@@ -17,12 +17,12 @@ from spear.update import Update
 class BatchedProblem:
     """Maps R candidate batches to the distances of their gradients, independent of each other.
 
-    As of `Victim`, gradients of linear layers are kept in factors: dL/dZ is the gradient by a zero
+    As in `Victim`, gradients of linear layers are kept in factors: dL/dZ is the gradient by a zero
     "probe" that is added to the layer's output. Layers that are not called exactly once on b rows,
     and all other parameters, are differentiated plainly.
 
     Args:
-        update: a copy that nobody else uses (`Update.copied`), because it is differentiated by
+        update: a copy for this object alone (`Update.copied`), because it is differentiated by
             nothing but the candidates.
         objective: distance of gradients.
         labels: b class indices, those of every candidate.

@@ -1,4 +1,4 @@
-"""Rows of a table as free variables: every value of these is a row that could be."""
+"""Rows of a table as free variables, every value of which is a possible row."""
 
 import torch
 from torch import Tensor

@@ -11,7 +11,7 @@ from torch import Tensor
 from spear.inversion.descent.coordinates import Frame
 
 CLIP = 2.0
-"""Standard deviations beyond which a neuron (or an input) is as surely on or off as it gets."""
+"""Standard deviations beyond which a neuron (or an input) is as surely on or off as it can be."""
 
 
 def log_activation_weights(

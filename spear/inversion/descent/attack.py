@@ -1,4 +1,4 @@
-"""Exact gradient inversion in polynomial time: a direction by descent instead of by luck."""
+"""Exact gradient inversion in polynomial time: each direction by descent, not by chance."""
 
 from spear.attack import LayerAttack, Progress, ProgressCallback
 from spear.budget import Budget
@@ -15,17 +15,17 @@ from spear.reconstruction import Reconstruction, Status
 class SpearIrls(LayerAttack):
     """Finds the sparse directions of L by iteratively reweighted least squares.
 
-    The theory is the paper's: dL/dW = L R (Theorem 3.2), the columns q of Q are those for which
-    L q is sparse, the bias gradient gives their scale (Theorem 3.5) and lambda = 1 the proof
-    (Definition 4.1). Only the search differs: instead of sampling submatrices until b - 1 rows
-    happen to be zeros of one column, which takes exponentially many in b, each start descends to a
-    sparse direction, and a constant share of the starts arrives at a true one.
+    The theory is the paper's: dL/dW = L R (Theorem 3.2), L q is sparse for the columns q of Q, the
+    bias gradient gives their scale (Theorem 3.5), and lambda = 1 is the proof (Definition 4.1).
+    Only the search differs. Sampling submatrices until b - 1 rows happen to be zeros of one column
+    takes a number of draws exponential in b. Here each start descends to a sparse direction, and a
+    constant share of the starts arrives at a true one.
 
     Args:
         layer: linear layer to attack, counted from 1 (Table 4); a ReLU must follow it.
         time_limit: seconds per batch after which the search gives up; None for no limit.
         max_starts: starts after which it gives up.
-        rank: batch size, if the singular values of the gradient shall not decide.
+        rank: batch size; None to take it from the singular values of the gradient.
         device: where to search, "cpu" or "cuda".
         settings: which ideas the search uses; all of them unless given.
 
@@ -55,7 +55,10 @@ class SpearIrls(LayerAttack):
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
-        """See `spear.attack.Attack`. `details` has rounds, starts and certified directions."""
+        """Implement `spear.attack.Attack`.
+
+        `details` has rounds, starts and certified directions.
+        """
 
         budget = Budget(self.time_limit, progress)
 

@@ -18,10 +18,10 @@ from spear.inversion.factors.factorization import Factorization
 from spear.reconstruction import Status
 
 SMALL_TURN = 1e-4
-"""Angle by which fitting again may move a direction that is right."""
+"""Angle by which a second fit may move a correct direction."""
 
 CANDIDATES = 2
-"""Candidates to swap with in noise, as a multiple of b: the sparsest ones."""
+"""Candidates for swaps in noise, the sparsest ones, as a multiple of b."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ def sparsest_basis(problem: Factorization, pool: Tensor, first: Tensor | None = 
     """Greedy choice from the pool (k x b), optimal because independent sets form a matroid.
 
     A mixture of true directions has only their common zeros, fewer than each of its members, so
-    that the true basis wins whenever the pool contains it, but for directions whose zeros are
-    nearly all zeros of another's too: with one more, a mixture of the two has the most. Directions
-    in `first` (f x b), known to be right, go before the pool.
+    that the true basis wins whenever the pool contains it. The exception is a direction whose zeros
+    are nearly all zeros of another, too: a mixture of the two with one more zero then has the most.
+    Directions in `first` (f x b), known to be right, go before the pool.
     """
     preferred = pool[:0] if first is None else first
     pool = torch.cat([preferred, pool])
@@ -55,7 +55,7 @@ def sparsest_basis(problem: Factorization, pool: Tensor, first: Tensor | None = 
 
 
 def select(problem: Factorization, polish: Polish, basis: Basis, known: Known) -> Selection:
-    """Qbar and its lambda (Definition 4.1), in which what noise leaves open agrees.
+    """Qbar and its lambda (Definition 4.1); entries that noise leaves open count as agreeing.
 
     A full basis gives all pre-activations, so that each direction can be fitted once more to all of
     its zero rows. Fewer than b directions are filled up with vectors orthogonal to the fitted rows
@@ -82,8 +82,8 @@ def exchanged(problem: Factorization, basis: Basis, pool: Tensor) -> Basis:
     """Swap members of a full basis for others of the pool as long as lambda grows (Sec. 4.2).
 
     This is the second stage of GreedyFilter, for noisy updates alone. In noise a mixture may be as
-    sparse as the directions that it mixes, but it does not fit the ReLU pattern. Of the versions in
-    which noise lets a new member be found, the sparsest is the most exact.
+    sparse as the directions that it mixes, but it does not fit the ReLU pattern. Noise yields
+    several versions of a new member; the sparsest is the most exact.
 
     Args:
         problem: the factorised observation.

@@ -1,9 +1,9 @@
-"""Is one direction right? A linear feasibility test that needs none of the others.
+"""A linear feasibility test whether one direction is right, without any of the others.
 
 If q is a true column of Q, its row p of Q^-1 satisfies s . p = 1 and, for every neuron j,
 (M p + bias)_j > 0 exactly where (L q)_j is not zero (Theorem 3.4, s = sum of all columns): m
 half-spaces known from q alone. Directions q_l known to be right give p . q_l = 0 too. The p of a
-true direction lies in this polytope; a false direction's polytope is empty, but where activations
+true direction lies in this polytope; a false direction's polytope is empty, unless activations
 are so correlated that its zero set is nearly that of a true one.
 """
 
@@ -21,9 +21,9 @@ HALVING = 2
 LEAST_MARGIN = 0.01
 """Last margin, in standard deviations of the pre-activations."""
 CONSTRAINT = 1e3
-"""Weight of the equations beside that of the half-spaces."""
+"""Weight of the equations relative to that of the half-spaces."""
 PROXIMAL = 1e-6
-"""Pull to the previous iterate, for the time when no half-space is violated."""
+"""Pull to the previous iterate, needed when no half-space is violated."""
 
 
 class Certificate:

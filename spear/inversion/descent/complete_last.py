@@ -24,11 +24,11 @@ CANDIDATES = 256
 
 
 def complete(problem: Factorization, polish: Polish, known: Tensor) -> Tensor:
-    """Candidates for what is missing beside the known directions (f x b, independent rows).
+    """Candidates for the directions missing from the known ones (f x b, independent rows).
 
     Returns:
-        Exact directions (k x b): where nothing is missing, replacements for each member; where one
-        or two are, candidates for these; otherwise none.
+        Exact directions (k x b): if none is missing, replacements for each member; if one or two
+        are missing, candidates for these; otherwise an empty tensor.
     """
     missing = problem.b - len(known)
     if missing > 2:
@@ -43,7 +43,7 @@ def complete(problem: Factorization, polish: Polish, known: Tensor) -> Tensor:
 
 
 def _points(problem: Factorization, known: Tensor) -> Tensor:
-    """One p of each zero set that p . q_l = 0, s . p = 1 admit (1 x b or (m + 1) x b)."""
+    """A point p for each zero set possible under p . q_l = 0, s . p = 1 (1 x b or (m + 1) x b)."""
     free = orthogonal_complement(known.T).T
     sums = free @ problem.bias_coordinates
     point = (sums / sums.square().sum()) @ free

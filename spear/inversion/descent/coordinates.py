@@ -7,10 +7,10 @@ orthogonal under d, so would those of Q' be, and rows p_i of Q^-1 would satisfy
 p_i = C q_i / (s . C q_i): in these coordinates p' = A^-1 p is parallel to q'. That is what predicts
 the pre-activations of a candidate, z = M A q' / (A^T s . q') + bias.
 
-Which rows to weight? p = s / |s|^2 predicts each neuron's mean pre-activation over the batch.
+The row weights: p = s / |s|^2 predicts each neuron's mean pre-activation over the batch.
 Inputs with correlated activations (un-normalised pixels) switch many neurons on for all samples;
 their rows carry no zeros and make the columns of dL/dZ alike. d_j = sigmoid(-a z_j / std z)
-prefers the rows that are on for few.
+prefers the rows that are on for few samples.
 """
 
 from dataclasses import dataclass

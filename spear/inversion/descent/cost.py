@@ -1,16 +1,17 @@
-"""How long the search by descent takes, before it starts.
+"""Forecast of the time a search by descent takes, before it starts.
 
 A search is one decomposition and then rounds of starts (`spear.inversion.descent.rounds`), so that
 
     seconds = rate (c_0 + c_1 m n k + c_2 m n + rounds (c_3 + c_4 m b^2 + c_5 starts b^3))
 
-with k the columns of the decomposition's sketch, 2 b + 8 starts a round or more, and rate the
-seconds of this machine for one of the machine on which the constants were measured, which a pilot
-tells. The number of rounds is no theory: its logarithm is linear in log b, b / m and its square,
-and in what makes activations alike (pixels, training). It ends where the search gives up.
+with k the columns of the decomposition's sketch, 2 b + 8 or more starts per round, and rate the
+seconds of this machine for one of the machine on which the constants were measured; a pilot
+measures it. The number of rounds is fitted, not derived: its logarithm is linear in log b, b / m
+and its square, and in what makes activations alike (pixels, training). It is at most the number
+after which the search gives up.
 
-The constants are fitted to the recorded batches (`python -m benchmarks.forecast`, which also says
-how far they are off).
+The constants are fitted to the recorded batches (`python -m benchmarks.forecast`, which also gives
+their errors).
 """
 
 import math
@@ -33,10 +34,10 @@ ROUNDS = (-1.673, 0.495, 8.554, -5.929, 2.055, 0.2, 1.496, -1.014, 0.085, -0.409
 """Coefficients of log(rounds) in the `features` of a search."""
 
 BAND = (0.53, 3.1)
-"""5 % and 95 % of measured over forecast seconds, on cells left out of the fit."""
+"""5 % and 95 % quantiles of measured over forecast seconds, on cells left out of the fit."""
 
 MOST_ALIKE = 0.6
-"""Largest b / m that makes a difference; from there on no search ends."""
+"""Largest b / m that makes a difference; no search succeeds beyond it."""
 
 TRAINED = 1000.0
 """Steps of training that count as one."""
@@ -48,16 +49,16 @@ PILOT_SIZES = (20, 200, 625)
 
 @dataclass(frozen=True)
 class Search:
-    """What is known of a search before it starts.
+    """Properties of a search that are known before it starts.
 
     Attributes:
         b: size of the batch.
         m, n: rows and columns of dL/dW, or for sparse inputs of its transpose.
         pixels: whether the network's inputs are not normalised, so that activations are alike.
         steps: of training that the network has had.
-        noisy: whether noise stands above rounding: of a defense, or of weights after local steps.
-        most_starts: after which the search gives up.
-        time_limit: seconds after which it does, or None.
+        noisy: whether noise, of a defense or of weights after local steps, exceeds rounding.
+        most_starts: starts after which the search gives up.
+        time_limit: seconds after which it gives up, or None.
     """
 
     b: int
@@ -72,11 +73,11 @@ class Search:
 
 @dataclass(frozen=True)
 class TimeForecast:
-    """Seconds that a search takes, and a band with nine in ten cases.
+    """Seconds that a search takes, and a band that holds nine in ten cases.
 
     Attributes:
         seconds: the median.
-        low, high: 5 % and 95 %.
+        low, high: the 5 % and 95 % quantiles.
     """
 
     seconds: float
@@ -85,7 +86,7 @@ class TimeForecast:
 
 
 def forecast(search: Search, rate: float = 1.0) -> TimeForecast:
-    """What to expect of a search on a machine that takes `rate` seconds for one of an AMD EPYC."""
+    """Forecast a search on a machine that takes `rate` seconds for one of an AMD EPYC."""
     limit = math.inf if search.time_limit is None else search.time_limit
     seconds = rate * _total(search, rounds(search))
     low, middle, high = (min(seconds * each, limit) for each in (BAND[0], 1.0, BAND[1]))
@@ -93,10 +94,10 @@ def forecast(search: Search, rate: float = 1.0) -> TimeForecast:
 
 
 def rounds(search: Search, slopes: tuple[float, ...] = ROUNDS) -> float:
-    """Expected rounds of a search: none at full rank, else at least 1, and until it gives up.
+    """Expected rounds of a search: 0 at full rank, else from 1 to where it gives up.
 
     Args:
-        search: as far as it is known.
+        search: its known properties.
         slopes: coefficients of log(rounds) in its `features`.
     """
     if search.b >= min(search.m, search.n):
@@ -107,7 +108,7 @@ def rounds(search: Search, slopes: tuple[float, ...] = ROUNDS) -> float:
 
 
 def features(search: Search) -> tuple[float, ...]:
-    """What log(rounds) depends on."""
+    """Return the quantities in which log(rounds) is linear."""
     alike, size = min(search.b / search.m, MOST_ALIKE), math.log(search.b)
     pixels, trained = float(search.pixels), math.log1p(search.steps) / math.log1p(TRAINED)
     return (
@@ -117,7 +118,7 @@ def features(search: Search) -> tuple[float, ...]:
 
 
 def costs(search: Search, rounds: float) -> tuple[float, ...]:
-    """What each of `COSTS` is multiplied with."""
+    """Return the factor of each of `COSTS`."""
     b, m, n = search.b, search.m, search.n
     starts = rounds * start_count(b)
     return 1.0, m * n * _sketch(search), m * n, rounds, rounds * m * b**2, starts * b**3
@@ -128,7 +129,7 @@ def _total(search: Search, rounds: float) -> float:
 
 
 def _sketch(search: Search) -> int:
-    """Columns that the decomposition works with: all, where noise fills the spectrum."""
+    """Columns that the decomposition works with; all if noise fills the spectrum."""
     size, least = FIRST_SKETCH, min(search.m, search.n)
     while size < search.b + NOISE_VALUES:
         size *= 2
@@ -137,7 +138,7 @@ def _sketch(search: Search) -> int:
 
 @cache
 def pilot() -> float:
-    """This machine's rate: a known problem, solved again and again for a second; once a process."""
+    """Measure this machine's rate on a known problem, for a second and once per process."""
     b, m, n = PILOT_SIZES
     observation, attack, search = _synthetic(b, m, n), SpearIrls(), Search(b, m, n)
     attack(observation)  # the first is slower

@@ -1,4 +1,4 @@
-"""Searching for what is missing: found directions, and their rows of Q^-1, are taken out.
+"""Search for the missing directions: those found, and their rows of Q^-1, are taken out.
 
 With Q = [q_1 .. q_b] and rows p_i of Q^-1, p_i . q_l = 0 for i != l. Of the f found directions the
 certificate knows q_l and p_l. A missing direction q is orthogonal to every found p_l; a missing row
@@ -37,8 +37,8 @@ class Deflation:
 
     Args:
         frame: of the round.
-        known: what is certified.
-        repel: whether the search shall keep away from the found directions; without it only the
+        known: the certified directions.
+        repel: whether the search keeps away from the found directions; if not, only the
             prediction uses them.
     """
 

@@ -1,8 +1,8 @@
-"""Directions by luck, as in Algorithm 1, for small batches in which the descent is stuck.
+"""Directions by random sampling, as in Algorithm 1, for small batches if the descent is stuck.
 
 While a network trains its activations become correlated: most neurons are on for most samples, and
-a column of dL/dZ is no longer much sparser than mixtures of columns, which is what the descent goes
-by. Sampling needs b - 1 zero rows of a column, however many others there are.
+a column of dL/dZ is no longer much sparser than mixtures of columns, but the descent relies on
+that. Sampling needs b - 1 zero rows of a column, however many others there are.
 """
 
 import math
@@ -19,24 +19,24 @@ TIMES = 64
 """Expected hits of a column that is zero on half of the rows; correlated ones have far fewer."""
 
 SPARE = 3
-"""Zeros beside the b - 1 of its submatrix that make a direction promising."""
+"""Zeros beyond the b - 1 of its submatrix that make a direction promising."""
 
 KEPT = 8
 """Different directions kept, as a multiple of b, those with the most zeros."""
 
 
 def sampled_directions(problem: Factorization, generator: torch.Generator) -> tuple[Tensor, int]:
-    """The sparsest directions of one chunk of submatrices, but for batches too large for luck.
+    """The sparsest directions of one chunk of submatrices, unless the batch is too large for it.
 
-    A column that is zero on half of the rows is met by one submatrix in 2^(b-1) (Lemma 5.2).
+    One submatrix in 2^(b-1) hits a column that is zero on half of the rows (Lemma 5.2).
 
     Args:
         problem: the factorised observation.
         generator: on its device.
 
     Returns:
-        Unit vectors (k x b), float64, and the submatrices drawn: none where a chunk has fewer than
-        2^(b-1) of them.
+        Unit vectors (k x b), float64, and the number of submatrices drawn: 0 if a chunk has fewer
+        than 2^(b-1) of them.
     """
     left, b = problem.left.to(SEARCH_DTYPE), problem.b
     sampler = InformationSetSampler()

@@ -32,7 +32,7 @@ CHUNK_BYTES = 1 << 28
 """Matrices H of the starts that a CPU works on at once."""
 
 FREE_ROUND = 3
-"""Every third round searches everywhere, in case that a fitted row misleads."""
+"""Every third round searches everywhere, in case a fitted row misleads."""
 
 PATIENCE = 3
 """Rounds without a better lambda after which an approximate result is final."""
@@ -42,22 +42,22 @@ SLACK = 0.01
 steps stop before the last is satisfied."""
 
 NOISY_SLACK = 0.05
-"""The same for noisy updates, beside what the noise hides: local steps switch neurons, and a fit
-follows the wrong states."""
+"""The same for noisy updates, in addition to what the noise hides: local steps switch neurons, and
+a fit follows the wrong states."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Which ideas the search uses; each can be taken out to see what it buys.
+    """Ideas that the search uses; each can be taken out to see its effect.
 
     Attributes:
         exponents: p of the sparsity, cycled through the starts.
-        sharpness: beta of the activation weights, cycled through the starts; (0,) is without.
-        priors: a of the row prior, cycled through the rounds; (0,) is without.
-        deflate: search in what is missing only.
-        certify: hold only those directions for right that pass the certificate.
+        sharpness: beta of the activation weights, cycled through the starts; (0,) for none.
+        priors: a of the row prior, cycled through the rounds; (0,) for none.
+        deflate: search only the complement of the found directions.
+        certify: accept only directions that pass the certificate.
         complete: compute the last two directions instead of searching for them.
-        sample: draw submatrices, too, when a round finds nothing new in a small batch.
+        sample: also draw submatrices when a round finds nothing new in a small batch.
     """
 
     exponents: tuple[float, ...] = EXPONENTS
@@ -103,7 +103,7 @@ class Search:
         self._settled = 0
 
     def round(self) -> None:
-        """Search once from new starts, and complete what can be completed.
+        """Search once from new starts, and compute the last directions if few are missing.
 
         Ends early once solved.
         """
@@ -145,8 +145,8 @@ class Search:
     def solved(self) -> bool:
         """Return whether all directions are found and the ReLU pattern proves it.
 
-        What noise and local steps explain may be a mistake all the same: the search goes on for as
-        long as lambda grows.
+        A disagreement that noise and local steps explain may still be a mistake: the search goes
+        on as long as lambda grows.
         """
         if len(self.basis) < self.problem.b:
             return False
@@ -169,7 +169,7 @@ class Search:
         return Starts(cleared, starts.exponents, starts.sharpness).split(max(1, size))
 
     def _searched_around(self) -> Known:
-        """What the search takes out: the known, but one at random if nothing seems missing."""
+        """The directions to take out: the known, less one at random if none seems missing."""
         if not self.settings.deflate:
             return Known(self.known.directions[:0], self.known.rows[:0])
         if len(self.known) < self.problem.b:
@@ -178,9 +178,9 @@ class Search:
         return Known(self.known.directions[order], self.known.rows[order])
 
     def _complete(self) -> None:
-        """Compute what a search is not needed for.
+        """Compute the directions that need no search.
 
-        Where that was done before and led nowhere, one of the known may be wrong: leave a random
+        If that was done before and led nowhere, one of the known may be wrong: leave a random
         one or two out, and replace each member of a full basis in turn.
         """
         directions = self.known.directions
@@ -197,7 +197,7 @@ class Search:
             self._prefer(directions, candidates)
 
     def _prefer(self, known: Tensor, candidates: Tensor) -> None:
-        """Solve with what is certified even if something false in the pool has more zeros."""
+        """Solve with the certified directions even if a false one in the pool has more zeros."""
         basis = sparsest_basis(self.problem, candidates, first=known)
         if len(basis) == self.problem.b:
             selection = select(self.problem, self.polish, basis, self.known)
@@ -205,7 +205,7 @@ class Search:
                 self.basis, self._selection = basis, selection
 
     def _exchange(self) -> None:
-        """Resolve with lambda what sparsity has decided wrongly in noise."""
+        """Correct by lambda what sparsity has decided wrongly in noise."""
         if len(self.basis) < self.problem.b:
             return
         basis = exchanged(self.problem, self.basis, self._pool)
@@ -215,11 +215,11 @@ class Search:
             self.known = self._certified(basis)
 
     def _put_fitting_first(self) -> None:
-        """Let the certificate go before sparsity where mixtures have more zeros than what they mix.
+        """Put the certificate before sparsity if mixtures have more zeros than their members.
 
         With one output, or two under a softmax, all rows of dL/dA are multiples of one, so that the
         difference of two columns of dL/dZ vanishes wherever the two samples' states agree. Such
-        mixtures fit no p, and would keep the true directions out of the basis for ever.
+        mixtures fit no p, and would keep the true directions out of the basis forever.
         """
         fresh = self._pool[self._judged :]
         self._judged = len(self._pool)
@@ -257,8 +257,8 @@ class Search:
         """The members that pass the certificate, with their rows.
 
         If all are right, orthogonality to the others helps to tell right from wrong. A false member
-        misleads the others. So on a failure each has to pass alone first, then beside those that
-        did; what remains is the core, beside which all members are judged once more.
+        misleads the others. So after a failure each must pass alone first, then together with
+        those that did. The rest is the core, together with which all members are judged again.
         """
         judged = basis.directions
         rows, right = self._passes(basis, judged)

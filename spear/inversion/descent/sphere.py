@@ -29,13 +29,13 @@ RIDGE = 1e-7
 
 
 def sparse_directions(frame: Frame, grams: Grams, starts: Starts, deflation: Deflation) -> Tensor:
-    """Where IRLS leads each start.
+    """Return the end of IRLS from each start.
 
     Args:
         frame: the coordinates of the round.
         grams: of `frame.left`.
         starts: unit vectors and settings of K searches.
-        deflation: what is known already.
+        deflation: the known directions.
 
     Returns:
         Unit vectors in the frame's coordinates (K x b).

@@ -42,7 +42,7 @@ class Starts:
 
 
 def start_count(missing: int) -> int:
-    """Twice the directions still missing, and some: random starts find some of them twice."""
+    """More than twice the number of directions still missing: random starts find some twice."""
     return max(FEWEST, 2 * missing + SPARE)
 
 

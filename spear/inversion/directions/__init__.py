@@ -1,1 +1,1 @@
-"""Directions q: zeros, exactness, sameness, scale, selection, verdict of the ReLU pattern."""
+"""Directions q: zeros, exactness, duplicates, scale, selection, verdict of the ReLU pattern."""

@@ -1,4 +1,4 @@
-"""From an observation to its reconstruction, whatever finds the directions in between."""
+"""The steps every exact attack shares: factorise, search, assemble."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from spear.reconstruction import Reconstruction, Status
 
 @dataclass(frozen=True)
 class Found:
-    """What a search ends with.
+    """The result of a search.
 
     Attributes:
         selection: its best Qbar and lambda.
         otherwise: the status if the ReLU pattern does not prove the selection.
-        submatrices: how many it sampled.
-        details: what else it counted.
+        submatrices: number of submatrices sampled.
+        details: further counts.
     """
 
     selection: Selection
@@ -42,9 +42,9 @@ def recover(
     A batch of one needs no search: every direction in one dimension is the right one.
 
     Args:
-        observation: what the server holds.
+        observation: the gradient and parameters that the server holds.
         search: finds the directions.
-        rank: batch size, if the singular values shall not decide.
+        rank: batch size; None to take it from the singular values.
         device: where to compute; the result is on the CPU.
         budget: of the attack.
     """

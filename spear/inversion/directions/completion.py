@@ -10,7 +10,7 @@ def orthogonal_complement(columns: Tensor) -> Tensor:
     """Return orthonormal columns that complete k independent ones to a basis.
 
     Args:
-        columns: b x k, k <= b; none gives a basis of everything.
+        columns: b x k, k <= b; k = 0 gives a basis of the whole space.
 
     Returns:
         b x (b - k), orthogonal to each of the given columns.

@@ -1,4 +1,4 @@
-"""Which directions their zero rows determine (Theorem 3.3), whatever row is left out."""
+"""Test whether its zero rows determine a direction (Theorem 3.3), whatever row is left out."""
 
 import torch
 from torch import Tensor

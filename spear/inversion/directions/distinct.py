@@ -1,13 +1,13 @@
-"""When two directions are the same: the angles for it, and the choice of one of each.
+"""Duplicate directions: the angles below which two are the same, and the choice of one of each.
 
-A direction is found again and again, and each time a little differently. How much differs with
-where it comes from, so that there is one threshold for each origin:
+A direction is found again and again, and each time a little differently. The difference depends on
+its origin, so that there is one threshold for each origin:
 
 * *searched in float32*, an angle of rounding errors, magnified by the condition of the rows or of
   the descent that led there (`SAME_SAMPLED`, `SAME_DESCENDED`, `SAME_DESCENDED_INPUT`);
 * *exact*, refitted in float64 to all of its zero rows (`SAME_EXACT`), unless the noise of the
   gradient leaves more open (`Noise.angle`): callers take the larger of the two;
-* *copied*: a direction compared with a list that it may be a member of (`ITSELF`).
+* *copied*: a direction is compared with a list that it may be a member of (`ITSELF`).
 """
 
 import torch
@@ -17,7 +17,7 @@ SAME_EXACT = 1e-5
 """Angle below which two exact directions are one."""
 
 SAME_SAMPLED = 1e-2
-"""Angle below which two directions are one that submatrices of b - 1 rows gave in float32: nothing
+"""Angle below which two directions from submatrices of b - 1 rows in float32 are one: nothing
 averages the errors of so few rows."""
 
 SAME_DESCENDED = 3e-3
@@ -27,19 +27,19 @@ SAME_DESCENDED_INPUT = 1e-3
 """The same for the inputs, where the weights are one-sided and a descent ends more sharply."""
 
 NEARLY_SAME = 1e-2
-"""Angle below which of two exact directions only the sparser one is held for right: the other is
-its mixture with a direction that has nearly the same zeros."""
+"""Angle below which two exact directions count as one; the sparser is kept. The other is its
+mixture with a direction that has nearly the same zeros."""
 
 SAME_IN_NOISE = 0.9
-"""Cosine above which a noisy direction is another version of the same."""
+"""Cosine above which two noisy directions are versions of the same one."""
 
 CLEARLY = 10.0
-"""Two directions of inputs are two if they differ by this many times what passes for zero: fitted
-to other zero rows, one direction comes out a few times the noise apart from itself."""
+"""Two directions of inputs are distinct if they differ by this many times the tolerance for zeros:
+fits of one direction to different zero rows differ by a few times the noise."""
 
 ITSELF = 1e-8
-"""1 - |cos| (an angle of 1.4e-4) below which a direction is taken for a given one itself, in a list
-that it may be a member of."""
+"""1 - |cos| (an angle of 1.4e-4) below which a direction counts as identical to one in a list that
+it may be a member of."""
 
 
 def distinct(directions: Tensor, angle: float | Tensor, known: Tensor | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Making a direction exact: the kernel of *all* rows on which it vanishes, by least squares.
+"""Refinement to exact directions: the kernel of *all* rows on which it vanishes, by least squares.
 
 A search yields directions in float32. Two ways lead from there to the exact one:
 
@@ -26,7 +26,7 @@ SMOOTHING = (1e-3, 1e-4, 1e-5)
 """Scales at which entries of L q count less and less, before any is called a zero."""
 
 FIRST_ZERO = 3e-5
-"""Largest entry that the first choice of zero rows takes in, whatever the noise."""
+"""Largest entry that the first choice of zero rows includes, whatever the noise."""
 
 KERNEL_ITERATIONS = 2
 
@@ -40,7 +40,7 @@ def refine(problem: Decomposition, directions: Tensor) -> Tensor:
     A direction from b - 1 rows carries the noise of those rows, magnified by their condition. Its
     zero set has some m/2 rows: the q that minimises sum_j ((L q)_j / e_j)^2 over them, with e_j the
     noise of row j, averages that noise out. Entries that were small by chance drop out as the
-    tolerance falls. On float32 gradients this is worth 40 dB and more.
+    tolerance falls. On float32 gradients this gains 40 dB and more.
 
     Args:
         problem: the factorised observation.
@@ -81,7 +81,7 @@ class Polish:
         """Return the exact directions worth keeping among what the search found (k x b to k' x b).
 
         IRLS goes on in float64 with w = e^2 / (y^2 + e^2), the weight of the least robust penalty,
-        until only exact zeros count. Kept are the directions whose zero rows determine them even
+        until only exact zeros count. It keeps directions whose zero rows determine them even
         without any one row (`spear.inversion.directions.determined.is_determined`): mixtures drop
         out.
         """
@@ -114,7 +114,7 @@ class Polish:
         the estimate by total least squares (Golub and Van Loan, 1980), without bias in white noise.
 
         Args:
-            rows: which rows shall vanish, a set for each direction (k x m').
+            rows: the rows that must vanish, a set for each direction (k x m').
             guesses: unit vectors not orthogonal to the kernels (k x b).
         """
         scales = self.problem.noise.rows

@@ -20,8 +20,8 @@ def fix_scale(problem: Factorization, directions: Tensor) -> Tensor:
         directions: Qbar, b independent columns of any length (b x b).
 
     Returns:
-        Q (b x b), with Q 1 = L^+ dL/db, but for columns of length zero, which are made tiny: Q can
-        always be inverted.
+        Q (b x b), with Q 1 = L^+ dL/db, except for columns of length zero, which get a tiny length:
+        Q can always be inverted.
     """
     scales = torch.linalg.solve(directions, problem.bias_coordinates)
     least = SMALLEST * scales.abs().max()

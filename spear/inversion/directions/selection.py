@@ -1,4 +1,4 @@
-"""GreedyFilter: which b of the candidates are the columns of Q (Sec. 4.2, Algorithm 3)."""
+"""GreedyFilter: choose the b candidates that are the columns of Q (Sec. 4.2, Algorithm 3)."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Selection:
         directions: Qbar, unit columns (b x b).
         sparsity_matching: lambda of Definition 4.1.
         n_found: columns taken from candidates; the others only complete the basis.
-        status: what the ReLU pattern proves; `PARTIAL` where columns are missing.
+        status: verdict of the ReLU pattern; `PARTIAL` if columns are missing.
     """
 
     directions: Tensor
@@ -36,8 +36,8 @@ class Selection:
 def greedy_filter(problem: Factorization, candidates: Tensor, swaps: bool = True) -> Selection:
     """Algorithm 3: the sparsest independent candidates, then swaps that raise lambda most.
 
-    Where the candidates span less than b dimensions, vectors orthogonal to them fill up the basis,
-    so that there is always a reconstruction to look at.
+    If the candidates span less than b dimensions, vectors orthogonal to them fill up the basis, so
+    that there is always a reconstruction.
 
     Args:
         problem: the factorised observation.
@@ -58,13 +58,13 @@ def greedy_filter(problem: Factorization, candidates: Tensor, swaps: bool = True
 def sparsest_independent(problem: Decomposition, candidates: Tensor, first: int = 0) -> list[int]:
     """Go through candidate columns, sparsest first, and keep each that is independent of the kept.
 
-    Sets of independent vectors form a matroid, so the result has the most zeros of all bases. What
-    noise cannot tell from dependent is not independent.
+    Sets of independent vectors form a matroid, so the result has the most zeros of all bases.
+    Vectors that noise leaves indistinguishable from dependent ones count as dependent.
 
     Args:
         problem: the factorised observation.
         candidates: unit columns (b x c).
-        first: so many of them go before the others.
+        first: number of leading columns that go before the others.
 
     Returns:
         Indices of at most b columns.

@@ -1,4 +1,4 @@
-"""ComputeLambda: does the reconstructed batch activate just the neurons the gradient says?"""
+"""ComputeLambda: compare the neurons that the reconstructed batch activates with the gradient."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ ROUNDING = 1e-5
 computed Z in float32, and the gradient shows the signs that it got."""
 
 DEVIATIONS = 3.0
-"""The same in deviations of Z's own error, where the update is noisy."""
+"""The same in deviations of Z's own error, if the update is noisy."""
 
 
 def pre_activations(problem: Factorization, rows: Tensor) -> Tensor:
@@ -27,12 +27,12 @@ def pre_activations(problem: Factorization, rows: Tensor) -> Tensor:
 
 
 def uncertainty(problem: Factorization, pre_activation: Tensor, lengths: Tensor) -> Tensor:
-    """How far from zero an entry of Z may be and still have either sign (m x k).
+    """Distance from zero within which an entry of Z may have either sign (m x k).
 
     Args:
         problem: the factorised observation.
         pre_activation: Z (m x k).
-        lengths: |p| of the rows that it comes from (k).
+        lengths: |p| of the rows that Z comes from (k).
     """
     size = pre_activation.square().mean(dim=0, keepdim=True).sqrt()
     noise = problem.noise.right * torch.outer(problem.weight_norms, lengths)
@@ -40,15 +40,16 @@ def uncertainty(problem: Factorization, pre_activation: Tensor, lengths: Tensor)
 
 
 def activity(problem: Factorization, directions: Tensor) -> Tensor:
-    """What dL/dZ = L q says of each neuron, on all m rows.
+    """State of each neuron according to dL/dZ = L q, on all m rows.
 
     Args:
         problem: the factorised observation.
         directions: unit vectors as columns (b x k).
 
     Returns:
-        m x k, int8: -1 where the gradient is zero (the sample does not activate the neuron; so it
-        is for every sample where no sample does), 1 where it is not, 0 where noise leaves it open.
+        m x k, int8: -1 where the gradient is zero (the sample does not activate the neuron; rows
+        that no sample activates are -1 throughout), 1 where it is not, 0 where noise leaves it
+        open.
     """
     size = (problem.left @ directions).abs()
     size /= problem.noise.deviation(directions)
@@ -61,14 +62,15 @@ def activity(problem: Factorization, directions: Tensor) -> Tensor:
 def matches(pre_activation: Tensor, uncertainty: Tensor, signs: Tensor) -> Tensor:
     """Entries where Z and dL/dZ agree: non-positive and zero, or positive and not zero.
 
-    What noise leaves open in either agrees: of a million true entries a few are that small.
+    Entries that noise leaves open in either count as agreeing: a few true ones in a million are
+    that small.
     """
     undecided = pre_activation.abs() <= uncertainty
     return undecided | torch.where(pre_activation > 0, signs >= 0, signs <= 0)
 
 
 def agreement(problem: Factorization, rows: Tensor, signs: Tensor) -> Tensor:
-    """`matches` for rows p (k x b) of Q^-1 and what dL/dZ says (m x k)."""
+    """`matches` for rows p (k x b) of Q^-1 and the neurons' states in dL/dZ (m x k)."""
     z = pre_activations(problem, rows)
     lengths = torch.linalg.vector_norm(rows, dim=1)
     return matches(z, uncertainty(problem, z, lengths), signs)

@@ -6,7 +6,7 @@ from spear.inversion.factors.factorization import Factorization
 from spear.reconstruction import Status
 
 FOLLOWED = 0.02
-"""Share of a sample's neurons that may seem inactive without being so, beside those that noise
+"""Share of a sample's neurons that may seem inactive but are not, in addition to those that noise
 hides: mini-batches may leave a sample out until the weights have changed."""
 
 SWITCHED = 0.15
@@ -24,13 +24,13 @@ def verdict(problem: Factorization, directions: Tensor, signs: Tensor, matched: 
     Args:
         problem: the factorised observation.
         directions: Qbar, unit columns (b x b).
-        signs: what dL/dZ says of each neuron (m x b), see `sparsity_matching.activity`.
+        signs: state of each neuron according to dL/dZ (m x b), see `sparsity_matching.activity`.
         matched: where Z agrees with it (m x b).
 
     Returns:
-        `EXACT` if everything matches, but for what rounding leaves open (lambda = 1); `APPROXIMATE`
+        `EXACT` if everything matches, except what rounding leaves open (lambda = 1); `APPROXIMATE`
         if each sample disagrees no more than noise and local steps explain, so that the directions
-        are right though the update is no exact gradient; otherwise `PARTIAL`.
+        are right although the update is not an exact gradient; otherwise `PARTIAL`.
     """
     if bool(matched.all()) and problem.bias_fits and not problem.noise.white:
         return Status.EXACT

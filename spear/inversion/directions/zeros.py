@@ -32,9 +32,9 @@ def sparsity_threshold(m: int, p_false_reject: float) -> float:
 def required_active_zeros(problem: Decomposition, p_false_reject: float) -> int:
     """The threshold for L q on active rows.
 
-    Inactive rows are zero for *every* direction: they use up zeros of the binomial count but say
-    nothing. What remains is at least b: the b - 1 rows that define a direction are zero for any
-    direction at all, and one more has to confirm it.
+    Inactive rows are zero for *every* direction: they use up zeros of the binomial count but carry
+    no information. The threshold is at least b: the b - 1 rows that define a direction are zero for
+    any direction at all, and one more has to confirm it.
     """
     inactive = problem.m - problem.left.shape[0]
     return max(required_zeros(problem.m, p_false_reject) - inactive, problem.b)
@@ -54,7 +54,7 @@ def first_zeros(left: Tensor, directions: Tensor) -> Tensor:
 
 
 def zero_pattern(problem: Decomposition, directions: Tensor) -> Tensor:
-    """Which entries of L q may be zero within the noise of the gradient.
+    """Mark the entries of L q that may be zero within the noise of the gradient.
 
     Args:
         problem: the factorised observation.
@@ -68,12 +68,12 @@ def zero_pattern(problem: Decomposition, directions: Tensor) -> Tensor:
 
 
 def sparsity(problem: Decomposition, directions: Tensor) -> Tensor:
-    """How sparse each of the directions (unit columns, b x k) is, to rank candidates; k.
+    """Sparsity of each of the directions (unit columns, b x k), to rank candidates; k.
 
-    Exact zeros are counted. In white noise a count would prefer directions of large error, of which
-    many entries pass for zeros. There it is the log-likelihood ratio of a true direction (half of
-    its entries zero, the others normal of mean square 2) to a random one (all normal of mean square
-    1), on the active rows.
+    Exact zeros are counted. In white noise a count would prefer directions of large error, because
+    many of their entries pass for zeros. The sparsity is then the log-likelihood ratio of a true
+    direction (half of its entries zero, the others normal of mean square 2) to a random one (all
+    normal of mean square 1), on the active rows.
     """
     if not problem.noise.white:
         return zero_pattern(problem, directions).sum(dim=0).to(directions.dtype)
@@ -84,5 +84,5 @@ def sparsity(problem: Decomposition, directions: Tensor) -> Tensor:
 
 
 def _log_normal(squares: Tensor, variance: Tensor) -> Tensor:
-    """Logarithm of a centred normal density, but for a constant."""
+    """Logarithm of a centred normal density, up to a constant."""
     return -(squares / variance + variance.log()) / 2

@@ -34,10 +34,10 @@ from spear.reconstruction import Status
 FLOAT32 = torch.finfo(torch.float32).eps
 
 ENOUGH_COLUMNS = 2048
-"""Columns that show the deviation of a row to some two per cent."""
+"""Number of columns that give the deviation of a row to within about two per cent."""
 
 BIAS_ROUNDING = 1e-5
-"""Share of dL/db that rounding may put outside the columns of dL/dW; 1e-7 in batches of pictures
+"""Share of dL/db that rounding may put outside the columns of dL/dW; 1e-7 in batches of images
 and of table rows, where few of the sums in dL/db cancel."""
 
 ABOVE_ROUNDING = 30.0
@@ -48,14 +48,14 @@ ABOVE_ROUNDING = 30.0
 class Decomposition:
     """A gradient G = L R of rank b, L whitened; everything is float64.
 
-    Rows of G that are zero throughout (for G = dL/dW, neurons that no sample activates) tell
-    nothing about any direction; `left` and `noise` leave them out.
+    Rows of G that are zero throughout (for G = dL/dW, neurons that no sample activates) carry
+    no information on directions; `left` and `noise` leave them out.
 
     Attributes:
         left: L (m' x b), the active rows; L^T L = m' I.
         right: R (b x n), with G = L R on the active rows.
         singular_values: S_1..S_b of G.
-        noise: what the errors of G do to L q, measured on what the rank-b part leaves over.
+        noise: effect of the errors of G on L q, measured on the residual of the rank-b part.
         active: which of the m rows are active (m, bool).
     """
 
@@ -82,8 +82,8 @@ class Factorization(Decomposition):
 
     Attributes:
         bias_coordinates: s = L^+ dL/db = sum_i q_i (b), by Theorems 3.4 and 3.5.
-        bias_fits: whether dL/db is L s but for rounding, as it is where both gradients are of one
-            batch; nothing else tells errors in dL/db, and with them in the scale of the inputs.
+        bias_fits: whether dL/db is L s up to rounding, as it is if both gradients are of one batch;
+            no other test detects errors in dL/db, and hence in the scale of the inputs.
         projected_weight: M = W R^T (m x b), all rows: the pre-activations are Z = M Q^-T + bias.
         bias: of the layer (m).
         weight_norms: lengths of the rows of W (m).
@@ -100,8 +100,8 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
     """Decompose an observation; the batch size comes from the singular values unless given.
 
     Args:
-        observation: on the device where the search shall run.
-        rank: number of inputs to look for, if the spectrum shall not decide.
+        observation: on the device where the search is to run.
+        rank: number of inputs to look for; None to take it from the spectrum.
 
     Returns:
         The factorisation, or the status that says why there is none (`ZERO_GRADIENT`, `FULL_RANK`).
@@ -129,7 +129,7 @@ def check_bias_gradient(observation: Observation) -> None:
     """Refuse a bias gradient of zeros, in which no input has a scale.
 
     Raises:
-        InvalidObservation: it is one, beside a weight gradient that is not.
+        InvalidObservation: the bias gradient is zero but the weight gradient is not.
     """
     if not observation.bias_gradient.any():
         raise InvalidObservation(
@@ -139,7 +139,7 @@ def check_bias_gradient(observation: Observation) -> None:
 
 
 def fits(combination: Tensor, bias_gradient: Tensor) -> bool:
-    """Return whether columns of dL/dZ combine to dL/db (m) but for rounding in float32."""
+    """Return whether columns of dL/dZ combine to dL/db (m) up to rounding in float32."""
     error = torch.linalg.vector_norm(combination - bias_gradient)
     return bool(error <= BIAS_ROUNDING * torch.linalg.vector_norm(bias_gradient))
 
@@ -172,7 +172,7 @@ def decompose(gradient: Tensor, rank: int | None = None) -> Decomposition | Stat
 
 
 def _estimate_rank(gradient: Tensor, singular_values: Tensor, floor: float) -> int | None:
-    """The rank by a gap, or by white noise: where there is no gap, or where one is in the signal.
+    """The rank by a gap; or by white noise, if there is no gap, or one within the signal.
 
     Noise that is nearly white has a few values above the law; they do not count.
     """
@@ -203,7 +203,7 @@ def _noise(
 def _row_deviation(gradient: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """Root mean square of each row of dL/dW - L R, corrected for the degrees of freedom fitted.
 
-    Measured on some of the columns, evenly spaced, where there are many.
+    Measured on some of the columns, evenly spaced, if there are many.
     """
     m, b = left.shape
     step = max(1, gradient.shape[1] // ENOUGH_COLUMNS)

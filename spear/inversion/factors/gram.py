@@ -17,7 +17,7 @@ class Grams:
 
     The b (b + 1) / 2 products of two entries of each row form a table T, the same for all
     weightings, so that the triangles of all H_k are the rows of one matrix product W T (K x m times
-    m x b (b + 1) / 2). Where T is too large to keep, it is built and used a block of rows at a
+    m x b (b + 1) / 2). If T is too large to keep, it is built and used a block of rows at a
     time.
 
     Args:
@@ -76,7 +76,7 @@ def grams_once(rows: Tensor, weights: Tensor) -> Tensor:
 
 
 def inverse_iteration(grams: Tensor, vectors: Tensor, ridge: float) -> Tensor:
-    """One step H_k^-1 v_k / |H_k^-1 v_k| towards the least eigenvector of each matrix.
+    """Return H_k^-1 v_k / |H_k^-1 v_k|, a step towards the least eigenvector of each matrix.
 
     Args:
         grams: K x b x b, symmetric and positive; overwritten.
@@ -84,7 +84,7 @@ def inverse_iteration(grams: Tensor, vectors: Tensor, ridge: float) -> Tensor:
         ridge: added to the diagonal, as a share of its mean.
 
     Returns:
-        Unit vectors (K x b); v_k as it was where rounding has made H_k indefinite.
+        Unit vectors (K x b); v_k unchanged if rounding has made H_k indefinite.
     """
     diagonal = grams.diagonal(dim1=1, dim2=2)
     diagonal += ridge * diagonal.mean(dim=1, keepdim=True)

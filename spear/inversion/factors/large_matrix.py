@@ -1,7 +1,7 @@
 """Products with a matrix too large for a copy in float64: a chunk of columns at a time.
 
-Functions of any tensor, because most callers have one as it came from the client and need a single
-product with it; only `decompose` needs many, and widens a small matrix once (`widened_if_small`).
+The functions take any tensor, because most callers have one as it came from the client and need a
+single product; only `decompose` needs many, and widens a small matrix once (`widened_if_small`).
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from torch import Tensor
 
 CHUNK_COLUMNS = 1 << 14
 """Columns that are widened to float64 at a time. At m = 200 they take 26 MB, which the allocator
-uses again for the next chunk; from 32 MB on every chunk would be new memory from the system."""
+reuses for the next chunk; from 32 MB on it would ask the system for new memory for each chunk."""
 
 WHOLE = 1 << 27
 """Entries of a matrix that is widened once, as a whole (1 GiB)."""

@@ -1,4 +1,4 @@
-"""How much to work on at once: what fits the cache of a CPU, or a share of a GPU's memory."""
+"""Size of the work done at once: what fits the cache of a CPU, or a share of a GPU's memory."""
 
 import torch
 
@@ -9,7 +9,8 @@ GPU_SHARE = 32
 def bytes_at_once(device: torch.device, on_cpu: int, gpu_share: int = GPU_SHARE) -> int:
     """Bytes of the largest array: `on_cpu` on a CPU, one part in `gpu_share` of a GPU's memory.
 
-    Of all memory, not of what is free: the same seed then gives the same result beside other work.
+    The share is of all memory, not of the free part: the same seed then gives the same result next
+    to other work.
     """
     if device.type != "cuda":
         return on_cpu

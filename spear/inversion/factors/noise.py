@@ -1,13 +1,13 @@
-"""What the errors of an update do to L q, and which of its entries are zeros in spite of them.
+"""The effect of an update's errors on L q, and the entries that are zeros in spite of them.
 
 Row j of L is G_j V S^-1 sqrt(m'), so that an error E of the update G moves (L q)_j by
 sqrt(m') E_j V S^-1 q. Two kinds of errors are told apart, by the singular values that the rank-b
 part leaves over.
 
 *Rounding.* The errors of a float32 gradient are far below its smallest signal, and not independent:
-flat areas of a picture repeat them over thousands of pixels, and they add up (to 100 times what
-independent ones would, at 224 x 224 pixels). What the strongest common pattern adds up to is seen
-in S_{b+1}, which therefore sets the scale.
+flat areas of an image repeat them over thousands of pixels, and they add up (to 100 times as much
+as independent ones, at 224 x 224 pixels). S_{b+1} shows the sum of the strongest common pattern,
+and therefore sets the scale.
 
 *White noise.* A defense's noise is independent from entry to entry, and so are the errors of an
 update that is the difference of two rounded weights. Its singular values follow the law of
@@ -23,15 +23,15 @@ import torch
 from torch import Tensor
 
 FLUCTUATIONS = 4.0
-"""How far beyond the edges of their law the extreme singular values of white noise may be, in units
-of their fluctuation (Johnstone, "On the distribution of the largest eigenvalue in principal
-components analysis", 2001)."""
+"""Distance beyond the edges of their law at which the extreme singular values of white noise may
+be, in units of their fluctuation (Johnstone, "On the distribution of the largest eigenvalue in
+principal components analysis", 2001)."""
 
 NEARLY_WHITE = 3.0
 """Largest ratio of S_{b+1} to the edge of white noise at which noise is still treated as white."""
 
 LEAST_BULK = 32
-"""Singular values without which a law says nothing."""
+"""Least number of singular values for a test of their law."""
 
 WEAKEST = 0.1
 """Least share of a squared singular value that is taken for signal."""
@@ -42,7 +42,7 @@ NEAR_ZERO = 0.28
 of them are not, of root mean square sqrt(2), and a normal density is 0.56 near zero."""
 
 EXPECTED_SMALL = 1e-4
-"""How many entries smaller than the largest zero are expected in the whole of dL/dZ."""
+"""Expected number of entries smaller than the largest zero in the whole of dL/dZ."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Noise:
     Attributes:
         rows: scale of the error in each active row (m').
         gains: g (b), so that the error of (L q)_j has the deviation rows_j sqrt(sum_t g_t q_t^2).
-        right: deviation of an entry of R, where that is not negligible.
-        zero, not_zero: entries up to the first, in deviations, are zeros, and beyond the second
-            they are not; between them it is open.
+        right: deviation of an entry of R, if that is not negligible.
+        zero, not_zero: bounds in deviations: entries up to the first are zeros, entries beyond
+            the second are not, and the rest is open.
         white: whether the errors are independent.
     """
 
@@ -72,7 +72,7 @@ class Noise:
         return deviation.clamp(min=torch.finfo(deviation.dtype).tiny)
 
     def angle(self, directions: Tensor) -> Tensor:
-        """Angle by which each of the unit columns may move without L q showing it (k).
+        """Angle by which each of the unit columns may move without a visible change of L q (k).
 
         By an angle a the entries of L q move by a in root mean square.
         """
@@ -91,9 +91,9 @@ class Noise:
 def rounding_noise(spread: Tensor, singular_values: Tensor, remainder: float) -> Noise:
     """The errors of an update that was computed in floating point and shared as it is.
 
-    True zeros were seen up to 3.7 units, though in real pictures nearly all are below 0.1. Between
-    these bounds, an entry is called a zero if others as small are not to be expected in the whole
-    of dL/dZ; they are in large batches of un-normalised inputs.
+    True zeros were seen up to 3.7 units, although in real images nearly all are below 0.1. Between
+    these bounds, an entry counts as a zero if no other entries as small are expected in the whole
+    of dL/dZ. Such entries are expected in large batches of un-normalised inputs.
 
     Args:
         spread: root mean square of each row of G - L R (m').
@@ -118,8 +118,8 @@ def rounding_noise(spread: Tensor, singular_values: Tensor, remainder: float) ->
 def white_noise(spread: Tensor, singular_values: Tensor, remainder: float, n: int) -> Noise:
     """Independent errors that reach the singular values.
 
-    Of a signal theta the noise makes S^2 = (theta^2 + sigma^2 n)(theta^2 + sigma^2 m) / theta^2,
-    and a left vector of which the share sigma^2 m' (theta^2 + sigma^2 n) / theta^4 is noise.
+    Noise turns a signal theta into S^2 = (theta^2 + sigma^2 n)(theta^2 + sigma^2 m) / theta^2, and
+    makes the share sigma^2 m' (theta^2 + sigma^2 n) / theta^4 of its left vector noise.
 
     Args:
         spread: root mean square of each row of G - L R (m').
@@ -141,7 +141,7 @@ def white_noise(spread: Tensor, singular_values: Tensor, remainder: float, n: in
 
 
 def white_edge(spread: Tensor, n: int) -> float:
-    """Largest singular value to expect of white noise with these row deviations (m'), n columns."""
+    """Largest singular value expected of white noise with these row deviations (m'), n columns."""
     return float(spread.square().mean().sqrt()) * (len(spread) ** 0.5 + n**0.5)
 
 
@@ -154,14 +154,14 @@ def signal_strengths(singular_values: Tensor, variance: float, m: int, n: int) -
 
 
 def white_noise_rank(singular_values: Tensor, m: int, n: int) -> int | None:
-    """How many singular values stand above white noise.
+    """Number of singular values above white noise.
 
     Args:
         singular_values: all min(m, n) of an m x n matrix, descending.
 
     Returns:
-        The smallest rank behind which the other singular values, all of them, lie where the law of
-        Marchenko and Pastur has them; None if there is none up to half of their number.
+        The smallest rank beyond which all other singular values follow the law of Marchenko and
+        Pastur; None if no rank up to half of their number does.
     """
     for rank in range(len(singular_values) // 2):
         if looks_white(singular_values, rank, m, n):
@@ -170,7 +170,7 @@ def white_noise_rank(singular_values: Tensor, m: int, n: int) -> int | None:
 
 
 def looks_white(singular_values: Tensor, rank: int, m: int, n: int) -> bool:
-    """Whether the singular values behind `rank` of them (all min(m, n) are given) are white."""
+    """Return whether the singular values (all min(m, n)) after the first `rank` are white noise."""
     rest = singular_values[rank:]
     if len(rest) < LEAST_BULK:
         return False

@@ -19,11 +19,11 @@ def estimate_rank(singular_values: Tensor, floor: float) -> int | None:
 
     Values below `floor` cannot be told from zero and count as `floor`, so that gaps inside the
     numerical dust do not matter. The *last* gap is taken because the signal itself may have one,
-    for instance where one image has a far smaller loss than the others.
+    for instance if one image has a far smaller loss than the others.
 
     Args:
         singular_values: all min(m, n) of them, descending.
-        floor: what rounding alone makes of a singular value that is exactly zero.
+        floor: size that rounding alone gives a singular value that is exactly zero.
 
     Returns:
         The rank; 0 for a zero matrix; None if there is no gap, that is, if the matrix has full
@@ -38,7 +38,7 @@ def estimate_rank(singular_values: Tensor, floor: float) -> int | None:
 
 
 def rounding_floor(gradient: Tensor, dtype: torch.dtype | None = None) -> float:
-    """Largest singular value to expect of the rounding errors in `gradient` (m x n).
+    """Largest singular value expected of the rounding errors in `gradient` (m x n).
 
     Independent errors of u |G_ij| have a largest singular value of about
     u |G|_F (sqrt m + sqrt n) / sqrt(m n), with u the unit roundoff of the gradient's dtype (but
@@ -46,7 +46,7 @@ def rounding_floor(gradient: Tensor, dtype: torch.dtype | None = None) -> float:
 
     Args:
         gradient: G.
-        dtype: that it had, if it was converted since.
+        dtype: its original dtype, if it was converted since.
     """
     m, n = gradient.shape
     precision = torch.finfo(dtype or gradient.dtype).eps
@@ -56,10 +56,10 @@ def rounding_floor(gradient: Tensor, dtype: torch.dtype | None = None) -> float:
 
 
 def check_rank(rank: int | None) -> None:
-    """Refuse a batch size, given as a setting, that none can have.
+    """Refuse an impossible batch size given as a setting.
 
     Raises:
-        ConfigError: it is below 1; None leaves it to the singular values.
+        ConfigError: it is below 1; None takes it from the singular values.
     """
     if rank is not None and rank < 1:
         raise ConfigError(f"rank is {rank}; expected at least 1, or None (null) to estimate it.")

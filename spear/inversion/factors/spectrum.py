@@ -1,4 +1,4 @@
-"""The left singular vectors and values of a gradient, as many as its signal has and some more."""
+"""The left singular vectors and values of a gradient's signal, and a few of the noise beyond."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ NOISE_VALUES = 8
 """Singular values to compute beyond those of the signal, to see the noise behind it."""
 
 FIRST_SKETCH = 32
-"""Random combinations of columns to begin with."""
+"""Number of random combinations of columns at the start."""
 
 LARGEST_SKETCH = 4
-"""Share (one in so many) of the smaller dimension up to which combinations are cheaper."""
+"""Combinations are cheaper up to the smaller dimension divided by this."""
 
 COVERED = 300.0
 """Singular values up to this many times independent rounding errors may all be rounding errors."""
@@ -29,12 +29,12 @@ def left_spectrum(gradient: Tensor, floor: float, at_least: int = 0) -> tuple[Te
 
     Args:
         gradient: G.
-        floor: singular value to expect of its rounding errors (`rank.rounding_floor`).
-        at_least: number of values wanted whatever the noise.
+        floor: singular value expected of its rounding errors (`rank.rounding_floor`).
+        at_least: least number of values, whatever the noise.
 
     Returns:
-        All values that stand above rounding errors and a few more; all min(m, n) of them where
-        noise does.
+        All values above rounding errors and a few more; all min(m, n) of them if noise is above
+        rounding errors.
     """
     basis = _sketched_space(gradient, floor, at_least + NOISE_VALUES)
     if basis is None:
@@ -43,14 +43,14 @@ def left_spectrum(gradient: Tensor, floor: float, at_least: int = 0) -> tuple[Te
 
 
 def _sketched_space(gradient: Tensor, floor: float, at_least: int) -> Tensor | None:
-    """The same from random combinations of the columns, where a few of them carry all signal.
+    """The same from random combinations of the columns, if a few of them carry all signal.
 
     A batch is often far smaller than the layer; the combinations then cost a fraction of the Gram
     matrix and its eigenvectors (Halko, Martinsson and Tropp, "Finding structure with randomness",
     2011). Their number doubles until the smallest singular values are rounding errors.
 
     Returns:
-        m x k, or None where k would come close to m.
+        m x k, or None if k would come close to m.
     """
     m, n = gradient.shape
     generator = torch.Generator(device=gradient.device).manual_seed(0)

@@ -22,22 +22,22 @@ from spear.reconstruction import Reconstruction, Status
 class SpearInput(LayerAttack):
     """Finds the sparse, nonnegative columns of X = R^T P (Sec. 3.2, input sparsity).
 
-    For the last layer of a classifier, whose dL/dZ is dense: what comes out are the activations of
-    the last hidden layer. It runs on middle layers, too, where dL/dZ is sparse as well and
-    `SpearIrls` needs half of the rows of L instead of half of those of R^T; layers whose rows are
-    nearly all on or off on one side may be easier from the other.
+    For the last layer of a classifier, whose dL/dZ is dense: it returns the activations of the last
+    hidden layer. It also runs on middle layers, where dL/dZ is sparse as well and `SpearIrls` needs
+    half of the rows of L instead of half of those of R^T. Layers whose rows are nearly all on or
+    off on one side may be easier from the other.
 
     `exact` rests on sparsity alone, not on the parameters of any layer (`pool`). Directions whose
     zeros do not determine them are never claimed: the attack then ends as `partial`. All of this
-    supposes that the rank of dL/dW is the size of the batch, so that no linear layer behind this
+    supposes that the rank of dL/dW is the size of the batch, so that no linear layer after this
     one may be narrower than the batch before the next nonlinearity.
 
     Args:
         layer: linear layer to attack, counted from 1; a ReLU must precede it.
-        search: how directions are found; `Descent` unless given.
+        search: method that finds directions; `Descent` unless given.
         time_limit: seconds per batch after which the search gives up; None for no limit.
         max_rounds: rounds of the search after which it gives up.
-        rank: batch size, if the singular values of the gradient shall not decide.
+        rank: batch size; None to take it from the singular values of the gradient.
         device: where to search, "cpu" or "cuda"; linear programs are solved on the CPU.
 
     Raises:
@@ -96,7 +96,7 @@ class SpearInput(LayerAttack):
 
 @dataclass
 class _Searched:
-    """Counts of a search, and how it ends unless it is successful."""
+    """Counts of a search, and its status unless it succeeds."""
 
     rounds: int = 0
     starts: int = 0

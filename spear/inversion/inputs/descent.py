@@ -1,16 +1,16 @@
 """Descent to sparse, nonnegative inputs: on the sphere, in every third round by linear programs.
 
 *On the sphere*, by iteratively reweighted least squares as for dL/dZ (`spear.inversion.descent`),
-but one-sided: an input that comes out of a ReLU is never negative, so that a negative entry of R^T
-p should become a zero and a large positive one need not. Its weight is multiplied by
-exp(-beta clip(x_j / std x, -2, 2)), with the sign of p that makes s . p > 0. Where about half of
-the inputs are zeros, nearly every start arrives at a true direction.
+but one-sided: an output of a ReLU is never negative, so that a negative entry of R^T p
+should become a zero and a large positive one need not. Its weight is multiplied by
+exp(-beta clip(x_j / std x, -2, 2)), with the sign of p that makes s . p > 0. If about half of the
+inputs are zeros, nearly every start arrives at a true direction.
 
-*By linear programs*, where most inputs are on for all samples or off for all, as behind several
+*By linear programs*, if most inputs are on for all samples or off for all, as behind several
 layers at initialisation. All p_i lie in the polytope {p : R^T p >= 0, s . p = 1} and are vertices
 of it. Others have b - 1 active half-spaces, a true one has as many as it has zeros, so that many
-more linear objectives end there. Each start is a program of random objective, followed by some with
-the weights 1 / (x_j + e) (Candes, Wakin and Boyd, "Enhancing sparsity by reweighted l1
+more linear objectives end there. Each start is a program with a random objective, followed by some
+with the weights 1 / (x_j + e) (Candes, Wakin and Boyd, "Enhancing sparsity by reweighted l1
 minimization", 2008). To find what is missing, the first objective is zero on some of the known p_i.
 """
 
@@ -32,15 +32,15 @@ PROGRAM_ROUND = 3
 """Every third round solves linear programs, which take some ten times as long."""
 
 REWEIGHTED = 4
-"""Linear programs in a row from one start; mostly the last changes nothing any more."""
+"""Linear programs in a row from one start; the last usually changes nothing."""
 SMOOTHING = 0.1
-"""e beside an input, in units of its mean over the batch."""
+"""e added to an input, in units of its mean over the batch."""
 SLACK = 1e-10
-"""How far below zero an input may be in a program, in units of its mean."""
+"""Distance below zero that a program allows an input, in units of its mean."""
 
 
 class Descent:
-    """See the module.
+    """Searches by descent on the sphere and by linear programs, as in the module's docstring.
 
     Args:
         programs: starts of linear programs in every third round.
@@ -72,7 +72,7 @@ class Descent:
 
 
 def on_the_sphere(problem: InputProblem, starts: Starts) -> Tensor:
-    """Where one-sided IRLS leads each start; unit vectors (K x b), float64."""
+    """Return the end of one-sided IRLS from each start; unit vectors (K x b), float64."""
     left, sums = problem.left.to(SEARCH_DTYPE), problem.sums.to(SEARCH_DTYPE)
     grams, directions, smoothing = Grams(left), unit(starts.directions), 1.0
     for _ in range(ITERATIONS):
@@ -103,7 +103,8 @@ def _by_programs(
 def _objectives(rows: Tensor, known: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Random objectives g (count x b) in the scatter of the rows, zero on some of the known p.
 
-    Each knows a random share of them: with nearly all known, few objectives are zero on all.
+    Each objective uses a random share of the known p: if nearly all are known, few objectives are
+    zero on all of them.
     """
     noise = torch.randn(
         count, rows.shape[1], generator=generator, dtype=rows.dtype, device=rows.device

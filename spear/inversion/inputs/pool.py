@@ -1,4 +1,4 @@
-"""Which directions are columns of P, and why that proves the inputs right.
+"""Selection of the directions that are columns of P, and a proof that the inputs are right.
 
 A direction p is kept if its zeros on R^T determine it even without any one of them
 (`spear.inversion.directions.determined.is_determined`) and if, at the scale s . p = 1, no input is
@@ -13,8 +13,8 @@ and never one more. To reach rank b - 1 all of them are needed, so that each car
 alone, and without any of them the zeros do not determine p.
 
 *The second test* costs nothing and is independent of the first: a mixture of nonnegative inputs
-with coefficients of both signs would have to be nonnegative everywhere. It also tells where the
-premises fail, for instance at a layer whose inputs come out of no ReLU.
+with coefficients of both signs would have to be nonnegative everywhere. It also shows if the
+premises fail, for instance at a layer whose inputs are not outputs of a ReLU.
 """
 
 import torch
@@ -34,8 +34,8 @@ from spear.inversion.inputs.problem import InputProblem
 from spear.reconstruction import Status
 
 ACCIDENTAL = 0.02
-"""Inputs of one example that may pass for zero by chance, at most, in a proof that rests on zeros
-alone: 1e-3 in float32 gradients. Where 0.06 were expected, mixtures passed for inputs."""
+"""Largest expected number of inputs of one example that pass for zero by chance, in a proof that
+rests on zeros alone; 1e-3 in float32 gradients. At 0.06, mixtures passed for inputs."""
 
 
 class InputPool:
@@ -71,7 +71,7 @@ class InputPool:
             self.basis = apart[sparsest_independent(self.problem, apart.T)]
 
     def _apart(self) -> Tensor:
-        """The pool without what may be a sparser direction of it once more."""
+        """The pool without directions that may be copies of sparser ones in it."""
         order = sparsity(self.problem, self._pool.T).argsort(descending=True, stable=True)
         ordered, noise = self._pool[order], self.problem.noise
         angle = CLEARLY * noise.not_zero * noise.angle(ordered.T)
@@ -79,8 +79,8 @@ class InputPool:
 
     @property
     def status(self) -> Status:
-        """`EXACT` with b directions, `APPROXIMATE` if noise blurs them, their zeros or their scale,
-        else `PARTIAL`."""
+        """Return `EXACT` with b directions, `APPROXIMATE` if noise blurs them, their zeros or their
+        scale, else `PARTIAL`."""
         if len(self) < self.problem.b or self._any_negative():
             return Status.PARTIAL
         noise = self.problem.noise

@@ -1,7 +1,7 @@
 """The transposed problem: the inputs X are the sparse factor (Sec. 3.2, input sparsity).
 
 dL/dW = L R with X^T = Q^-1 R and dL/dZ = L Q (Theorem 3.2). Transposed, X = R^T P with P = Q^-T:
-R^T takes the place of L, and the columns p_i of P take that of the q_i. Theorem 3.3 holds with
+R^T takes the place of L, and the columns p_i of P replace the q_i. Theorem 3.3 holds with
 these names exchanged: the kernel of b - 1 rows of R^T on which x_i vanishes, of rank b - 1, is
 spanned by p_i. Here R^T is the whitened factor, so that |R^T p| is the same for every unit p.
 
@@ -35,7 +35,7 @@ class InputProblem(Decomposition):
 
     Attributes:
         sums: s = L^+ dL/db (b), with s . p_i = 1 for each column p_i of P.
-        bias_fits: whether dL/db is L s but for rounding; see `factorization.Factorization`.
+        bias_fits: whether dL/db is L s up to rounding; see `factorization.Factorization`.
     """
 
     sums: Tensor
@@ -52,7 +52,7 @@ class InputProblem(Decomposition):
         return rows @ self.left.T
 
     def negative(self, rows: Tensor) -> Tensor:
-        """Which inputs of rows p (k x b) are less than zero by more than noise (k x n')."""
+        """Mark the inputs of rows p (k x b) that are below zero by more than noise (k x n')."""
         lengths = torch.linalg.vector_norm(rows, dim=1)
         deviation = self.noise.deviation((rows / lengths[:, None]).T) * lengths
         return self.inputs(rows) < -self.noise.not_zero * deviation.T
@@ -61,10 +61,10 @@ class InputProblem(Decomposition):
 def transposed(observation: Observation, rank: int | None = None) -> InputProblem | Status:
     """Decompose (dL/dW)^T; see `spear.inversion.factors.factorization.factorize`.
 
-    The rank tells the size of the batch only below the dimension of the space in which dL/dZ is.
-    Behind a softmax of m classes that is m - 1, because each column of dL/dZ sums to zero: from m
-    inputs on the rank stays m - 1, and directions in the row space may be mixtures of more inputs
-    whose zeros seem to determine them (of two classes, always).
+    The rank equals the size of the batch only below the dimension of the space that holds dL/dZ.
+    Before a softmax of m classes that is m - 1, because each column of dL/dZ sums to zero: from m
+    inputs on, the rank stays m - 1, and directions in the row space may be mixtures of more inputs
+    whose zeros seem to determine them (always, for two classes).
     """
     found = decompose(observation.weight_gradient.T.contiguous(), rank)
     if isinstance(found, Status):

@@ -13,10 +13,11 @@ from spear.inversion.sampling.screening import largest_chunk
 
 
 class Sampling:
-    """Kernels of random submatrices that vanish on one row more than it takes.
+    """Kernels of random submatrices that vanish on one row more than they must.
 
     Args:
-        sampler: how submatrices become directions; `InformationSetSampler` unless given.
+        sampler: method that turns submatrices into directions; `InformationSetSampler` unless
+            given.
     """
 
     def __init__(self, sampler: Sampler | None = None) -> None:

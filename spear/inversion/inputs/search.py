@@ -1,4 +1,4 @@
-"""How directions p are looked for. What a search yields is made exact and judged elsewhere."""
+"""Interface of searches for directions p, which are made exact and judged elsewhere."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +11,7 @@ from spear.inversion.inputs.problem import InputProblem
 
 @dataclass(frozen=True)
 class Drawn:
-    """What one round of a search yields.
+    """Yield of one round of a search.
 
     Attributes:
         directions: approximate unit vectors (k x b, float64).
@@ -31,7 +31,7 @@ class InputSearch(Protocol):
     def __call__(
         self, problem: InputProblem, known: Tensor, round_: int, generator: torch.Generator
     ) -> Drawn:
-        """One round.
+        """Run one round.
 
         Args:
             problem: the transposed factorisation.

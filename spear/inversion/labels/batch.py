@@ -20,10 +20,10 @@ from spear.whole_update import WholeUpdateAttack
 
 
 class BatchLabels(WholeUpdateAttack):
-    """Another attack recovers a linear layer's inputs; the label of each follows from the rest.
+    """Recovers every label from a linear layer's inputs, which another attack recovers.
 
-    Known inputs go through the rest of the known network: what the last layer receives (H^T, b x n)
-    and the probabilities p of each are then known. The gradient of the last layer's parameters is
+    The inputs pass through the rest of the known network, which gives the inputs of the last layer
+    (H^T, b x n) and the probabilities p of each. The gradient of the last layer's parameters is
 
         [dL/dW, dL/db] = dL/dZ [H^T, 1],
 
@@ -32,13 +32,13 @@ class BatchLabels(WholeUpdateAttack):
     and how many classes there are. Wang et al. (ICLR 2024, arXiv 2402.03124) leave batches open.
 
     The gradient must be that of one step on the mean cross-entropy. The labels are as right as the
-    inputs are; the other attack says how right that is.
+    inputs are; the other attack's status says how right they are.
 
     Args:
         inputs: recovers the inputs of a linear layer. It must see the whole batch.
 
     Raises:
-        ConfigError: that attack is on no linear layer.
+        ConfigError: the other attack does not attack a linear layer.
     """
 
     def __init__(self, inputs: Attack[Observation]) -> None:
@@ -89,15 +89,15 @@ class BatchLabels(WholeUpdateAttack):
 
 
 def labels_of(last: LastLayer, features: Tensor) -> tuple[Tensor, float]:
-    """The labels (b x K) of samples by what the last layer receives, float64.
+    """The labels (b x K) of samples, float64, from the last layer's inputs.
 
     Args:
         last: the layer and its gradient.
         features: H^T (b x n), of the whole batch.
 
     Returns:
-        The labels and the condition number of [H^T, 1], by which rounding errors of the gradient
-        are magnified.
+        The labels and the condition number of [H^T, 1], which magnifies rounding errors of the
+        gradient.
 
     Raises:
         InvalidObservation: more samples than the layer has parameters for each class.
@@ -119,7 +119,7 @@ def labels_of(last: LastLayer, features: Tensor) -> tuple[Tensor, float]:
 
 
 def _last_inputs(update: Update, index: int, inputs: Tensor) -> Tensor:
-    """What the last layer receives (b x n, float64) where layer `index` receives `inputs`."""
+    """Inputs of the last layer (b x n, float64) if layer `index` receives `inputs`."""
     network = deepcopy(update.network).double()
     layer = network.get_submodule(update.layer(index).name)
     last = network.get_submodule(update.layer(LAST).name)

@@ -1,4 +1,4 @@
-"""The last linear layer of a classifier, whose outputs are the logits: what labels leave in it."""
+"""The last linear layer of a classifier, whose outputs are the logits, and its trace of labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from spear.validation import check_finite
 
 @dataclass(frozen=True)
 class LastLayer:
-    """What the server holds of the layer z = W x + b that makes the K logits.
+    """Parameters and gradients of the layer z = W x + b that makes the K logits.
 
     The loss is the mean cross-entropy of softmax(z) = p and a label y of sum 1, hard or soft, so
     that dL/dz = p - y for a single sample, and dL/dW = (p - y) x^T.
 
     Attributes:
         weight: W (K x n).
-        bias: b (K); None for a layer without.
+        bias: b (K); None for a layer without a bias.
         weight_gradient: dL/dW (K x n).
-        bias_gradient: dL/db (K); None where the layer has no bias, or a frozen one.
+        bias_gradient: dL/db (K); None if the layer has no bias, or a frozen one.
     """
 
     weight: Tensor
@@ -65,7 +65,7 @@ class LastLayer:
 
     @property
     def n_classes(self) -> int:
-        """K."""
+        """Number of classes K."""
         return self.weight.shape[0]
 
     def logits(self, inputs: Tensor) -> Tensor:
@@ -74,11 +74,11 @@ class LastLayer:
         return products if self.bias is None else products + self.bias.double()
 
     def single(self, rank: int | None) -> "SingleGradient | None":
-        """The factors of the gradient of a single sample; None where it is zero.
+        """The factors of the gradient of a single sample; None if it is zero.
 
         Args:
-            rank: 1 takes the first factor whatever else is there, such as noise; None lets the
-                singular values say how many samples there are.
+            rank: 1 takes the first factor whatever else is there, such as noise; None estimates the
+                number of samples from the singular values.
 
         Raises:
             InvalidObservation: there are several samples, or noise hides how many.
@@ -119,7 +119,7 @@ def check_last_layer(layers: Sequence[LinearLayer]) -> LinearLayer:
     """The linear layer that makes a network's outputs, biased or not.
 
     Raises:
-        LayerError: something else makes them.
+        LayerError: the outputs do not come from a linear layer.
     """
     if not layers or not layers[-1].is_last:
         last = described(*layers[-1].after) if layers else "no linear layer"

@@ -1,4 +1,4 @@
-"""Algorithm 1 but for how directions are drawn and what is enough: its two modes share the rest."""
+"""The parts of Algorithm 1 that its two modes share: all but the draws and the stopping rule."""
 
 import math
 from abc import ABC, abstractmethod
@@ -23,7 +23,7 @@ FIRST_CHUNK = 32
 """Draws in the first chunk."""
 
 GROWTH = 1.25
-"""Of a chunk beside the last one. The search looks at what it has after whole chunks, so that it
+"""Growth from one chunk to the next. The search tests its pool after whole chunks, so that it
 counts at most a fifth too many submatrices."""
 
 
@@ -32,7 +32,7 @@ class SamplingAttack(SamplingSettings, LayerAttack, ABC):
     """Draws directions until b of them explain the gradient (Algorithm 1).
 
     Attributes:
-        assurance: submatrices to draw in all, as a multiple of those after which it was enough.
+        assurance: submatrices to draw in all, as a multiple of the number that was enough.
 
     Args:
         layer: linear layer to attack, counted from 1 (Table 4); a ReLU must follow it.
@@ -64,14 +64,14 @@ class SamplingAttack(SamplingSettings, LayerAttack, ABC):
 
     @abstractmethod
     def _pool(self, problem: Factorization) -> CandidatePool:
-        """An empty pool for what is sampled."""
+        """An empty pool for sampled directions."""
 
     @abstractmethod
     def _is_enough(self, selection: Selection) -> bool:
         """Return whether to stop (line 9 of Algorithm 1)."""
 
     def _search(self, problem: Factorization, seed: int, budget: Budget) -> Found:
-        """Lines 3 to 14 of Algorithm 1."""
+        """Run lines 3 to 14 of Algorithm 1."""
         pool = self._pool(problem)
         submatrices = 0
         next_selection = problem.b

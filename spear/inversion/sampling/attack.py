@@ -21,7 +21,8 @@ class Spear(SamplingAttack):
 
     Args:
         layer: linear layer to attack, counted from 1 (Table 4); a ReLU must follow it.
-        sampler: how submatrices become directions; `InformationSetSampler` unless given.
+        sampler: method that turns submatrices into directions; `InformationSetSampler` unless
+            given.
         p_false_reject, max_submatrices, time_limit, swaps, rank, device, dtype: see
             `SamplingSettings`.
 

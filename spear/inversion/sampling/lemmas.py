@@ -1,7 +1,7 @@
-"""How many submatrices SPEAR samples, and how often it fails (Sec. 5.2, App. B).
+"""Numbers of submatrices that SPEAR samples, and its failure probability (Sec. 5.2, App. B).
 
-All of it is in the random model of Lemma 5.1: entries of dL/dZ are zero with probability 1/2, and
-independent. Real gradients come close where the layer is wide (m >> b).
+All results are for the random model of Lemma 5.1: entries of dL/dZ are zero with probability 1/2,
+and independent. Real gradients come close if the layer is wide (m >> b).
 """
 
 import math
@@ -14,7 +14,7 @@ SINGULAR_BOUND = 0.939
 """Base of the bound on the probability that a random 0-1 matrix is singular (Lemma 5.1)."""
 
 SINGULAR_LIMIT = 0.5
-"""What that base tends to as the matrix grows; the paper's approximations use it."""
+"""Limit of that base as the matrix grows; the paper's approximations use it."""
 
 
 def q_lower_bound(b: int) -> float:
@@ -68,7 +68,7 @@ def n_total_bound(b: int, p: float, p_fr: float = 0.0, q: float | None = None) -
         q: as in `n_total_expected`.
 
     Returns:
-        n, or infinity where false rejections alone exceed p (p* <= 0).
+        n, or infinity if false rejections alone exceed p (p* <= 0).
     """
     q = q_lower_bound(b) if q is None else q
     remaining = p - _any_rejected(b, p_fr)
@@ -86,9 +86,10 @@ def p_fail_bound(b: int, m: int, p_fr: float = 0.0) -> float:
     b (1 - sum_{k=b-1}^m C(m, k) 2^-m (1 - 0.939^((b-1) C(k, b-1)))) + 1 - (1 - p_fr)^b, and at
     most 1.
 
-    The lemma takes the C(k, b-1) submatrices for independent, so that this is no bound once they
-    are many: the random model fails more often where one column of dL/dZ is zero wherever another
-    is, with a probability of about b (b-1) (3/4)^m (b = 5, m = 20: 0.07 against 0.05 here).
+    The lemma assumes that the C(k, b-1) submatrices are independent, so that this is no longer a
+    bound once they are many: the random model fails more often where one column of dL/dZ is zero
+    wherever another is, with a probability of about b (b-1) (3/4)^m (b = 5, m = 20: 0.07 against
+    0.05 here).
 
     Args:
         b: batch size, at least 2.
@@ -114,8 +115,8 @@ def p_fail_approximation(b: int, m: int, p_fr: float = 0.0) -> float:
 def p_false_reject(tau: float, m: int) -> float:
     """p_fr(tau, m) of Sec. 4.1: a true column of dL/dZ has fewer than tau m zeros.
 
-    2^-m sum_{i < tau m} C(m, i). The paper's sum includes i = tau m where that is an integer, but
-    its example (tau = 0.395, m = 400: below 1e-5) holds without that term only.
+    2^-m sum_{i < tau m} C(m, i). The paper's sum includes i = tau m if that is an integer, but its
+    example (tau = 0.395, m = 400: below 1e-5) holds only without that term.
 
     Args:
         tau: smallest share of zeros that is accepted, in [0, 1].
@@ -154,5 +155,5 @@ def _log_no_submatrix(b: int, m: int, base: float) -> float:
 
 
 def _log_binomial(n: np.ndarray | int, k: np.ndarray | int) -> np.ndarray:
-    """log C(n, k); minus infinity where k > n."""
+    """log C(n, k); minus infinity if k > n."""
     return np.asarray(gammaln(np.add(n, 1)) - gammaln(np.add(k, 1)) - gammaln(n - k + 1.0))

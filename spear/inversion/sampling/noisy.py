@@ -31,12 +31,12 @@ from spear.inversion.sampling.screening import largest_chunk
 from spear.reconstruction import Status
 
 CHUNK_SHARE = 4
-"""A draw works on so many more matrices of its size than an inverse does."""
+"""Number of matrices of its size that a draw works on for each one that an inverse does."""
 
 
 RANDOM, BY_CHANCE = 1000, 0.01
-"""Random directions that show how many small entries there are without a reason, and the share of
-them that may pass for sparse. Each that does costs a refinement, which refuses it."""
+"""Number of random directions that show how many entries are small by chance, and the share of them
+that may pass for sparse. Each that does costs a refinement, which refuses it."""
 
 
 class NoisyPool(CandidatePool):
@@ -44,7 +44,7 @@ class NoisyPool(CandidatePool):
 
     They are refitted to all their zero rows by total least squares (`Polish`). In noise, rows seem
     zeros in one sample of a direction and not in the next, so that it is found in many nearly equal
-    versions: of those that the zero test cannot tell apart, the sparsest is kept.
+    versions. The pool keeps the sparsest of those that the zero test cannot tell apart.
     """
 
     def __init__(self, problem: Factorization, p_false_reject: float) -> None:
@@ -73,12 +73,12 @@ class NoisyPool(CandidatePool):
 class SpearNoisy(SamplingAttack):
     """Algorithm 1 with the changes of App. E.6.
 
-    What it finds is refined on all zero rows; the paper stays with b + 1. Within strong noise a
-    mixture can pass the acceptance test, so that the search draws twice what was enough.
+    Its directions are refined on all zero rows; the paper keeps to b + 1. Within strong noise a
+    mixture can pass the acceptance test, so that the search draws twice as many as were enough.
 
     Args:
         layer: linear layer to attack, counted from 1 (Table 4); a ReLU must follow it.
-        kernels: how submatrices become directions; `LeverageKernels` unless given.
+        kernels: method that turns submatrices into directions; `LeverageKernels` unless given.
         p_false_reject, max_submatrices, time_limit, swaps, rank, device, dtype: see
             `SamplingSettings`. `p_false_reject` is also the chance to reject a submatrix of zero
             rows for its smallest singular value.
@@ -122,7 +122,7 @@ class SpearNoisy(SamplingAttack):
 def of_full_rank(
     problem: Factorization, kernels: Kernels, p_false_reject: float, widest: float
 ) -> tuple[Tensor, Tensor]:
-    """The rank test: which submatrices have rank b - 1, no more and no less.
+    """The rank test: find the submatrices of rank b - 1, no more and no less.
 
     On b + 1 zero rows, |L_A q|^2 has two degrees of freedom of the noise's variance; one that is
     larger than such a sum is with probability p_fr has rank b. The other singular values must be so
@@ -132,7 +132,7 @@ def of_full_rank(
         problem: the factorised observation.
         kernels: of (b + 1) x b submatrices.
         p_false_reject: p_fr.
-        widest: tolerance for zeros from which on they say nothing.
+        widest: tolerance above which zeros carry no information.
 
     Returns:
         The directions that pass (k x b), and for each the size up to which an entry of L q may be

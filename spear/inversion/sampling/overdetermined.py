@@ -1,10 +1,10 @@
 """Directions from submatrices L_A of b + 1 rows, for noisy gradients (App. E.6).
 
-On b + 1 rows that are zeros of one column of dL/dZ, L_A has rank b - 1 but for noise: its smallest
-singular value is as small as the noise, and the right singular vector that belongs to it is that
+On b + 1 rows that are zeros of one column of dL/dZ, L_A has rank b - 1 up to noise: its smallest
+singular value is as small as the noise, and the corresponding right singular vector is that
 column's direction by least squares. Two samplers draw the same submatrices:
 
-* `SvdKernels`, the paper's: one singular value decomposition a submatrix.
+* `SvdKernels`, the paper's: one singular value decomposition per submatrix.
 * `LeverageKernels`: b + 2 submatrices, each without one row of b + 2, from one Cholesky
   factorisation. With G the Gram matrix of the b + 2 rows, u = G^-1 a_k and h_k = a_k . u (the
   leverage of row k), the Gram matrix of the others is G - a_k a_k^T, so that (Sherman and Morrison)
@@ -22,11 +22,11 @@ from spear.inversion.sampling.samplers import random_subsets
 
 @dataclass(frozen=True)
 class Kernels:
-    """The kernels of k submatrices L_A, as far as they have one.
+    """The kernels of k submatrices L_A, if they have one.
 
     Attributes:
         directions: unit vectors q (k x b).
-        residuals: |L_A q|^2 (k), what the smallest singular value says of a rank below b.
+        residuals: |L_A q|^2 (k), small if the rank is below b.
         errors: sum of 1 / sigma^2 over the other singular values sigma of L_A (k): what errors of
             unit variance in L_A q add to the variance of q. Large where the rank is below b - 1.
 
@@ -41,7 +41,7 @@ class Kernels:
         return self.directions.shape[0]
 
     def __getitem__(self, chosen: Tensor) -> "Kernels":
-        """Those of some of the submatrices, by index or by mask."""
+        """The kernels of some of the submatrices, by index or by mask."""
         return Kernels(self.directions[chosen], self.residuals[chosen], self.errors[chosen])
 
 
@@ -71,11 +71,11 @@ class SvdKernels:
     """The singular value decomposition of each (b + 1) x b submatrix."""
 
     def per_draw(self, b: int) -> int:
-        """One submatrix a decomposition."""
+        """Number of submatrices per decomposition: 1."""
         return 1
 
     def rows(self, b: int) -> int:
-        """Those of the submatrix."""
+        """Number of rows of the submatrix."""
         return b + 1
 
     def draw(self, left: Tensor, count: int, generator: torch.Generator) -> Kernels:
@@ -87,17 +87,17 @@ class SvdKernels:
 class LeverageKernels:
     """All b + 2 submatrices that leave out one of b + 2 rows.
 
-    What it gives for a submatrix of rank b - 1 is that of an SVD, but for an angle of the order of
-    `residuals` times `errors` and less than the noise's; for one of rank b only `residuals` mean
-    something, and are too large rather than too small.
+    For a submatrix of rank b - 1 it gives the direction of an SVD, up to an angle of the order of
+    `residuals` times `errors` and less than the noise's. For one of rank b only `residuals` have a
+    meaning, and are too large rather than too small.
     """
 
     def per_draw(self, b: int) -> int:
-        """One submatrix for each row left out."""
+        """Number of submatrices per draw, each without one row: b + 2."""
         return b + 2
 
     def rows(self, b: int) -> int:
-        """Those of a submatrix and one more."""
+        """Number of rows of a submatrix, and one more."""
         return b + 2
 
     def draw(self, left: Tensor, count: int, generator: torch.Generator) -> Kernels:
@@ -116,8 +116,8 @@ def svd_kernels(submatrices: Tensor) -> Kernels:
 def leverage_kernels(sets: Tensor) -> Kernels:
     """The kernel of each of k r submatrices that leave out a row of k sets of r rows (k x r x b).
 
-    (G - a_k a_k^T)^-1 = G^-1 + u u^T / (1 - h_k), so that its trace without the part of u, that is
-    its trace without its value u . (...) u / |u|^2, is that of G^-1.
+    (G - a_k a_k^T)^-1 = G^-1 + u u^T / (1 - h_k), so that its trace less its value in the
+    direction of u, u . (...) u / |u|^2, is that of G^-1.
     """
     factors, info = torch.linalg.cholesky_ex(sets.mT @ sets)
     factors[info != 0] = torch.nan

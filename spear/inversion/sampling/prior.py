@@ -26,7 +26,7 @@ from spear.reconstruction import Reconstruction
 from spear.update import Update
 
 GROWTH = 2
-"""Draws from each set in one round beside those in the last. The first round draws once: where all
+"""Growth of the draws from each set from one round to the next. The first round draws once: if all
 rows of a set are zeros of its column, each draw gives the same direction."""
 
 
@@ -34,16 +34,17 @@ rows of a set are zeros of its column, each draw gives the same direction."""
 class SpearPrior(SamplingSettings):
     """Algorithm 1 on submatrices of rows that are likely zeros of one column (Sec. 6.3, Table 5).
 
-    Another attack estimates the batch. In the pre-activations that it would have, the most negative
-    ones of each sample are likely to be negative in truth, and so zero in its column of dL/dZ.
-    Submatrices are drawn from these rows only, an equal number for each sample, which takes the
-    exponential number of draws away (Lemma 5.2) as far as the estimate is right.
+    Another attack estimates the batch. The most negative pre-activations of each estimated sample
+    are likely to be truly negative, and so zero in its column of dL/dZ. Submatrices are drawn from
+    these rows only, an equal number for each sample. This avoids the exponential number of draws
+    (Lemma 5.2), as far as the estimate is right.
 
     Args:
         prior: the other attack, of the network's inputs, such as gradient matching.
         layer: linear layer to attack, counted from 1; a ReLU must follow it.
         likely: rows taken for zeros of a column, as a multiple of b (the paper: 3).
-        sampler: how submatrices become directions; `InformationSetSampler` unless given.
+        sampler: method that turns submatrices into directions; `InformationSetSampler` unless
+            given.
         p_false_reject, max_submatrices, time_limit, swaps, rank, device, dtype: see
             `SamplingSettings`; the time limit is for the search, without the prior.
 
@@ -94,7 +95,7 @@ class SpearPrior(SamplingSettings):
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
-        """See `spear.attack.Attack`. `details` has the prior's seconds and what it counted."""
+        """Implement `spear.attack.Attack`. `details` has the prior's seconds and its counts."""
         budget = Budget()
         estimate = self.prior(self.prior.observe(observation), seed=seed, progress=progress)
         prior_seconds = budget.spent
@@ -125,7 +126,7 @@ class _LikelyZeros(Spear):
     sets: Tensor = field(kw_only=True)
 
     def _sample(self, problem: Factorization, seed: int) -> Iterator[tuple[Tensor, int]]:
-        """As Algorithm 1 does, from each set in turn; sets with fewer than b rows are left out."""
+        """Draw as in Algorithm 1, from each set in turn, without sets of fewer than b rows."""
         left = problem.left.to(self.search_dtype)
         sampler = self.sampler or InformationSetSampler()
         generator = torch.Generator(device=left.device).manual_seed(seed)
@@ -151,7 +152,7 @@ def estimated_pre_activations(update: Update, layer: int, inputs: Tensor) -> Ten
     Args:
         update: with the network.
         layer: its number, from 1.
-        inputs: flattened, one a row.
+        inputs: flattened, one per row.
     """
     module = attackable(update.layers, layer, Sparsity.GRADIENT).module
     shaped = inputs.to(module.weight).reshape(-1, *update.domain.shape)

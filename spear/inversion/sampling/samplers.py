@@ -3,7 +3,7 @@
 The columns of dL/dZ that vanish on the rows A show up as ker(L_A). Two samplers draw the same
 (b-1) x b submatrices with the same probabilities and differ only in cost:
 
-* `SvdSampler`, the paper's: one singular value decomposition a submatrix.
+* `SvdSampler`, the paper's: one singular value decomposition per submatrix.
 * `InformationSetSampler`: for b rows I, column k of L_I^-1 is orthogonal to every row of L_I but
   the k-th; it spans the kernel of the (b-1)-row submatrix without row k. One inversion yields b
   submatrices. (The name is from information-set decoding, the same idea in coding theory.)
@@ -41,7 +41,7 @@ class SvdSampler:
     """The last right singular vector of each (b-1) x b submatrix (Algorithm 1, line 5)."""
 
     def per_draw(self, b: int) -> int:
-        """One submatrix a decomposition."""
+        """Number of submatrices per decomposition: 1."""
         return 1
 
     def draw(self, left: Tensor, count: int, generator: torch.Generator) -> Tensor:
@@ -55,7 +55,7 @@ class InformationSetSampler:
     """All b kernels of the (b-1)-row submatrices of a b x b submatrix from its inverse."""
 
     def per_draw(self, b: int) -> int:
-        """b submatrices an inversion."""
+        """Number of submatrices per inversion: b."""
         return b
 
     def draw(self, left: Tensor, count: int, generator: torch.Generator) -> Tensor:
@@ -68,10 +68,10 @@ class InformationSetSampler:
 
 
 def _inverses(matrices: Tensor) -> Tensor:
-    """Inverses, of singular matrices those of close regular ones.
+    """Inverses; a singular matrix is replaced by a close regular one.
 
-    Of b zero rows of one direction each submatrix has that direction for its kernel. Their matrix
-    is singular, and the columns of its neighbours' inverses are parallel to that kernel.
+    If all b rows are zeros of one direction, each submatrix has that direction as its kernel. The
+    matrix is singular, and the columns of its neighbours' inverses are parallel to that kernel.
     """
     inverses, info = torch.linalg.inv_ex(matrices)
     singular = info.nonzero().flatten()

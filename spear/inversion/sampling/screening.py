@@ -10,7 +10,7 @@ from spear.inversion.sampling.samplers import Sampler
 
 TEST_ROWS, TEST_ZEROS = 16, 2
 """Rows it looks at, and zeros among them that let a direction pass. A true direction has fewer with
-probability 17 / 2^16; a random one has none, but for rounding."""
+probability 17 / 2^16; a random one has no zeros, up to rounding."""
 
 LOOKED_AT = 2048
 """Directions that are compared with one another."""
@@ -34,14 +34,14 @@ def draw_promising(
     No submatrix is favoured, because which rows are kept out changes from call to call.
 
     Args:
-        sampler: how submatrices become directions.
+        sampler: method that turns submatrices into directions.
         left: L (m' x b), in the dtype of the search.
         count: draws.
         generator: on the device of `left`.
-        among: rows to draw from (indices); all that the filter does not look at unless given.
+        among: indices of rows to draw from; by default all that the filter does not look at.
 
     Returns:
-        Unit vectors (k x b), and the submatrices drawn.
+        Unit vectors (k x b), and the number of submatrices drawn.
     """
     m, b = left.shape
     test_rows = max(min(TEST_ROWS, m - b), 0)
@@ -53,13 +53,13 @@ def draw_promising(
 
 
 def sparsest_distinct(left: Tensor, directions: Tensor, least_zeros: int) -> Tensor:
-    """Return the sparsest of directions that were drawn again and again, each once.
+    """Return the sparsest of directions that were drawn repeatedly, each once.
 
     Args:
         left: L (m' x b), float64.
         directions: unit vectors (k x b) from submatrices; the first `LOOKED_AT` with enough
             zeros are compared.
-        least_zeros: of L q, without which a direction is left out.
+        least_zeros: zeros of L q below which a direction is left out.
 
     Returns:
         Unit vectors (k' x b), float64, those with the most zeros first.

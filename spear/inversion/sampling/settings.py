@@ -14,15 +14,15 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 class SamplingSettings:
     """Settings of Algorithm 1, whatever it draws from.
 
-    The attacks inherit these fields, rather than hold an object of them, so that each is a key of
+    The attacks inherit these fields instead of holding an object of them, so that each is a key of
     the attack itself (`attack.max_submatrices`) and an argument of its constructor.
 
     Args:
         p_false_reject: p_fr, the chance to reject a true direction for its sparsity (Sec. 4.1).
-        max_submatrices: N, at which the search gives up (the paper's is 2e9).
+        max_submatrices: N, the number at which the search gives up (the paper's is 2e9).
         time_limit: seconds per batch after which the search gives up; None for no limit.
         swaps: whether GreedyFilter runs its second stage (Sec. 4.2; Fig. 6 is without).
-        rank: batch size, if the singular values of the gradient shall not decide.
+        rank: batch size; None to take it from the singular values of the gradient.
         device: where to search, "cpu" or "cuda".
         dtype: precision of the search, "float32" or "float64"; what it finds is always refined in
             float64.
