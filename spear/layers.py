@@ -1,7 +1,7 @@
-"""Linear layers of a network: which there are, in order of execution, and what stands beside them.
+"""Linear layers of a network in order of execution, with their neighbours.
 
-`linear_layers` lists them; attacks choose among these by number and by the factor of the gradient
-that a ReLU makes sparse.
+`linear_layers` lists the layers. An attack names one by its number, and needs a ReLU on one side of
+it, which makes a factor of the layer's gradient sparse.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from spear.tracing.run import Trace, trace
 
 
 class Sparsity(StrEnum):
-    """Which factor of dL/dW = dL/dZ X^T a ReLU makes sparse (Sec. 3.2)."""
+    """Factor of the gradient dL/dW = dL/dZ X^T that a ReLU makes sparse (Sec. 3.2)."""
 
     GRADIENT = "gradient"
     """dL/dZ: a ReLU follows the layer."""
@@ -27,27 +27,27 @@ class Sparsity(StrEnum):
 
 
 LAST = -1
-"""Number of the last linear layer, where others are counted from 1."""
+"""Number that stands for the last linear layer; all layers are also counted from 1."""
 
 
 @dataclass(frozen=True)
 class LinearLayer:
-    """A linear layer and where it stands.
+    """A linear layer and its place in the network.
 
     Attributes:
         name: dotted module name, as in `state_dict` keys.
         module: the layer itself.
         index: its number in order of execution, counted from 1 as in Table 4.
-        before: what its inputs come out of, reshaped, pooled or dropped or not.
-        after: what its outputs go into, reshaped or not; several if they are used several times.
-        beyond: what comes after that.
-        calls: how often it runs.
-        positions: inputs of the layer for each of the network's: more than 1 in sequences.
-        next: name of the linear layer that its outputs go to, and to no other place, either
-            directly or through one elementwise activation, without a change of their order; empty
-            if there is no such layer.
-        activation: what stands between the layer and `next`; None if nothing does, or there is no
-            `next`.
+        before: neighbours that its inputs come from. Reshaping, max-pooling and dropout in between
+            are passed over.
+        after: neighbours that its outputs go to; several if the outputs are used several times.
+            Reshaping in between is passed over.
+        beyond: neighbours that the outputs of those in `after` go to.
+        calls: number of times that it runs.
+        positions: inputs of the layer for each input of the network: more than 1 in sequences.
+        next: name of the linear layer that takes its outputs, unchanged or through one elementwise
+            activation. Empty if they go to another place, to several, or in another order.
+        activation: the one between the layer and `next`; None if there is none, or no `next`.
     """
 
     name: str
@@ -63,22 +63,22 @@ class LinearLayer:
 
     @property
     def sparsity(self) -> frozenset[Sparsity]:
-        """Which of its factors are sparse."""
+        """Factors of the layer's gradient that are sparse, because of a ReLU beside the layer."""
         sides = {Sparsity.GRADIENT: self.after, Sparsity.INPUT: self.before}
         return frozenset(each for each, side in sides.items() if side == {RELU})
 
     @property
     def is_last(self) -> bool:
-        """Return whether its outputs are the network's."""
+        """Return whether the layer's outputs are the network's."""
         return self.after == {Station.OUTPUTS}
 
 
 def linear_layers(network: nn.Module, like: Tensor | Sequence[int]) -> tuple[LinearLayer, ...]:
-    """The linear layers that run, in order of execution.
+    """Return the linear layers that run, in order of execution.
 
     Args:
         network: in the mode in which the client trains it. It is not changed.
-        like: a batch (b x ...) that it takes, or the shape of one of its inputs.
+        like: a batch (b x ...) that the network takes, or the shape of one of its inputs.
 
     Raises:
         VictimError: the network does not run on these inputs.
@@ -92,7 +92,7 @@ def linear_layers(network: nn.Module, like: Tensor | Sequence[int]) -> tuple[Lin
 
 
 def numbered(layers: Sequence[LinearLayer], index: int) -> LinearLayer:
-    """Linear layer number `index`, counted from 1 as in Table 4; `LAST` is the last one.
+    """Return linear layer number `index`, counted from 1 as in Table 4; `LAST` is the last one.
 
     Raises:
         LayerError: there is no such layer.
@@ -100,60 +100,78 @@ def numbered(layers: Sequence[LinearLayer], index: int) -> LinearLayer:
     if index == LAST and layers:
         return layers[-1]
     if not 1 <= index <= len(layers):
-        raise LayerError(
-            f"attack.layer is {index}; the network has linear layers 1 to {len(layers)}."
-        )
+        raise LayerError(_no_such_layer(index, len(layers)))
     return layers[index - 1]
 
 
 def attackable(
     layers: Sequence[LinearLayer], index: int, sparsity: Sparsity | None = Sparsity.GRADIENT
 ) -> LinearLayer:
-    """Linear layer number `index`, for an attack that needs `sparsity` (Sec. 3.2), or None.
+    """Return linear layer number `index` for an attack on it.
+
+    Args:
+        layers: of the network, from `linear_layers`.
+        index: number of the layer, counted from 1; `LAST` is the last one.
+        sparsity: factor of the gradient that must be sparse (Sec. 3.2); None if none has to be.
 
     Raises:
         LayerError: there is no such layer, it has no bias, or no ReLU stands where the attack needs
-            it; the message names the layers it can attack and the attack for this one.
+            it; the message names the layers that can be attacked and the attack for this one.
     """
     layer = numbered(layers, index)
     if layer.module.bias is None:
         raise LayerError(
-            f"layer {index} ({layer.name}) has no bias; the attack finds the scale of each input "
-            "from the bias gradient (Theorem 3.5)."
+            f"layer {index} ({layer.name}) has no bias, but the attack finds the scale of each "
+            "input from the bias gradient (Theorem 3.5); attack a layer with a bias."
         )
     if sparsity is None or sparsity in layer.sparsity:
         return layer
     fit = [each.index for each in layers if sparsity in each.sparsity]
     if not layer.sparsity:
-        advice = f"choose one of {fit}" if fit else "attack the network with attack=geiping"
+        advice = f"choose one of {fit}" if fit else f"attack the network with {_WITHOUT_RELU}"
         raise LayerError(
-            f"attack.layer is {index}, but no ReLU follows that layer and none precedes it, so "
+            f"layer is {index}, but no ReLU follows that layer and none precedes it, so "
             f"that neither its gradient nor its inputs are sparse (Sec. 3.2): "
             f"{described(*layer.before)} before, {described(*layer.after)} after; {advice}."
         )
     missing, other = _MISSING[sparsity]
     raise LayerError(
-        f"attack.layer is {index}, but {missing} sparse (Sec. 3.2); choose one of {fit}, or attack "
+        f"layer is {index}, but {missing} sparse (Sec. 3.2); choose one of {fit}, or attack "
         f"this layer with {other}."
     )
 
 
 def activation_between(first: LinearLayer, second: LinearLayer) -> Activation | None:
-    """The activation through which alone the outputs of one layer become another's inputs.
+    """Return the activation that alone stands between two layers.
 
-    None if there is none, or anything else is between them.
+    None if there is none, if anything else is between them, or if the outputs of `first` do not go
+    to `second` alone.
     """
     return first.activation if first.next == second.name else None
 
 
+def _no_such_layer(index: int, n_layers: int) -> str:
+    if n_layers == 0:
+        return (
+            f"layer is {index}, but the network runs no linear layer; attack a network with "
+            "torch.nn.Linear."
+        )
+    return (
+        f"layer is {index}; the network has linear layers 1 to {n_layers}, and {LAST} stands for "
+        "the last one."
+    )
+
+
+_WITHOUT_RELU = "GradientMatching (attack=geiping)"
+
 _MISSING = {
     Sparsity.GRADIENT: (
         "no ReLU follows that layer, so its gradient is not",
-        "attack=spear_input, for which a ReLU precedes it",
+        "SpearInput (attack=spear_input), which needs a ReLU before it",
     ),
     Sparsity.INPUT: (
         "no ReLU precedes that layer, so its inputs are not",
-        "attack=spear_irls, for which a ReLU follows it",
+        "SpearIrls (attack=spear_irls), which needs a ReLU after it",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""What an attack returns: the reconstructed batch, and how far it can be trusted."""
+"""Result of an attack: the reconstructed batch, and how far it can be trusted."""
 
 import math
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 class Status(StrEnum):
-    """How an attack ended. Only `EXACT` claims that the batch is right; the others say why not.
+    """End of an attack. Only `EXACT` claims that the batch is right; the others say why it is not.
 
     Attributes:
-        message: one sentence for people.
+        message: the same in words, without a full stop.
     """
 
     message: str
@@ -29,12 +29,12 @@ class Status(StrEnum):
     PARTIAL = "partial", "no choice of the directions found matches the ReLU pattern everywhere"
     TIMED_OUT = (
         "timed_out",
-        "the time limit was reached; raise attack.time_limit to search longer",
+        "the time limit was reached; raise time_limit to search longer",
     )
     # Algorithm 1, line 3: N submatrices.
     SAMPLES_EXHAUSTED = (
         "samples_exhausted",
-        "the largest number of submatrices was sampled; raise attack.max_submatrices to go on",
+        "the largest number of submatrices was sampled; raise max_submatrices to go on",
     )
     # Nothing was learnt from this batch, and nothing leaks.
     ZERO_GRADIENT = "zero_gradient", "the gradient of the attacked layer is zero everywhere"
@@ -43,7 +43,7 @@ class Status(StrEnum):
         "full_rank",
         "the gradient of the attacked layer has full rank: its batch must be smaller than both of "
         "the layer's dimensions (by one more behind a softmax), and its noise below the smallest "
-        "signal",
+        "singular value that the inputs cause",
     )
     INTERRUPTED = (
         "interrupted",
@@ -53,7 +53,7 @@ class Status(StrEnum):
     FAILED = "failed", "the attack could not start"
 
     def __new__(cls, name: str, message: str = "") -> Self:
-        """Make a member that is its name as it is recorded, with its message."""
+        """Return a member whose value is the recorded name, with its message."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.message = message
@@ -66,17 +66,17 @@ class Reconstruction:
 
     Attributes:
         inputs: X^T = Q^-1 R, one reconstructed input a row (b x n), in the units in which the
-            attacked layer received them. Their order is arbitrary. 0 x n when nothing was found.
-        activation_gradients: dL/dZ = L Q (m x b), its columns in the order of `inputs`; 0 x b where
-            the attack looks at no layer.
+            attacked layer received them. Their order is arbitrary. 0 x n if nothing was found.
+        activation_gradients: dL/dZ = L Q (m x b), its columns in the order of `inputs`; 0 x b if
+            the attack observes no single layer.
         disaggregation: Q (b x b) in the attack's own decomposition dL/dW = L R; 0 x 0 without one.
         sparsity_matching: lambda in [0, 1] (Definition 4.1); 1 proves the reconstruction, NaN means
             that the attack has no such test.
-        n_directions: candidate directions found among which Q was chosen, at most b counted.
-        submatrices: how many (b-1) x b submatrices were sampled (n_total of Lemma 5.2).
+        n_directions: number of candidate directions from which Q was chosen, counted up to b.
+        submatrices: number of (b-1) x b submatrices sampled (n_total of Lemma 5.2).
         seconds: wall time of the attack.
-        status: how the attack ended.
-        details: what else the attack counted, by name.
+        status: end of the attack.
+        details: further numbers of the attack, by name.
         labels: class probabilities of each input (b x K), in the order of `inputs`; None from an
             attack that recovers none.
     """
@@ -99,13 +99,16 @@ class Reconstruction:
 
     @property
     def missing(self) -> int:
-        """Directions that were not found. The inputs of those that were come first; the last
-        `missing` rows of `inputs` only complete the basis."""
+        """Number of directions that were not found.
+
+        The inputs of the directions found come first. The last `missing` rows of `inputs` only
+        complete the basis.
+        """
         return self.batch_size - self.n_directions
 
     @property
     def message(self) -> str:
-        """One sentence for people: how the attack ended, and what is missing."""
+        """Sentence for people, without a full stop: how the attack ended, and what is missing."""
         if self.missing == 0:
             return self.status.message
         return (
@@ -121,13 +124,13 @@ class Reconstruction:
         status: Status = Status.ESTIMATED,
         details: dict[str, float] | None = None,
     ) -> "Reconstruction":
-        """A reconstruction of the network's inputs alone, by an attack without a proof.
+        """Return a reconstruction that consists of inputs alone, by an attack without a proof.
 
         Args:
             inputs: one a row (b x n), as the network receives them.
             seconds: wall time of the attack.
-            status: how it ended.
-            details: what else it counted, by name.
+            status: end of the attack.
+            details: further numbers of the attack, by name.
         """
         b = len(inputs)
         return cls(
@@ -144,7 +147,13 @@ class Reconstruction:
 
     @classmethod
     def empty(cls, m: int, n: int, status: Status, seconds: float = 0.0) -> "Reconstruction":
-        """A reconstruction without inputs, for an attack that could not begin."""
+        """Return a reconstruction without inputs, for an attack that could not begin.
+
+        Args:
+            m, n: outputs and inputs of the attacked layer.
+            status: the reason.
+            seconds: wall time until then.
+        """
         none = torch.zeros(0, 0, dtype=torch.float64)
         return cls(
             inputs=none.new_zeros(0, n),

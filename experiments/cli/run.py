@@ -14,6 +14,7 @@ from spear.attack import Attack
 from spear.client.client import Client
 from spear.data import Batch, Dataset
 from spear.errors import SpearError
+from spear.experiments.config.build import full_keys
 from spear.experiments.config.choice import located
 from spear.experiments.config.schema import CONF, register
 from spear.experiments.config.spec import JobSpec
@@ -53,7 +54,8 @@ def run(spec: JobSpec, job: Job) -> None:
         return
     client = client_of(spec, dataset)
     forecast, attack = spec.risk(), spec.attack()
-    attack.check(client.network, dataset.domain)
+    with full_keys("attack", ("layer",)):
+        attack.check(client.network, dataset.domain)
     metrics = [*standard_metrics(lpips_for(spec, dataset)), *job.metrics]
     scorer = Scorer(dataset, metrics, first_layer=attack.layer in (None, 1))
 

@@ -5,7 +5,8 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -58,15 +59,33 @@ def create(node: DictConfig, path: str, **runtime: object) -> Any:
         if key != "_target_"
     }
     try:
-        return target(**arguments, **runtime)
-    except SpearError as error:
-        first = re.match(r"\w+", str(error))
-        if first and first[0] in arguments:
-            raise type(error)(f"{path}.{error}") from error
+        with full_keys(path, arguments):
+            return target(**arguments, **runtime)
+    except SpearError:
         raise
     except Exception as error:
         said = f"Error in call to target '{node['_target_']}':\n{error!r}\nfull_key: {path}"
         raise InstantiationException(said) from error
+
+
+@contextmanager
+def full_keys(path: str, parameters: Collection[str]) -> Iterator[None]:
+    """Within the context, prefix a message that begins with a parameter's name by its full key.
+
+    Args:
+        path: key of the node that has the parameters.
+        parameters: their names.
+
+    Raises:
+        SpearError: the one raised in the context, with its message prefixed.
+    """
+    try:
+        yield
+    except SpearError as error:
+        first = re.match(r"\w+", str(error))
+        if first and first[0] in parameters:
+            raise type(error)(f"{path}.{error}") from error
+        raise
 
 
 def _created(value: Any, path: str) -> Any:

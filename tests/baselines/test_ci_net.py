@@ -203,5 +203,5 @@ def test_a_sigmoid_network_has_the_weights_of_the_relu_network() -> None:
 
 def test_spear_refuses_a_sigmoid_network_in_one_sentence() -> None:
     network = fcnn((3, 4, 4), 5, 7, 3, activation="sigmoid")
-    with pytest.raises(LayerError, match=r"no ReLU follows .* with attack=geiping\.$"):
+    with pytest.raises(LayerError, match=r"no ReLU follows .* \(attack=geiping\)\.$"):
         SpearIrls().check(network, Domain.unbounded((3, 4, 4)))

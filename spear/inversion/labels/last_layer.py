@@ -110,8 +110,8 @@ class SingleGradient:
 def _refuse(why: str) -> NoReturn:
     raise InvalidObservation(
         f"the gradient of the last layer {why}, but this attack recovers the label of a single "
-        "sample: use batch_size=1, BatchLabels (attack=spear_labels) for a batch, or rank=1 for "
-        "one sample and noise."
+        "sample; attack a batch of one, use BatchLabels (attack=spear_labels) for a larger batch, "
+        "or set rank to 1 for one sample with noise."
     )
 
 
