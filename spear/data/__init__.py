@@ -1,6 +1,6 @@
-"""Data sets, and how a client's batches are drawn from them and augmented.
+"""Data sets, and ways to draw a client's batches from them and to augment these.
 
-`base.Dataset` says what a data set has to offer.
+`base.Dataset` is the interface of every data set.
 """
 
 from spear.data.adult import Adult

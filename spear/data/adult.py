@@ -37,7 +37,7 @@ class Adult(Dataset):
     continuous: each is scaled by its range in the train file, and a test value outside that range
     is set to the end of it (`fnlwgt` in one row). The other 8 are discrete, their categories those
     of the train file in alphabetical order. Mean and std are those of the train rows, whichever
-    split is asked for; an input that never changes has std 1.
+    split is chosen; an input that never changes has std 1.
 
     Without the rows in which a value is missing ("?"), `train` has 30,162 rows and `test` 15,060.
 
@@ -49,6 +49,10 @@ class Adult(Dataset):
             (14 inputs: a discrete feature is its category's number, scaled; SPEAR can then attack
             batches of at most 14, as the inputs of a larger one are linearly dependent).
         drop_missing: leave out rows with a missing value; otherwise "?" is one more category.
+
+    Raises:
+        ConfigError: there is no such split or encoding.
+        DatasetError: a file is missing or damaged.
     """
 
     name = "adult"
@@ -96,7 +100,7 @@ class Adult(Dataset):
         return len(self._inputs)
 
     def example(self, index: int) -> tuple[Tensor, int]:
-        """A person and whether they earn over 50,000 dollars (1) or not (0)."""
+        """Return a person's inputs (n), and 1 if they earn over 50,000 dollars, else 0."""
         return self._inputs[index], self._labels[index]
 
     def labels(self) -> Tensor:
@@ -105,7 +109,7 @@ class Adult(Dataset):
 
     @property
     def domain(self) -> TableDomain:
-        """Implement `Dataset`; with the features, their ranges and deviations in the train file."""
+        """Implement `Dataset`, with the features and their deviations in the train file."""
         box = super().domain
         std = torch.tensor(self.std, dtype=torch.float64)
         stds = split(self._columns, std)
@@ -120,7 +124,7 @@ class Adult(Dataset):
         return TableDomain(box.shape, box.lower, box.upper, self._columns, mean, std, deviations)
 
     def inverse(self, inputs: Tensor) -> pd.DataFrame:
-        """The readable rows nearest to inputs in [0, 1] (b x n, as `denormalized` gives them)."""
+        """Return the readable rows nearest to inputs in [0, 1] (b x n, as from `denormalized`)."""
         return readable(self._columns, decoded(self._columns, inputs))
 
     def _encoded(self, table: pd.DataFrame, path: Path) -> Tensor:

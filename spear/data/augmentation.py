@@ -1,4 +1,4 @@
-"""What a client makes of its examples before it trains on them: soft labels, mixed inputs."""
+"""Augmentation of a client's examples before it trains on them: soft labels, mixed inputs."""
 
 from typing import Protocol
 
@@ -12,46 +12,46 @@ from spear.errors import ConfigError
 
 
 class Augmentation(Protocol):
-    """Turns drawn examples into the batch whose gradient is shared.
+    """Interface of an augmentation, which turns drawn examples into the batch that is trained on.
 
     A new one is a class with these members, and one file in `conf/augmentation/`.
     """
 
     def examples(self, size: int) -> int:
-        """How many examples are drawn for a batch of `size` inputs."""
+        """Return the number of examples to draw for a batch of `size` inputs."""
         ...
 
     def __call__(self, batch: Batch, n_classes: int, generator: torch.Generator) -> Batch:
-        """The batch that the network is trained on, by `generator` alone.
+        """Return the batch that the network is trained on.
 
         Args:
-            batch: as many examples as `examples` says.
-            n_classes: K.
-            generator: of the CPU.
+            batch: the drawn examples, as many as `examples` returns.
+            n_classes: number of classes K.
+            generator: source of all randomness, on the CPU.
         """
         ...
 
 
 class NoAugmentation:
-    """The examples as they were drawn."""
+    """No augmentation: the batch consists of the examples as they were drawn."""
 
     def examples(self, size: int) -> int:
-        """One for each input."""
+        """Return `size`: one example for each input."""
         return size
 
     def __call__(self, batch: Batch, n_classes: int, generator: torch.Generator) -> Batch:
-        """The same batch."""
+        """Return the same batch."""
         return batch
 
 
 class LabelSmoothing:
-    """The label (1 - alpha) e_c + alpha / K instead of e_c (Szegedy et al., CVPR 2016).
+    """Label smoothing: (1 - alpha) e_c + alpha / K instead of e_c (Szegedy et al., CVPR 2016).
 
     Alpha is drawn for each example, uniformly between two bounds; equal bounds fix it. The bounds
     0 and 0.5 are those of the experiments of arXiv 2402.03124.
 
     Args:
-        least, most: bounds of alpha.
+        least, most: bounds of alpha, in [0, 1].
 
     Raises:
         ConfigError: not 0 <= least <= most <= 1.
@@ -66,11 +66,11 @@ class LabelSmoothing:
         self.most = most
 
     def examples(self, size: int) -> int:
-        """One for each input."""
+        """Return `size`: one example for each input."""
         return size
 
     def __call__(self, batch: Batch, n_classes: int, generator: torch.Generator) -> Batch:
-        """The same inputs with smoothed labels (b x K)."""
+        """Return the same inputs with smoothed labels (b x K)."""
         uniform = torch.rand(len(batch.labels), 1, generator=generator)
         alpha = (self.least + (self.most - self.least) * uniform).to(batch.inputs)
         hard = class_probabilities(batch.labels, n_classes).to(batch.inputs)
@@ -78,30 +78,33 @@ class LabelSmoothing:
 
 
 class Mixup:
-    """Each input is a mixture of two examples, its label that of their labels in the same weights.
+    """Mixtures of two examples: their inputs and their labels are mixed in the same weights.
 
-    Zhang et al., "mixup: beyond empirical risk minimization" (ICLR 2018); the weight of the first
-    is drawn from Beta(concentration, concentration) for each input. The two are different examples
-    also in a batch of one, so that b inputs take 2 b examples.
+    Zhang et al., "mixup: beyond empirical risk minimization" (ICLR 2018). For each input, the
+    weight of the first example is drawn from Beta(concentration, concentration). The two are always
+    different examples, so that b inputs take 2 b of them.
 
     Args:
-        concentration: of the Beta distribution; 1 for uniform weights, as in arXiv 2402.03124.
+        concentration: of the Beta distribution, above 0; 1 for uniform weights, as in arXiv
+            2402.03124.
 
     Raises:
-        ConfigError: concentration is not above 0.
+        ConfigError: concentration is not above 0, or infinite.
     """
 
     def __init__(self, concentration: float = 1.0) -> None:
         if not 0 < concentration < float("inf"):
-            raise ConfigError(f"concentration is {concentration}; expected a number above 0.")
+            raise ConfigError(
+                f"concentration is {concentration}; expected a finite number above 0."
+            )
         self.concentration = concentration
 
     def examples(self, size: int) -> int:
-        """Two for each input."""
+        """Return twice the number of inputs."""
         return 2 * size
 
     def __call__(self, batch: Batch, n_classes: int, generator: torch.Generator) -> Batch:
-        """Example i of the first half mixed with example i of the second (b of 2 b)."""
+        """Return b inputs from 2 b examples: number i of each half are mixed with each other."""
         b = len(batch.labels) // 2
         uniform = torch.rand(b, generator=generator, dtype=torch.float64)
         drawn = betaincinv(self.concentration, self.concentration, uniform.numpy())
@@ -111,7 +114,7 @@ class Mixup:
 
 
 def class_probabilities(labels: Tensor, n_classes: int) -> Tensor:
-    """Labels as class probabilities (b x K): float64 and one-hot where they are class indices."""
+    """Return labels as class probabilities (b x K): class indices as one-hot rows, in float64."""
     return labels if labels.is_floating_point() else one_hot(labels, n_classes).double()
 
 

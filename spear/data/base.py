@@ -1,4 +1,4 @@
-"""The interface every data set has: examples in [0, 1], drawn in reproducible batches."""
+"""Interface of every data set: examples in [0, 1], drawn in reproducible batches."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ class Batch:
     """A client's private batch.
 
     Attributes:
-        inputs: b x input_shape, float32, as the network receives them (normalised if asked for).
-        labels: b class indices, int64; or b x K class probabilities, float32
+        inputs: b x input_shape, float32, as the network receives them (normalised or not).
+        labels: b class indices, int64; or b x K class probabilities, float32, after an augmentation
             (`spear.data.augmentation`).
     """
 
@@ -29,12 +29,12 @@ class Batch:
     labels: Tensor
 
     def to(self, device: torch.device | str) -> "Batch":
-        """The same batch on another device."""
+        """Return the same batch on another device."""
         return Batch(self.inputs.to(device), self.labels.to(device))
 
 
 class Dataset(ABC):
-    """Labelled examples with values in [0, 1] and the normalisation a network would apply.
+    """Labelled examples with values in [0, 1], and the normalisation that the network sees.
 
     A new data set subclasses this, implements `__len__` and `example`, and gets one file in
     `conf/dataset/`.
@@ -42,10 +42,10 @@ class Dataset(ABC):
     Attributes:
         name: for tables and file names.
         input_shape: shape of one example, C x H x W for images.
-        n_classes: number of labels.
-        is_image: whether image metrics (PSNR, SSIM, LPIPS) mean anything.
-        mean, std: per channel (images) or per feature; what `normalize` subtracts and divides by.
-        normalize: whether the network sees (x - mean) / std or x itself.
+        n_classes: number of classes K.
+        is_image: whether examples are images, for which PSNR, SSIM and LPIPS are defined.
+        mean, std: constants of the normalisation, per channel (images) or per feature.
+        normalize: whether the network receives (x - mean) / std or x itself.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Dataset(ABC):
 
     @property
     def domain(self) -> Domain:
-        """Shape and range of what the network receives: of values in [0, 1], normalised or not."""
+        """Shape of the network's inputs and their range: that of [0, 1], normalised or not."""
         ends = torch.stack([torch.zeros(self.input_shape), torch.ones(self.input_shape)])
         lower, upper = self.normalized(ends)
         return Domain(self.input_shape, lower, upper)
@@ -68,10 +68,10 @@ class Dataset(ABC):
 
     @abstractmethod
     def example(self, index: int) -> tuple[Tensor, int]:
-        """Example `index`: its values in [0, 1] (float32, `input_shape`) and its label."""
+        """Return the values in [0, 1] (float32, `input_shape`) and the label of example `index`."""
 
     def batch(self, size: int, generator: torch.Generator) -> Batch:
-        """Draw `size` different examples, all equally likely.
+        """Return a batch of `size` different examples, all equally likely.
 
         Raises:
             DatasetError: the data set has fewer than `size` examples.
@@ -79,33 +79,37 @@ class Dataset(ABC):
         if size > len(self):
             raise DatasetError(
                 f"data set {self.name!r} has {len(self)} examples and cannot give a batch of "
-                f"{size}; choose batch_size <= {len(self)}."
+                f"{size}; choose a batch of at most {len(self)}."
             )
         return self.collected(torch.randperm(len(self), generator=generator)[:size].tolist())
 
     def labels(self) -> Tensor:
-        """Every example's label, int64, in their order.
+        """Return the labels of all examples (int64) in the order of the examples.
 
-        Reads all examples unless a data set that knows their labels beforehand overrides it.
+        Reads every example. A data set that knows the labels beforehand overrides this.
         """
         return torch.tensor([self.example(i)[1] for i in range(len(self))], dtype=torch.int64)
 
     def collected(self, indices: Sequence[int]) -> Batch:
-        """The batch of these examples, in this order."""
+        """Return the batch of these examples, in this order."""
         examples = [self.example(i) for i in indices]
         inputs = torch.stack([x for x, _ in examples])
         labels = torch.tensor([y for _, y in examples], dtype=torch.int64)
         return Batch(self.normalized(inputs), labels)
 
     def normalized(self, inputs: Tensor) -> Tensor:
-        """From [0, 1] to what the network receives (b x input_shape)."""
+        """Return inputs in [0, 1] (b x input_shape) in the form that the network receives."""
         if not self.normalize:
             return inputs
         mean, std = self._statistics(inputs)
         return (inputs - mean) / std
 
     def denormalized(self, inputs: Tensor) -> Tensor:
-        """From what the network receives back to [0, 1]; takes b x input_shape or b x n."""
+        """Return inputs that the network receives in the form in [0, 1] (b x input_shape).
+
+        Args:
+            inputs: b x input_shape, or flattened (b x n).
+        """
         inputs = inputs.reshape(-1, *self.input_shape)
         if not self.normalize:
             return inputs
@@ -120,28 +124,52 @@ class Dataset(ABC):
 
 
 def check_choice(setting: str, given: str, allowed: Sequence[str]) -> None:
-    """Refuse a value of `setting` that is not among the `allowed` ones."""
+    """Refuse a value of a setting that is not among the allowed ones.
+
+    Raises:
+        ConfigError: it is not; the message names the allowed ones.
+    """
     if given not in allowed:
-        raise ConfigError(f"{setting} is {given!r}, but must be one of {', '.join(allowed)}.")
+        raise ConfigError(f"{setting} is {given!r}; expected one of {', '.join(allowed)}.")
 
 
 def missing(files: str, root: str | Path, source: str) -> DatasetError:
-    """The error for files that are not where they should be."""
+    """Return the error for files that are not where they should be.
+
+    Args:
+        files: their paths below `root`.
+        root: folder of the data sets.
+        source: where to get the files, to end the message.
+    """
     return DatasetError(
-        f"{files} not found in {Path(root).absolute()}, the folder set by data_root= or the "
-        f"environment variable SPEAR_DATA; get it from {source}."
+        f"{files} not found in root {Path(root).absolute()}, which the command takes from "
+        f"data_root= or the environment variable SPEAR_DATA; get it from {source}."
     )
 
 
 def unreadable(path: Path, reason: object, source: str) -> DatasetError:
-    """The error for a file that is there but cut off, damaged or of another format."""
+    """Return the error for a file that is cut off, damaged or of another format.
+
+    Args:
+        path: of the file.
+        reason: what is wrong with it.
+        source: where to get it, to end the message.
+    """
     return DatasetError(
-        f"{path} cannot be read ({_one_line(reason)}); replace it by a whole copy from {source}."
+        f"{path} cannot be read ({_one_line(reason)}); replace it with a whole copy from {source}."
     )
 
 
 def fetch(name: str, root: str | Path) -> None:
-    """Have torchvision fetch `name` into `root`, unless it is there with the right MD5."""
+    """Download a data set with torchvision, unless it is there with the right MD5.
+
+    Args:
+        name: of torchvision's class.
+        root: folder of the data sets.
+
+    Raises:
+        DatasetError: the download failed.
+    """
     import torchvision.datasets  # takes seconds, and few runs download
 
     try:
@@ -149,7 +177,7 @@ def fetch(name: str, root: str | Path) -> None:
     except (OSError, RuntimeError, HTTPException) as error:
         raise DatasetError(
             f"{name} could not be downloaded into {root} ({_one_line(error)}); check the network, "
-            f"or put its files there by hand and set download to false."
+            "or put its files there by hand and set download to false."
         ) from error
 
 

@@ -25,8 +25,12 @@ class CIFAR10(Dataset):
         root: folder that contains `cifar-10-batches-py`.
         split: "train" or "test".
         normalize: whether the network sees normalised images.
-        download: fetch what is missing under `root` with torchvision, all six files of which must
-            then have their official MD5.
+        download: fetch missing files into `root` with torchvision. All six files must then have
+            their official MD5.
+
+    Raises:
+        ConfigError: there is no such split.
+        DatasetError: a file is missing or damaged, or the download failed.
     """
 
     name = "cifar10"
@@ -54,7 +58,7 @@ class CIFAR10(Dataset):
         return len(self._images)
 
     def example(self, index: int) -> tuple[Tensor, int]:
-        """A photograph and its class."""
+        """Return a photograph in [0, 1] (3 x 32 x 32) and its class, 0 to 9."""
         return self._images[index] / 255, self._labels[index]
 
     def labels(self) -> Tensor:

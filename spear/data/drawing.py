@@ -1,4 +1,4 @@
-"""How a client's batch is drawn from its data."""
+"""Ways to draw a client's batch from its data."""
 
 from typing import Protocol
 
@@ -9,10 +9,13 @@ from spear.errors import DatasetError
 
 
 class Drawing(Protocol):
-    """Draws one batch. A new one is a class with this call, and one file in `conf/drawing/`."""
+    """Interface of a way to draw batches.
+
+    A new one is a class with this call, and one file in `conf/drawing/`.
+    """
 
     def __call__(self, dataset: Dataset, size: int, generator: torch.Generator) -> Batch:
-        """`size` different examples, by `generator` alone.
+        """Return a batch of `size` different examples, drawn from `generator` alone.
 
         Raises:
             DatasetError: the data set cannot give such a batch.
@@ -21,29 +24,33 @@ class Drawing(Protocol):
 
 
 class UniformBatches:
-    """All examples are equally likely, whatever their classes."""
+    """Batches of any examples, all equally likely, whatever their classes."""
 
     def __call__(self, dataset: Dataset, size: int, generator: torch.Generator) -> Batch:
-        """Implement `Dataset.batch`."""
+        """Implement `Drawing` by `Dataset.batch`."""
         return dataset.batch(size, generator)
 
 
 class SingleClassBatches:
-    """Each batch is of one class, as of a client that has only that one (App. E.2, Table 8).
+    """Batches of one class each, as of a client that has only that class (App. E.2, Table 8).
 
-    The class is drawn among those with at least `size` examples, all equally likely, then the
+    First a class is drawn from those with at least `size` examples, all equally likely, then the
     examples within it. Two batches may be of the same class.
     """
 
     def __call__(self, dataset: Dataset, size: int, generator: torch.Generator) -> Batch:
-        """Implement `Drawing`; a batch larger than the largest class is refused."""
+        """Implement `Drawing`.
+
+        Raises:
+            DatasetError: no class has `size` examples.
+        """
         labels = dataset.labels()
         counts = labels.bincount()
         large = torch.nonzero(counts >= size).flatten()
         if len(large) == 0:
             raise DatasetError(
                 f"the largest class of data set {dataset.name!r} has {int(counts.max())} examples "
-                f"and cannot give a batch of {size}; choose batch_size <= {int(counts.max())}."
+                f"and cannot give a batch of {size}; choose a batch of at most {int(counts.max())}."
             )
         label = large[torch.randint(len(large), (1,), generator=generator)]
         members = torch.nonzero(labels == label).flatten()

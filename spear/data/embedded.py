@@ -13,8 +13,11 @@ class Faces(Dataset):
 
     Grey 1 x 25 x 25 images with values in [0, 1]. There is only one split.
 
-    Who is shown is not known. So that there is a loss to differentiate, image i has the
+    The images do not say who is shown. So that there is a loss to differentiate, image i has the
     *arbitrary* label i mod 10: it means nothing, and a network cannot learn to predict it.
+
+    Args:
+        normalize: whether the network sees normalised images.
     """
 
     name = "faces"
@@ -31,7 +34,7 @@ class Faces(Dataset):
         return len(self._images)
 
     def example(self, index: int) -> tuple[Tensor, int]:
-        """A face and its arbitrary label."""
+        """Return a face in [0, 1] (1 x 25 x 25) and its arbitrary label, 0 to 9."""
         return self._images[index], index % self.n_classes
 
 
@@ -40,6 +43,13 @@ class Digits(Dataset):
 
     Grey 1 x 8 x 8 images with the 17 values 0, 1/16, ..., 1, shipped with scikit-learn; images
     0-999 are `train`, 1000-1796 `test`.
+
+    Args:
+        split: "train" or "test".
+        normalize: whether the network sees normalised images.
+
+    Raises:
+        ConfigError: there is no such split.
     """
 
     name = "digits"
@@ -59,5 +69,5 @@ class Digits(Dataset):
         return len(self._images)
 
     def example(self, index: int) -> tuple[Tensor, int]:
-        """A digit and its value."""
+        """Return an image in [0, 1] (1 x 8 x 8) and the digit that it shows."""
         return self._images[index], self._labels[index]

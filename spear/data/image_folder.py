@@ -13,7 +13,7 @@ from spear.errors import ConfigError, DatasetError
 
 TINY_SOURCE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip (unpack it there)"
 IMAGENET_SOURCE = (
-    "https://image-net.org/download.php (needs an account), or name a folder that you have by "
+    "https://image-net.org/download.php (needs an account), or name a folder that you have as "
     "`folder`"
 )
 
@@ -30,7 +30,11 @@ class _ImageFiles(Dataset):
         return len(self._examples)
 
     def example(self, index: int) -> tuple[Tensor, int]:
-        """An image, decoded now, and its class."""
+        """Return an image in [0, 1] (3 x side x side), decoded now, and the index of its class.
+
+        Raises:
+            DatasetError: the file cannot be read.
+        """
         path, label = self._examples[index]
         try:
             with Image.open(path) as file:
@@ -57,6 +61,10 @@ class TinyImageNet(_ImageFiles):
         root: folder that contains `tiny-imagenet-200`.
         split: "train" or "test".
         normalize: whether the network sees normalised images.
+
+    Raises:
+        ConfigError: there is no such split.
+        DatasetError: files are missing or damaged.
     """
 
     name = "tiny_imagenet"
@@ -96,16 +104,20 @@ class ImageNet(_ImageFiles):
 
     An image's class is named by the first folder on its path or, if it lies directly in `folder`,
     by its own name `<wnid>_<name>.JPEG`. The class index is the number that the folders are named
-    by, or else the class's rank among the classes *found*: the ILSVRC index only where all 1,000
-    are there.
+    by, or else the class's rank among the classes *found*: this is the ILSVRC index only if all
+    1,000 are there.
 
     Args:
         root: folder that contains `folder`.
-        split: "train" or "test"; takes the images in `folder/train` or `folder/val`. A folder that
-            has neither is not divided: all of its images belong to both splits.
+        split: "train" for the images in `folder/train` or "test" for those in `folder/val`. In a
+            folder with neither, all images belong to both splits.
         normalize: whether the network sees normalised images.
         resolution: height and width in pixels; the paper uses 224, 256 and 720.
         folder: the images' folder, relative to `root`.
+
+    Raises:
+        ConfigError: there is no such split, or the resolution is no positive whole number.
+        DatasetError: there are no images, or one does not say its class.
     """
 
     name = "imagenet"
@@ -122,7 +134,7 @@ class ImageNet(_ImageFiles):
     ) -> None:
         check_choice("split", split, SPLITS)
         if type(resolution) is not int or resolution < 1:
-            raise ConfigError(f"resolution is {resolution!r}, but must be a positive whole number.")
+            raise ConfigError(f"resolution is {resolution!r}; expected a positive whole number.")
         self.normalize = normalize
         self.input_shape = (3, resolution, resolution)
         top = Path(root) / folder
@@ -137,7 +149,7 @@ class ImageNet(_ImageFiles):
         if max(classes.values()) >= self.n_classes:
             raise DatasetError(
                 f"{top} has a class index of {max(classes.values())}, but ImageNet's classes are "
-                f"0 to {self.n_classes - 1}; take out the folders that are no classes."
+                f"0 to {self.n_classes - 1}; remove the folders that are no classes."
             )
         self._examples = [(path, classes[name]) for path, name in zip(files, names, strict=True)]
 

@@ -17,13 +17,17 @@ class MNIST(Dataset):
     """Handwritten digits (LeCun, Bottou, Bengio and Haffner, 1998): 60,000 train, 10,000 test.
 
     Grey 1 x 28 x 28 images with the 256 values 0, 1/255, ..., 1; the label is the digit. Reads
-    `MNIST/raw/*-ubyte.gz` under `root`, or the unpacked files where only these exist.
+    `MNIST/raw/*-ubyte.gz` under `root`, or the unpacked files if only these exist.
 
     Args:
         root: folder that contains `MNIST`.
         split: "train" or "test".
         normalize: whether the network sees normalised images.
-        download: fetch what is missing under `root` with torchvision.
+        download: fetch missing files into `root` with torchvision.
+
+    Raises:
+        ConfigError: there is no such split.
+        DatasetError: a file is missing or damaged, or the download failed.
     """
 
     name = "mnist"
@@ -58,7 +62,7 @@ class MNIST(Dataset):
         return len(self._images)
 
     def example(self, index: int) -> tuple[Tensor, int]:
-        """A digit and its value."""
+        """Return an image in [0, 1] (1 x 28 x 28) and the digit that it shows."""
         return self._images[index].unsqueeze(0) / 255, int(self._labels[index])
 
     def labels(self) -> Tensor:

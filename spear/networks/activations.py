@@ -7,7 +7,7 @@ from torch import nn
 from spear.errors import ConfigError
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
-"""Name -> class."""
+"""Activations that have a name: name -> class."""
 
 
 def activated_by(activation: str | nn.Module) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Saved weights, read without trust."""
+"""Reading of saved weights that does not trust the file."""
 
 import pickle
 from pathlib import Path
@@ -12,7 +12,11 @@ from spear.errors import CheckpointError
 
 
 def load_checkpoint(network: nn.Module, path: str | Path) -> None:
-    """Copy a saved state dict into `network`, never unpickling arbitrary objects.
+    """Copy a saved state dict into a network in place, without unpickling arbitrary objects.
+
+    Args:
+        network: of the same architecture.
+        path: of a safetensors file, or of a file for `torch.load(weights_only=True)`.
 
     Raises:
         CheckpointError: the file is missing, unreadable, or does not fit the network.
@@ -27,7 +31,7 @@ def load_checkpoint(network: nn.Module, path: str | Path) -> None:
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """A saved state dict on the CPU, as safetensors or as a file for `torch.load`.
+    """Return the state dict saved in a safetensors file or in a file of `torch.save`, on the CPU.
 
     Raises:
         CheckpointError: the file is missing, unreadable, or holds more than tensors.

@@ -1,4 +1,4 @@
-"""LeNet as gradient inversion knows it: three convolutions and one linear layer."""
+"""LeNet of the literature on gradient inversion: three convolutions and one linear layer."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from spear.errors import ConfigError
 from spear.networks.activations import activated_by
 
 CHANNELS = 12
-"""Of each convolution."""
+"""Output channels of each convolution."""
 
 
 def lenet(
@@ -20,7 +20,7 @@ def lenet(
     bias: bool = True,
     seed: int = 0,
 ) -> nn.Sequential:
-    """The LeNet of DLG (Zhu et al., NeurIPS 2019) and iDLG, for pictures of any size.
+    """Return the LeNet of DLG (Zhu et al., NeurIPS 2019) and iDLG for images of any size.
 
     Three 5 x 5 convolutions of 12 channels, the first two of stride 2, each followed by an
     activation, then a linear layer: 768 -> K for 32 x 32 pixels. Parameters are drawn from `seed`
@@ -28,26 +28,26 @@ def lenet(
 
     Args:
         input_shape: C x H x W.
-        n_classes: K.
+        n_classes: number of classes K.
         activation: "sigmoid", as DLG's, "relu", or a module, copied for each convolution.
-        half_width: parameters are uniform in +- this, DLG's 0.5 unless given; None leaves PyTorch's
-            default initialisation.
+        half_width: parameters are uniform in [-half_width, half_width]; 0.5 is DLG's, None keeps
+            PyTorch's default initialisation.
         bias: whether the linear layer has a bias.
         seed: of the initialisation.
 
     Raises:
-        ConfigError: inputs are no pictures, another activation, or half_width is not above 0.
+        ConfigError: inputs are no images, the activation is unknown, or half_width is not above 0.
     """
     shape = tuple(input_shape)
     if len(shape) != 3:
         raise ConfigError(
             f"lenet is for images of C x H x W, but inputs have shape {shape}; choose a "
-            "data set of images, or fcnn."
+            "data set of images, or the network fcnn."
         )
     if half_width is not None and not half_width > 0:
         raise ConfigError(
-            f"half_width is {half_width}; expected a number above 0, or null for PyTorch's "
-            "initialisation."
+            f"half_width is {half_width}; expected a number above 0, or None (null in a "
+            "configuration) for PyTorch's initialisation."
         )
     layers: list[nn.Module] = []
     channels = shape[0]

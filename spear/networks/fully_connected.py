@@ -23,7 +23,7 @@ def fcnn(
     activation: str | nn.Module = "relu",
     bias: bool = True,
 ) -> nn.Sequential:
-    """A fully connected ReLU network with `depth` linear layers (Sec. 6: L = 6, m = 200).
+    """Return a fully connected network with `depth` linear layers (Sec. 6: L = 6, m = 200).
 
     Parameters keep PyTorch's default initialisation, drawn from `seed` alone, or come from
     `checkpoint`. The global random state is left as it was.
@@ -31,7 +31,7 @@ def fcnn(
     Args:
         input_shape: shape of one example; it is flattened first.
         n_classes: outputs of the last layer, which no activation follows.
-        width: neurons of every hidden layer (m).
+        width: neurons of every hidden layer (m), at least 1.
         depth: number of linear layers (L), at least 2 so that one is followed by a ReLU.
         seed: of the initialisation.
         checkpoint: a state dict, as safetensors or as a file for `torch.load(weights_only=True)`.
@@ -39,7 +39,7 @@ def fcnn(
         bias: whether the linear layers have biases; SPEAR needs them.
 
     Raises:
-        ConfigError: width < 1, depth < 2, or another activation.
+        ConfigError: width < 1, depth < 2, or the activation is unknown.
         CheckpointError: the checkpoint is missing, unreadable, or of another architecture.
     """
     if width < 1:

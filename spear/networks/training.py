@@ -1,4 +1,4 @@
-"""Networks that have learnt something before the attacked client starts from them (App. E.4)."""
+"""Networks that are trained before the attacked client starts from them (App. E.4)."""
 
 import logging
 import math
@@ -18,8 +18,8 @@ from spear.seeding import Stream, batch_generator
 log = logging.getLogger(__name__)
 
 MOST_VALUES = 1 << 28
-"""Pixels (or features) held in memory while training, in float32: all of MNIST and CIFAR-10, 21,845
-pictures of Tiny ImageNet. Of a larger data set a random part is used."""
+"""Most pixels (or features) held in memory while training, in float32: all of MNIST and CIFAR-10,
+21,845 images of Tiny ImageNet. A larger data set is represented by a random part."""
 
 SECONDS_BETWEEN_NEWS = 10.0
 
@@ -36,12 +36,12 @@ def trained_fcnn(
     train_batch_size: int = 64,
     bias: bool = True,
 ) -> nn.Sequential:
-    """`fcnn`, trained for some steps of plain SGD on the mean cross-entropy (`train`).
+    """Return an `fcnn` after some steps of plain SGD on the mean cross-entropy (`train`).
 
     The paper attacks networks during training on MNIST (Fig. 7) and after 5,000 steps (Sec. 6.2)
     but does not say how they were trained; learning rate and batch size are ours. They matter: an
     example that the network has learnt well has a small gradient, which float32 loses behind those
-    of the others. At `steps` = 0 the network is the one that `fcnn` gives for the same seed.
+    of the others. At `steps` = 0 the network is that of `fcnn` with the same seed.
 
     Args:
         input_shape: shape of one example.
@@ -73,7 +73,7 @@ def trained_lenet(
     learning_rate: float = 0.1,
     train_batch_size: int = 32,
 ) -> nn.Sequential:
-    """`lenet`, trained for some steps of plain SGD on the mean cross-entropy (`train`).
+    """Return a `lenet` after some steps of plain SGD on the mean cross-entropy (`train`).
 
     Args:
         input_shape: C x H x W.
@@ -101,21 +101,21 @@ def train(
     learning_rate: float,
     train_batch_size: int,
 ) -> None:
-    """Train a network in place, on the CPU, so that it is the same wherever the attack runs.
+    """Train a network in place, on the CPU, so that it is the same on every device.
 
     Args:
         network: maps b x input_shape to logits (b x n_classes).
         input_shape: shape of one example.
-        n_classes: K.
+        n_classes: number of classes K.
         dataset: the examples to learn from, drawn without replacement in every epoch.
         seed: of the order of the examples.
-        steps: SGD steps.
-        learning_rate: of SGD, constant, without momentum or weight decay.
-        train_batch_size: examples in a step.
+        steps: number of SGD steps, 0 or more.
+        learning_rate: of SGD, above 0; constant, without momentum or weight decay.
+        train_batch_size: examples per step, at least 1.
 
     Raises:
-        ConfigError: a setting without a meaning, a data set that does not fit the network or is
-            smaller than a batch, or a learning rate at which the loss became infinite.
+        ConfigError: a setting is out of range, the data set does not fit the network or is smaller
+            than a batch, or the loss became infinite at this learning rate.
     """
     _check_settings(steps, learning_rate, train_batch_size)
     _check_fit(dataset, input_shape, n_classes, train_batch_size)
@@ -156,9 +156,9 @@ def _check_fit(
 ) -> None:
     if (tuple(dataset.input_shape), dataset.n_classes) != (tuple(input_shape), n_classes):
         raise ConfigError(
-            f"dataset ({dataset.name}) has {dataset.n_classes} classes and inputs of "
-            f"{tuple(dataset.input_shape)}, but the network that is attacked is for {n_classes} "
-            f"classes and {tuple(input_shape)}; train it on the data set that is attacked."
+            f"dataset ({dataset.name}) has {dataset.n_classes} classes and inputs of shape "
+            f"{tuple(dataset.input_shape)}, but the attacked network has {n_classes} classes and "
+            f"inputs of shape {tuple(input_shape)}; train it on the data set that is attacked."
         )
     if train_batch_size > len(dataset):
         raise ConfigError(

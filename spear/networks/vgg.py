@@ -1,4 +1,4 @@
-"""VGG16, whose first linear layer gives the features that Table 6 takes back to pictures."""
+"""VGG16, whose first linear layer receives the features from which Table 6 recovers images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +10,13 @@ from spear.errors import CheckpointError, ConfigError
 from spear.networks.checkpoints import load_checkpoint, read_state_dict
 
 FEATURES = "vgg16-features-torchvision-fp16.pth"
-"""In `data_root/weights`: `features.*` of torchvision's ImageNet weights, in float16."""
+"""File in `data_root/weights`: `features.*` of torchvision's ImageNet weights, in float16."""
 
 DOWNLOADED = "vgg16-397923af.pth"
-"""What torchvision calls all of its ImageNet weights in torch hub's cache."""
+"""File with all of torchvision's ImageNet weights in torch hub's cache."""
 
 LEAST_SIDE = 32
-"""Five poolings halve a side each."""
+"""Least height and width in pixels, as each of five poolings halves them."""
 
 
 def vgg16(
@@ -26,25 +26,25 @@ def vgg16(
     seed: int = 0,
     pretrained: bool = False,
 ) -> nn.Module:
-    """torchvision's VGG16 (Simonyan and Zisserman, 2015) for pictures of any size, without dropout.
+    """Return torchvision's VGG16 (Simonyan and Zisserman, 2015), without dropout.
 
-    The convolutions are ImageNet's. The linear layers are so only if `pretrained`; else they are
-    drawn from `seed` alone as torchvision does (normal, deviation 0.01, biases 0), which is not the
-    network of Table 6. Nothing is downloaded. The global random state is left as it was.
+    The convolutions have the weights of ImageNet. So have the linear layers if `pretrained`; else
+    they are drawn from `seed` alone as torchvision does (normal, deviation 0.01, biases 0), which
+    is not the network of Table 6. Nothing is downloaded. The global random state is left as it was.
 
     Linear layer 1 (25088 -> 4096) is the one that Table 6 attacks.
 
     Args:
         input_shape: 3 x H x W, at least 32 pixels a side.
         n_classes: outputs of the last layer; 1,000 if `pretrained`.
-        data_root: the convolutions are in its folder `weights`, in float16.
+        data_root: folder whose subfolder `weights` holds the convolutions, in float16.
         seed: of the linear layers.
         pretrained: take all of torchvision's weights, from torch hub's cache.
 
     Raises:
-        ConfigError: inputs that are no colour pictures, or too small; other classes than ImageNet's
-            with `pretrained`.
-        CheckpointError: the weights are not there, damaged, or another network's.
+        ConfigError: inputs are no colour images, or too small; `pretrained`, but n_classes is not
+            1,000.
+        CheckpointError: the weights are missing, damaged, or another network's.
     """
     from torchvision.models import vgg16 as architecture  # takes seconds
 
@@ -52,8 +52,7 @@ def vgg16(
     if len(shape) != 3 or shape[0] != 3 or min(shape[1:]) < LEAST_SIDE:
         raise ConfigError(
             f"vgg16 is for images of 3 x H x W with at least {LEAST_SIDE} pixels a side, "
-            f"but inputs have shape {shape}; choose ImageNet, or a larger "
-            "resolution."
+            f"but inputs have shape {shape}; choose ImageNet, or a larger resolution."
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -70,14 +69,14 @@ def _load_all(network: nn.Module, n_classes: int) -> None:
     path = Path(torch.hub.get_dir()) / "checkpoints" / DOWNLOADED
     if n_classes != 1000:
         raise ConfigError(
-            f"pretrained is for ImageNet's 1,000 classes, but the data set has {n_classes};"
-            " choose ImageNet, or set pretrained to false."
+            f"pretrained is true, which is for ImageNet's 1,000 classes, but the data set has "
+            f"{n_classes}; choose ImageNet, or set pretrained to false."
         )
     if not path.is_file():
         raise CheckpointError(
-            f"pretrained needs torchvision's weights at {path}, which are not there; fetch "
+            f"pretrained is true, but torchvision's weights are not at {path}; fetch "
             'them (528 MB) with `python -c "import torchvision as t; '
-            "t.models.vgg16(weights='DEFAULT')\"`, or set network.pretrained=false."
+            "t.models.vgg16(weights='DEFAULT')\"`, or set pretrained to false."
         )
     load_checkpoint(network, path)
 
@@ -86,7 +85,7 @@ def _load_features(features: nn.Module, path: Path) -> None:
     if not path.is_file():
         raise CheckpointError(
             f"VGG16's convolutions are not at {path}; put their state dict there (torchvision's "
-            "keys features.*), set data_root=, or set pretrained to true."
+            "keys features.*), set another data_root, or set pretrained to true."
         )
     state = read_state_dict(path)
     convolutions: dict[str, Tensor] = {

@@ -116,7 +116,7 @@ def test_given_labels_may_be_soft():
     [
         (lambda: LabelSmoothing(0.3, 0.2), "least is 0.3 and most 0.2"),
         (lambda: LabelSmoothing(0.0, 1.1), "most 1.1"),
-        (lambda: Mixup(0.0), "concentration is 0.0; expected a number above 0"),
+        (lambda: Mixup(0.0), "concentration is 0.0; expected a finite number above 0"),
         (lambda: Mixup(float("nan")), "concentration is nan"),
     ],
 )

@@ -129,7 +129,7 @@ def test_a_batch_is_what_the_network_receives():
 
 
 def test_too_large_a_batch_is_refused():
-    with pytest.raises(DatasetError, match="batch_size <= 100") as caught:
+    with pytest.raises(DatasetError, match="choose a batch of at most 100") as caught:
         Faces().batch(101, seeded(0))
     check_sentence(caught.value)
 

@@ -94,7 +94,7 @@ def test_of_a_data_set_too_large_for_memory_a_part_is_used(monkeypatch, caplog):
         ({"learning_rate": 1e30}, "the loss became .* choose a smaller one"),
         ({"train_batch_size": 0}, "train_batch_size is 0; expected at least 1"),
         ({"train_batch_size": 1001}, "only 1000 examples of digits to train on"),
-        ({"dataset": Faces()}, r"faces\) has 10 classes and inputs of \(1, 25, 25\)"),
+        ({"dataset": Faces()}, r"faces\) has 10 classes and inputs of shape \(1, 25, 25\)"),
         ({"width": 0}, "width is 0"),
     ],
 )
