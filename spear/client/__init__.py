@@ -1,6 +1,7 @@
 """The client: it trains on private batches and shares updates.
 
-`defenses` disguise the gradients that it computes, `risk` is what it can foresee of an attack.
+`defenses` disguise the gradients that it computes. `risk` forecasts, before anything is shared, how
+much a batch is at risk.
 """
 
 from spear.client.client import Client

@@ -1,4 +1,4 @@
-"""The client: trains on a private batch and shares an update. Nothing else leaves it."""
+"""The client: it trains on a private batch and shares nothing but an update."""
 
 import torch
 from torch import nn
@@ -11,15 +11,16 @@ from spear.update import Update
 
 
 class Client:
-    """A federated client: its network (the server's), loss, local training and defense.
+    """A federated client: the server's network, and its own loss, local training and defense.
 
     Args:
-        network: any module; attacks say what they need in it.
-        loss: maps (outputs, labels) to a scalar; the mean cross-entropy by default.
-        fedavg: how many local steps lead to the update (`spear.client.local_training`).
-        defense: how each gradient is computed and disguised (`spear.client.defenses`).
-        domain: of the network's inputs (`Dataset.domain`); the batch's shape without bounds unless
-            given.
+        network: any module; an attack checks that it has what the attack needs.
+        fedavg: local training, which makes an update of gradients; `SingleGradient()`, which shares
+            one gradient, unless given.
+        defense: way to compute and disguise a gradient; `NoDefense()` unless given.
+        loss: maps (outputs, labels) to a scalar; the mean cross-entropy unless given.
+        domain: shape and range of the network's inputs (`Dataset.domain`); the shape of the batch's
+            inputs, without bounds, unless given.
     """
 
     def __init__(
@@ -41,7 +42,8 @@ class Client:
 
         Args:
             batch: on the network's device.
-            generator: of the client's own randomness (mini-batches, noise).
+            generator: source of the client's randomness (mini-batches, noise), on the CPU; the
+                global one unless given.
         """
         gradients = self.fedavg.update(self.network, self.loss, self.defense, batch, generator)
         domain = self.domain or Domain.unbounded(tuple(batch.inputs.shape[1:]))

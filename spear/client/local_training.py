@@ -1,4 +1,4 @@
-"""Local training: how a client's gradients become the update it shares."""
+"""Local training, by which a client's gradients become the update that it shares."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from spear.settings import check_least
 
 
 class LocalTraining(Protocol):
-    """Turns a private batch into the update that the server sees.
+    """Interface of local training, which turns a private batch into the update that is shared.
 
     A new protocol implements `update` and gets one file in `conf/fedavg/`.
     """
@@ -28,12 +28,20 @@ class LocalTraining(Protocol):
         batch: Batch,
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """Name of each parameter that is trained -> update; leaves `network` as it was."""
+        """Return the update of each trained parameter: name -> tensor shaped like the parameter.
+
+        Args:
+            network: with the parameters from which the client starts. It is not changed.
+            loss: maps (outputs, labels) to a scalar.
+            defense: computes each gradient.
+            batch: the private batch.
+            generator: source of all randomness, on the CPU; the global one if None.
+        """
         ...
 
 
 class SingleGradient:
-    """FedSGD: the client shares one gradient of its whole batch (Sec. 2)."""
+    """FedSGD: the client shares a single gradient of its whole batch (Sec. 2)."""
 
     def update(
         self,
@@ -43,31 +51,30 @@ class SingleGradient:
         batch: Batch,
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """The (defended) gradient itself."""
+        """Return the gradient that the defense computes."""
         return defense.gradient(network, loss, batch, generator)
 
 
 class FedAvg:
-    """Local training (App. F): several SGD steps, of which the server sees only where they lead.
+    """FedAvg (App. F): several local SGD steps, of which the server sees only the final weights.
 
     In each of E epochs the client goes once through its batch, in mini-batches of b_mini drawn
-    without replacement (the last one is smaller where b_mini does not divide b), and takes a step
-    W <- W - eta g for each, with g the gradient that the defense gives. The update is
+    without replacement (the last one is smaller if b_mini does not divide b), and takes a step
+    W <- W - eta g for each, with g the gradient that the defense computes. The update is
 
         (W_0 - W_E) / eta = sum of g over the E ceil(b / b_mini) steps,
 
-    up to rounding: a *sum* of gradients, not their mean.
+    up to rounding: a *sum* of gradients rather than their mean.
 
-    Rounding is where this differs from a gradient. The client's weights are in the network's own
-    precision (float32), so that W_E is known to half a unit in its last place, and the update to
-    about 2^-25 |W| / eta an entry. That is all the client gives away and it is not hidden here: the
-    server's own subtraction and division are in float64, and their result is rounded once, to the
-    precision of the weights, by far less than what is already there.
+    Rounding is larger than in a gradient. The client's weights are in the network's own precision
+    (float32), so that W_E is known to half a unit in its last place, and each entry of the update
+    to about 2^-25 |W| / eta. The server subtracts and divides in float64 and rounds the result once
+    to the precision of the weights, by far less than what is already there.
 
     Args:
-        epochs: E.
-        learning_rate: eta.
-        batch_size: b_mini; None, or at least b, for the full batch in every step.
+        epochs: E, at least 1.
+        learning_rate: eta, above 0.
+        batch_size: b_mini, at least 1; None, or at least b, for the full batch in every step.
 
     Raises:
         ConfigError: E < 1, eta is not above 0 or infinite, or b_mini < 1.
@@ -76,10 +83,13 @@ class FedAvg:
     def __init__(self, epochs: int, learning_rate: float, batch_size: int | None = None) -> None:
         check_least(1, epochs=epochs)
         if not 0 < learning_rate < math.inf:
-            raise ConfigError(f"learning_rate is {learning_rate}; expected more than 0.")
+            raise ConfigError(
+                f"learning_rate is {learning_rate}; expected a finite number above 0."
+            )
         if batch_size is not None and batch_size < 1:
             raise ConfigError(
-                f"batch_size is {batch_size}; expected at least 1, or null for full batches."
+                f"batch_size is {batch_size}; expected at least 1, or None (null in a "
+                "configuration) for full batches."
             )
         self.epochs = epochs
         self.learning_rate = learning_rate
@@ -93,7 +103,10 @@ class FedAvg:
         batch: Batch,
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """(W_0 - W_E) / eta; mini-batches and the defense's noise are drawn from `generator`."""
+        """Return (W_0 - W_E) / eta of each trained parameter.
+
+        Mini-batches and the defense's noise are drawn from `generator`.
+        """
         local = deepcopy(network)
         parameters = dict(local.named_parameters())
         optimizer = torch.optim.SGD(local.parameters(), lr=self.learning_rate)

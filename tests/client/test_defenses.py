@@ -142,7 +142,7 @@ def test_clipping_multiplies_the_columns_of_the_activation_gradient():
         (0.0, 0.0, "max_norm is 0.0; expected a norm above 0"),
         (-1.0, 0.0, "max_norm is -1.0"),
         (math.nan, 0.0, "max_norm is nan"),
-        (1.0, -1e-4, "noise_std is -0.0001; expected a standard deviation of 0 or more"),
+        (1.0, -1e-4, "noise_std is -0.0001; expected a finite standard deviation of 0 or more"),
         (1.0, math.nan, "noise_std is nan"),
         (1.0, math.inf, "noise_std is inf"),
     ],
@@ -158,7 +158,7 @@ def test_numbers_without_a_meaning_are_refused(max_norm, noise_std, message):
     [
         (0.0, 0.1, "max_norm is 0.0; expected a norm above 0"),
         (math.inf, 0.1, "max_norm is inf; expected a finite norm"),
-        (1.0, -0.1, "noise_multiplier is -0.1; expected a number of 0 or more"),
+        (1.0, -0.1, "noise_multiplier is -0.1; expected a finite number of 0 or more"),
         (1.0, math.nan, "noise_multiplier is nan"),
     ],
 )
@@ -245,7 +245,7 @@ def test_soteria_needs_one_representation_an_example(network, message):
     ("defense", "value", "message"),
     [
         (Clipping, 0.0, "max_norm is 0.0; expected a norm above 0"),
-        (GaussianNoise, -1.0, "noise_std is -1.0; expected a standard deviation"),
+        (GaussianNoise, -1.0, "noise_std is -1.0; expected a finite standard deviation"),
         (Sparsification, 1.0, "share is 1.0; expected a share from 0 to below 1"),
         (Soteria, -0.1, "share is -0.1"),
     ],

@@ -120,10 +120,10 @@ def test_frozen_parameters_are_not_shared():
     ("arguments", "message"),
     [
         ((0, 0.1), "epochs is 0; expected at least 1"),
-        ((1, 0.0), "learning_rate is 0.0; expected more than 0"),
+        ((1, 0.0), "learning_rate is 0.0; expected a finite number above 0"),
         ((1, math.nan), "learning_rate is nan"),
         ((1, math.inf), "learning_rate is inf"),
-        ((1, 0.1, 0), "batch_size is 0; expected at least 1, or null"),
+        ((1, 0.1, 0), "batch_size is 0; expected at least 1, or None"),
     ],
 )
 def test_numbers_without_a_meaning_are_refused(arguments, message):

@@ -1,4 +1,4 @@
-"""Defenses: how a client computes the gradient that it is willing to share."""
+"""Defenses: ways to compute a gradient that a client is willing to share."""
 
 from spear.client.defenses.base import Defense, NoDefense
 from spear.client.defenses.clipping import Clipping

@@ -1,4 +1,4 @@
-"""The interface of every defense, and the client that has none."""
+"""Interface of every defense, and the choice of none."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from spear.data.base import Batch
 
 
 class Defense(Protocol):
-    """Computes a gradient of the loss on a batch, disguised or not.
+    """Interface of a defense, which computes a gradient of the loss on a batch, disguised or not.
 
     A new defense implements `gradient` and gets one file in `conf/defense/`.
     """
@@ -21,12 +21,19 @@ class Defense(Protocol):
         batch: Batch,
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """Name of each parameter that is trained -> gradient; leaves `network` as it was."""
+        """Return the gradient of each trained parameter: name -> tensor shaped like the parameter.
+
+        Args:
+            network: the client's, with its present parameters. It is not changed.
+            loss: maps (outputs, labels) to a scalar.
+            batch: private inputs and labels.
+            generator: source of the noise, on the CPU; the global one if None.
+        """
         ...
 
 
 class NoDefense:
-    """The plain gradient of the loss, as every undefended client sends it."""
+    """No defense: the plain gradient of the loss."""
 
     def gradient(
         self,
@@ -35,7 +42,7 @@ class NoDefense:
         batch: Batch,
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """dL/dtheta for every parameter that is trained, in the network's own precision."""
+        """Return dL/dtheta of each trained parameter, in the network's own precision."""
         parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
         value = loss(network(batch.inputs), batch.labels)
         gradients = torch.autograd.grad(value, list(parameters.values()))

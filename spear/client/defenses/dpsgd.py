@@ -1,4 +1,4 @@
-"""Differentially private gradients (DP-SGD), and what implementations understand by sigma."""
+"""Differentially private gradients (DP-SGD), by the scales of noise that implementations use."""
 
 import math
 from abc import ABC, abstractmethod
@@ -14,17 +14,17 @@ from spear.errors import ConfigError
 
 
 class ClippedMean(ABC):
-    """Differentially private gradients: clipped example by example, averaged, noised (App. E.6).
+    """Base of differentially private gradients: clipped one by one, averaged, noised (App. E.6).
 
     The gradient of each example's own loss, over all parameters of the network together, is
-    shortened to L2 norm C where it is longer; every entry of the mean over the batch gets Gaussian
-    noise. What its deviation is a multiple of is what implementations differ in.
+    scaled down to L2 norm C if it is longer. Every entry of the mean over the batch then gets
+    Gaussian noise. Implementations differ in the scale of its deviation.
 
     Without noise the update is that of examples with other weights: clipping multiplies column i
     of dL/dZ by the factor of example i in every layer, and leaves the inputs recoverable.
 
     Args:
-        max_norm: C; infinity for no clipping.
+        max_norm: C, above 0; infinity for no clipping.
 
     Raises:
         ConfigError: C is not above 0.
@@ -36,7 +36,7 @@ class ClippedMean(ABC):
 
     @abstractmethod
     def deviation(self, b: int) -> float:
-        """Standard deviation of the noise in an entry of the mean over a batch of b."""
+        """Return the standard deviation of the noise in an entry of the mean over b examples."""
 
     def gradient(
         self,
@@ -45,9 +45,10 @@ class ClippedMean(ABC):
         batch: Batch,
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """Mean of the clipped gradients of batches of one, plus noise drawn from `generator`.
+        """Return the mean of the clipped gradients of single examples, plus noise.
 
-        One example after the other: any network goes, and memory holds two gradients, not b.
+        Examples are processed one by one, which any network allows, and which needs memory for two
+        gradients instead of b. The noise is drawn from `generator`.
         """
         b = len(batch.labels)
         total: dict[str, Tensor] = {}
@@ -61,11 +62,11 @@ class ClippedMean(ABC):
 
 
 class DPSGD(ClippedMean):
-    """Noise of standard deviation sigma in every entry of the mean: on the scale of a gradient.
+    """DP-SGD with noise of standard deviation sigma in every entry of the mean.
 
     Args:
-        max_norm: C; infinity for no clipping.
-        noise_std: sigma.
+        max_norm: C, above 0; infinity for no clipping.
+        noise_std: sigma, 0 or more, on the scale of a gradient entry.
 
     Raises:
         ConfigError: C is not above 0, or sigma is below 0 or infinite.
@@ -77,19 +78,19 @@ class DPSGD(ClippedMean):
         self.noise_std = noise_std
 
     def deviation(self, b: int) -> float:
-        """Sigma."""
+        """Return sigma, whatever b is."""
         return self.noise_std
 
 
 class NoiseMultiplier(ClippedMean):
-    """Noise of standard deviation sigma C on the *sum* of the clipped gradients.
+    """DP-SGD with noise of standard deviation sigma C on the *sum* of the clipped gradients.
 
-    So Opacus defines its noise multiplier sigma (`DPOptimizer`), and TensorFlow Privacy; the sum is
-    then divided by b.
+    Opacus (`DPOptimizer`) and TensorFlow Privacy define the noise multiplier sigma like this. The
+    sum is then divided by b.
 
     Args:
-        max_norm: C; finite, for the noise is a multiple of it.
-        noise_multiplier: sigma.
+        max_norm: C, above 0 and finite, for the noise is a multiple of it.
+        noise_multiplier: sigma, 0 or more.
 
     Raises:
         ConfigError: C is not above 0 or infinite, or sigma is below 0 or infinite.
@@ -99,28 +100,28 @@ class NoiseMultiplier(ClippedMean):
         super().__init__(max_norm)
         if max_norm == math.inf:
             raise ConfigError(
-                "max_norm is inf; expected a finite norm, for the noise is a multiple of "
-                "it (DPSGD has noise without clipping)."
+                "max_norm is inf; expected a finite norm, as the noise is a multiple of it; for "
+                "noise without clipping choose DPSGD (defense=dpsgd)."
             )
         if not 0 <= noise_multiplier < math.inf:
             raise ConfigError(
-                f"noise_multiplier is {noise_multiplier}; expected a number of 0 or more."
+                f"noise_multiplier is {noise_multiplier}; expected a finite number of 0 or more."
             )
         self.noise_multiplier = noise_multiplier
 
     def deviation(self, b: int) -> float:
-        """Sigma C / b."""
+        """Return sigma C / b."""
         return self.noise_multiplier * self.max_norm / b
 
 
 class NoiseOnEachExample(NoiseMultiplier):
-    """Noise of standard deviation sigma C on *each* clipped gradient before they are averaged.
+    """DP-SGD with noise of standard deviation sigma C on *each* clipped gradient, then averaged.
 
-    Of all scales of sigma this one comes nearest to the paper's Table 9 when one looseness of the
-    zero test is to hold for the whole table (`benchmarks.dpsgd_conventions`). Arguments and errors:
-    as for `NoiseMultiplier`.
+    Of all scales of sigma this one comes nearest to the paper's Table 9 if one looseness of the
+    zero test is to hold for the whole table (`benchmarks.dpsgd_conventions`). Arguments and errors
+    are those of `NoiseMultiplier`.
     """
 
     def deviation(self, b: int) -> float:
-        """Sigma C / sqrt(b)."""
+        """Return sigma C / sqrt(b)."""
         return self.noise_multiplier * self.max_norm / b**0.5

@@ -11,7 +11,13 @@ from spear.errors import ConfigError
 
 
 def noised(value: Tensor, deviation: float, generator: torch.Generator | None) -> Tensor:
-    """`value` plus independent Gaussian noise in every entry."""
+    """Return a tensor plus independent Gaussian noise in every entry.
+
+    Args:
+        value: the tensor.
+        deviation: standard deviation of the noise, 0 or more.
+        generator: source of the noise, on the CPU; the global one if None.
+    """
     if deviation == 0:
         return value
     # Drawn on the CPU, where the generator is: the same noise on every device.
@@ -20,19 +26,25 @@ def noised(value: Tensor, deviation: float, generator: torch.Generator | None) -
 
 
 def check_deviation(noise_std: float) -> None:
-    """Refuse a standard deviation without a meaning."""
+    """Refuse a standard deviation out of range.
+
+    Raises:
+        ConfigError: it is below 0 or infinite.
+    """
     if not 0 <= noise_std < math.inf:
-        raise ConfigError(f"noise_std is {noise_std}; expected a standard deviation of 0 or more.")
+        raise ConfigError(
+            f"noise_std is {noise_std}; expected a finite standard deviation of 0 or more."
+        )
 
 
 class GaussianNoise(NoDefense):
     """Gaussian noise in every entry of the batch's gradient, which is not clipped.
 
     Args:
-        noise_std: its standard deviation, on the scale of a gradient entry.
+        noise_std: standard deviation of the noise, 0 or more, on the scale of a gradient entry.
 
     Raises:
-        ConfigError: it is below 0 or infinite.
+        ConfigError: noise_std is below 0 or infinite.
     """
 
     def __init__(self, noise_std: float) -> None:

@@ -1,4 +1,4 @@
-"""Soteria: a gradient of a perturbed representation."""
+"""Soteria: a gradient that is computed from a perturbed representation."""
 
 import torch
 from torch import Tensor, nn
@@ -11,25 +11,25 @@ from spear.layers import LinearLayer, linear_layers
 from spear.probing import layer_inputs
 
 ROWS = 64
-"""Entries of the representation that are differentiated at once."""
+"""Number of entries of the representation that are differentiated at once."""
 
 
 class Soteria(NoDefense):
     """Soteria (Sun et al., "Provable defense against privacy leakage", CVPR 2021).
 
-    The inputs r of the network's last linear layer are the representation. To make reconstructions
-    from it as unlike the images X as it can, the client sets to 0 those entries i of r in which
+    The representation r is the input of the network's last linear layer. To make reconstructions
+    from it as unlike the images X as possible, the client sets to 0 those entries i of r in which
 
         |r_i| / |dr_i/dX|, which stands for |r_i (dr_i/dX)^-1|,
 
     is *largest*. As in the authors' code (github.com/jeremy313/Soteria), entries are ranked by
-    |dr_i/dX| / |r_i| summed over the batch, the least of which are set to 0 for all examples, and
-    only where the gradient of the layer's weight is computed from r: columns i of that gradient
-    are 0, all else is the plain gradient. Differently from it, |r_i| is not r_i + 0.1, and an entry
-    that is 0 in all examples is not counted as one that was perturbed.
+    |dr_i/dX| / |r_i| summed over the batch. The entries with the least sums are set to 0 for all
+    examples, and only in the gradient of the layer's weight: its columns i are 0, and all else is
+    the plain gradient. Unlike in that code, the denominator is |r_i| instead of r_i + 0.1, and an
+    entry that is 0 in all examples does not count as perturbed.
 
     Args:
-        share: of the entries of r that are set to 0, rounded down to whole ones.
+        share: of the entries of r that are set to 0, in [0, 1); their number is rounded down.
 
     Raises:
         ConfigError: the share is not in [0, 1).
@@ -49,8 +49,8 @@ class Soteria(NoDefense):
         """Implement `Defense`.
 
         Raises:
-            LayerError: the network has no linear layer, or its last one receives other than one
-                row an example.
+            LayerError: the network has no linear layer, or its last one does not receive one row
+                per example.
         """
         shared = super().gradient(network, loss, batch, generator)
         layer = _last(network, batch.inputs)
@@ -63,24 +63,24 @@ class Soteria(NoDefense):
 
 
 def sensitivity(network: nn.Module, layer: nn.Linear, inputs: Tensor) -> Tensor:
-    """|dr_i/dX| / |r_i| summed over a batch (n), r being what `layer` receives.
+    """Return |dr_i/dX| / |r_i| summed over a batch, for each of the n inputs r of a layer.
 
-    Examples in which r_i is 0 count 0; infinite where it is 0 in all of them.
+    An example in which r_i is 0 counts 0. An entry that is 0 in all examples gives infinity.
 
     Args:
-        network: examples do not depend on each other in it.
+        network: one whose outputs for an example do not depend on other examples.
         layer: of the network, called once.
         inputs: the batch X (b x ...).
 
     Raises:
-        LayerError: r is not one row an example.
+        LayerError: r does not have one row per example.
     """
     images = inputs.detach().clone().requires_grad_()
     found = layer_inputs(network, layer, images)
     if found.ndim != 2 or len(found) != len(inputs):
         raise LayerError(
-            f"the last linear layer receives inputs of shape {tuple(found.shape)}; Soteria expects "
-            "one representation an example (b x n)."
+            f"the last linear layer receives inputs of shape {tuple(found.shape)}, but Soteria "
+            "expects one representation per example (b x n); choose another defense."
         )
     n = found.shape[1]
     norms = []
@@ -99,7 +99,7 @@ def _last(network: nn.Module, inputs: Tensor) -> LinearLayer:
     layers = linear_layers(network, inputs[:2])
     if not layers:
         raise LayerError(
-            "the network has no linear layer, whose inputs Soteria would perturb; choose another "
-            "defense."
+            "the network has no linear layer, but Soteria perturbs the inputs of the last one; "
+            "choose another defense."
         )
     return layers[-1]

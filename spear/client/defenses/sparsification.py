@@ -9,7 +9,11 @@ from spear.errors import ConfigError
 
 
 def check_share(share: float) -> None:
-    """Refuse a share that is none, or all."""
+    """Refuse a share out of range.
+
+    Raises:
+        ConfigError: it is not in [0, 1).
+    """
     if not 0 <= share < 1:
         raise ConfigError(f"share is {share}; expected a share from 0 to below 1.")
 
@@ -20,8 +24,8 @@ class Sparsification(NoDefense):
     In the gradient of each parameter the entries of least magnitude are set to 0.
 
     Args:
-        share: of the entries, rounded down to whole ones. Zeros count: where they are more than the
-            share, nothing changes.
+        share: of the entries that are set to 0, in [0, 1); their number is rounded down. Entries
+            that are 0 already count: if they are more than the share, nothing changes.
 
     Raises:
         ConfigError: the share is not in [0, 1).

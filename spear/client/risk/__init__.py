@@ -1,4 +1,4 @@
-"""Risk forecasts: how much a batch is at risk, by its client's own view before it shares anything.
+"""Risk forecasts: estimates by a client, before it shares anything, of a batch's risk.
 
 Hong et al., "Foreseeing reconstruction quality of gradient inversion: an optimization perspective"
 (AAAI 2024, arXiv 2312.12488): `Lavp`, the loss-aware vulnerability proxies.

@@ -1,4 +1,4 @@
-"""The largest and the smallest eigenvalue of a matching Hessian, each with its residual."""
+"""Largest and smallest eigenvalue of a matching Hessian, each with its residual."""
 
 import math
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ LIMITS = {"ncv": 60, "maxiter": 2}
 
 @dataclass(frozen=True)
 class Eigenvalue:
-    """An eigenvalue of a symmetric H, as far as it is known.
+    """An eigenvalue of a symmetric matrix H, as far as it is known.
 
     Attributes:
-        value: NaN where it was not found.
+        value: of the eigenvalue; NaN if it was not found.
         residual: |H v - value v| for the unit vector v found with it; H has an eigenvalue within
             this distance.
     """
@@ -41,23 +41,23 @@ class Extremes:
 
 
 def extremes(hessian: MatchingHessian, tolerance: float = 1e-6, max_dense: int = 4096) -> Extremes:
-    """Both ends of the spectrum of a positive semidefinite Hessian.
+    """Return the largest and the smallest eigenvalue of a positive semidefinite Hessian.
 
-    By Lanczos' method (ARPACK), which has the largest eigenvalue after some 20 products with H. It
-    has the smallest, too, where few are different: a fully connected network sees an input through
-    the active neurons of its first layer alone, and on the other directions J^T J is |d|^2 times
-    the identity, d the derivative of the loss by that layer's outputs. Those of a convolutional
-    network go smoothly over many orders of magnitude; then H is formed, by n products, and Lanczos'
-    method is for its inverse.
+    Lanczos' method (ARPACK) finds the largest eigenvalue with some 20 products with H. It finds the
+    smallest, too, if H has few distinct eigenvalues, as for a fully connected network: its first
+    layer sees an input through the active neurons alone, and on all other directions J^T J is
+    |d|^2 times the identity, where d is the derivative of the loss by that layer's outputs. The
+    eigenvalues of a convolutional network spread over many orders of magnitude. H is then formed,
+    by n products, and Lanczos' method is applied to its inverse.
 
     Args:
         hessian: H, n x n.
-        tolerance: largest residual of a value, relative to it.
+        tolerance: largest residual of an eigenvalue, relative to it.
         max_dense: largest n at which H may be formed (8 n^2 bytes, and twice that to work with).
 
     Returns:
-        The smallest is 0 where rounding hides it, below some n eps times the largest, and not
-        found where Lanczos' method does not end and n is too large.
+        Both ends. The smallest is 0 if rounding hides it, below some n eps times the largest. It is
+        NaN if Lanczos' method does not end and n is above `max_dense`.
     """
     n = hessian.shape[0]
     if n <= LIMITS["ncv"]:

@@ -1,13 +1,13 @@
-"""Hessians of gradient matching at the truth: what an attack's last steps descend on.
+"""Hessians of gradient matching at the truth, on which an attack's last steps descend.
 
-With phi and J as of `spear.client.risk.jacobian` and g = phi(x*) what the client shares of its
-inputs x*, both distances of `spear.baselines.gradient_matching.objectives` have a residual of zero
-at x*, so that no derivative of J is left in their Hessians there:
+Let phi and J be those of `spear.client.risk.jacobian`, and g = phi(x*) the gradient of the client's
+inputs x*. Both distances of `spear.baselines.gradient_matching.objectives` are zero at x*, so that
+their Hessians there contain no derivative of J:
 
     |phi(x) - g|^2:        2 J^T J
     1 - cos(phi(x), g):    J^T (I - g^ g^^T) J / |g|^2,  g^ = g / |g|
 
-Both are exact there, and positive semidefinite.
+Both are exact at x*, and positive semidefinite.
 """
 
 import numpy as np
@@ -22,13 +22,13 @@ Array = NDArray[np.float64]
 
 
 class Gram(LinearOperator):
-    """J^T J (n x n) by products with J and J^T, or by its entries from when they are formed.
+    """J^T J (n x n), by products with J and J^T, or by its entries once these are formed.
 
     Args:
-        jacobian: J.
+        jacobian: J (P x n).
 
     Attributes:
-        formed: whether there are entries.
+        formed: whether the entries are formed.
     """
 
     def __init__(self, jacobian: GradientJacobian) -> None:
@@ -38,11 +38,11 @@ class Gram(LinearOperator):
 
     @property
     def formed(self) -> bool:
-        """See above."""
+        """Return whether the entries are formed."""
         return self._entries is not None
 
     def entries(self) -> Array:
-        """All of them, symmetric to the last bit. The first call takes n products."""
+        """Return all entries (n x n), exactly symmetric. The first call takes n products."""
         if self._entries is None:
             columns = self @ np.eye(self.jacobian.n)
             self._entries = (columns + columns.T) / 2.0
@@ -56,15 +56,15 @@ class Gram(LinearOperator):
 
 
 class MatchingHessian(LinearOperator):
-    """scale (J^T J - a a^T): the form of both Hessians.
+    """A Hessian of the form scale (J^T J - a a^T), as both are.
 
     Args:
-        gram: J^T J, which both share.
+        gram: J^T J (n x n), which both share.
         scale: above 0.
         without: a (n).
 
     Attributes:
-        subtracted: scale |a|^2, the eigenvalue of what is subtracted.
+        subtracted: scale |a|^2, the eigenvalue of the subtracted term.
     """
 
     def __init__(self, gram: Gram, scale: float, without: Array) -> None:
@@ -75,7 +75,7 @@ class MatchingHessian(LinearOperator):
         self.subtracted = scale * float(without @ without)
 
     def entries(self) -> Array:
-        """All of them (n x n)."""
+        """Return all entries (n x n)."""
         return self._scale * (self.gram.entries() - np.outer(self._without, self._without))
 
     def _matvec(self, v: Array) -> Array:
@@ -84,12 +84,12 @@ class MatchingHessian(LinearOperator):
 
 
 def squared_distance_hessian(gram: Gram) -> MatchingHessian:
-    """2 J^T J, of `SquaredDistance`."""
+    """Return 2 J^T J, the Hessian of `SquaredDistance`."""
     return MatchingHessian(gram, 2.0, np.zeros(gram.jacobian.n))
 
 
 def cosine_distance_hessian(gram: Gram) -> MatchingHessian:
-    """J^T (I - g^ g^^T) J / |g|^2, of `CosineDistance`.
+    """Return J^T (I - g^ g^^T) J / |g|^2, the Hessian of `CosineDistance`.
 
     Raises:
         InvalidObservation: the gradient is zero everywhere.
@@ -98,8 +98,8 @@ def cosine_distance_hessian(gram: Gram) -> MatchingHessian:
     norm = jacobian.norm
     if norm == 0.0:
         raise InvalidObservation(
-            "the gradient of this batch is zero everywhere, where the cosine distance to it is not "
-            "defined; take a network that learns something from the batch."
+            "the gradient of this batch is zero everywhere, so that the cosine distance to it is "
+            "not defined; take a network that learns something from the batch."
         )
     along = jacobian.transposed_times(tuple(part / norm for part in jacobian.gradient))
     return MatchingHessian(gram, norm**-2, along.cpu().numpy())

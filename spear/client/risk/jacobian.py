@@ -1,4 +1,4 @@
-"""How a gradient moves with the inputs that it is of: a Jacobian, by its products alone."""
+"""Jacobian of a batch's gradient by the batch's inputs, known by its products alone."""
 
 from copy import deepcopy
 
@@ -12,28 +12,29 @@ from spear.validation import all_finite
 from spear.whole_update import check_modes
 
 Parts = tuple[Tensor, ...]
-"""A vector of P entries: a part for each trained parameter, shaped like it."""
+"""Vector of P entries: one part per trained parameter, shaped like it."""
 
 
 class GradientJacobian:
     """J = d phi / d x at a batch, where phi(x) = dL/dtheta over all trained parameters.
 
-    J is P x n: P parameters, and n entries of all of the batch's inputs. It is never formed. Both
-    products are derivatives of graphs that are kept, in reverse mode: J^T u that of <phi, u> by x,
-    and J v that of <J^T u, v>, which is linear in u, by u. All in float64, on the batch's device.
+    J is P x n, for P parameters and n entries in all of the batch's inputs. It is never formed.
+    Both products are derivatives in reverse mode of graphs that are kept: J^T u is that of
+    <phi, u> by x, and J v is that of <J^T u, v>, which is linear in u, by u. All is in float64, on
+    the batch's device.
 
     Args:
-        network: what the client trains; it is copied.
+        network: the one that the client trains; it is copied.
         loss: maps (outputs, labels) to a scalar.
-        batch: of the client.
+        batch: the private batch.
 
     Attributes:
         gradient: phi at the batch.
-        n: entries of the batch's inputs.
+        n: number of entries in all of the batch's inputs.
 
     Raises:
-        VictimError: nothing is trained, outputs depend on chance or on the rest of a batch, or the
-            gradients cannot be differentiated by the inputs.
+        VictimError: no parameter is trained, outputs depend on chance or on the rest of a batch, or
+            the gradients cannot be differentiated by the inputs.
         InvalidObservation: the gradient is not finite.
     """
 
@@ -44,7 +45,7 @@ class GradientJacobian:
         if not parameters:
             raise VictimError(
                 "the network has no parameter that is trained, and so no gradient that could leak; "
-                "set requires_grad of some."
+                "set requires_grad of some parameters."
             )
         self._inputs = batch.inputs.detach().double().requires_grad_()
         self.n = self._inputs.numel()
@@ -78,16 +79,16 @@ class GradientJacobian:
 
     @property
     def norm(self) -> float:
-        """|phi| over all trained parameters."""
+        """L2 norm |phi| over all trained parameters."""
         return _squared(self.gradient).sqrt().item()
 
     def times(self, v: Tensor) -> Parts:
-        """J v (P) for a change v of the inputs (n)."""
+        """Return J v (P entries) for a change v of the inputs (n entries)."""
         v = v.to(self._inputs).view_as(self._inputs)
         return torch.autograd.grad(self._pulled, self._u, v, retain_graph=True)
 
     def transposed_times(self, u: Parts) -> Tensor:
-        """J^T u (n) for a change u of the gradient (P)."""
+        """Return J^T u (n entries) for a change u of the gradient (P entries)."""
         (product,) = torch.autograd.grad(self._phi, self._inputs, u, retain_graph=True)
         return product.flatten()
 

@@ -14,18 +14,18 @@ from spear.errors import ConfigError
 
 
 class Lavp:
-    """Largest and smallest eigenvalue of the Hessian of either matching loss at the truth.
+    """Forecast by the extreme eigenvalues of the Hessians of two matching losses at the truth.
 
-    The smaller they are, the more the loss of an attack can fall near the truth, and the more the
-    batch is at risk, says the theory. The paper is about batches of one. Of a larger batch the
-    Hessian is by all of its inputs together, as an attack descends on them.
+    According to the theory, the smaller they are, the more the loss of an attack can fall near the
+    truth, and the more the batch is at risk. The paper is about batches of one. For a larger batch
+    the Hessian is by all of its inputs together, as an attack descends on them.
 
-    All is about the network's plain gradient, whatever defense or local training comes after it.
+    The forecast is for the network's plain gradient, without defense or local training.
 
     Args:
-        tolerance: relative, of the eigenvalues.
-        max_dense: entries of a batch's inputs up to which a Hessian may be formed where the
-            smallest eigenvalue cannot be had without (`spear.client.risk.eigenvalues.extremes`).
+        tolerance: relative error of the eigenvalues, in (0, 1).
+        max_dense: most entries of a batch's inputs for which a Hessian may be formed, if the
+            smallest eigenvalue is not found otherwise (`spear.client.risk.eigenvalues.extremes`).
 
     Raises:
         ConfigError: a setting is out of range.
@@ -43,11 +43,15 @@ class Lavp:
         """Implement `RiskForecast`.
 
         Returns:
-            `gradient_norm`, the baseline: |g| over all trained parameters; for the L2 and the
-            cosine distance (`l2`, `cosine`) `lavp_l2_max`, `lavp_l2_min` and the residuals of both
-            (`..._residual`, see `Eigenvalue`); their fusion, the geometric means `lavp_fused_max`
-            and `lavp_fused_min`; `lavp_dense`, whether the Hessians were formed (1 or 0);
-            `lavp_seconds`. NaN is what was not found, and all of `cosine` where g = 0.
+            - `gradient_norm`: the baseline |g| over all trained parameters.
+            - `lavp_l2_max`, `lavp_l2_min`: eigenvalues for the L2 distance; `lavp_cosine_max`,
+              `lavp_cosine_min` for the cosine distance, NaN if g = 0. Each has its residual
+              (`..._residual`, see `Eigenvalue`).
+            - `lavp_fused_max`, `lavp_fused_min`: geometric means of both distances.
+            - `lavp_dense`: 1 if the Hessians were formed, else 0.
+            - `lavp_seconds`: wall time.
+
+            NaN stands for an eigenvalue that was not found.
 
         Raises:
             VictimError, InvalidObservation: see `GradientJacobian`.
