@@ -1,6 +1,6 @@
-"""Scores of a reconstruction, by the truth, which no attack sees.
+"""Scores of a reconstruction by comparison with the truth, which no attack sees.
 
-A `Scorer` runs metrics on a reconstruction beside the truth; a new metric subclasses `Metric`.
+A `Scorer` runs metrics on a reconstruction and the truth; a new metric subclasses `Metric`.
 """
 
 from spear.scoring.directions import Directions

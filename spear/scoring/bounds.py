@@ -1,6 +1,6 @@
 """Bounds on any attack: each factor of an update dL/dW = dL/dZ X^T, given the other one.
 
-No attack has either. Scores hold attacks against these bounds.
+No attack knows either factor. Scores compare attacks with these bounds.
 """
 
 import torch
@@ -10,21 +10,21 @@ from spear.inversion.directions.determined import UNDECIDED
 from spear.inversion.factors.large_matrix import left_multiply, right_multiply
 
 SINGULAR = 1e-11
-"""Eigenvalues of a Gram matrix of unit columns below this are rounding errors."""
+"""Bound below which eigenvalues of a Gram matrix of unit columns are rounding errors."""
 
 EXPLAINED = 1e-5
-"""Relative error of dL/dZ X^T that float32 rounding of an undefended gradient stays below."""
+"""Bound on the relative error of dL/dZ X^T by float32 rounding of an undefended gradient."""
 
 
 def gradients_given_inputs(weight_update: Tensor, inputs: Tensor) -> Tensor:
-    """Return the D of least |G - D X^T|, which the update G has in place of dL/dZ.
+    """Return the D of least |G - D X^T|: the factor of the update G in place of dL/dZ.
 
-    For local training that is the sum of dL/dZ over the steps (App. F), for clipped gradients
-    dL/dZ with its columns scaled (App. E.6), and noise moves it by about sigma / |x|.
+    For local training D is the sum of dL/dZ over the steps (App. F), for clipped gradients it is
+    dL/dZ with its columns scaled (App. E.6). Noise moves D by about sigma / |x|.
 
     Args:
         weight_update: G (m x n).
-        inputs: X^T (b x n). Equal ones share their column.
+        inputs: X^T (b x n). Equal inputs share their column of D equally.
 
     Returns:
         D (m x b), float64.
@@ -37,7 +37,7 @@ def gradients_given_inputs(weight_update: Tensor, inputs: Tensor) -> Tensor:
 
 
 def inputs_given_gradients(weight_update: Tensor, gradients: Tensor) -> Tensor:
-    """Return the X^T of least |G - D X^T|: the best that noise in G leaves of the inputs.
+    """Return the X^T of least |G - D X^T|: the best estimate that noise in G permits.
 
     Args:
         weight_update: G (m x n).
@@ -50,7 +50,7 @@ def inputs_given_gradients(weight_update: Tensor, gradients: Tensor) -> Tensor:
 
 
 def explains(weight_update: Tensor, gradients: Tensor, inputs: Tensor) -> bool:
-    """Return whether G = dL/dZ X^T (Theorem 3.1) but for rounding errors.
+    """Return whether G = dL/dZ X^T (Theorem 3.1) up to rounding errors.
 
     Args:
         weight_update: G (m x n).
@@ -63,17 +63,16 @@ def explains(weight_update: Tensor, gradients: Tensor, inputs: Tensor) -> bool:
 
 
 def determined_directions(factor: Tensor, *, to_spare: bool = False) -> int:
-    """Return how many columns of a factor some submatrix gives: those an exhaustive search finds.
+    """Return the number of columns of a factor that an exhaustive search of submatrices finds.
 
-    Theorem 3.3 wants b - 1 rows on which column i is zero and the others have full rank. There are
-    such rows exactly if all rows with a zero in column i have that rank together.
+    Theorem 3.3 needs b - 1 rows on which column i is zero and the other columns have full rank.
+    Such rows exist exactly if all rows with a zero in column i have that rank together.
 
     Args:
-        factor: dL/dZ (m x b), or X (n x b) for a search by input sparsity. A column of zeros takes
-            no part in the gradient: its direction is not there to be found, and the others are
-            those of a smaller batch.
-        to_spare: whether the rank must stay without any one of the rows, so that each zero confirms
-            the direction that the others give.
+        factor: dL/dZ (m x b), or X (n x b) for a search by input sparsity. A column of zeros has
+            no part in the gradient: it is not counted, and the others are those of a smaller batch.
+        to_spare: whether the rank must also be full without any one of the rows, so that each zero
+            confirms the direction that the others determine.
     """
     columns = factor.double()
     norms = torch.linalg.vector_norm(columns, dim=0)

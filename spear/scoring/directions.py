@@ -10,12 +10,12 @@ from spear.scoring.matched import Matched, in_float64
 from spear.scoring.metric import Aggregate, Metric, Value, count, mean
 
 NEAR = 0.9
-"""Least |cos| to a true direction at which one is that direction but for noise. True ones are much
-further apart (0.2 to 0.5 on Tiny ImageNet), and one that mixes two in equal parts is at 0.7."""
+"""Least |cos| between a found and a true direction that are equal up to noise. Two true directions
+have much less (0.2 to 0.5 on Tiny ImageNet), and an even mixture of two has 0.7 to either."""
 
 
 class Directions(Metric):
-    """Directions that are right.
+    """Numbers of directions that are right.
 
     - `exact`: as many inputs reconstructed as there are, and every direction right.
     - `directions_right`: number of columns of the shared dL/dZ (`Truth.shared_gradients`) that the
@@ -26,7 +26,8 @@ class Directions(Metric):
     `accuracy` their share.
 
     Args:
-        cosine_tolerance: a direction is right if 1 - |cos| to the true one is at most this.
+        cosine_tolerance: largest 1 - |cos| between a direction and the true one at which it is
+            right.
     """
 
     names = ("exact", "directions_right", "directions_near")

@@ -1,4 +1,4 @@
-"""Errors of single entries: of pixels, or of whatever the attacked layer receives."""
+"""Errors of single entries: of pixels, or of the attacked layer's inputs."""
 
 from collections.abc import Mapping
 
@@ -9,8 +9,8 @@ from spear.scoring.metric import Aggregate, Metric, Value, mean
 class Errors(Metric):
     """Mean squared error (`mse`) and mean absolute error (`mae`) per entry, not clipped.
 
-    On de-normalised pixels, in [0, 1] for the data, if the inputs are images; otherwise (tabular
-    data, inner layers) on the inputs themselves.
+    For images, entries are de-normalised pixels, in [0, 1] for the data. Otherwise (tabular data,
+    inner layers) they are the inputs themselves.
     """
 
     names = ("mse", "mae")

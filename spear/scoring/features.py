@@ -1,4 +1,4 @@
-"""Features: inputs of an inner layer, told apart up to sign and scale."""
+"""Features: inputs of an inner layer, compared up to sign and scale."""
 
 from collections.abc import Mapping
 
@@ -10,8 +10,8 @@ from spear.scoring.metric import Metric, Value
 class Features(Metric):
     """Mean |cos| between true inputs and reconstructed ones (`feature_similarity`), in [0, 1].
 
-    On the attacked layer's inputs as it received them. They are assigned to each other by |cos|
-    itself (`spear.scoring.matching.similarities`), blind to sign and scale.
+    The inputs are compared as the attacked layer receives them. They are matched by |cos| itself
+    (`spear.scoring.matching.similarities`), which ignores sign and scale.
     """
 
     names = ("feature_similarity",)

@@ -18,7 +18,7 @@ _LABELS = 1.05
 _PSNR_LINE = 0.28
 _TITLE_LINE = 0.4
 _LARGEST_POWER = 16
-"""Errors are magnified by at most 10^16, where the resolution of float64 itself would show."""
+"""Largest power of ten by which errors are magnified; at 10^16 float64's own resolution shows."""
 
 
 def reconstruction_figure(

@@ -12,13 +12,13 @@ from spear.scoring.metric import Aggregate, Metric, Value, deviation, mean, shar
 from spear.scoring.signal_to_noise import psnr
 
 RECOVERED_PSNR = 20.0
-"""From this PSNR on, in dB, an image counts as recovered if noise or local training leave no exact
-reconstruction. The paper has an accuracy there (Tables 9 to 11) but names no bound. Chance hardly
-gets as near: of 1,000 images of CIFAR-10, Tiny ImageNet or MNIST at most 2 have this PSNR to the
-mean image, and none to another of 20 in a batch."""
+"""Least PSNR, in dB, of an image that counts as recovered if noise or local training permit no
+exact reconstruction. The paper states accuracies for these cases (Tables 9 to 11) but no bound.
+Chance hardly reaches it: of 1,000 images of CIFAR-10, Tiny ImageNet or MNIST at most 2 have this
+PSNR to the mean image, and none has it to another of 20 in a batch."""
 
 AT_BOUND = 3.0
-"""An image is at its bound if its PSNR is at most this far below, in dB."""
+"""Largest distance below its bound, in dB, at which an image's PSNR counts as at the bound."""
 
 _SSIM_MIN_SIDE = 11
 """Side of SSIM's Gaussian window, in pixels."""
@@ -40,7 +40,7 @@ class PSNR(Metric):
     names = ("recovered", "psnr", "psnr_min", "psnr_bound", "at_bound")
 
     def __call__(self, matched: Matched) -> Mapping[str, Value]:
-        """Compare each image with its original, and with the best that noise leaves of it."""
+        """Compare each image with its original, and with the best estimate that noise permits."""
         psnrs = matched.psnr_per_image
         bounds = torch.full_like(psnrs, math.nan)
         recovered, at_bound = math.nan, math.nan
@@ -72,8 +72,8 @@ class PSNR(Metric):
 class SSIM(Metric):
     """Structural similarity of images clipped to [0, 1] (`ssim`), 1 for equal ones.
 
-    Mean over the batch, with the Gaussian window and constants of Wang et al. (2004). NaN under 11
-    pixels and for other inputs than images.
+    Mean over the batch, with the Gaussian window and constants of Wang et al. (2004). NaN for
+    images of less than 11 pixels a side, and for other inputs.
     """
 
     names = ("ssim",)
@@ -81,8 +81,8 @@ class SSIM(Metric):
     def __call__(self, matched: Matched) -> Mapping[str, Value]:
         """Compare each image with its original.
 
-        By scikit-image: its separable filters are some hundred times faster at 224 pixels than
-        torchmetrics' convolution in float64.
+        scikit-image computes it: its separable filters are some hundred times faster at 224 pixels
+        than torchmetrics' convolution in float64.
         """
         if not matched.are_images or min(matched.true.shape[2:]) < _SSIM_MIN_SIDE:
             return {"ssim": math.nan}

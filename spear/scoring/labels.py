@@ -20,7 +20,7 @@ class Labels(Metric):
     - `labels_exact`: share of the labels whose L1 error is less than `LABEL_EXACT`.
     - `label_l1`, `label_l2`: mean sum of absolute errors, and mean length of the error.
 
-    The label of an input that was missed is wrong, and zeros.
+    The label of an input that was missed counts as wrong, with zero probabilities.
     """
 
     names = ("label_accuracy", "labels_exact", "label_l1", "label_l2")

@@ -18,20 +18,21 @@ from spear.scoring.metric import Metric, Value
 _log = logging.getLogger(__name__)
 
 LpipsDistance = Callable[[Tensor, Tensor], Tensor]
-"""Two stacks of images (b x C x H x W, values in [0, 1], C = 1 or 3) to their b distances."""
+"""Maps two stacks of images (b x C x H x W, values in [0, 1], C = 1 or 3) to their b distances."""
 
 MIN_SIDE = 32
-"""AlexNet's last features need an image at least this high and wide; the paper's MNIST (28) has
-NaN. VGG16's need half of it, which is not made use of."""
+"""Least height and width of an image, in pixels, that AlexNet's last features need. The paper's
+MNIST (28) therefore has NaN. VGG16 would need only half of it, but the same bound is used."""
 
 
 class LPIPS(Metric):
     """LPIPS of images clipped to [0, 1] (`lpips`), 0 for equal ones; mean over the batch.
 
-    NaN under `MIN_SIDE` pixels, for other inputs than images, and without the network's weights.
+    NaN for images of less than `MIN_SIDE` pixels a side, for other inputs, and without the weights
+    of LPIPS's network.
 
     Args:
-        distance: from `load_lpips`; None if there are no weights.
+        distance: the result of `load_lpips`; None if there are no weights.
     """
 
     names = ("lpips",)
@@ -72,7 +73,7 @@ NETS = {
     ),
     "vgg": _Net("VGG16", "vgg16", FEATURES, DOWNLOADED),
 }
-"""By the names that the `lpips` package has for them."""
+"""Networks that LPIPS can use, by the names that the `lpips` package has for them."""
 
 
 def load_lpips(data_root: Path, net: str = "alex") -> LpipsDistance | None:
@@ -80,20 +81,20 @@ def load_lpips(data_root: Path, net: str = "alex") -> LpipsDistance | None:
 
     The linear heads come with the `lpips` package. The convolutions (a state dict with
     torchvision's keys `features.*`) are looked for in `data_root/weights`, then among torchvision's
-    own downloads. Values of different networks do not compare.
+    own downloads. Values of different networks are not comparable.
 
     Args:
-        data_root: see above.
-        net: "alex" (AlexNet, the authors' choice for a metric) or "vgg" (VGG16, as the code of CPA
-            and so most likely the paper's Table 6 have it; the weights in `data_root` are rounded
-            to float16).
+        data_root: folder of the data sets, whose subfolder `weights` may hold the convolutions.
+        net: "alex" (AlexNet, the authors' choice for a metric) or "vgg" (VGG16, which the code of
+            CPA uses, and so most likely the paper's Table 6; the weights in `data_root` are
+            rounded to float16).
 
     Raises:
-        ConfigError: another network.
+        ConfigError: there is no such network.
         CheckpointError: the file found is damaged or is not the network's.
     """
     if net not in NETS:
-        raise ConfigError(f"key 'lpips_net' is {net!r}; expected one of {', '.join(NETS)}.")
+        raise ConfigError(f"net is {net!r} (key lpips_net); expected one of {', '.join(NETS)}.")
     chosen = NETS[net]
     places = [
         data_root / "weights" / chosen.features,

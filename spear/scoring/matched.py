@@ -16,14 +16,14 @@ from spear.scoring.truth import Truth
 
 @dataclass(frozen=True)
 class Matched:
-    """Reconstruction and truth of one batch as all metrics use them, each part computed once.
+    """Reconstruction and truth of one batch, prepared for all metrics; each part is computed once.
 
     Reconstructed rows are matched to true rows (`spear.scoring.matching`). A true row that is left
-    over stands beside a row of zeros: the network's zero input, which is the data set's mean image
-    if inputs are normalised and black otherwise. All in float64, on the CPU.
+    over is compared with a row of zeros: the network's zero input, which is the data set's mean
+    image if inputs are normalised and black otherwise. All is in float64, on the CPU.
 
     Attributes:
-        reconstruction: by the attack, in its own order.
+        reconstruction: result of the attack, in its own order.
         truth: of the same batch.
         dataset: gives the shape of an example and undoes the normalisation.
         first_layer: whether the attacked layer receives the network's input. An inner layer may
@@ -42,7 +42,7 @@ class Matched:
 
     @cached_property
     def true(self) -> Tensor:
-        """True inputs: de-normalised images (b x C x H x W), or else rows as they are (b x n)."""
+        """True inputs: de-normalised images (b x C x H x W), or else unchanged rows (b x n)."""
         return self._shown(in_float64(self.truth.inputs))
 
     @cached_property
@@ -75,9 +75,12 @@ class Matched:
         return self.are_inputs and self.dataset.is_image
 
     def ordered(self, matrix: Tensor) -> Tensor:
-        """Return rows that belong to the reconstructed ones in the order of the true ones.
+        """Return rows that belong to the reconstructed inputs in the order of the true inputs.
 
-        A true row that was missed has zeros.
+        The row of a true input that was missed is zero.
+
+        Args:
+            matrix: one row per reconstructed input, in the attack's order.
         """
         matrix = in_float64(matrix)
         return torch.cat([matrix, matrix.new_zeros(1, matrix.shape[1])])[self.order]

@@ -10,12 +10,12 @@ _FAR = 1e3
 
 
 def match(reconstructed: Tensor, true: Tensor) -> Tensor:
-    """Assign reconstructed to true rows with the least sum of squared errors.
+    """Match reconstructed to true rows with the least sum of squared errors.
 
-    A row that is not finite is no reconstruction and is matched to nothing.
+    A row that is not finite is no reconstruction and is matched to no true row.
 
     Args:
-        reconstructed: b' x n; b' may be smaller (an attack that found too little) or larger than b.
+        reconstructed: b' x n; b' may be smaller than b (if the attack found too few) or larger.
         true: b x n.
 
     Returns:
@@ -40,9 +40,9 @@ def match(reconstructed: Tensor, true: Tensor) -> Tensor:
 def similarities(reconstructed: Tensor, true: Tensor) -> Tensor:
     """Return |cos| of each true row to its reconstruction, whatever its sign and scale (b).
 
-    Rows are assigned to each other so that the sum of |cos| is greatest (the Hungarian method; the
-    code of the Cocktail Party Attack assigns greedily). 0 for a true row that is left over or zero,
-    and to a reconstructed row that is zero or not finite.
+    Rows are matched so that the sum of |cos| is greatest (the Hungarian method; the code of the
+    Cocktail Party Attack matches greedily). |cos| is 0 for a true row that is zero or left over,
+    and for one matched to a reconstructed row that is zero or not finite.
 
     Args:
         reconstructed: b' x n; b' may be smaller or larger than b.

@@ -11,21 +11,21 @@ from spear.errors import ConfigError
 from spear.scoring.matched import Matched
 
 Value = float | int | bool
-"""Type of a number of a batch."""
+"""Type of a number that scores a batch."""
 
 Aggregate = Callable[[NDArray[np.float64]], float | int]
 """Turns the values of all batches of a job into one number."""
 
 
 class Metric(ABC):
-    """A family of numbers that say how good a reconstruction is.
+    """A family of numbers that score a reconstruction.
 
     A new one subclasses this, sets `names` and implements `__call__`; a configuration names it
     under `metrics`.
 
     Attributes:
-        names: of the numbers, in the order of their record columns.
-        kinds: `int` or `bool` for each of these that is not a float.
+        names: names of the numbers, in the order of their record columns.
+        kinds: type of each number that is not a float, `int` or `bool`.
     """
 
     names: tuple[str, ...]
@@ -33,28 +33,28 @@ class Metric(ABC):
 
     @abstractmethod
     def __call__(self, matched: Matched) -> Mapping[str, Value]:
-        """Return each number of `names` for one batch; NaN if it means nothing there."""
+        """Return each number of `names` for one batch; NaN if it is not defined there."""
 
     def summary(self) -> dict[str, tuple[str, Aggregate]]:
-        """Return what a job's summary says of these numbers: key -> (name, aggregate).
+        """Return the entries of a job's summary for these numbers: key -> (name, aggregate).
 
-        The mean of each as `<name>_mean`, unless a metric overrides it.
+        They are the mean of each number as `<name>_mean`, unless a metric overrides this.
         """
         return {f"{name}_mean": (name, mean) for name in self.names}
 
 
 def kinds_of(metrics: Iterable[Metric]) -> dict[str, type[int] | type[float]]:
-    """Return the names of several metrics in order, with the type of each.
+    """Return the type of each number of several metrics, by name and in order.
 
     Raises:
-        ConfigError: two numbers have the same name, or `names` is a single text.
+        ConfigError: two numbers have the same name, or `names` is a string instead of a tuple.
     """
     kinds: dict[str, type[int] | type[float]] = {}
     for metric in metrics:
         declared: object = metric.names
         if isinstance(declared, str):
             raise ConfigError(
-                f"{type(metric).__name__}.names is {declared!r}; expected a tuple of texts, "
+                f"{type(metric).__name__}.names is {declared!r}; expected a tuple of strings, "
                 f"({declared!r},)."
             )
         for name in metric.names:
@@ -88,7 +88,7 @@ def total(values: NDArray[np.float64]) -> float:
 
 
 def count(values: NDArray[np.float64]) -> int:
-    """Return the number of batches with a true value."""
+    """Return the number of batches whose value is 1 (true)."""
     return int(values.sum())
 
 

@@ -20,10 +20,10 @@ from spear.scoring.truth import Truth
 
 @dataclass(frozen=True)
 class Score(Mapping[str, Value]):
-    """Numbers of one batch by name, over all b true inputs, those that the attack missed included.
+    """Numbers of one batch by name, over all b true inputs, including those that were missed.
 
     Attributes:
-        numbers: of each metric, by the names that it declares.
+        numbers: numbers of all metrics, by the names that these declare.
         psnr_per_image: in dB, in the order of the true inputs; NaN if these are not images.
     """
 
@@ -44,7 +44,7 @@ def standard_metrics(lpips: LpipsDistance | None = None) -> tuple[Metric, ...]:
     """Return the metrics that every batch is scored by, in the order of a job's summary.
 
     Args:
-        lpips: from `spear.scoring.lpips.load_lpips`; None leaves LPIPS NaN.
+        lpips: the result of `spear.scoring.lpips.load_lpips`; if None, LPIPS is NaN.
     """
     return (
         Directions(), PSNR(), LPIPS(lpips), Errors(), Tables(), Labels(), SSIM(), Features(),
@@ -52,7 +52,7 @@ def standard_metrics(lpips: LpipsDistance | None = None) -> tuple[Metric, ...]:
 
 
 STANDARD = standard_metrics()
-"""Standard metrics as they are declared, without the network of LPIPS."""
+"""Standard metrics without the network of LPIPS."""
 
 
 class Scorer:
@@ -60,7 +60,7 @@ class Scorer:
 
     Args:
         dataset: gives the shape of an example and undoes the normalisation.
-        metrics: what is computed of each batch.
+        metrics: the metrics that are computed for each batch.
         first_layer: whether the attacked layer receives the network's input. An inner layer may
             have as many inputs as an image has pixels.
 

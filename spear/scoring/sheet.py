@@ -1,4 +1,4 @@
-"""Pixels of a batch and its reconstruction in one file, for other figures."""
+"""Pixels of a batch and of its reconstruction in one file, for other figures."""
 
 import math
 from pathlib import Path
@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 SHOWN = 120
-"""Width at which figures show an image, in pixels."""
+"""Width at which a figure shows an image, in pixels."""
 
 
 def image_sheet(originals: Tensor, reconstructions: Tensor, path: Path) -> None:
-    """Write a PNG of nothing but pixels, for other figures: the originals, in a row, above theirs.
+    """Write a PNG of pixels alone: a row of originals above a row of their reconstructions.
 
-    8 bits per colour; images of more pixels than a figure shows are averaged down (`thumbnails`).
+    It has 8 bits per colour; large images are averaged down (`thumbnails`).
 
     Args:
         originals, reconstructions: b x C x H x W in [0, 1], C = 1 or 3, b >= 1.
@@ -46,9 +46,10 @@ def read_sheet(path: Path, b: int) -> tuple[Tensor, Tensor]:
 
 
 def thumbnails(images: Tensor) -> Tensor:
-    """Return images averaged down to about the size at which they are shown, if they are larger.
+    """Return images (b x C x H x W) averaged down to about the width at which a figure shows them.
 
-    A figure of twenty at 720 pixels would take gigabytes, and their nearest pixels would alias.
+    Smaller images stay as they are. A figure of twenty images at 720 pixels would take gigabytes,
+    and picking pixels would alias.
     """
     factor = math.ceil(images.shape[3] / SHOWN)
     return avg_pool2d(images, factor, ceil_mode=True) if factor > 1 else images

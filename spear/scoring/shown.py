@@ -27,8 +27,8 @@ def shown_rows(matched: Matched) -> tuple[TableDomain, Tensor, Tensor] | None:
     (`spear.data.tabular.TableDomain.distances`).
 
     Returns:
-        The table and two stacks of values (b x features, `TableDomain.values`), or None if the
-        attacked layer's inputs are not rows of a table.
+        The table's domain and two stacks of values (b x features, `TableDomain.values`), or None
+        if the attacked layer's inputs are not rows of a table.
     """
     table = matched.dataset.domain
     if not isinstance(table, TableDomain) or not matched.are_inputs:

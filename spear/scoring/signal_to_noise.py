@@ -3,8 +3,8 @@
 from torch import Tensor
 
 PSNR_CAP = 320.0
-"""Highest PSNR given, in dB, also for equal images, whose PSNR is infinite: the rounding error of
-float64 (2^-53) is at 319 dB."""
+"""Highest PSNR in dB, which equal images have instead of infinity: the rounding error of float64
+(2^-53) is at 319 dB."""
 
 
 def psnr(found: Tensor, true: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Rows of a table: categories that are right, and how far numbers are off."""
+"""Rows of a table: share of right categories, and errors of numbers."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from spear.scoring.shown import shown_rows
 
 
 class Tables(Metric):
-    """Readable rows (`spear.scoring.shown.shown_rows`); NaN if the inputs are not rows of a table.
+    """Errors of readable rows (`spear.scoring.shown.shown_rows`); NaN if there are none.
 
     - `discrete_accuracy`: share of the categories that are right.
     - `continuous_mae`: mean absolute error of the numbers, each in its own unit.

@@ -1,4 +1,4 @@
-"""Truth that the client keeps to itself. For scoring only: no attack sees it."""
+"""Truth that the client keeps to itself, for scoring alone: no attack sees it."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from spear.update import Update
 from spear.validation import all_finite
 
 MOST_COLUMNS = 1 << 14
-"""Columns of dL/dW that a median is taken over, or a product compared on."""
+"""Most columns of dL/dW over which a median is taken or a product compared."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,7 @@ class Truth:
         activation_gradients: dL/dZ (m x b) of the undefended first step, its columns in the order
             of `inputs`. 0 x b if the attack is on the network's inputs and on no layer.
         labels: b class indices, or b x K class probabilities.
-        weight_update: what the client shared for W (m x n); None if it is not known or not
-            finite.
+        weight_update: the client's update of W (m x n); None if it is not known or not finite.
     """
 
     inputs: Tensor
@@ -40,10 +39,10 @@ class Truth:
 
     @cached_property
     def shared_gradients(self) -> Tensor:
-        """D (m x b) of the shared update D X^T: what an attack can find in place of dL/dZ.
+        """Factor D (m x b) of the shared update D X^T, which an attack can find instead of dL/dZ.
 
-        dL/dZ itself if the update is the plain gradient, else by least squares from the update
-        and the inputs: the sum over local steps, the clipped columns
+        It is dL/dZ if the update is the plain gradient. Otherwise it follows from the update and
+        the inputs by least squares: the sum over local steps, or clipped columns
         (`spear.scoring.bounds.gradients_given_inputs`).
         """
         if self.weight_update is None:
@@ -56,32 +55,35 @@ class Truth:
 
     @cached_property
     def best_inputs(self) -> Tensor | None:
-        """X^T (b x n) by least squares from the update, had the attack known D.
+        """Least squares estimate of X^T (b x n) from the update and the true D.
 
-        A bound on what any attack without a prior on the inputs can expect; None if the update is
-        not known.
+        No attack without a prior on the inputs can expect better. None if the update is not known.
         """
         if self.weight_update is None:
             return None
         return bounds.inputs_given_gradients(self.weight_update, self.shared_gradients)
 
     def findable(self) -> int:
-        """Number of directions that an exhaustive search meets (`bounds.determined_directions`)."""
+        """Return the number of directions that an exhaustive search finds.
+
+        See `spear.scoring.bounds.determined_directions`.
+        """
         return bounds.determined_directions(self.activation_gradients)
 
     def weight_gradient_median(self) -> float:
-        """Median magnitude of an entry of the undefended dL/dW = dL/dZ X^T (Theorem 3.1).
+        """Return the median magnitude of the entries of the undefended dL/dW (Theorem 3.1).
 
-        Noise is measured against it (App. E.6). Over evenly spaced columns if there are more
-        than `MOST_COLUMNS`. NaN without a layer.
+        Noise is measured against it (App. E.6). Of more than `MOST_COLUMNS` columns, evenly spaced
+        ones are used. NaN without a layer.
         """
         gradient = self.activation_gradients @ self.inputs[:, :: self._step()]
         return gradient.abs().median().item()
 
     def least_sparsity(self) -> float:
-        """Least share of zeros in a column of dL/dZ, in [0, 1]: "minimum column sparsity" (Fig. 7).
+        """Return the least share of zeros in a column of dL/dZ, in [0, 1].
 
-        All m neurons count, those that no sample activates among them. NaN without a layer.
+        This is the "minimum column sparsity" of Fig. 7. All m neurons count, including those that
+        no input activates. NaN without a layer.
         """
         if not len(self.activation_gradients):
             return math.nan
@@ -95,15 +97,17 @@ class Truth:
 def truth_of(
     client: Client, batch: Batch, layer: int | None, update: Update | None = None
 ) -> Truth:
-    """Return what the attack on `layer` should find: that layer's inputs and dL/dZ.
+    """Return the truth that an attack on `layer` should find: the layer's inputs and dL/dZ.
 
     Args:
-        client: that shares the batch's update.
+        client: the client that shares the batch's update.
         batch: the private batch.
-        layer: the attacked linear layer, counted from 1; None for the network's own inputs,
-            which have no dL/dZ (m = 0).
-        update: what was shared of it, to learn which dL/dZ that shows if a defense or
-            further local steps have changed it.
+        layer: number of the attacked linear layer, counted from 1; None for the network's own
+            inputs, which have no dL/dZ (m = 0).
+        update: the batch's update, which shows how a defense or further local steps changed dL/dZ.
+
+    Raises:
+        LayerError: there is no such layer.
     """
     if layer is None:
         inputs = batch.inputs.flatten(1)

@@ -61,7 +61,7 @@ def test_damaged_weights_are_refused(tmp_path: Path, content: bytes | None) -> N
 
 
 def test_a_network_that_lpips_does_not_have_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"'lpips_net' is 'squeeze'; expected one of alex, vgg\."):
+    with pytest.raises(ConfigError, match=r"net is 'squeeze' .*; expected one of alex, vgg\."):
         load_lpips(tmp_path, "squeeze")
 
 

@@ -164,5 +164,5 @@ def test_two_metrics_must_not_share_a_name() -> None:
     class OneText(Worst):
         names = "worst"
 
-    with pytest.raises(ConfigError, match=r"expected a tuple of texts, \('worst',\)"):
+    with pytest.raises(ConfigError, match=r"expected a tuple of strings, \('worst',\)"):
         Scorer(RGB, [OneText()])
