@@ -1,4 +1,4 @@
-"""Audit a model of your own: which layers give away their inputs, why, and how sure that is."""
+"""Audit of a model of your own: which layers give away their inputs, why, and how sure that is."""
 
 from spear.auditing.findings import Audit, LayerFinding, Verdict
 from spear.auditing.run import audit

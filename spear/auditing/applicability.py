@@ -1,4 +1,4 @@
-"""To which layers the method applies, and why not to the others."""
+"""Decision to which layers the method applies, with the reasons."""
 
 from collections.abc import Iterator, Mapping
 
@@ -22,17 +22,17 @@ WHY: dict[Neighbour, str] = {
 
 
 def applicability(layer: LinearLayer, gradients: Mapping[str, Tensor]) -> Applicability:
-    """On which side of a layer the zeros are that the attack needs (Sec. 3.2), if on any.
+    """Return the side of a layer on which there are the zeros that the attack needs (Sec. 3.2).
 
     Args:
-        layer: and where it stands.
-        gradients: the update, by parameter.
+        layer: the layer, with its neighbours in the network.
+        gradients: the update: name of each parameter -> gradient.
     """
     obstacle = _obstacle(layer, gradients)
     if obstacle:
         return Applicability(None, (obstacle,))
     if layer.after == {Station.UNKNOWN}:
-        unknown = "what stands around it is not known; the attack and its test decide"
+        unknown = "its neighbours in the network are not known; the attack and its test decide"
         return Applicability(Sparsity.GRADIENT, (unknown,))
     after, before = layer.after == {RELU}, layer.before == {RELU}
     if after and Station.DROPOUT not in layer.beyond:
@@ -49,14 +49,16 @@ def applicability(layer: LinearLayer, gradients: Mapping[str, Tensor]) -> Applic
     elif before:
         reasons = ["a ReLU precedes it, so that its inputs have zeros and are never negative"]
         if after:
-            reasons.append("dropout after the ReLU behind it hides which neurons are inactive")
+            reasons.append(
+                "a ReLU follows it, too, but dropout after that hides which neurons are inactive"
+            )
         side = Sparsity.INPUT
     elif after:
         return Applicability(
             None,
             (
-                "a ReLU follows it, but dropout in training mode comes next: a neuron that was "
-                "dropped looks like one that is inactive, so that nothing can be proven",
+                "a ReLU follows it, but dropout in training mode comes next: a dropped neuron "
+                "looks like an inactive one, so that nothing can be proven",
             ),
         )
     else:
@@ -67,12 +69,12 @@ def applicability(layer: LinearLayer, gradients: Mapping[str, Tensor]) -> Applic
 
 
 def _why(layer: LinearLayer) -> Iterator[str]:
-    """What is known of the only thing that follows a layer."""
+    """Reason that is known for the only neighbour that follows a layer, if there is one."""
     return (WHY[each] for each in layer.after if len(layer.after) == 1 and each in WHY)
 
 
 def _is_followed_by_nonlinearity(layer: LinearLayer) -> bool:
-    """Whether nothing behind the layer can lower the rank of dL/dZ before it reaches the layer."""
+    """Return whether nothing behind the layer can lower the rank of its dL/dZ."""
     behind = layer.beyond if layer.after <= {Station.DROPOUT, *WHY} else layer.after
     return len(behind) == 1 and all(
         each is Station.OUTPUTS or isinstance(each, Activation) for each in behind
@@ -81,10 +83,10 @@ def _is_followed_by_nonlinearity(layer: LinearLayer) -> bool:
 
 def _obstacle(layer: LinearLayer, gradients: Mapping[str, Tensor]) -> str:
     if f"{layer.name}.bias" not in dict(layer.module.named_parameters(layer.name)):
-        return "it has no bias, from whose gradient the attack finds the scale of each input"
+        return "it has no bias, but the attack finds the scale of each input by the bias gradient"
     missing = [part for part in ("weight", "bias") if f"{layer.name}.{part}" not in gradients]
     if missing:
-        return f"the update has none of its {' and '.join(missing)} (frozen?)"
+        return f"the update does not contain its {' and '.join(missing)} (frozen?)"
     return ""
 
 
@@ -92,7 +94,7 @@ def _remarks(layer: LinearLayer) -> list[str]:
     remarks = []
     if layer.positions > 1:
         remarks.append(
-            f"it works on {layer.positions} positions of each input, of which every one counts as "
+            f"it works on {layer.positions} positions of each input, and each position counts as "
             "an input of its own"
         )
     if layer.calls > 1:

@@ -1,4 +1,4 @@
-"""Findings in plain words: the same sentences in the terminal and on the page."""
+"""Findings in plain words: the same sentences in the terminal and on the HTML page."""
 
 import math
 
@@ -6,12 +6,12 @@ from spear.auditing.findings import Audit, LayerFinding, Recovery, Spectrum, Ver
 from spear.inversion.descent.cost import TimeForecast
 
 VERDICTS = {
-    Verdict.EXACT: "every input was reconstructed exactly, and the model gives just this update "
+    Verdict.EXACT: "every input was reconstructed exactly, and the model gives exactly this update "
     "for them",
-    Verdict.CONSISTENT: "every input was reconstructed and fits the ReLU pattern; exact if the "
-    "update is an unaltered gradient, which could not be tested",
+    Verdict.CONSISTENT: "every input was reconstructed and fits the ReLU pattern; the inputs are "
+    "exact if the update is an unaltered gradient, which could not be tested",
     Verdict.UNCONFIRMED: "inputs were found that fit the pattern of zeros, but the model does not "
-    "give this update for them: it is no single gradient of this loss, or was altered",
+    "give this update for them: the update is no single gradient of this loss, or was altered",
     Verdict.APPROXIMATE: "every input was reconstructed as well as the noise in the update allows",
     Verdict.PARTIAL: "not all inputs were found within the budget",
     Verdict.NOTHING: "nothing can be found in this update",
@@ -20,8 +20,8 @@ VERDICTS = {
 }
 
 ADVICE = {
-    Verdict.EXACT: "Whoever sees this update has the batch. Noise, a larger batch than the layer "
-    "is wide, or secure aggregation with enough clients would stop this attack.",
+    Verdict.EXACT: "Whoever sees this update has the batch. This attack fails with noise, with "
+    "more inputs per batch than the layer is wide, or with secure aggregation of enough clients.",
     Verdict.CONSISTENT: "Treat the batch as known to whoever sees this update.",
     Verdict.UNCONFIRMED: "If several local steps or a defense made this update, the inputs found "
     "may still be close to the true ones.",
@@ -35,18 +35,18 @@ ADVICE = {
 
 
 def headline(audit: Audit) -> str:
-    """One sentence about the model as a whole: that about its worst layer."""
+    """Return one sentence about the model as a whole: the verdict on its worst layer."""
     worst = [layer.name for layer in audit.layers if layer.verdict is audit.verdict]
     where = f" (layer {worst[0]})" if worst else ""
     return f"{audit.verdict}{where}: {VERDICTS[audit.verdict]}."
 
 
 def notes(audit: Audit) -> list[str]:
-    """What is to be said about the model as a whole beside the headline."""
+    """Return further sentences about the model as a whole, beside the headline."""
     return [
         *(
-            f"The inputs found at {name} give the update of {_listed(others)}, too: what "
-            f"{'these layers' if len(others) > 1 else 'this layer'} received follows from them."
+            f"The inputs found at {name} give the update of {_listed(others)}, too: the inputs of "
+            f"{'these layers' if len(others) > 1 else 'this layer'} follow from them."
             for name, others in audit.consequences.items()
         ),
         *(f"Note: {note}." for note in audit.notes),
@@ -58,7 +58,7 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def sentences(layer: LayerFinding) -> list[str]:
-    """All that is known about a layer, most important first."""
+    """Return sentences with all that is known about a layer, most important first."""
     found = [f"{VERDICTS[layer.verdict]}.", *(f"{reason}." for reason in layer.reasons)]
     if layer.spectrum:
         found += _spectrum(layer, layer.spectrum)
@@ -77,7 +77,7 @@ def _spectrum(layer: LayerFinding, spectrum: Spectrum) -> list[str]:
     ]
     if spectrum.white:
         found.append(
-            "its noise is independent from entry to entry, as a defense's is, or that of weights "
+            "its noise is independent from entry to entry, like that of a defense or of weights "
             f"after training; the smallest signal is {spectrum.signal_to_noise:.3g} times as large."
         )
     else:
@@ -86,7 +86,7 @@ def _spectrum(layer: LayerFinding, spectrum: Spectrum) -> list[str]:
             f"{spectrum.signal_to_noise:.1g} times as large."
         )
     if spectrum.inactive > 0:
-        found.append(f"{spectrum.inactive:.0%} of the rows are zero for all inputs.")
+        found.append(f"{spectrum.inactive:.0%} of the update's rows are zero for all inputs.")
     return found
 
 
@@ -101,7 +101,8 @@ def _recovery(recovery: Recovery) -> list[str]:
     found = [
         f"{recovery.found} of {len(recovery.inputs)} inputs found in "
         f"{duration(recovery.seconds)}: {recovery.message}.",
-        f"λ = {recovery.sparsity_matching:.6g}, {recovery.sparsity:.0%} zeros.",
+        f"λ = {recovery.sparsity_matching:.6g} (1 if the pattern of zeros matches everywhere), "
+        f"{recovery.sparsity:.0%} zeros.",
     ]
     tried = recovery.resimulation
     if tried.obstacle:
@@ -115,12 +116,12 @@ def _recovery(recovery: Recovery) -> list[str]:
     if recovery.twins:
         found.append(f"{recovery.twins} pairs of inputs are nearly equal.")
     if not math.isnan(recovery.error):
-        found.append(f"beside the true batch: largest relative error {recovery.error:.2g}.")
+        found.append(f"compared with the true batch: largest relative error {recovery.error:.2g}.")
     return found
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours with two digits."""
+    """Return a duration in seconds, minutes or hours, with two digits."""
     for unit, size in (("h", 3600.0), ("min", 60.0)):
         if seconds >= size:
             return f"{seconds / size:.2g} {unit}"

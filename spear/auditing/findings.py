@@ -1,4 +1,4 @@
-"""What an audit finds out, layer by layer, in types that a report can render."""
+"""Findings of an audit, layer by layer, in types that a report can render."""
 
 import math
 from dataclasses import dataclass
@@ -12,35 +12,39 @@ from spear.layers import Sparsity
 
 
 class Verdict(StrEnum):
-    """What became of a layer. Only `EXACT` claims that its inputs were reconstructed exactly."""
+    """Outcome for a layer, worst for the client first.
+
+    Only `EXACT` claims that the layer's inputs were reconstructed exactly.
+    """
 
     EXACT = "exact"
-    """The ReLU pattern matches everywhere, and the network gives just this update for them."""
+    """The ReLU pattern matches everywhere, and the network gives exactly this update."""
     CONSISTENT = "consistent"
-    """The pattern of zeros matches, but whether the network gives this update for them, and for
-    them alone, could not be told: they are right if the update is an unaltered gradient."""
+    """The pattern of zeros matches, but the audit could not tell whether the network gives this
+    update for these inputs alone. They are right if the update is an unaltered gradient."""
     UNCONFIRMED = "unconfirmed"
-    """The pattern of zeros matches, but the network does not give this update for them: it is no
-    single gradient of this loss, or it was altered."""
+    """The pattern of zeros matches, but the network does not give this update for these inputs:
+    it is no single gradient of this loss, or it was altered."""
     APPROXIMATE = "approximate"
-    """As right as the noise in the update allows; where that is a defense, part of them leaks."""
+    """The inputs are as right as the noise in the update allows. They leak in part even if a
+    defense made the noise."""
     PARTIAL = "partial"
-    """The attack ended before all inputs were found; those that were may still be right."""
+    """The attack ended before all inputs were found. The inputs found may still be right."""
     NOTHING = "nothing"
-    """There is nothing to find: the update is zero, or as many inputs as the layer is wide."""
+    """Nothing can be found: the update is zero, or has as many inputs as the layer is wide."""
     NOT_APPLICABLE = "not_applicable"
-    """The method does not apply to the layer. Another one may."""
+    """The method does not apply to the layer. Another method may."""
     INVALID = "invalid"
-    """The update of the layer is none: a NaN, a wrong shape."""
+    """The layer's update is not valid: it has a NaN or a wrong shape."""
 
 
 @dataclass(frozen=True)
 class Applicability:
-    """Whether the method applies to a layer, as far as the network alone says.
+    """Applicability of the method to a layer, judged by the network alone.
 
     Attributes:
-        side: where the zeros are that the attack lives on; None where it does not apply.
-        reasons: why, in sentences without a full stop.
+        side: factor of the gradient that has the zeros; None if the method does not apply.
+        reasons: for this, in sentences without a full stop.
     """
 
     side: Sparsity | None
@@ -49,14 +53,14 @@ class Applicability:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """What the singular values of a layer's update say, without any attack.
+    """Facts from the singular values of a layer's update, without any attack.
 
     Attributes:
-        rank: how many inputs are behind it.
-        signal_to_noise: its smallest signal over what is behind the last of them.
-        white: whether the noise is independent from entry to entry, as a defense's is and that of
+        rank: number of inputs behind the update.
+        signal_to_noise: smallest singular value that belongs to the inputs, over the noise.
+        white: whether the noise is independent from entry to entry, like that of a defense or of
             weights after local steps; otherwise it is rounding.
-        inactive: share of the neurons that no input activates.
+        inactive: share of the neurons that no input activates, in [0, 1].
     """
 
     rank: int
@@ -67,15 +71,15 @@ class Spectrum:
 
 @dataclass(frozen=True)
 class Resimulation:
-    """Whether the network gives the observed update for the reconstructed inputs.
+    """Comparison of the observed update with that of the reconstructed inputs.
 
     Attributes:
         residual: largest relative error of the update of any parameter at and behind the layer, up
-            to one scale for all; NaN where it could not be tried.
-        scale: that scale: 1 where the update is the gradient of the loss itself.
-        labels: of the reconstructed inputs, in their order; those that fit best.
-        obstacle: why it could not be tried, or empty.
-        parameters: names of those whose update was compared.
+            to one scale for all; NaN if there was no comparison.
+        scale: that scale; 1 if the update is the gradient of the loss itself.
+        labels: labels of the reconstructed inputs that fit best, in their order.
+        obstacle: reason why there was no comparison; empty if there was one.
+        parameters: names of the parameters whose update was compared.
     """
 
     residual: float
@@ -86,25 +90,25 @@ class Resimulation:
 
     @classmethod
     def impossible(cls, obstacle: str) -> "Resimulation":
-        """One that could not be tried."""
+        """Return the result of a comparison that an obstacle prevented."""
         return cls(math.nan, math.nan, None, obstacle)
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """What the attack got out of a layer.
+    """Result of the attack on a layer.
 
     Attributes:
-        status: how the attack ended (`spear.Status`).
-        message: the same as a sentence.
-        inputs: one a row (found x n), as the layer receives them; those found come first.
-        found: how many of them are true directions, as far as the attack can tell.
-        sparsity_matching: lambda (Definition 4.1).
-        sparsity: share of zeros in the reconstructed factor that the attack lives on.
-        twins: pairs of inputs that are nearly equal.
-        seconds: of the attack.
-        resimulation: the test by the rest of the network.
-        error: largest relative error of an input, where the true batch was given; else NaN.
+        status: end of the attack (`spear.Status`).
+        message: the same as a sentence, without a full stop.
+        inputs: one a row (b x n), as the layer receives them; the inputs found come first.
+        found: number of inputs found, as far as the attack can tell.
+        sparsity_matching: lambda in [0, 1] (Definition 4.1).
+        sparsity: share of zeros in the reconstructed sparse factor, in [0, 1].
+        twins: number of pairs of inputs that are nearly equal.
+        seconds: wall time of the attack.
+        resimulation: test of the inputs by the rest of the network.
+        error: largest relative error of an input if the true batch is known, else NaN.
     """
 
     status: str
@@ -121,16 +125,16 @@ class Recovery:
 
 @dataclass(frozen=True)
 class LayerFinding:
-    """All about one layer.
+    """Finding of the audit about a layer.
 
     Attributes:
         name: as in `named_modules()`.
-        m, n: its outputs and inputs.
-        verdict: what became of it.
-        reasons: why, in sentences without a full stop.
-        side: where the zeros are that the attack lives on, if on any.
-        spectrum, forecast, recovery: as far as it came; None beyond that.
-        shape: of one of its inputs where these are the network's own, else None.
+        m, n: numbers of its outputs and inputs.
+        verdict: outcome of the audit.
+        reasons: for the outcome, in sentences without a full stop.
+        side: factor of the gradient that has the zeros; None if neither.
+        spectrum, forecast, recovery: None if the audit did not come so far.
+        shape: of one input if the layer receives the network's own inputs, else None.
     """
 
     name: str
@@ -145,25 +149,28 @@ class LayerFinding:
     shape: tuple[int, ...] | None = None
 
     def explains(self, other: "LayerFinding") -> bool:
-        """Whether the inputs found here were seen to give the update of another layer, too."""
+        """Return whether the re-simulation from this layer included another layer's update."""
         return (
             self.recovery is not None
             and f"{other.name}.weight" in self.recovery.resimulation.parameters
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: everything but the reconstructed inputs and the labels; NaN becomes None."""
+        """Return the finding for JSON, with the shape of each floating-point tensor in its place.
+
+        NaN and infinity become None.
+        """
         return _plain(self)
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found.
+    """Result of an audit.
 
     Attributes:
-        layers: of each fully connected layer.
-        notes: about the network and the update as a whole.
-        seconds: that it took.
+        layers: finding for each fully connected layer.
+        notes: sentences about the network and the update as a whole, without a full stop.
+        seconds: wall time of the audit.
     """
 
     layers: tuple[LayerFinding, ...]
@@ -172,13 +179,13 @@ class Audit:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of the layers' for the client, `NOT_APPLICABLE` without any."""
+        """Verdict on the layer that is worst for the client; `NOT_APPLICABLE` without layers."""
         order = list(Verdict)
         found = [order.index(layer.verdict) for layer in self.layers]
         return order[min(found)] if found else Verdict.NOT_APPLICABLE
 
     def __getitem__(self, name: str) -> LayerFinding:
-        """The finding of the layer called `name`.
+        """Return the finding of the layer called `name`.
 
         Raises:
             KeyError: there is none.
@@ -190,11 +197,10 @@ class Audit:
 
     @property
     def consequences(self) -> dict[str, tuple[str, ...]]:
-        """Layers that leak by way of another: what they received follows from its inputs.
+        """Layers that leak through another one: their inputs follow from the inputs of that one.
 
-        Returns:
-            A layer whose inputs are exact -> others that are not, but whose update those inputs
-            give, too, through the model.
+        A layer whose inputs are exact -> layers whose inputs are not, but whose update the model
+        gives for those exact inputs.
         """
         exact = [layer for layer in self.layers if layer.verdict is Verdict.EXACT]
         others = [layer for layer in self.layers if layer.verdict is not Verdict.EXACT]
@@ -205,7 +211,7 @@ class Audit:
         return {name: names for name, names in given.items() if names}
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the audit for JSON, without reconstructed inputs."""
         return {
             "verdict": str(self.verdict),
             "seconds": self.seconds,

@@ -1,4 +1,4 @@
-"""Runs the attack on one layer and says how far its result can be trusted."""
+"""Attack on a layer, and judgement how far its result can be trusted."""
 
 import torch
 from torch import Tensor
@@ -12,24 +12,24 @@ from spear.reconstruction import Reconstruction, Status
 from spear.scoring.matching import match
 
 CONFIRMED = 1e-5
-"""Largest residual of a re-simulation that confirms a reconstruction. Of float32 gradients it is
-some 1e-7; inputs that are wrong by a thousandth leave 1e-4 and more."""
+"""Largest residual of a re-simulation that confirms a reconstruction. For float32 gradients the
+residual is some 1e-7; inputs with a relative error of 0.001 leave 1e-4 and more."""
 
 UNIT_SCALE = 1e-4
-"""How far from 1 the scale of a re-simulated float32 gradient may be."""
+"""Largest distance of the scale of a re-simulated float32 gradient from 1."""
 
 REFUTED = 0.5
-"""Residual from which on approximate inputs explain too little of the update to be called so."""
+"""Largest residual of inputs that count as approximate; beyond, they do not explain the update."""
 
 ZERO = 1e-6
-"""Entries below this share of their column's root mean square count as zeros."""
+"""Share of a column's root mean square below which an entry counts as zero."""
 
 TWINS = 0.999
-"""Cosine from which on two inputs are nearly equal."""
+"""Cosine above which two inputs count as nearly equal."""
 
 
 def spectrum_of(found: Decomposition) -> Spectrum:
-    """What a factorised update says of itself."""
+    """Return rank, noise and inactive neurons of a factorised update."""
     behind = float(found.noise.rows.square().mean().sqrt())
     return Spectrum(
         rank=found.b,
@@ -40,7 +40,14 @@ def spectrum_of(found: Decomposition) -> Spectrum:
 
 
 def attack(observation: Observation, side: Sparsity, budget: float, seed: int) -> Reconstruction:
-    """The exact attack for the side of the layer on which the zeros are."""
+    """Run the exact attack for the factor of the gradient that has the zeros.
+
+    Args:
+        observation: of the layer.
+        side: the factor with the zeros.
+        budget: seconds that the attack may take.
+        seed: of the attack.
+    """
     if side is Sparsity.GRADIENT:
         return SpearIrls(time_limit=budget)(observation, seed=seed)
     return SpearInput(time_limit=budget)(observation, seed=seed)
@@ -49,13 +56,13 @@ def attack(observation: Observation, side: Sparsity, budget: float, seed: int) -
 def recovery_of(
     found: Reconstruction, side: Sparsity, resimulation: Resimulation, truth: Tensor | None
 ) -> Recovery:
-    """The facts about a reconstruction, in the order found.
+    """Return the facts about a reconstruction, with its inputs in the order of the attack.
 
     Args:
-        found: by the attack.
-        side: where its zeros are.
-        resimulation: of it.
-        truth: what the layer received (b x n), where that is known.
+        found: the reconstruction.
+        side: factor of the gradient that has the zeros.
+        resimulation: test of the reconstruction by the rest of the network.
+        truth: true inputs of the layer (b x n); None if they are not known.
     """
     factor = found.activation_gradients if side is Sparsity.GRADIENT else found.inputs.T
     return Recovery(
@@ -81,16 +88,16 @@ def _proven(found: Reconstruction) -> int:
 
 
 def verdict_of(status: Status, resimulation: Resimulation, classes: int) -> Verdict:
-    """What a status says once the rest of the network has been asked.
+    """Return the verdict on a layer from the attack's status and the re-simulation.
 
-    Of two classes (or one output) the gradients of two inputs with the same active neurons point
-    along one line, so that both count as one, their weighted mean. The scale tells: an unaltered
-    gradient of the right number of inputs has the scale 1.
+    With two classes (or one output) the gradients of two inputs with the same active neurons are
+    parallel, so that the attack finds one input, their weighted mean. The scale shows this: an
+    unaltered gradient of the right number of inputs has the scale 1.
 
     Args:
-        status: of the attack.
-        resimulation: of its result.
-        classes: outputs of the network.
+        status: end of the attack.
+        resimulation: test of its result by the rest of the network.
+        classes: number of the network's outputs; 0 if it is not known.
     """
     if status is Status.EXACT:
         merged = classes <= 2 and not abs(resimulation.scale - 1) <= UNIT_SCALE
@@ -105,9 +112,13 @@ def verdict_of(status: Status, resimulation: Resimulation, classes: int) -> Verd
 
 
 def largest_error(found: Tensor, truth: Tensor) -> float:
-    """Largest |x' - x| / |x| over the inputs found, each beside the true one that it matches.
+    """Return the largest error |x' - x| of an input, relative to the mean length of the true ones.
 
-    Infinite where there are more inputs than true ones, or one that is not finite.
+    Infinite if there are more inputs than true ones, or if one is not finite.
+
+    Args:
+        found: inputs found (b' x n), in any order.
+        truth: true inputs (b x n).
     """
     rows, targets = found.double(), truth.double()
     if not bool(rows.isfinite().all()) or len(rows) > len(targets):

@@ -1,4 +1,4 @@
-"""An audit as text, as JSON and as one HTML page that needs nothing else."""
+"""Reports of an audit: text, JSON, and an HTML page that needs no other file."""
 
 import base64
 import io
@@ -17,11 +17,11 @@ MOST_PICTURES = 64
 MOST_ROWS = 32
 MOST_COLUMNS = 24
 SMALLEST_PICTURE = 96
-"""Pixels; smaller pictures are magnified."""
+"""Least side of an image, in pixels; smaller ones are magnified."""
 
 
 def text(audit: Audit) -> str:
-    """For a terminal: the headline, then each layer."""
+    """Return the audit as text for a terminal: the headline, then each layer."""
     lines = [headline(audit), ""]
     for layer in audit.layers:
         lines.append(f"{layer.name} ({layer.n} to {layer.m}): {layer.verdict}")
@@ -33,16 +33,16 @@ def text(audit: Audit) -> str:
 
 
 def as_json(audit: Audit) -> str:
-    """The findings without the reconstructed inputs."""
+    """Return the findings as JSON, without the reconstructed inputs."""
     return json.dumps(audit.to_dict(), indent=2, allow_nan=False) + "\n"
 
 
 def html(audit: Audit, columns: list[str] | None = None) -> str:
-    """One page, with the recovered pictures or the rows of the recovered table in it.
+    """Return an HTML page that contains the recovered images, or the rows of a recovered table.
 
     Args:
-        audit: what was found.
-        columns: names of the model's inputs, where these are a table's.
+        audit: the findings.
+        columns: names of the model's inputs, if these are rows of a table.
     """
     environment = Environment(autoescape=select_autoescape(default=True))
     template = environment.from_string(files("spear.auditing").joinpath("page.html").read_text())
@@ -66,8 +66,10 @@ def html(audit: Audit, columns: list[str] | None = None) -> str:
 
 
 def pictures(layer: LayerFinding) -> list[str]:
-    """The recovered inputs as PNG data addresses, each stretched from its least to its greatest
-    value; none where they are no pictures (1 or 3 channels)."""
+    """Return the recovered inputs as PNG data URLs; none if they are no images (1 or 3 channels).
+
+    The grey values or colours of each are stretched from its least to its greatest value.
+    """
     shape, recovery = layer.shape, layer.recovery
     if recovery is None or shape is None or len(shape) != 3 or shape[0] not in (1, 3):
         return []

@@ -1,13 +1,13 @@
-"""Does the network give the observed update for the reconstructed inputs? A test without the truth.
+"""Test whether the network gives the observed update for the reconstructed inputs.
 
-The reconstructed inputs take the place of the layer's own, the network goes on from there to its
-loss, and the gradients of every parameter at and behind the layer are compared with the update, up
-to one common scale (a loss may be a sum instead of a mean, an update a step instead of a gradient).
-An attack on one layer cannot tell inputs from others that have the same ReLU pattern, such as twice
-the inputs where only dL/dW was doubled; the layers behind it can.
+It needs no truth. The reconstructed inputs take the place of the layer's own, and the network runs
+on from there to its loss. The gradients of every parameter at and behind the layer are compared
+with the update, up to one common scale (a loss may be a sum instead of a mean, an update a step
+instead of a gradient). An attack on one layer cannot tell inputs from others that have the same
+ReLU pattern, such as twice the inputs if only dL/dW was doubled. The layers behind it can.
 
-The labels are not known: each input gets the one whose gradient points along its column of the
-reconstructed dL/dZ.
+The labels are not known: each input gets the label whose gradient points along the input's column
+of the reconstructed dL/dZ.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,13 +23,13 @@ from spear.probing import overriding_input, probe
 from spear.reconstruction import Reconstruction
 
 MOST_CLASSES = 100
-"""Classes that are all tried; of more, those of which the last bias gradient is most negative."""
+"""Most classes that are all tried. Of more, those with the most negative last bias gradient are."""
 
 LEAST_CLASSES = 32
-"""So many of these, and twice as many as there are inputs."""
+"""Least number of these that are tried; with many inputs it is twice their number."""
 
 NEGLIGIBLE = 1e-6
-"""Share of the update below which a parameter's own size is no scale for its error."""
+"""Share of the whole update's norm that a parameter's error is divided by at least."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Maps (outputs, labels) to a scalar."""
@@ -46,23 +46,29 @@ def resimulate(
 ) -> Resimulation:
     """Compare the update with that of the reconstructed inputs of a layer.
 
+    An obstacle to the comparison is part of the result.
+
     Args:
         network: with the weights at which the update was computed. It is not changed.
-        name: of the layer.
-        found: the reconstruction of its inputs and of dL/dZ.
-        gradients: the update.
-        loss: that the client minimises.
+        name: name of the layer, as in `named_modules()`.
+        found: reconstruction of the layer's inputs and of dL/dZ.
+        gradients: the update: name of each parameter -> gradient.
+        loss: the one that the client minimises.
         example: any inputs that the network takes (k x ...), to reach the layer.
-        labels: of the batch in any order; tried instead of all that there could be.
+        labels: labels of the batch in any order; if None, all possible labels are tried.
     """
     for part, module in network.named_modules():
         if isinstance(module, _DropoutNd) and module.training and module.p > 0:
-            return Resimulation.impossible(f"dropout {part!r} draws masks that only the client has")
+            return Resimulation.impossible(
+                f"dropout {part!r} draws masks that only the client knows"
+            )
     try:
         victim = _Victim(network, name, found.inputs, gradients, loss, example)
         candidates = _candidates(loss, victim.outputs, gradients, labels)
         if candidates is None:
-            return Resimulation.impossible("the labels cannot be tried with this loss; pass them")
+            return Resimulation.impossible(
+                "labels cannot be tried with this loss; pass them as `labels`"
+            )
         fitting = victim.labels(candidates, found.activation_gradients)
         tried = [victim.compare(each) for each in fitting]
     except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError) as error:
@@ -111,7 +117,7 @@ class _Victim:
         return outputs, calls[0].output
 
     def labels(self, candidates: Tensor, activation_gradients: Tensor) -> Iterable[Tensor]:
-        """For each sign of the update, the label of each input that fits its column of dL/dZ."""
+        """Return the labels that fit the columns of dL/dZ, for each sign of the update."""
         columns = activation_gradients.T.double()
         cosines = []
         for label in candidates:
@@ -122,7 +128,7 @@ class _Victim:
         return candidates[table.argmax(dim=0)], candidates[table.argmin(dim=0)]
 
     def compare(self, labels: Tensor) -> Resimulation:
-        """The residual with these labels."""
+        """Return the comparison with these labels."""
         parameters = dict(self.network.named_parameters())
         shared = {key: parameters[key] for key in self.observed}
         value = self.loss(self.outputs, labels)

@@ -1,4 +1,4 @@
-"""The whole audit as one call: which layers of a model leak, why, and how sure that is."""
+"""Whole audit as one call: which layers of a model leak, why, and how sure that is."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from spear.errors import ConfigError, LayerError
 from spear.inversion.descent.cost import pilot
 
 BatchFunction = Callable[[], tuple[Tensor, Tensor]]
-"""Gives inputs (b x ...) and labels (b)."""
+"""Returns inputs (b x ...) and labels (b)."""
 
 
 def audit(
@@ -29,26 +29,28 @@ def audit(
     budget: float = 60.0,
     seed: int = 0,
 ) -> Audit:
-    """Learn whether an update gives away the batch behind it, and why or why not.
+    """Find out whether an update gives away the batch behind it, and why or why not.
 
     Args:
         model: as it was when the client began, in the mode (train or eval) in which it trained. It
             is not changed.
-        update: gradients by parameter; weights after training (with `learning_rate`, or as a list
-            of arrays in the order of `state_dict()`, as Flower has them); or a function that gives
-            a batch, of which the audit then computes the gradient and checks what it finds.
-        layer: name of the only layer to audit; all fully connected ones unless given.
-        input_shape: of one of the model's inputs; tried out unless given.
-        loss: that the client minimised; the mean cross-entropy unless given.
-        labels: of the batch, in any order, where they are known; otherwise they are tried.
-        learning_rate: see `spear.auditing.updates.as_gradients`.
-        budget: seconds that the attack on one layer may take.
+        update: one of three: gradients by parameter; weights after training (by parameter, with
+            `learning_rate`, or as a list of arrays in the order of `state_dict()`, as Flower sends
+            them); a function that returns a batch, whose gradient the audit then computes and whose
+            inputs it compares with its findings.
+        layer: name of the only layer to audit; all fully connected layers unless given.
+        input_shape: shape of one of the model's inputs; usual shapes are tried unless given.
+        loss: the one that the client minimised; the mean cross-entropy unless given.
+        labels: labels of the batch, in any order; all possible labels are tried unless given.
+        learning_rate: of the client's training, if the update consists of weights
+            (`spear.auditing.updates.as_gradients`).
+        budget: seconds that the attack on one layer may take, above 0.
         seed: of the attack.
 
     Raises:
         ConfigError: the budget is not above 0.
         InvalidObservation: the update is not one of this model.
-        LayerError: there is no such layer.
+        LayerError: there is no layer of this name.
         VictimError: the model does not take the batch, or inputs of the given shape.
     """
     start = time.perf_counter()
@@ -65,8 +67,9 @@ def audit(
     layers, example, note = locate(model, input_shape, private)
     chosen = [each for each in layers if layer in (None, each.name)]
     if layer is not None and not chosen:
-        names = ", ".join(each.name for each in layers) or "none, as the model has no such layer"
-        raise LayerError(f"layer is {layer!r}; expected one of: {names}.")
+        names = ", ".join(each.name for each in layers)
+        expected = f"expected one of {names}" if names else "the model has no such layer that runs"
+        raise LayerError(f"layer is {layer!r}; {expected}.")
     classes = outputs(model, example)
     task = Task(model, gradients, loss, example, labels, classes, truth, budget, seed, pilot())
     findings = tuple(task(each) for each in chosen)

@@ -1,4 +1,4 @@
-"""The audit of one layer: does the method apply, what does the spectrum say, what comes out."""
+"""Audit of one layer: applicability of the method, spectrum of the update, and attack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,27 +20,27 @@ from spear.tracing.activations import Activation
 from spear.tracing.neighbours import Station
 
 TOO_FEW_CLASSES = (
-    "it gives the {} outputs, so that the rank of its update, which is at most that number, does "
+    "it makes the {} outputs, and the rank of its update is at most that number, so that it does "
     "not tell how many inputs there are"
 )
 
 
 @dataclass(frozen=True)
 class Task:
-    """What the audits of all layers share.
+    """Audit of any layer of a model, with the arguments that all layers share.
 
     Attributes:
-        model: with the weights that the client started from.
-        gradients: its update, by parameter.
-        loss: that it minimised.
-        example: inputs that the model takes; None if none are known.
-        labels: of the batch, where they are known.
-        classes: outputs of the model; 0 if not known.
-        truth: what each layer received, by name, where that is known.
-        budget: seconds a layer.
+        model: with the weights from which the client started.
+        gradients: the update: name of each parameter -> gradient.
+        loss: the one that the client minimised.
+        example: inputs that the model takes (k x ...); None if none are known.
+        labels: labels of the batch; None if they are not known.
+        classes: number of the model's outputs; 0 if it is not known.
+        truth: name of each layer -> true inputs (b x n), if they are known.
+        budget: seconds that the attack on a layer may take.
         seed: of the attacks.
-        rate: seconds of this machine for one of the forecast's (of
-            `spear.inversion.descent.cost.pilot`).
+        rate: seconds on this machine per second of the forecast
+            (`spear.inversion.descent.cost.pilot`).
     """
 
     model: nn.Module
@@ -55,7 +55,7 @@ class Task:
     rate: float
 
     def __call__(self, layer: LinearLayer) -> LayerFinding:
-        """All about one layer. What is wrong with its update is a finding, too."""
+        """Return the finding about one layer. An invalid update is a finding, too."""
         m, n = layer.module.weight.shape
         applies = applicability(layer, self.gradients)
         finding = LayerFinding(
@@ -105,7 +105,7 @@ class Task:
         if self.example is None:
             return Resimulation.impossible("the shape of the network's inputs is not known")
         if layer.calls > 1 or layer.positions > 1:
-            return Resimulation.impossible("the layer sees more than one row of each input")
+            return Resimulation.impossible("the layer receives more than one row per input")
         if found.status not in (Status.EXACT, Status.APPROXIMATE):
             return Resimulation.impossible("inputs are missing")
         return resimulate(

@@ -1,4 +1,4 @@
-"""An update in any of the forms in which clients share one, as gradients by parameter."""
+"""Conversion of an update, in any form in which clients share one, to gradients by parameter."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,13 +16,13 @@ Shared = Mapping[str, Any] | Sequence[Any]
 def as_gradients(
     network: nn.Module, update: Shared, learning_rate: float | None = None
 ) -> dict[str, Tensor]:
-    """The update of each parameter in units of a gradient.
+    """Return the update of each parameter in units of a gradient: name -> tensor on the CPU.
 
     Args:
-        network: with the weights that the client started from.
+        network: with the weights from which the client started.
         update: by name, as in `named_parameters()`: gradients, or with `learning_rate` the weights
-            after the client's training; or, as Flower sends parameters, a list of arrays in the
-            order of `state_dict()`, which always are weights after it.
+            after the client's training. Or a list of arrays in the order of `state_dict()`, as
+            Flower sends parameters, which always are weights after training.
         learning_rate: eta, so that the update is (W_0 - W_E) / eta; 1 for a list unless given. It
             only scales the update, which changes no reconstruction.
 

@@ -1,5 +1,4 @@
-"""What an audit needs of a model, whatever model that is: inputs that it takes, its layers, and
-the update of a batch."""
+"""Facts that an audit needs about any model: inputs that it takes, its layers, and its update."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -13,13 +12,22 @@ from spear.layers import LinearLayer, linear_layers
 from spear.probing import probe
 
 USUAL_SIDES = (32, 28, 64, 224)
-"""Sides of pictures to try on a network of which only the channels are known."""
+"""Sides of images, in pixels, to try on a network of which only the channels are known."""
 
 
 def share(
     model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """One gradient of a batch by parameter, and what each linear layer received (rows x n).
+    """Return the gradient of a batch, and the inputs of each linear layer for it.
+
+    Args:
+        model: in the mode in which the client trains it. It is not changed.
+        loss: maps (outputs, labels) to a scalar.
+        inputs: of the batch (b x ...).
+        labels: of the batch.
+
+    Returns:
+        Name of each trained parameter -> gradient, and name of each layer -> inputs (rows x n).
 
     Raises:
         VictimError: the model or its loss does not take this batch.
@@ -46,10 +54,19 @@ def share(
 def locate(
     model: nn.Module, input_shape: tuple[int, ...] | None, batch: Tensor | None
 ) -> tuple[Sequence[LinearLayer], Tensor | None, str]:
-    """The linear layers in order of execution, inputs that the model takes, and a note on both.
+    """Return the linear layers in order of execution, and inputs that the model takes.
+
+    Args:
+        model: any model.
+        input_shape: shape of one of its inputs; usual shapes are tried if neither this nor a batch
+            is given.
+        batch: inputs that it takes (b x ...).
+
+    Returns:
+        Layers, inputs (None if none were found), and a note on both, which may be empty.
 
     Raises:
-        VictimError: it does not take the given batch, or inputs of the given shape.
+        VictimError: the model does not take the given batch, or inputs of the given shape.
     """
     if batch is not None:
         return linear_layers(model, batch), batch, ""
@@ -68,12 +85,12 @@ def locate(
             continue
     modules = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear)]
     layers = [LinearLayer(*named, k) for k, named in enumerate(modules, start=1)]
-    note = "the model runs on no shape of inputs that was tried; give that of one (input_shape)"
+    note = "the model runs on none of the input shapes that were tried; give one as input_shape"
     return layers, None, note
 
 
 def outputs(model: nn.Module, example: Tensor | None) -> int:
-    """How many numbers the model makes of an input; 0 where that is not known."""
+    """Return the number of the model's outputs for an input; 0 if it is not known."""
     if example is None:
         return 0
     with torch.no_grad():
@@ -82,7 +99,7 @@ def outputs(model: nn.Module, example: Tensor | None) -> int:
 
 
 def overlooked(model: nn.Module, layers: Sequence[LinearLayer]) -> list[str]:
-    """What is not among the layers that were found, and why."""
+    """Return notes on the parts of a model that the audit left out, with the reasons."""
     found = {layer.name for layer in layers}
     notes = [
         f"layer {name} does not run on such inputs and was left out"
@@ -93,8 +110,8 @@ def overlooked(model: nn.Module, layers: Sequence[LinearLayer]) -> list[str]:
         notes.append("the model has no fully connected layer (torch.nn.Linear) that runs")
     if any(isinstance(each, nn.modules.conv._ConvNd) for each in model.modules()):
         notes.append(
-            "convolutions were not attacked: the method is for fully connected layers; where these "
-            "come after convolutions, what leaks are the features that they receive"
+            "convolutions were not attacked: the method is for fully connected layers; if these "
+            "come after convolutions, the features that they receive leak"
         )
     return notes
 
