@@ -1,7 +1,7 @@
 """SPEAR: exact gradient inversion of batches in federated learning (NeurIPS 2024).
 
-`invert` attacks a gradient of your own, `match_gradients` those of a whole network; `Client` makes
-them from a network and a batch.
+`invert` attacks the gradient of one layer, `match_gradients` the gradients of a whole network, and
+`audit` every linear layer of a model. `Client` computes such gradients from a network and a batch.
 """
 
 from spear.api import invert, match_gradients

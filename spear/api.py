@@ -1,4 +1,4 @@
-"""The whole attack as one call, for a gradient of your own."""
+"""Whole attacks as one call, for gradients of your own."""
 
 from collections.abc import Mapping
 
@@ -30,13 +30,13 @@ def invert(
         bias: b, m.
         weight_gradient: dL/dW, m x n.
         bias_gradient: dL/db, m.
-        attack: how; `spear.SpearIrls()` unless given.
+        attack: an attack on one layer; `spear.SpearIrls()` unless given.
         seed: the same seed gives the same result.
 
     Returns:
-        `inputs` holds one reconstructed input a row, in arbitrary order; `status` is `exact` when
-        they are proven right (`sparsity_matching` is 1), and `approximate` when they are as right
-        as the noise in the gradients allows.
+        `inputs` holds one reconstructed input a row (b x n), in arbitrary order. `status` is
+        `exact` if they are proven right (`sparsity_matching` is 1, Definition 4.1), and
+        `approximate` if they are as right as the noise in the gradients allows.
 
     Raises:
         InvalidObservation: a tensor is missing, not finite, or not shaped like the others.
@@ -56,15 +56,17 @@ def match_gradients(
 ) -> Reconstruction:
     """Estimate the batch of inputs to any network from the gradients of all its parameters.
 
-    For comparison with `invert`, which is exact; this needs no ReLU, but the labels, and time.
+    Nothing proves the estimate right, unlike that of `invert`. No ReLU is needed, but the default
+    attack needs the labels, and it takes longer.
 
     Args:
         network: as it was when the gradients were computed, in evaluation mode. It is not changed.
-        gradients: name, as in `network.named_parameters()`, -> gradient. Without those of frozen
-            parameters.
-        domain: of the network's inputs; the shape of one of them if they have no bounds.
+        gradients: name, as in `network.named_parameters()`, -> gradient. Frozen parameters are
+            left out.
+        domain: shape and range of the network's inputs, or only the shape of one of them.
         labels: b class indices, which the default attack must know.
-        attack: how; `spear.GradientMatching()`, the paper's baseline, unless given.
+        attack: an attack on a whole update; `spear.GradientMatching()`, the paper's baseline,
+            unless given.
         loss: maps (outputs, labels) to the scalar whose gradients these are; the mean
             cross-entropy unless given.
         seed: the same seed gives the same result.
@@ -73,7 +75,8 @@ def match_gradients(
         `inputs` holds one estimated input a row, flattened, in arbitrary order.
 
     Raises:
-        VictimError: the network cannot be attacked like this; the message says which part of it.
+        VictimError: the network cannot be attacked like this; the message names the part of it
+            that prevents it.
         InvalidObservation: the gradients do not fit the network, or the labels are missing.
     """
     if not isinstance(domain, Domain):

@@ -13,18 +13,18 @@ from spear.reconstruction import Reconstruction
 from spear.update import Update
 
 Seen = TypeVar("Seen")
-"""What an attack looks at: an `Observation` of one layer, the whole `Update`, or its own type."""
+"""Type that an attack observes: an `Observation` of one layer, the whole `Update`, or its own."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running attack is, for a progress display.
+    """Progress of a running attack, for a display.
 
     Attributes:
         done: units of work done.
-        total: units until the attack ends at the latest.
-        unit: what is counted.
-        note: what else there is to say.
+        total: units after which the attack ends at the latest.
+        unit: name of the units, for example "directions".
+        note: further words for the display; may be empty.
     """
 
     done: int
@@ -34,7 +34,13 @@ class Progress:
 
     @classmethod
     def directions(cls, found: int, b: int, submatrices: int = 0) -> "Progress":
-        """Of an attack that looks for b directions, and may sample submatrices for that."""
+        """Return the progress of an attack that has found some of b directions.
+
+        Args:
+            found: directions found.
+            b: directions to be found.
+            submatrices: number of submatrices sampled so far; 0 for an attack that samples none.
+        """
         return cls(found, b, "directions", f"{submatrices:.2g} submatrices" if submatrices else "")
 
 
@@ -42,14 +48,17 @@ ProgressCallback = Callable[[Progress], None]
 
 
 class Attack(Protocol[Seen]):
-    """What a server does with an update.
+    """Interface of every attack: a server observes an update and reconstructs the batch behind it.
 
     A new attack is a class with these members, and one file in `conf/attack/`.
     """
 
     @property
     def layer(self) -> int | None:
-        """The linear layer whose inputs it reconstructs, from 1; None for the network's own."""
+        """Number of the linear layer whose inputs are reconstructed, counted from 1.
+
+        None for an attack on the network's own inputs.
+        """
         ...
 
     @property
@@ -58,39 +67,45 @@ class Attack(Protocol[Seen]):
         ...
 
     def check(self, network: nn.Module, domain: Domain) -> None:
-        """Refuse, before any batch, a network that it cannot attack.
+        """Refuse, before any batch, a network that the attack cannot attack.
 
         Args:
-            network: that clients will train.
-            domain: of its inputs.
+            network: the one that clients will train.
+            domain: shape and range of its inputs.
 
         Raises:
-            SpearError: what is wrong with it.
+            SpearError: the network cannot be attacked; the message says why.
         """
         ...
 
     def observe(self, update: Update) -> Seen:
-        """The part of the update that it looks at, and nothing else.
+        """Return the part of the update that the attack looks at, and nothing else.
 
         Raises:
-            SpearError: it is not there, or not what the attack needs.
+            SpearError: this part is not there, or not what the attack needs.
         """
         ...
 
     def __call__(
         self, observation: Seen, *, seed: int = 0, progress: ProgressCallback | None = None
     ) -> Reconstruction:
-        """Reconstruct the batch behind an observation, and nothing but the observation."""
+        """Reconstruct the batch behind an observation.
+
+        Args:
+            observation: all that the attack may look at.
+            seed: of the attack's random numbers; the same seed gives the same result.
+            progress: called now and then with the attack's progress.
+        """
         ...
 
 
 class LayerAttack:
-    """What attacks on one linear layer have in common: they look at its part of the update only.
+    """Base of the attacks on one linear layer, which look at that layer's part of the update only.
 
     Args:
-        layer: its number, counted from 1.
-        sparsity: what the attack lives on, and so on which side of the layer a ReLU must stand
-            (Sec. 3.2); None for one that needs no ReLU.
+        layer: number of the attacked layer, counted from 1; -1 is the last one.
+        sparsity: factor of the layer's gradient that must be sparse (Sec. 3.2), which says on
+            which side of the layer a ReLU must stand; None for an attack that needs no ReLU.
     """
 
     given_labels = False

@@ -1,4 +1,4 @@
-"""Time budget of an attack: what is spent of it, whether it is over, and how far the attack is."""
+"""Time budget of an attack: seconds spent, whether they are over, and reports of progress."""
 
 import time
 
@@ -6,11 +6,11 @@ from spear.attack import Progress, ProgressCallback
 
 
 class Budget:
-    """Seconds that an attack may take, counted from when the budget is made.
+    """Seconds that an attack may take, counted from the construction of the budget.
 
     Args:
-        limit: seconds after which it is over; None for no limit.
-        progress: hears of the attack's progress, if anyone wants to.
+        limit: seconds after which the budget is over; None for no limit.
+        progress: called with each progress that the attack reports; None if nobody listens.
     """
 
     def __init__(
@@ -22,14 +22,14 @@ class Budget:
 
     @property
     def spent(self) -> float:
-        """Seconds since the budget was made."""
+        """Seconds since the budget was constructed."""
         return time.perf_counter() - self._began
 
     def over(self) -> bool:
-        """Tell whether more than the limit is spent; never without a limit."""
+        """Return whether more than the limit is spent; False without a limit."""
         return self.limit is not None and self.spent > self.limit
 
     def report(self, progress: Progress) -> None:
-        """Pass on how far the attack is, if anyone wants to know."""
+        """Pass the attack's progress on to the listener, if there is one."""
         if self._progress is not None:
             self._progress(progress)

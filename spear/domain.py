@@ -1,4 +1,4 @@
-"""What a network takes: the server designed it, and so knows it."""
+"""Shape and range of a network's inputs, known to the server, which designed the network."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Domain:
-    """Shape and range of an input. Public: nothing in here depends on a private batch.
+    """Shape and range of an input. Both are public: they do not depend on a private batch.
 
     Attributes:
         shape: of one input, C x H x W for images.
-        lower, upper: least and greatest value of each entry (of `shape`, or broadcast to it) in
-            the units in which the network receives them; infinite where there is no bound.
+        lower, upper: least and greatest value of each entry, in the units in which the network
+            receives it; shaped like `shape` or broadcast to it, infinite if there is no bound.
     """
 
     shape: tuple[int, ...]
@@ -22,13 +22,13 @@ class Domain:
 
     @classmethod
     def unbounded(cls, shape: tuple[int, ...]) -> "Domain":
-        """Inputs of a shape, with any values."""
+        """Return the domain of inputs of this shape whose values have no bounds."""
         return cls(shape, torch.tensor(-torch.inf), torch.tensor(torch.inf))
 
     def to(self, device: torch.device | str) -> "Domain":
-        """The same domain on another device."""
+        """Return the same domain on another device."""
         return Domain(self.shape, self.lower.to(device), self.upper.to(device))
 
     def clamp(self, inputs: Tensor) -> Tensor:
-        """The nearest inputs (b x shape) within the bounds."""
+        """Return the nearest inputs (b x shape) within the bounds."""
         return inputs.clamp(self.lower, self.upper)

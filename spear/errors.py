@@ -1,5 +1,7 @@
-"""What can go wrong, by name. Every message is one sentence: what it is about, what was expected,
-and what to do."""
+"""Errors that a user can put right, by name.
+
+Every message is one sentence: what is wrong, what was expected, and what to do.
+"""
 
 
 class SpearError(Exception):
@@ -7,7 +9,7 @@ class SpearError(Exception):
 
 
 class InvalidObservation(SpearError):
-    """The update that the server holds cannot be attacked: a wrong shape, a NaN, no bias."""
+    """The update cannot be attacked: a part is missing, has a wrong shape, or is not finite."""
 
 
 class LayerError(SpearError):
@@ -15,7 +17,8 @@ class LayerError(SpearError):
 
 
 class VictimError(SpearError):
-    """The network is one that gradient matching cannot attack: random, or not smooth enough."""
+    """The network cannot be attacked: it does not run on the inputs, or its outputs are random,
+    depend on the rest of a batch, or cannot be differentiated twice."""
 
 
 class DatasetError(SpearError):
@@ -27,4 +30,4 @@ class CheckpointError(SpearError):
 
 
 class ConfigError(SpearError):
-    """A setting has a value that the component it belongs to cannot take."""
+    """A setting has a value that its class or function cannot take."""

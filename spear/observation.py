@@ -1,4 +1,4 @@
-"""What an honest-but-curious server holds: a layer's parameters and the update a client shared."""
+"""Honest-but-curious server's view of one layer: its parameters and the client's update."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from spear.validation import check_finite, check_shape
 
 @dataclass(frozen=True)
 class Observation:
-    """One linear layer z = W x + bias and the update of it that the server received (Sec. 2).
+    """Parameters of a linear layer z = W x + bias and the update that the server received (Sec. 2).
 
-    Nothing of the batch is in here: no inputs, no labels, not even the batch size.
+    The private batch is not in here: neither inputs nor labels, nor the batch size.
 
     Attributes:
         weight: W, m x n.
-        bias: m.
+        bias: m entries.
         weight_gradient: dL/dW, m x n; for FedAvg (W_0 - W_E) / eta, a sum of such gradients.
-        bias_gradient: dL/db, m; for FedAvg likewise.
+        bias_gradient: dL/dbias, m entries; for FedAvg likewise.
 
     Raises:
         InvalidObservation: a part is missing, shapes disagree, or an entry is NaN or infinite.
@@ -38,7 +38,7 @@ class Observation:
 
     @property
     def m(self) -> int:
-        """Neurons of the layer (its output dimension)."""
+        """Number of the layer's neurons (its output dimension)."""
         return self.weight.shape[0]
 
     @property
@@ -47,7 +47,7 @@ class Observation:
         return self.weight.shape[1]
 
     def to(self, device: torch.device | str) -> "Observation":
-        """The same observation on another device."""
+        """Return the same observation on another device."""
         if all(getattr(self, name).device == torch.device(device) for name in _PARTS):
             return self
         return Observation(
@@ -66,8 +66,8 @@ def _check_presence(observation: Observation) -> None:
         value = getattr(observation, name)
         if value is None:
             raise InvalidObservation(
-                f"the observation has no {name}: the attack needs a layer with a bias and the "
-                "update of both its weight and its bias (Theorem 3.5 finds the scale from it)."
+                f"the observation has no {name}; the attack needs weight and bias of a layer and "
+                "the update of both (Theorem 3.5 finds the scale of each input from the bias)."
             )
         if not isinstance(value, Tensor):
             raise InvalidObservation(
@@ -86,6 +86,6 @@ def _check_shapes(observation: Observation) -> None:
             f"weight has shape {tuple(weight.shape)}; expected m x n with m, n >= 1."
         )
     m, n = weight.shape
-    reason = f"as weight has shape {(m, n)} and both must belong to the same layer"
+    reason = f"because weight has shape {(m, n)} and both must belong to the same layer"
     for name, shape in {"bias": (m,), "weight_gradient": (m, n), "bias_gradient": (m,)}.items():
         check_shape(name, getattr(observation, name), shape, reason)

@@ -1,4 +1,4 @@
-"""One way to see, and to replace, what a module receives and returns while its network runs."""
+"""Hooks that record or replace the inputs and outputs of a module while its network runs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a module.
+    """A call of a module.
 
     Attributes:
-        name: of the module, as the probe was given it.
-        module: that was called.
-        args, kwargs: what it received.
-        output: what it returned.
+        name: of the module, as given to the probe.
+        module: the one that was called.
+        args, kwargs: arguments that it received.
+        output: value that it returned.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Call:
 
     @property
     def inputs(self) -> Tensor:
-        """The tensor that it received, by position or, as nn.Linear names it, by keyword."""
+        """Tensor that the module received, by position or by nn.Linear's keyword `input`."""
         found: Tensor = self.args[0] if self.args else self.kwargs["input"]
         return found
 
@@ -38,7 +38,7 @@ def watching(modules: Mapping[str, nn.Module], see: Callable[[Call], Any]) -> It
 
     Args:
         modules: name -> module.
-        see: called after the module; what it returns replaces the module's output, unless None.
+        see: called after the module; its return value replaces the module's output, unless None.
     """
 
     def hook(name: str) -> Callable[..., Any]:
@@ -56,10 +56,13 @@ def probe(modules: Mapping[str, nn.Module]) -> Iterator[list[Call]]:
     """Within the context, record each call of these modules in the order in which they run.
 
     The network goes on with a copy of each output, so that an in-place ReLU behind a linear layer
-    leaves the recorded Z as it was. What is recorded is differentiable if the run is.
+    leaves the recorded Z as it was. The recorded tensors are differentiable if the run is.
 
     Args:
         modules: name -> module that returns a tensor.
+
+    Yields:
+        The calls so far; the list grows while the network runs.
     """
     calls: list[Call] = []
 
@@ -93,7 +96,10 @@ def overriding_input(module: nn.Module, inputs: Tensor) -> Iterator[None]:
 
 
 def layer_inputs(network: nn.Module, layer: nn.Module, inputs: Tensor) -> Tensor:
-    """What `layer` receives last (b x n), differentiable in the network's inputs (b x ...)."""
+    """Return the inputs (b x n) of a layer's last call when the network runs on `inputs` (b x ...).
+
+    They are differentiable in the network's inputs.
+    """
     with probe({"": layer}) as calls:
         network(inputs)
     return calls[-1].inputs

@@ -7,9 +7,9 @@ import torch
 
 
 class Stream(IntEnum):
-    """What the random numbers are for; streams of one batch are independent.
+    """Purpose of random numbers; the streams of one batch are independent.
 
-    `TRAINING` is of the network before the first batch.
+    `TRAINING` is the training of the network, before the first batch.
     """
 
     DATA = 0
@@ -19,11 +19,11 @@ class Stream(IntEnum):
 
 
 def batch_seed(seed: int, batch: int, stream: Stream) -> int:
-    """A seed for one use in batch number `batch` of a job with seed `seed`."""
+    """Return the seed (0 to 2^63 - 1) of one stream in batch number `batch` of a job's `seed`."""
     state = np.random.SeedSequence([seed, batch, stream]).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
 
 
 def batch_generator(seed: int, batch: int, stream: Stream) -> torch.Generator:
-    """A CPU generator seeded with `batch_seed`."""
+    """Return a CPU generator seeded with `batch_seed`."""
     return torch.Generator().manual_seed(batch_seed(seed, batch, stream))

@@ -13,7 +13,7 @@ def check_least(least: float, **settings: float) -> None:
         settings: values by the names of their parameters.
 
     Raises:
-        ConfigError: naming the first.
+        ConfigError: one is below it; the message names the first.
     """
     for name, value in settings.items():
         if value < least:
@@ -27,11 +27,11 @@ def check_weights(**settings: float) -> None:
         settings: values by the names of their parameters.
 
     Raises:
-        ConfigError: naming the first.
+        ConfigError: one is; the message names the first.
     """
     for name, value in settings.items():
         if not 0 <= value < math.inf:
-            raise ConfigError(f"{name} is {value}; expected 0 or more.")
+            raise ConfigError(f"{name} is {value}; expected a finite number of 0 or more.")
 
 
 def check_above_zero(**settings: float) -> None:
@@ -41,7 +41,7 @@ def check_above_zero(**settings: float) -> None:
         settings: values by the names of their parameters.
 
     Raises:
-        ConfigError: naming the first.
+        ConfigError: one is; the message names the first.
     """
     for name, value in settings.items():
         if not value > 0:

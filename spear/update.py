@@ -1,4 +1,4 @@
-"""What the server holds after a client has shared: the update, and what it knew before."""
+"""View of the server after a client has shared: the update, and the training task it set."""
 
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -20,18 +20,17 @@ class Update:
     """The client's update of every parameter, and the training task, which the server itself set.
 
     Attributes:
-        network: the global model with the parameters the client started from.
-        gradients: name -> gradient (or, for FedAvg, (W_0 - W_E) / eta), shaped as the parameter.
-            Frozen parameters are not among them.
+        network: the global model with the parameters from which the client started.
+        gradients: name -> gradient (for FedAvg (W_0 - W_E) / eta), shaped like the parameter.
+            Frozen parameters are left out.
         loss: maps (outputs, labels) to the scalar that the client minimises.
         domain: shape and range of the network's inputs.
-        labels: b class indices, side information that no client sends; None unless granted
-            (`Attack.given_labels`).
+        labels: b class indices, side information that no client sends; None unless the attack is
+            given them (`Attack.given_labels`).
 
     Raises:
-        InvalidObservation: a gradient is of no parameter of the network, or not shaped like it.
-            Entries that are not finite are refused by what looks at them: another layer's are no
-            obstacle.
+        InvalidObservation: a gradient belongs to no parameter of the network, or is not shaped
+            like it. An entry that is not finite is refused only if an attack observes it.
     """
 
     network: nn.Module
@@ -49,7 +48,7 @@ class Update:
 
     @cached_property
     def layers(self) -> tuple[LinearLayer, ...]:
-        """The network's linear layers, in order of execution; it is traced once.
+        """Linear layers of the network in order of execution, traced at the first access.
 
         Raises:
             VictimError: the network does not take inputs of the domain's shape.
@@ -57,7 +56,7 @@ class Update:
         return linear_layers(self.network, self.domain.shape)
 
     def layer(self, index: int) -> LinearLayer:
-        """Linear layer number `index`, counted from 1; -1 is the last one.
+        """Return linear layer number `index`, counted from 1; -1 is the last one.
 
         Raises:
             LayerError: there is no such layer.
@@ -66,19 +65,19 @@ class Update:
 
     @property
     def is_zero(self) -> bool:
-        """Return whether every gradient is zero everywhere: nothing was learnt from the batch."""
+        """Return whether every gradient is zero everywhere, so that nothing leaks from them."""
         return not any(gradient.any() for gradient in self.gradients.values())
 
     def with_labels(self, labels: Tensor) -> "Update":
-        """The same update for a server that knows the batch's labels."""
+        """Return the same update for a server that knows the batch's labels (b class indices)."""
         return replace(self, labels=labels)
 
     def copied(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Update":
-        """An update of its own, with its own network, on another device.
+        """Return a copy on a device, with a network and a loss of its own.
 
         Args:
-            device: where it will be.
-            dtype: precision of parameters and gradients; as they are unless given.
+            device: of the copy.
+            dtype: precision of the copy's parameters and gradients; unchanged unless given.
         """
         return Update(
             deepcopy(self.network).to(device, dtype),
@@ -89,15 +88,15 @@ class Update:
         )
 
     def observe(self, layer: int, sparsity: Sparsity | None = Sparsity.GRADIENT) -> Observation:
-        """The part of the update that belongs to linear layer `layer`, counted from 1.
+        """Return the part of the update that belongs to one linear layer.
 
         Args:
-            layer: its number.
-            sparsity: what the attack lives on, if on any.
+            layer: its number, counted from 1; -1 is the last one.
+            sparsity: factor of the gradient that must be sparse (Sec. 3.2); None if none must.
 
         Raises:
-            LayerError: no such layer, no ReLU where the attack needs it, or its parameters are
-                frozen.
+            LayerError: there is no such layer, it has no bias, no ReLU stands where the attack
+                needs it, or the layer's weight or bias is frozen.
             InvalidObservation: the update of this layer is not finite or not shaped like it.
         """
         attacked = attackable(self.layers, layer, sparsity)
@@ -115,7 +114,13 @@ class Update:
         )
 
     def dimensions(self, layer: int | None) -> tuple[int, int]:
-        """Outputs m and inputs n of a linear layer; 0 and the network's inputs without one."""
+        """Return the numbers of outputs m and inputs n of linear layer number `layer`.
+
+        For None, m is 0 and n the number of entries of one of the network's inputs.
+
+        Raises:
+            LayerError: there is no such layer.
+        """
         if layer is None:
             return 0, prod(self.domain.shape)
         m, n = self.layer(layer).module.weight.shape

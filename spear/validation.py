@@ -1,4 +1,4 @@
-"""Checks of a shared gradient: known name, tensor, shape, finite entries."""
+"""Checks of a shared gradient: its name, type, shape and entries."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -9,26 +9,26 @@ from torch import Tensor
 from spear.errors import InvalidObservation
 
 SHOWN = 12
-"""Names listed in a message."""
+"""Number of names that a message lists at most."""
 
 
 def check_names(names: Collection[str], known: Sequence[str]) -> None:
     """Refuse an update with a name that the network lacks.
 
     Raises:
-        InvalidObservation: naming the first.
+        InvalidObservation: a name is not among `known`; the message names the first.
     """
     for name in names:
         if name not in known:
             shown = ", ".join(known[:SHOWN]) + (", ..." if len(known) > SHOWN else "")
             raise InvalidObservation(
                 f"the update has a gradient of {name!r}, which is no parameter of the network; "
-                f"expected names among {shown}."
+                f"expected one of {shown}."
             )
 
 
 def check_presence(names: Collection[str]) -> None:
-    """Refuse an update of nothing.
+    """Refuse an update without any gradient.
 
     Raises:
         InvalidObservation: there are no names.
@@ -40,16 +40,16 @@ def check_presence(names: Collection[str]) -> None:
 
 
 def check_shape(subject: str, value: Any, shape: Sequence[int], reason: str) -> None:
-    """Refuse what is not a tensor of a shape.
+    """Refuse a value that is not a tensor of the expected shape.
 
     Args:
-        subject: what it is, to begin the message.
-        value: to check.
-        shape: expected.
-        reason: why this shape, to end the message.
+        subject: name of the value, with which the message begins.
+        value: the value to check.
+        shape: the expected shape.
+        reason: why this shape is expected, with which the message ends.
 
     Raises:
-        InvalidObservation: saying what it is instead.
+        InvalidObservation: the value has another type or shape; the message says which.
     """
     if not isinstance(value, Tensor):
         raise InvalidObservation(
@@ -65,17 +65,22 @@ def check_shape(subject: str, value: Any, shape: Sequence[int], reason: str) -> 
 def check_finite(subject: str, value: Tensor) -> None:
     """Refuse a tensor with an entry that is NaN or infinite.
 
+    Args:
+        subject: name of the tensor, with which the message begins.
+        value: the tensor to check.
+
     Raises:
-        InvalidObservation: with the number of these entries.
+        InvalidObservation: there are such entries; the message says how many.
     """
     if not all_finite(value):
         bad = int((~torch.isfinite(value)).sum())
         raise InvalidObservation(
-            f"{subject} has {bad} NaN or infinite of {value.numel()} entries; check the client's "
-            "loss and precision before attacking its update."
+            f"{subject} has {value.numel()} entries, of which {bad} are NaN or infinite; check the "
+            "client's loss and precision before attacking its update."
         )
 
 
 def all_finite(value: Tensor) -> bool:
-    """Whether no entry is NaN or infinite. In one pass and without a copy: by the extremes."""
+    """Return whether no entry is NaN or infinite."""
+    # By the extremes: one pass, and no copy.
     return bool(torch.stack(torch.aminmax(value)).isfinite().all())

@@ -1,4 +1,4 @@
-"""What attacks on the network's own inputs have in common: they look at the whole update."""
+"""Base of the attacks on the network's own inputs, which observe the whole update."""
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -11,7 +11,10 @@ from spear.validation import check_finite, check_presence
 
 
 class WholeUpdateAttack:
-    """Compares gradients of all parameters, so that outputs must follow from the inputs alone."""
+    """Base of the attacks that compare the gradients of all parameters.
+
+    The network's outputs must follow from the inputs alone, without chance or batch statistics.
+    """
 
     layer: int | None = None
 
@@ -24,10 +27,10 @@ class WholeUpdateAttack:
         check_modes(network)
 
     def observe(self, update: Update) -> Update:
-        """The whole update: network, loss, every gradient, the domain; labels where it is given.
+        """Return the update itself, checked.
 
         Raises:
-            SpearError: as of `check`.
+            VictimError: the network's outputs depend on chance or on the rest of a batch.
             InvalidObservation: there are no gradients, or one is not finite.
         """
         self.check(update.network, update.domain)
@@ -38,10 +41,10 @@ class WholeUpdateAttack:
 
 
 def check_modes(network: nn.Module) -> None:
-    """Refuse modules whose outputs depend on the rest of the batch or on chance.
+    """Refuse a network whose outputs depend on the rest of the batch or on chance.
 
     Raises:
-        VictimError: naming the first.
+        VictimError: there is such a module in training mode; the message names the first.
     """
     for name, module in network.named_modules():
         depends = isinstance(module, _BatchNorm) and "the private batch's own statistics"
@@ -50,6 +53,6 @@ def check_modes(network: nn.Module) -> None:
         if reason and module.training:
             raise VictimError(
                 f"module {name!r} ({type(module).__name__}) of the network is in training mode, "
-                f"where its outputs depend on {reason}; gradient matching needs a client in "
-                "evaluation mode: call network.eval() before it computes its gradients."
+                f"in which its outputs depend on {reason}; gradient matching needs gradients of a "
+                "network in evaluation mode: call network.eval() before computing them."
             )

@@ -53,7 +53,7 @@ def test_not_finite(name, value):
     bad = torch.ones(SHAPES[name])
     bad.view(-1)[2:4] = value
     with pytest.raises(
-        InvalidObservation, match=rf"^{name} has 2 NaN or infinite of {bad.numel()}"
+        InvalidObservation, match=rf"^{name} has {bad.numel()} entries, of which 2 are NaN"
     ):
         Observation(**parts(**{name: bad}))
 
@@ -61,7 +61,7 @@ def test_not_finite(name, value):
 @pytest.mark.parametrize("name", SHAPES)
 def test_missing(name):
     with pytest.raises(
-        InvalidObservation, match=f"no {name}: the attack needs a layer with a bias"
+        InvalidObservation, match=f"no {name}; the attack needs weight and bias of a layer"
     ):
         Observation(**parts(**{name: None}))
 
@@ -92,7 +92,7 @@ def test_not_a_tensor(name):
     ],
 )
 def test_shapes_that_disagree(name, shape):
-    with pytest.raises(InvalidObservation, match=f"^{name} has shape .* as weight has shape"):
+    with pytest.raises(InvalidObservation, match=f"^{name} has shape .* because weight has shape"):
         Observation(**parts(**{name: torch.ones(shape)}))
 
 
@@ -140,7 +140,9 @@ class TestObserve:
 
         problem = make_problem(3)
         update = Client(problem.network, loss=Overflow()).share(problem.batch)
-        with pytest.raises(InvalidObservation, match=r"weight_gradient has \d+ NaN or infinite"):
+        with pytest.raises(
+            InvalidObservation, match=r"weight_gradient has \d+ entries, of which \d+"
+        ):
             update.observe(1)
 
     def test_one_bad_pixel_is_refused(self):

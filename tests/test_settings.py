@@ -18,9 +18,9 @@ def test_bounds_are_allowed():
     ("check", "message"),
     [
         (lambda: check_least(3, points=3, zoom=2), "zoom is 2; expected at least 3."),
-        (lambda: check_weights(l1=-1.0), "l1 is -1.0; expected 0 or more."),
-        (lambda: check_weights(l1=math.inf), "l1 is inf; expected 0 or more."),
-        (lambda: check_weights(l1=math.nan), "l1 is nan; expected 0 or more."),
+        (lambda: check_weights(l1=-1.0), "l1 is -1.0; expected a finite number of 0 or more."),
+        (lambda: check_weights(l1=math.inf), "l1 is inf; expected a finite number of 0 or more."),
+        (lambda: check_weights(l1=math.nan), "l1 is nan; expected a finite number of 0 or more."),
         (lambda: check_above_zero(rate=0.0), "rate is 0.0; expected more than 0."),
         (lambda: check_above_zero(rate=math.nan), "rate is nan; expected more than 0."),
     ],

@@ -30,7 +30,7 @@ def made(gradients: dict[str, Any]) -> Update:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("7.weight", torch.ones(1), r"of '7.weight', which is no parameter .* among 1.weight, 1.b"),
+        ("7.weight", torch.ones(1), r"'7.weight', which is no parameter .* one of 1.weight, 1.b"),
         ("1.weight", torch.ones(8, 10), r"of '1.weight' has shape \(8, 10\); expected \(10, 8\)"),
         ("1.bias", [0.0] * 10, r"of '1.bias' is a list; expected a tensor of shape \(10,\)"),
         ("1.bias", None, r"of '1.bias' is a NoneType; expected a tensor of shape \(10,\)"),
@@ -46,7 +46,7 @@ def test_another_layers_overflow_is_no_obstacle():
     bad["3.weight"] = bad["3.weight"].fill_(math.nan)
     update = made(bad)
     assert torch.equal(update.observe(1).weight_gradient, bad["1.weight"])
-    with pytest.raises(InvalidObservation, match="weight_gradient has 100 NaN or infinite of 100"):
+    with pytest.raises(InvalidObservation, match="weight_gradient has 100 entries, of which 100"):
         update.observe(2)
 
 

@@ -1,4 +1,4 @@
-"""Elementwise activations by name, as autograd's record of a network reveals them."""
+"""Elementwise activations by name, recognised from the nodes of autograd's graph."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Activation:
         object.__setattr__(self, "settings", tuple(sorted(settings.items())))
 
     def __getitem__(self, setting: str) -> Setting:
-        """Value of an argument.
+        """Return the value of an argument.
 
         Raises:
             KeyError: the activation has no such argument.
@@ -40,7 +40,7 @@ class Activation:
 
     @property
     def words(self) -> str:
-        """Name for people, with its article."""
+        """Name of the activation for people, with its article, such as "a ReLU"."""
         return _WORDS.get(self.name, f"a {self.name}")
 
 
@@ -99,15 +99,15 @@ _WITH_SETTINGS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def operation(node: Node) -> str:
-    """Autograd's name of what made a tensor, e.g. "Relu" of ReluBackward0."""
+    """Return autograd's name of the operation at a node, such as "Relu" for ReluBackward0."""
     return node.name().split("::")[-1].rstrip("0123456789").removesuffix("Backward")
 
 
 def recognised(node: Node, parameters: Mapping[int, str]) -> Activation | None:
-    """The activation that a node of autograd's graph stands for; None if it stands for another.
+    """Return the activation at a node of autograd's graph; None if it is no known activation.
 
     Args:
-        node: of the graph.
+        node: of autograd's graph.
         parameters: id -> name of each of the network's parameters, to name PReLU's slopes.
     """
     name = operation(node)
@@ -122,7 +122,11 @@ def recognised(node: Node, parameters: Mapping[int, str]) -> Activation | None:
 
 
 def clipped(low: Any, high: Any) -> Activation | None:
-    """The activation that is clipping to [low, high]; None if there is no name for it."""
+    """Return the activation that clips to [low, high]; None if it has no name.
+
+    Args:
+        low, high: the bounds; None for no bound.
+    """
     if not isinstance(low, int | float) or (float(low) != 0.0 and high is None):
         return None
     if high is None:
@@ -133,7 +137,10 @@ def clipped(low: Any, high: Any) -> Activation | None:
 
 
 def thresholded(threshold: float, value: float) -> Activation:
-    """Identity above a threshold, else a value: `torch.nn.functional.threshold`."""
+    """Return the activation x -> x above a threshold and x -> value elsewhere.
+
+    It is `torch.nn.functional.threshold`, or the ReLU if both arguments are 0.
+    """
     if threshold == value == 0:
         return RELU
     return Activation("threshold", threshold=float(threshold), value=float(value))

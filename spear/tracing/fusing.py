@@ -1,4 +1,4 @@
-"""Functions of torch that are several operations in autograd's graph."""
+"""Functions of torch that appear in autograd's graph as several operations, or as none."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class Fused:
     """Several operations that a single function of torch performs.
 
     Attributes:
-        neighbour: what they are together; None for the identity.
-        source: node of their input.
+        neighbour: the function that they make together; None for the identity.
+        source: node of their input; None if the input has none.
     """
 
     neighbour: Neighbour | None
@@ -26,7 +26,7 @@ class Fused:
 
 
 def swish(node: Node) -> Fused | None:
-    """x sigmoid(x), written as a product."""
+    """Return x sigmoid(x) as a SiLU if this node is that product, else None."""
     if operation(node) != "Mul":
         return None
     sources = [source for source, _ in node.next_functions]
@@ -37,7 +37,11 @@ def swish(node: Node) -> Fused | None:
 
 
 class Fusing(TorchFunctionMode):
-    """Notes functions whose nodes in autograd's graph do not reveal them."""
+    """Context that notes each call of a function whose nodes in autograd's graph do not reveal it.
+
+    Attributes:
+        found: node of the function's output -> the function.
+    """
 
     def __init__(self) -> None:
         super().__init__()

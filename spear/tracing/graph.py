@@ -1,4 +1,4 @@
-"""Autograd's graph of a run, to be walked from layer to layer."""
+"""Autograd's graph of a run of a network, walked from layer to layer."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -13,7 +13,7 @@ ORDERED = (
     *("View", "UnsafeView", "Reshape", "ReshapeAlias", "Flatten", "Squeeze", "Unsqueeze"),
     *("Alias", "Clone", "ToCopy"),
 )
-"""Operations that leave all numbers in their order."""
+"""Operations that keep every number, and the order of the numbers."""
 RESHAPED = (*ORDERED, "T", "Transpose", "Permute", "Expand")
 POOLED = (
     *("MaxPool1D", "MaxPool2DWithIndices", "MaxPool3DWithIndices"),
@@ -41,12 +41,12 @@ _BATCH_NORMS = ("NativeBatchNorm", "CudnnBatchNorm", "MiopenBatchNorm")
 
 
 class Graph:
-    """Autograd's graph, to be walked both ways.
+    """Autograd's graph of a run, walked towards the inputs and towards the outputs.
 
     Args:
-        outputs: of the network.
-        fused: by the node of their output.
-        parameters: id -> name of each parameter.
+        outputs: tensors that the network returned.
+        fused: node of a function's output -> the function (`Fusing.found`).
+        parameters: id -> name of each parameter of the network.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Graph:
                     open_.append(source)
 
     def after(self, node: Node | None) -> Iterator[tuple[Neighbour, Node | None]]:
-        """What a node's result goes into, reshaped or not, and the node of that."""
+        """Yield each neighbour that a node's result goes to, reshaped or not, and its node."""
         if node is None:
             return
         if node in self._ends:
@@ -79,7 +79,10 @@ class Graph:
                 yield self._neighbour(consumer), consumer
 
     def before(self, node: Node | None) -> Neighbour:
-        """What a node's result comes out of, reshaped, pooled or dropped or not."""
+        """Return the neighbour that a node's result comes from.
+
+        Reshaping, max-pooling and dropout in between are passed over.
+        """
         while node is not None:
             neighbour = self._neighbour(node)
             passes = self._passes(node, (*RESHAPED, *POOLED)) or neighbour is Station.DROPOUT
@@ -89,7 +92,7 @@ class Graph:
         return Station.INPUTS
 
     def same(self, node: Node) -> set[Node]:
-        """Nodes whose results are that of `node`, number for number and in the same order."""
+        """Return the nodes whose results have the same numbers as `node`'s, in the same order."""
         found, open_ = {node}, [node]
         while open_:
             for consumer in self._consumers.get(open_.pop(), []):
@@ -99,7 +102,7 @@ class Graph:
         return found
 
     def takes(self, node: Node, sources: set[Node]) -> bool:
-        """Return whether a node's operation is on the result of one of these."""
+        """Return whether a node's operation takes the result of one of `sources`."""
         return any(source in sources for source in self._sources(node))
 
     def _sources(self, node: Node) -> Iterator[Node]:

@@ -1,4 +1,4 @@
-"""What can stand beside a layer."""
+"""Neighbours of a layer: activations, and other operations and places in a network."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,7 +7,7 @@ from spear.tracing.activations import Activation
 
 
 class Station(Enum):
-    """What stands beside a layer and is no elementwise activation, in words for people."""
+    """Neighbour of a layer that is no elementwise activation; its value is in words for people."""
 
     INPUTS = "the network's inputs"
     OUTPUTS = "the network's outputs"
@@ -28,7 +28,7 @@ class Station(Enum):
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation that has no other name here than autograd's."""
+    """Operation that is known only by autograd's name for it."""
 
     name: str
 
@@ -37,7 +37,7 @@ Neighbour = Station | Activation | Operation
 
 
 def described(*neighbours: Neighbour) -> str:
-    """Words for what stands beside a layer; "nothing" without any."""
+    """Return words for the neighbours on one side of a layer; "nothing" without any."""
     return " and ".join(sorted(map(_words, neighbours))) or "nothing"
 
 

@@ -1,4 +1,4 @@
-"""What a network's numbers go through, in order of execution, as autograd records it.
+"""Trace of a network: the path of its numbers, in order of execution, as autograd records it.
 
 The network runs once, on any inputs. F.relu and nn.ReLU, in place or not, reshaped or not, look the
 same in autograd's graph, and modules may be registered in any order.
@@ -29,7 +29,12 @@ FAILURES = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, As
 
 @dataclass(frozen=True)
 class Passage:
-    """Autograd's nodes on both sides of one call of a layer, and how many rows went through it."""
+    """A call of a layer: autograd's nodes of its input and output.
+
+    Attributes:
+        input, output: the nodes; None if a tensor has none.
+        rows: number of rows that went through the layer.
+    """
 
     input: Node | None
     output: Node | None
@@ -42,8 +47,8 @@ class Trace:
 
     Attributes:
         passages: each call of each `nn.Linear` that ran, by its name, in order of execution.
-        graph: of everything that ran.
-        batch: how many inputs the network was given.
+        graph: autograd's graph of the whole run.
+        batch: number of inputs that the network was given.
     """
 
     passages: Mapping[str, list[Passage]]
@@ -51,19 +56,20 @@ class Trace:
     batch: int
 
     def before(self, name: str) -> set[Neighbour]:
-        """What the inputs of a layer come out of."""
+        """Return the neighbours that the inputs of layer `name` come from."""
         return {self.graph.before(each.input) for each in self.passages[name]}
 
     def after(self, name: str) -> tuple[set[Neighbour], set[Neighbour]]:
-        """What the outputs of a layer go into, and what comes after that."""
+        """Return the neighbours that a layer's outputs go to, and the neighbours after those."""
         steps = [step for each in self.passages[name] for step in self.graph.after(each.output)]
         beyond = {later for _, node in steps for later, _ in self.graph.after(node)}
         return {neighbour for neighbour, _ in steps}, beyond
 
     def following(self, name: str) -> tuple[str, Activation | None] | None:
-        """The only layer that a layer's outputs go to, and the one activation between them, if any.
+        """Return the only layer that a layer's outputs go to, and the activation between the two.
 
-        None if there are several layers or uses of the numbers, or something else is in between.
+        The activation is None if there is none. The whole is None if the outputs go to several
+        layers, are used otherwise, or pass through anything else.
         """
         (passage, *others) = self.passages[name]
         steps = list(self.graph.after(passage.output))
@@ -85,12 +91,12 @@ class Trace:
 
 
 def trace(network: nn.Module, inputs: Tensor) -> Trace:
-    """Run a network once and see what its numbers go through.
+    """Run a network once and return the trace of this run.
 
     Args:
-        network: in the mode in which the client trained it. Neither it nor the random state is
-            changed.
-        inputs: any batch (b x ...) that it takes.
+        network: in the mode in which the client trained it. Neither the network nor the global
+            random state is changed.
+        inputs: any batch (b x ...) that the network takes.
 
     Raises:
         VictimError: the network does not run on these inputs.
