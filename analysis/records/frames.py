@@ -26,6 +26,9 @@ from spear.errors import ConfigError
 from spear.experiments.config.experiments import current_name
 from spear.experiments.record.run_files import SUMMARY
 
+UNWRAPPED = 100_000
+"""Characters; wider than any table of summaries."""
+
 COLUMNS = (
     "dataset", "attack", "batch_size", "seed", "n_exact", "n_batches", "psnr_mean", "psnr_std",
     "lambda_mean", "submatrices_median", "seconds_median", "failures",
@@ -124,7 +127,9 @@ def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def show(table: pd.DataFrame, columns: list[str], console: Console) -> None:
-    """Print chosen columns."""
+    """Print chosen columns, each job on one line if the output is no terminal."""
+    if not console.is_terminal:
+        console.width = UNWRAPPED  # rich assumes 80 characters and cuts what is longer
     shown = Table(*columns)
     for _, row in table[columns].iterrows():
         shown.add_row(*(f"{v:.6g}" if isinstance(v, float) else str(v) for v in row))
@@ -139,12 +144,16 @@ def main(arguments: list[str]) -> None:
     """
     parser = argparse.ArgumentParser(prog="spear show", description=__doc__)
     parser.add_argument("root", type=Path, help="folder of runs or of collected results")
-    parser.add_argument("columns", nargs="*", help="keys of the summary to show")
+    parser.add_argument(
+        "columns", nargs="*", help="columns to print; an unknown name lists them all"
+    )
     chosen = parser.parse_args(arguments)
     table = load_summaries(chosen.root)
     if table.empty:
         raise ConfigError(f"no complete job below {chosen.root}; run an experiment first.")
     unknown = sorted(set(chosen.columns) - set(table.columns))
     if unknown:
-        raise ConfigError(f"no column {unknown[0]!r}; there are {', '.join(table.columns)}.")
+        raise ConfigError(
+            f"column {unknown[0]!r} does not exist; expected one of {', '.join(table.columns)}."
+        )
     show(table, chosen.columns or [c for c in COLUMNS if c in table], Console())

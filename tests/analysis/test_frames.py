@@ -37,6 +37,17 @@ def test_the_command_prints_chosen_columns(runs, capsys):
     assert "20" in printed
 
 
+def test_what_is_piped_is_not_cut(runs, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    long = "ablation-of-every-part-" * 10
+    path = runs / "batch_size=10" / "summary.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"dataset": long}))
+    summaries.main([str(runs), "dataset", "batch_size", "n_exact", "versions.torch"])
+    rows = [line for line in capsys.readouterr().out.splitlines() if long in line]
+    assert len(rows) == 1
+    assert "10" in rows[0]
+
+
 @pytest.mark.parametrize(("folder", "column"), [("empty", "seed"), (".", "colour")])
 def test_what_is_not_there_is_named(runs, folder, column):
     (runs / "empty").mkdir()
