@@ -1,7 +1,7 @@
 """Findings of an audit, layer by layer, in types that a report can render."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -84,7 +84,7 @@ class Resimulation:
 
     residual: float
     scale: float
-    labels: Tensor | None
+    labels: Tensor | None = field(repr=False)
     obstacle: str = ""
     parameters: tuple[str, ...] = ()
 
@@ -113,7 +113,7 @@ class Recovery:
 
     status: str
     message: str
-    inputs: Tensor
+    inputs: Tensor = field(repr=False)
     found: int
     sparsity_matching: float
     sparsity: float
@@ -176,6 +176,17 @@ class Audit:
     layers: tuple[LayerFinding, ...]
     notes: tuple[str, ...]
     seconds: float
+
+    def __str__(self) -> str:
+        """Return the report that `spear audit` prints."""
+        from spear.auditing.report import text  # which imports this module
+
+        return text(self).rstrip("\n")
+
+    def __repr__(self) -> str:
+        """Return the verdicts on one line."""
+        layers = ", ".join(f"{layer.name}: {layer.verdict}" for layer in self.layers)
+        return f"<Audit {self.verdict} ({layers or 'no layers'})>"
 
     @property
     def verdict(self) -> Verdict:

@@ -252,6 +252,12 @@ class TestReport:
         assert page.count("data:image/png;base64,") == 6
         assert "<script" not in page
 
+    def test_printed_it_reads_like_the_command_without_tensors(self):
+        found = audit(mlp(), lambda: digits(6), "1.0", budget=5)
+        assert str(found) == text(found).rstrip("\n")
+        assert repr(found) == "<Audit exact (1.0: exact)>"
+        assert "tensor(" not in repr(found.layers)
+
     def test_rows_of_a_table_by_name(self):
         model = torchvision.ops.MLP(3, [40, 4])
         rows = torch.tensor([[1.0, 2.0, 3.0], [5.0, 4.0, -1.0]])
