@@ -86,8 +86,9 @@ def add_results_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results",
         type=Path,
-        help="folder of experiments; if not given, results if an experiment was collected there, "
-        "else the results that come with the package",
+        help="folder to read from, with a folder of runs or collected results for each experiment "
+        "[results/ for what was collected there, the results that come with the package for the "
+        "rest]",
     )
 
 
@@ -100,15 +101,19 @@ def render(package: ModuleType, write: Write, arguments: list[str]) -> None:
         ConfigError: there is no module of that name.
     """
     found = modules(package)
-    parser = argparse.ArgumentParser(prog=f"spear {kind(package)}", description=package.__doc__)
-    parser.add_argument("names", nargs="*", help=f"any of {', '.join(found)}; all of them if none")
+    about = (package.__doc__ or "").partition("\n\n")[0]
+    parser = argparse.ArgumentParser(prog=f"spear {kind(package)}", description=about)
+    parser.add_argument("names", nargs="*", help=f"{', '.join(found)} [all of them]")
     add_results_option(parser)
     folder = HERE / RENDERED / kind(package)
     parser.add_argument("--to", type=Path, default=folder, help="folder to write to [%(default)s]")
     chosen = parser.parse_args(arguments)
     unknown = sorted(set(chosen.names) - set(found))
     if unknown:
-        raise ConfigError(f"there is no {unknown[0]!r}; there are {', '.join(found)}.")
+        raise ConfigError(
+            f"{kind(package).removesuffix('s')} {unknown[0]!r} does not exist; expected one of "
+            f"{', '.join(found)}."
+        )
     chosen.to.mkdir(parents=True, exist_ok=True)
     said, missing = "", ""
     for name in chosen.names or found:

@@ -292,7 +292,7 @@ def test_what_can_be_is_rendered_and_what_is_missing_is_named(results, tmp_path,
 
 
 def test_an_unknown_figure_is_named():
-    with pytest.raises(ConfigError, match="there is no 'colours'; there are ablation, "):
+    with pytest.raises(ConfigError, match="figure 'colours' does not exist; expected one of abl"):
         figures.main(["colours"])
 
 

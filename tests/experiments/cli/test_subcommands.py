@@ -91,7 +91,7 @@ def test_a_word_that_is_none_is_refused(spear, word, hint):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (("tables", "table99"), "there is no 'table99'; there are ablation"),
+        (("tables", "table99"), "table 'table99' does not exist; expected one of ablation"),
         (("claims", "--results", "nowhere"), "there are no results of any of the paper's tables"),
         (("percentiles", "--results", "nowhere"), "there are no results of table3 in nowhere; run"),
         (("show", "nowhere"), "no complete job below nowhere; run an experiment first."),
