@@ -19,7 +19,7 @@ PROGRAMS = {
     "experiments.main": "run",
     "experiments.train_generator": "train-generator",
 }
-"""What `python -m NAME` ran in a checkout's root, and its subcommand."""
+"""Programs that `python -m NAME` ran in a checkout's root, and the subcommand of each."""
 
 
 def main() -> None:
@@ -29,14 +29,14 @@ def main() -> None:
 
 
 def run_module(package: str) -> None:
-    """Run what `python -m analysis.NAME` or `experiments.NAME` was; then the process ends.
+    """Run the subcommand that `python -m analysis.NAME` or `experiments.NAME` is now, then exit.
 
     Args:
-        package: that is imported by its old name, because a program below it is run or because
+        package: the package imported by its old name, because a program in it is run or because
             somebody imports it.
 
     Raises:
-        ImportError: it is imported, or there was no such program.
+        ImportError: the package is imported, or it had no such program.
     """
     located = sys.argv[0] == "-m"  # as long as Python looks for the module to run
     name = next((each for each in sys.orig_argv if each.startswith(f"{package}.")), "")

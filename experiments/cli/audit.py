@@ -1,4 +1,4 @@
-"""`spear audit`: what an update of a model of your own gives away."""
+"""`spear audit`: report the private inputs that an update of your own model gives away."""
 
 import argparse
 import importlib
@@ -30,7 +30,7 @@ training. No file is ever unpickled beyond tensors.
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line of `spear audit`."""
+    """Return the parser of the command line."""
     found = argparse.ArgumentParser(
         prog="spear audit",
         description="Finds every fully connected layer of a model whose inputs an update gives "
@@ -40,17 +40,17 @@ def parser() -> argparse.ArgumentParser:
     )
     add = found.add_argument
     add("--model", required=True, help="package.module:factory, called without arguments")
-    add("--weights", type=Path, help="the weights before training: safetensors, .pt or .npz")
-    add("--update", type=Path, required=True, help="what the client shared, likewise")
-    add("--learning-rate", type=float, help="the update is the weights after training with it")
-    add("--input-shape", type=_shape, help="of one input, such as 3,32,32; tried out unless given")
-    add("--layer", help="name of the only layer to audit")
-    add("--loss", choices=LOSSES, default="cross_entropy", help="that the client minimised")
-    add("--eval", action="store_true", help="the client trained in evaluation mode")
-    add("--budget", type=float, default=60.0, help="seconds that a layer may take [60]")
-    add("--columns", type=lambda names: names.split(","), help="names of a table's inputs")
-    add("--json", type=Path, help="write the findings there")
-    add("--html", type=Path, help="write them there as a page, with what was recovered")
+    add("--weights", type=Path, help="weights before training, in a .safetensors, .pt or .npz file")
+    add("--update", type=Path, required=True, help="what the client shared, in such a file")
+    add("--learning-rate", type=float, help="if given, the update is the weights after training")
+    add("--input-shape", type=_shape, help="of one input, such as 3,32,32 [common ones are tried]")
+    add("--layer", help="name of the only layer to audit [all of them]")
+    add("--loss", choices=LOSSES, default="cross_entropy", help="of the client [%(default)s]")
+    add("--eval", action="store_true", help="set if the client trained in evaluation mode")
+    add("--budget", type=float, default=60.0, help="seconds for the attack on each layer [60]")
+    add("--columns", type=lambda names: names.split(","), help="of a table, such as age,hours")
+    add("--json", type=Path, help="file to write the findings to")
+    add("--html", type=Path, help="file to write the findings to as a page, with the inputs found")
     return found
 
 
@@ -83,10 +83,10 @@ def main(arguments: list[str]) -> None:
 
 
 def load_model(name: str) -> nn.Module:
-    """The model that `package.module:factory` makes; modules of the working directory count.
+    """Return the model that `package.module:factory` makes, also from the working directory.
 
     Raises:
-        ConfigError: there is none, or it makes something else.
+        ConfigError: there is no such factory, or it makes something other than a module.
     """
     module_name, colon, factory_name = name.partition(":")
     if not colon:
@@ -111,11 +111,11 @@ def load_model(name: str) -> nn.Module:
 
 
 def load_update(path: Path) -> Any:
-    """Tensors by name, or a list of arrays from an .npz file that names none.
+    """Return tensors by name, or a list of arrays from an .npz file without names.
 
     Raises:
         CheckpointError: the file is missing, unreadable, or holds more than tensors.
-        InvalidObservation: it holds something else than tensors by name.
+        InvalidObservation: the file holds something other than tensors by name.
     """
     if path.suffix != ".npz":
         state = read_state_dict(path)

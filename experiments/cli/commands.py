@@ -19,11 +19,11 @@ class Subcommand:
     summary: str
 
     def __call__(self, arguments: list[str]) -> None:
-        """Run it.
+        """Import the program and run it.
 
         Raises:
-            SystemExit: with the exit code, if it ends early or fails with a message of its own.
-            SpearError: it cannot do what it is asked for.
+            SystemExit: the program ends early, or fails with a message of its own.
+            SpearError: the program cannot do what the arguments ask for.
         """
         function: Callable[[list[str]], None] = pkgutil.resolve_name(self.target)
         function(arguments)
@@ -31,41 +31,51 @@ class Subcommand:
 
 SUBCOMMANDS = {
     "run": Subcommand(
-        "spear.experiments.cli.run:command", "a job or a sweep; without a subcommand, too"
+        "spear.experiments.cli.run:command", "run a job or a sweep (`run` may be left out)"
     ),
     "audit": Subcommand(
-        "spear.experiments.cli.audit:main", "what an update of a model of your own gives away"
+        "spear.experiments.cli.audit:main",
+        "find the inputs that an update of your own model gives away",
     ),
     "experiments": Subcommand(
-        "spear.experiments.cli.experiments:main", "prepared experiments and how long each takes"
+        "spear.experiments.cli.experiments:main", "list the prepared experiments and their minutes"
     ),
-    "plan": Subcommand("spear.experiments.cli.plan:main", "how long a job or a sweep will take"),
-    "show": Subcommand("spear.analysis.records.frames:main", "summaries of jobs in the terminal"),
+    "plan": Subcommand(
+        "spear.experiments.cli.plan:main", "estimate how long a job or a sweep will take"
+    ),
+    "show": Subcommand("spear.analysis.records.frames:main", "print the summaries of jobs"),
     "collect": Subcommand(
-        "spear.analysis.records.collect:main", "copy what jobs recorded to results/"
+        "spear.analysis.records.collect:main", "copy the records of finished jobs to results/"
     ),
-    "tables": Subcommand("spear.analysis.overview.tables:main", "the paper's tables and others"),
-    "figures": Subcommand("spear.analysis.overview.figures:main", "the paper's figures and others"),
+    "tables": Subcommand(
+        "spear.analysis.overview.tables:main", "render tables, the paper's and others"
+    ),
+    "figures": Subcommand(
+        "spear.analysis.overview.figures:main", "render figures, the paper's and others"
+    ),
     "page": Subcommand(
-        "spear.analysis.overview.results_page:main", "all of them on one page, results/RESULTS.md"
+        "spear.analysis.overview.results_page:main",
+        "put rendered tables and figures into results/RESULTS.md",
     ),
     "report": Subcommand(
-        "spear.analysis.report.command:main", "all results and local runs as one HTML page"
+        "spear.analysis.report.command:main", "render all results and local runs as one HTML page"
     ),
     "claims": Subcommand(
-        "spear.analysis.overview.claims:main", "every value of the paper's tables beside ours"
+        "spear.analysis.overview.claims:main", "compare every value of the paper's tables with ours"
     ),
     "percentiles": Subcommand(
-        "spear.analysis.statistics.percentiles:main", "the batches that Figures 10 to 13 show"
+        "spear.analysis.statistics.percentiles:main", "find the batches that Figures 10 to 13 show"
     ),
     "workspaces": Subcommand(
-        "spear.analysis.workspaces.command:main", "dashboards of W&B, one for each table"
+        "spear.analysis.workspaces.command:main",
+        "write or publish W&B dashboards, one for each table",
     ),
     "train-generator": Subcommand(
-        "spear.experiments.cli.train_generator:main", "the generator that attack=gifd searches"
+        "spear.experiments.cli.train_generator:main",
+        "train the generator that attack=gifd searches",
     ),
 }
-"""By name, in the order of `spear --help`."""
+"""Subcommands by name, in the order of `spear --help`."""
 
 
 def listing() -> str:

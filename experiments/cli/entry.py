@@ -23,7 +23,7 @@ DEFAULT = "run"
 COMPOSING = (DEFAULT, "plan")
 """Subcommands whose arguments are a configuration."""
 
-DONE = "; what is done is recorded, and the same command again goes on."
+DONE = "; what is done is recorded: run the same command again to go on."
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ def main(arguments: list[str]) -> None:
     """Print the experiments, or renew the files that list them.
 
     Raises:
-        ConfigError: a file has nothing to renew.
+        ConfigError: a file has no list to renew.
         OSError: a file cannot be read or written.
     """
     chosen = _parser().parse_args(arguments)
@@ -36,15 +36,15 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--tag", action="append", choices=TAGS, help="those with this tag, the longest first"
+        "--tag", action="append", choices=TAGS, help="only those with this tag, the longest first"
     )
-    parser.add_argument("--names", action="store_true", help="names alone, one on each line")
+    parser.add_argument("--names", action="store_true", help="print only names, one on each line")
     parser.add_argument(
         "--write",
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="renew the lists in these files: README.md, docs/experiments.md, Makefile",
+        help="renew the lists of experiments in README.md, docs/experiments.md and Makefile",
     )
     return parser
 

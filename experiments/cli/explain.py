@@ -1,4 +1,4 @@
-"""One sentence for an error that nobody has put into words yet."""
+"""Sentences for errors of other packages, such as Hydra and the launchers."""
 
 import difflib
 import re
@@ -13,7 +13,7 @@ LONGEST_REASON = 300
 
 
 def explain(error: Exception) -> str:
-    """One sentence for an error in the composition of the configuration."""
+    """Return a sentence for an error in the composition of the configuration."""
     text = "\n".join(str(each) for each in _chain(error))
     unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text)
     if unknown:
@@ -36,7 +36,7 @@ def explain(error: Exception) -> str:
 
 
 def explain_other(error: Exception) -> str:
-    """One sentence for an error of `spear run` outside a job; nothing for a bug in one job."""
+    """Return a sentence for an error of `spear run` outside a job, or "" for a bug in a job."""
     if isinstance(error, OSError) and error.filename:
         return (
             f"{error.filename} cannot be used ({error.strerror}); set output_root to a "
@@ -46,12 +46,12 @@ def explain_other(error: Exception) -> str:
         return _missing_launcher(str(error))
     if sweep_runs_here():
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
-        return f"the launcher gave up ({reason}); the same command again goes on."
+        return f"the launcher gave up ({reason}); run the same command again to go on."
     return ""
 
 
 def _missing_launcher(text: str) -> str:
-    """For a launcher whose plugin is not installed."""
+    """Return a sentence for a launcher whose plugin is not installed, or nothing."""
     plugin = re.search(r"hydra_plugins\.hydra_(\w+)_launcher\.", text)
     if not plugin:
         return " ".join(text.split())

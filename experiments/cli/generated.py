@@ -1,7 +1,7 @@
-"""Lists and tables in files that follow from the headers of the experiments.
+"""Lists and tables of the experiments in files of the documentation, made from their headers.
 
-A file has them between two comment lines, of Markdown or of a Makefile, the first of which says
-what stands there:
+Each stands between two comment lines of Markdown or of a Makefile. The first of them says what it
+is:
 
     <!-- spear experiments: table TAG -->     rows of the experiments that have the tag
     <!-- spear experiments: rooms -->         rows of all of them, a table for each room
@@ -26,7 +26,7 @@ def renewed(text: str) -> str:
     """Return a file's text with the content of every block made anew.
 
     Raises:
-        ConfigError: there is no block, or one asks for something else than the above.
+        ConfigError: there is no block, or one asks for something that is not listed above.
     """
     if not BLOCK.search(text):
         raise ConfigError("there is no block between comments 'spear experiments: ...'.")

@@ -1,4 +1,4 @@
-"""`spear plan`: the expected time of a job or a sweep, before it starts. It runs no attack."""
+"""`spear plan`: print the expected time of a job or a sweep, without running an attack."""
 
 import itertools
 import sys
@@ -39,10 +39,10 @@ class Planned:
     """A job of a plan.
 
     Attributes:
-        name: its overrides.
-        search: what is known of each of its searches; None where there is no forecast for it.
-        n_batches: how many it has.
-        obstacle: why there is no forecast, or empty.
+        name: the overrides that define the job.
+        search: the size and settings of each of its searches; None if there is no forecast.
+        n_batches: number of its batches.
+        obstacle: reason that there is no forecast, or empty.
     """
 
     name: str
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> None:
 
     Raises:
         SpearError: a choice cannot be used.
-        HydraException: an override cannot be.
+        HydraException: an override cannot be parsed or applied.
     """
     if not arguments or "--help" in arguments or "-h" in arguments:
         sys.stdout.write(HELP)
@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> None:
 
 
 def plan(overrides: list[str]) -> list[Planned]:
-    """Every job of a sweep, those of the sweep in a prepared experiment among them."""
+    """Return every job of a sweep, also of one that a prepared experiment contains."""
     register()
     overrides = located(overrides)
     with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -80,7 +80,7 @@ def plan(overrides: list[str]) -> list[Planned]:
 
 
 def _jobs(lines: list[str]) -> Any:
-    """The overrides of every job: all combinations of what is swept."""
+    """Return the overrides of every job: all combinations of the swept values."""
     choices = []
     for override in OverridesParser.create().parse_overrides(lines):
         if override.is_sweep_override():
@@ -105,7 +105,7 @@ def _planned(overrides: list[str]) -> Planned:
 
 
 def obstacle_of(config: DictConfig) -> str:
-    """Why there is no forecast for a job, or an empty string."""
+    """Return the reason that there is no forecast for a job, or an empty string."""
     if config.attack._target_ != DESCENT:
         return f"no forecast for {config.attack._target_.rpartition('.')[2]}"
     if config.network._target_ not in FCNN:
@@ -116,10 +116,10 @@ def obstacle_of(config: DictConfig) -> str:
 
 
 def search_of(config: DictConfig) -> Search:
-    """What a job's configuration says of its searches.
+    """Return the size and settings of a job's searches, from its configuration alone.
 
     Raises:
-        SpearError: the data set, of which the size of an input is needed, cannot be loaded.
+        SpearError: the data set cannot be loaded, and only its files tell the size of an input.
     """
     attack, network, defense = config.attack, config.network, config.defense
     noise = (defense.get(key, 0.0) for key in ("noise_std", "noise_multiplier"))
@@ -144,11 +144,11 @@ def _entries(config: DictConfig) -> int:
 
 
 def table(planned: list[Planned], rate: float) -> str:
-    """A line a job, and their sum.
+    """Return a line for each job, and one for their sum.
 
     Args:
         planned: the jobs.
-        rate: of this machine (`spear.inversion.descent.cost.pilot`).
+        rate: speed of this machine (`spear.inversion.descent.cost.pilot`).
     """
     lines, total = [], 0.0
     for job in planned:
@@ -163,9 +163,9 @@ def table(planned: list[Planned], rate: float) -> str:
             f"{job.name}: {middle} ({low} to {high}) for {job.n_batches} batches of {job.search.b}"
         )
     missing = sum(job.search is None for job in planned)
-    beside = f", beside {missing} without a forecast" if missing else ""
+    beside = f", and {missing} without a forecast" if missing else ""
     lines.append(
-        f"{len(planned)} jobs: {total / 60:.2g} minutes of attacks expected{beside}; without "
-        "loading data, training and scoring"
+        f"{len(planned)} jobs: {total / 60:.2g} minutes of attacks expected{beside}; "
+        "loading data, training and scoring are not included"
     )
     return "\n".join(lines) + "\n"

@@ -42,10 +42,10 @@ sources()
 
 
 def run(spec: JobSpec, job: Job) -> None:
-    """Reconstruct `n_batches` private batches, from number `first_batch` on, and score each.
+    """Reconstruct `n_batches` private batches, starting with number `first_batch`; score each.
 
     Raises:
-        SpearError: something that concerns the whole job is wrong. What concerns one batch is
+        SpearError: something is wrong that concerns the whole job. An error in one batch is
             recorded, and the job goes on.
     """
     dataset = spec.dataset()
@@ -105,7 +105,7 @@ def client_of(spec: JobSpec, dataset: Dataset) -> Client:
 def breach(
     update: Update, attack: Attack[Any], spec: JobSpec, job: Job, k: int
 ) -> tuple[Reconstruction, str]:
-    """Return what the server makes of the client's update, or nothing and the reason why."""
+    """Return the server's reconstruction and "", or an empty one and the reason for the failure."""
     try:
         seed = batch_seed(spec.seed, k, Stream.ATTACK)
         return attack(attack.observe(update), seed=seed, progress=job.progress), ""
@@ -120,10 +120,10 @@ def lpips_for(spec: JobSpec, dataset: Dataset) -> LpipsDistance | None:
 
 
 def perform(config: DictConfig) -> float | None:
-    """Run one job from its configuration to its record; the task that Hydra's launchers run.
+    """Run one job from its configuration to its record. Hydra's launchers call this.
 
     Returns:
-        The number that a search over configurations minimises, if this is one.
+        The number that a search over configurations minimises; None outside a search.
     """
     end_with_parent()
     hydra_config = HydraConfig.get()
@@ -141,7 +141,7 @@ def perform(config: DictConfig) -> float | None:
 
 
 main = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(perform)
-"""The main program with the command line of Hydra."""
+"""Main program with Hydra's command line."""
 
 
 def command(arguments: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""`spear train-generator`: makes the generator that `attack=gifd` searches."""
+"""`spear train-generator`: train the generator that `attack=gifd` searches."""
 
 import sys
 import time
@@ -44,10 +44,10 @@ ConfigStore.instance().store(name="generator_schema", node=GeneratorSchema)
 
 
 def train(config: DictConfig, console: Console) -> tuple[DCGAN, Fit]:
-    """A generator trained on the train split of `config.dataset`.
+    """Return a generator trained on the train split of `config.dataset`, and how well it fits.
 
     Raises:
-        SpearError: a setting, or the data set, is not what it must be.
+        SpearError: a setting or the data set cannot be used.
     """
     accept_old_targets(config)
     config.dataset = train_split(config.dataset)
@@ -70,7 +70,7 @@ def train(config: DictConfig, console: Console) -> tuple[DCGAN, Fit]:
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="generator")  # type: ignore[untyped-decorator]
 def run(config: DictConfig) -> None:
-    """Train, and write the weights with what made them."""
+    """Train; write the weights and the settings that they were made with."""
     began, console = time.perf_counter(), Console()
     path = Path(config.weights)
     if path.suffix != ".safetensors":
@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> None:
 
     Raises:
         SpearError: a setting cannot be used.
-        HydraException: an override cannot be.
+        HydraException: an override cannot be parsed or applied.
     """
     sys.argv[1:] = arguments
     run()

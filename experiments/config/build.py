@@ -1,4 +1,4 @@
-"""From configuration to objects, with every key and type checked against the class it is for."""
+"""Builds objects from the configuration; checks each key and type against the signature."""
 
 import dataclasses
 import inspect
@@ -22,11 +22,11 @@ SCALARS = (int, float, bool, str)
 
 
 def build(config: DictConfig, group: str, **runtime: object) -> Any:
-    """Instantiate `config[group]`, after checking it.
+    """Check and instantiate `config[group]`.
 
     Args:
         config: the whole job's configuration.
-        group: name of the group.
+        group: name of the group, such as `attack`.
         runtime: further arguments of the target that only the running job knows.
 
     Raises:
@@ -40,17 +40,17 @@ def build(config: DictConfig, group: str, **runtime: object) -> Any:
 def create(node: DictConfig, path: str, **runtime: object) -> Any:
     """Instantiate a checked node, the nodes inside it first.
 
-    Classes speak of their parameters; here their messages get the full key of each.
+    If a class refuses a parameter, the message gets the parameter's full key.
 
     Args:
-        node: it has a `_target_`.
+        node: a node with a `_target_`.
         path: its key.
         runtime: further arguments of the target.
 
     Raises:
-        SpearError: as the class raises it, beginning with the full key if it begins with a
-            parameter's name.
-        InstantiationException: the class raises another error.
+        SpearError: the class refuses an argument. If its message begins with a parameter's name,
+            this one begins with the full key.
+        InstantiationException: the class raises any other error.
     """
     target = get_object(node["_target_"])
     arguments = {
@@ -103,19 +103,19 @@ def _created(value: Any, path: str) -> Any:
 def check(node: DictConfig, path: str, known: set[str] | None = None) -> None:
     """Check a `_target_` node, and those inside it, against the signatures of their targets.
 
-    No `_target_` is looked up before all of them are known to be allowed (`check_targets`).
+    No `_target_` is imported until all of them are known to be allowed (`check_targets`).
     """
     check_targets(node, path)
     check_arguments(node, path, known)
 
 
 def check_arguments(node: DictConfig, path: str, known: set[str] | None = None) -> None:
-    """Check a node, and those inside it, all of whose targets are allowed (`check_targets`).
+    """Check a node and those inside it; their targets must be allowed (`check_targets`).
 
     Args:
-        node: it has a `_target_`.
+        node: a node with a `_target_`.
         path: its key, for messages.
-        known: arguments that the running job gives, and no configuration.
+        known: arguments that the running job gives, not the configuration.
 
     Raises:
         ConfigError: a key that a target does not take, or a value of the wrong type.
@@ -143,7 +143,7 @@ def check_each(entries: object, path: str) -> None:
     """Check each entry of a mapping from names to nodes, all of whose targets are allowed.
 
     Raises:
-        ConfigError: it is no mapping, or as of `check_arguments`.
+        ConfigError: `entries` is not a mapping, or `check_arguments` refuses an entry.
     """
     if not isinstance(entries, DictConfig):
         raise ConfigError(
@@ -188,10 +188,10 @@ def _check_type(value: object, hint: Any, path: str) -> None:
 
 
 def resolve_device(name: str) -> str:
-    """`auto` becomes cuda where there is one and cpu elsewhere.
+    """Return the device of that name; `auto` is cuda if the machine has one, else cpu.
 
     Raises:
-        ConfigError: no such device on this machine.
+        ConfigError: this machine has no such device.
     """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,4 +1,4 @@
-"""From `experiment=NAME` on a command line to the file that Hydra looks for."""
+"""Turns `experiment=NAME` on a command line into the file name that Hydra looks for."""
 
 import re
 import sys
@@ -12,9 +12,9 @@ EXPERIMENT = re.compile(r"\+{0,2}experiment=")
 
 
 def located(arguments: list[str]) -> list[str]:
-    """Return a command line's arguments with every experiment by its file.
+    """Return a command line's arguments with the file in place of each experiment's name.
 
-    `experiment=table9` becomes `experiment=paper/table9`; sweeps and `glob(table*)` likewise. A
+    `experiment=table9` becomes `experiment=paper/table9`; so do sweeps and `glob(table*)`. A
     former name becomes the present one, with a hint on the standard error. Other names stay as
     they are: they may be files of the user's own (`--config-dir`), or Hydra refuses them.
 
@@ -25,7 +25,7 @@ def located(arguments: list[str]) -> list[str]:
 
 
 def shortened(arguments: list[str]) -> list[str]:
-    """Return arguments with every experiment by its name alone, as users write them."""
+    """Return arguments with the name in place of each experiment's file, as users write them."""
     return [
         f"{each.partition('=')[0]}={experiment_name(each.partition('=')[2])}"
         if EXPERIMENT.match(each)

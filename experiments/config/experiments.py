@@ -1,4 +1,4 @@
-"""The prepared experiments: their names, and what the header of each file says.
+"""The prepared experiments: their names and the content of each file's header.
 
 An experiment is a file `conf/experiment/<room>/<name>.yaml`, which users call by its name alone. It
 begins with comment lines, of which all but the first three may be left out:
@@ -26,7 +26,7 @@ import spear
 FOLDER = (Path(spear.__file__).parent / "conf" / "experiment").resolve()
 
 ROOMS = {"paper": "the paper", "beyond": "beyond the paper", "related": "related systems"}
-"""Folders of experiments, and what they are about."""
+"""Folders of experiments, and the subject of each."""
 
 TAGS = {
     "main": "in the README's table",
@@ -37,7 +37,7 @@ TAGS = {
     "gpu": "needs a GPU to end in reasonable time",
     "failures": "about batches that cannot be attacked, so that its exit code may be 1",
 }
-"""Tags that a header may have, and what each says of the experiment."""
+"""Tags that a header may have, and the meaning of each."""
 
 RENAMED = {
     "exact_recovery_b100_cuda": "exact_recovery_b100_gpu",
@@ -54,14 +54,14 @@ RENAMED = {
     "table9_each": "table9_noise_per_example",
     "table9_opacus": "table9_noise_on_sum",
 }
-"""Former names, which commands accept and records keep, and the present ones."""
+"""Former name, which commands accept and records keep -> present name."""
 
 FIELD = re.compile(r"(Takes|Paper|Ours|Tags)(?: \((.+)\))?: (.+)")
 
 
 @dataclass
 class Value:
-    """What the paper reports and what we measured, of one part of an experiment; may be empty."""
+    """Results of one part of an experiment: the paper's and ours. Either may be empty."""
 
     paper: str = ""
     ours: str = ""
@@ -72,12 +72,12 @@ class Experiment:
     """A prepared experiment, as its header describes it.
 
     Attributes:
-        name: as users call it.
+        name: name that users type.
         room: folder of its file, a key of `ROOMS`; empty directly below `conf/experiment/`.
         subject: what it shows, in one line.
         details: more about it, in one line; may be empty.
         takes: minutes and hardware; empty if not measured.
-        values: by part of the experiment; the part is empty if there is only one.
+        values: results by part of the experiment; the part is "" if there is only one.
         tags: keys of `TAGS`.
     """
 
@@ -91,7 +91,7 @@ class Experiment:
 
     @property
     def choice(self) -> str:
-        """Its file as Hydra knows it, such as `paper/table9`."""
+        """Name of its file for Hydra, such as `paper/table9`."""
         return f"{self.room}/{self.name}" if self.room else self.name
 
     @property
@@ -108,7 +108,7 @@ class Experiment:
 
 @cache
 def experiments() -> dict[str, Experiment]:
-    """Return every prepared experiment by name: the rooms in order, in each the tables first."""
+    """Return every prepared experiment by name, room by room; tables come first in each."""
     found = [_read(path) for path in FOLDER.rglob("*.yaml")]
     rooms = [*ROOMS, ""]
     found.sort(key=lambda each: _natural(each.name))
@@ -117,23 +117,23 @@ def experiments() -> dict[str, Experiment]:
 
 
 def tagged(*tags: str) -> list[Experiment]:
-    """Return the experiments that have all these tags, those that take longest first."""
+    """Return the experiments that have all these tags, the longest first."""
     chosen = [each for each in experiments().values() if set(tags) <= set(each.tags)]
     return sorted(chosen, key=lambda each: -each.minutes)
 
 
 def current_name(name: str) -> str:
-    """Return an experiment's present name, given that or a former one."""
+    """Return an experiment's present name, given its present or a former name."""
     return RENAMED.get(name, name)
 
 
 def all_names(name: str) -> list[str]:
-    """Return an experiment's name and its former ones, which records may have."""
+    """Return an experiment's name and its former names, which old records have."""
     return [name, *(former for former, present in RENAMED.items() if present == name)]
 
 
 def experiment_name(choice: str | None) -> str:
-    """Return an experiment's name, given Hydra's choice of its file; `main` without one."""
+    """Return an experiment's name, given the file that Hydra chose; `main` if it chose none."""
     if choice in (None, "null"):
         return "main"
     room, _, name = str(choice).rpartition("/")
@@ -141,7 +141,7 @@ def experiment_name(choice: str | None) -> str:
 
 
 def unknown_experiment(name: str) -> str:
-    """Return a sentence for a name that no experiment has, with close ones."""
+    """Return a sentence for a name that no experiment has, with close names."""
     names = [*experiments(), *RENAMED]
     close = difflib.get_close_matches(name.rpartition("/")[2], names, n=3, cutoff=0.7)
     known = dict.fromkeys(map(current_name, close))

@@ -1,4 +1,4 @@
-"""Names of earlier versions in a user's configuration: accepted, with a hint at the new ones."""
+"""Old names in a user's configuration: accepted, with a warning that gives the new name."""
 
 import logging
 import re
@@ -65,7 +65,7 @@ GROUPS = {"forecast": "risk"}
 
 
 def new_target(name: str) -> str:
-    """Return the present name of a `_target_`: the same unless it has moved."""
+    """Return the present name of a `_target_`; it differs only if the class has moved."""
     parts = name.split(".")
     for count in range(len(parts), 0, -1):  # the longest beginning decides
         moved = TARGETS.get(".".join(parts[:count]))
@@ -75,7 +75,7 @@ def new_target(name: str) -> str:
 
 
 def accept_old_targets(node: DictConfig | ListConfig) -> None:
-    """Replace old `_target_`s in a configuration, however deep, with a warning for each."""
+    """Replace old `_target_`s anywhere in a configuration; warn of each."""
     for key, old, new in replace_old_targets(node):
         _hint(key, old, new)
 
@@ -83,10 +83,10 @@ def accept_old_targets(node: DictConfig | ListConfig) -> None:
 def replace_old_targets(
     node: DictConfig | ListConfig, path: str = ""
 ) -> list[tuple[str, str, str]]:
-    """Replace old `_target_`s in a configuration, such as a recorded one, without a word.
+    """Replace old `_target_`s in a configuration, such as a recorded one, without warnings.
 
     Args:
-        node: is changed.
+        node: configuration, which is changed.
         path: its key.
 
     Returns:
@@ -108,7 +108,7 @@ def replace_old_targets(
 
 
 def accept_old_groups(arguments: list[str]) -> list[str]:
-    """Return a command line's arguments with old groups under their new names, with a warning."""
+    """Return a command line's arguments with the new name of each old group; warn of each."""
     found = []
     for argument in arguments:
         key = re.match(r"[+~]*([A-Za-z_]+)(?=[.=@/:]|$)", argument)

@@ -1,4 +1,4 @@
-"""The typed root of the configuration, and its resolvers."""
+"""Typed root of the configuration, and its resolvers."""
 
 import hashlib
 import textwrap
@@ -45,7 +45,7 @@ class JobSchema:
 
 
 def run_name(overrides: str) -> str:
-    """Folder name for a job: its overrides, safe and short enough for any file system."""
+    """Return a job's folder name: its overrides, made safe and short for any file system."""
     name = overrides.replace("/", ".").replace(" ", "") or "defaults"
     if len(name) > LONGEST_NAME:
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
@@ -54,12 +54,12 @@ def run_name(overrides: str) -> str:
 
 
 def times(a: int, b: int) -> int:
-    """The product, for a key that is a multiple of another: `${spear.times:10,${batch_size}}`."""
+    """Return a product, for keys such as `${spear.times:10,${batch_size}}`."""
     return a * b
 
 
 def train_split(dataset: DictConfig) -> DictConfig:
-    """The node of a data set with its train split chosen, or as it is where there is only one."""
+    """Return a data set's node with the train split chosen; unchanged if it has no splits."""
     chosen = dataset.copy()
     if "split" in chosen:
         chosen.split = "train"
@@ -67,7 +67,7 @@ def train_split(dataset: DictConfig) -> DictConfig:
 
 
 def choices() -> str:
-    """Return each group of `conf/` but the experiments and its files, wrapped, for the help."""
+    """Return the groups of `conf/` (without experiments) and their files, as text for the help."""
     paragraphs = []
     for folder in sorted(path for path in CONF.rglob("*") if any(path.glob("*.yaml"))):
         group = folder.relative_to(CONF).as_posix()
@@ -77,7 +77,7 @@ def choices() -> str:
 
 
 def experiment_choices() -> str:
-    """Return the experiments of each room, wrapped, for the help."""
+    """Return the experiments of each room, as text for the help."""
     found = experiments().values()
     return "\n".join(
         _wrapped(about, [each.name for each in found if each.room == room])
@@ -90,7 +90,7 @@ def _wrapped(heading: str, names: list[str]) -> str:
 
 
 def register() -> None:
-    """Make the schema and the resolvers known to Hydra; must come before composing."""
+    """Register the schema and the resolvers with Hydra; call it before composing."""
     # A launcher's file is checked against the schema that its plugin has under the same name.
     warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
     ConfigStore.instance().store(name="job_schema", node=JobSchema)

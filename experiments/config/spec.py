@@ -1,4 +1,4 @@
-"""A job's configuration, read once: numbers, and what makes each party. No OmegaConf behind it."""
+"""A job's configuration as plain values and factories, read and checked once."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ from spear.experiments.config.targets import check_targets
 NUMBERS = (
     "batch_size", "n_batches", "first_batch", "seed", "device", "threads", "lpips_net", "force",
 )  # fmt: skip
-"""Keys that enter the specification as they are."""
+"""Keys whose values enter the specification unchanged."""
 
 GROUPS = (
     "dataset", "drawing", "augmentation", "network", "fedavg", "defense", "risk", "attack",
     "tracking",
 )  # fmt: skip
-"""Keys of which each names a class with its arguments."""
+"""Keys that each name a class and its arguments."""
 
 RUNTIME = {"network": {"input_shape", "n_classes"}}
 """Arguments of a group's class that only the running job knows."""
@@ -40,33 +40,33 @@ IRRELEVANT = ("tracking", "force")
 """Keys of the configuration that cannot change a result."""
 
 PLACES = {"data_root": "data", "output_root": "outputs"}
-"""Keys that say where something is, here and wherever they are part of another value."""
+"""Keys for folders of this machine -> the stand-in for them, also inside of other values."""
 
 
 class MakeNetwork(Protocol):
-    """Makes the network for a data set."""
+    """Factory of the network for a data set."""
 
     def __call__(self, *, input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
-        """Return it, on the CPU."""
+        """Return the network, on the CPU."""
         ...
 
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What one job shall do. Making a party may still refuse a value that its class does not take.
+    """Specification of one job. A factory in it may still refuse a value when it is called.
 
     Attributes:
         experiment: name of the experiment.
-        choices: group -> chosen file of `conf/`.
+        choices: group of `conf/` -> chosen file.
         batch_size, n_batches, first_batch, seed, device, threads, lpips_net, data_root, force: the
-            keys of these names, in range; the device exists on this machine.
-        dataset, drawing, augmentation, network, fedavg, defense, risk, attack, tracking: make
-            what the group of this name chooses; its keys and their types are checked.
-        metrics: makes each of the user's own, by its name under the key `metrics`.
-        search_target: makes what the key `objective` names; None if nothing is searched for.
+            values of the keys of these names, in range; the device exists on this machine.
+        dataset, drawing, augmentation, network, fedavg, defense, risk, attack, tracking: factories
+            of what the group of this name chooses; its keys and their types are checked.
+        metrics: factories of the user's own metrics, by their names under the key `metrics`.
+        search_target: factory of what the key `objective` names; None if nothing is searched for.
         config: every key, resolved, as plain values.
         config_yaml: the same as the text of `config.yaml`.
-        relevant: the keys that a result depends on, without the places of this machine.
+        relevant: the keys that a result depends on, without folders of this machine.
     """
 
     experiment: str
@@ -97,7 +97,7 @@ class JobSpec:
 
     @classmethod
     def of(cls, config: DictConfig, choices: Mapping[str, str]) -> Self:
-        """Read a composed configuration, which stays as it is.
+        """Read a composed configuration; it is not changed.
 
         Raises:
             ConfigError: a key that does not exist, a value out of range or of the wrong type, a
@@ -125,10 +125,10 @@ class JobSpec:
 
 
 def check_keys(config: DictConfig) -> None:
-    """Refuse keys that are not there and meaningless sizes.
+    """Refuse unknown keys and sizes out of range.
 
     Raises:
-        ConfigError: naming the key.
+        ConfigError: a key is unknown or out of range; names the key.
     """
     for key in config:
         if key not in JobSchema.__annotations__:
@@ -145,7 +145,7 @@ def check_keys(config: DictConfig) -> None:
 
 
 def relevant(config: DictConfig) -> dict[str, Any]:
-    """Return the resolved keys that a result depends on, the same on every machine."""
+    """Return the resolved keys that a result depends on; they are the same on every machine."""
     placeless = config.copy()
     for key, name in PLACES.items():
         placeless[key] = name
@@ -154,13 +154,13 @@ def relevant(config: DictConfig) -> dict[str, Any]:
 
 
 def _maker(config: DictConfig, group: str) -> Callable[..., Any]:
-    """What makes the object of a group, checked against the signature of its class."""
+    """Return the factory of a group's object, checked against the signature of its class."""
     check_arguments(config[group], group, RUNTIME.get(group))
     return partial(create, config[group], group)
 
 
 def _makers(config: DictConfig, group: str) -> dict[str, Callable[[], Any]]:
-    """Return what makes each object that a key maps a name to, checked likewise."""
+    """Return the factory of each object that a key maps a name to, each checked."""
     check_each(config[group], group)
     nodes = config[group].items()
     return {str(name): partial(create, node, f"{group}.{name!s}") for name, node in nodes}

@@ -1,4 +1,4 @@
-"""Which packages a configuration may name as a `_target_`, for naming is running."""
+"""Packages that a configuration may name as a `_target_`, since whatever it names is run."""
 
 import os
 from collections.abc import Iterator
@@ -11,17 +11,17 @@ from spear.errors import ConfigError
 
 ALLOWED = ("spear", "experiments")
 VARIABLE = "SPEAR_PACKAGES"
-"""Environment variable with further packages, separated by commas. An environment variable, and no
-key, because a configuration must not allow itself what it wants to run."""
+"""Environment variable with further packages, separated by commas. It is not a key, because a
+configuration must not be able to allow itself what it runs."""
 
 
 def check_targets(node: Any, path: str = "") -> None:
-    """Refuse a `_target_` outside the allowed packages, however deep in a configuration.
+    """Refuse a `_target_` outside the allowed packages, anywhere in a configuration.
 
-    What it resolves to must belong to them, too: a module that `spear` imports is no way out.
+    The object that it resolves to must belong to them, too. So `spear.MODULE.os.system` is refused.
 
     Raises:
-        ConfigError: naming the key.
+        ConfigError: a target is not allowed; names its key.
     """
     for key, target in _targets(node, path):
         if not _is_allowed(str(target)):
@@ -32,7 +32,7 @@ def check_targets(node: Any, path: str = "") -> None:
 
 
 def allowed_packages() -> tuple[str, ...]:
-    """Those of the suite, and what the user adds."""
+    """Return the packages of the suite and those that the user adds."""
     named = os.environ.get(VARIABLE, "").split(",")
     return (*ALLOWED, *(each.strip() for each in named if each.strip()))
 
@@ -50,7 +50,7 @@ def _refusal(key: str, target: object) -> ConfigError:
 
 
 def _targets(node: Any, path: str) -> Iterator[tuple[str, object]]:
-    """Every `_target_` in a node, with its full key."""
+    """Yield the full key and the value of every `_target_` in a node."""
     if isinstance(node, DictConfig):
         for name, value in node.items_ex(resolve=True):
             key = f"{path}.{name!s}" if path else str(name)

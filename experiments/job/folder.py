@@ -1,4 +1,4 @@
-"""The folder of one job: its lock, what an earlier run left in it, and what this one adds."""
+"""Run folder of one job: its lock, the records of earlier runs, and those of this one."""
 
 import hashlib
 import traceback
@@ -22,11 +22,11 @@ from spear.experiments.record.run_files import BATCHES, ERROR, LOCK, SUMMARY
 
 
 class Busy(SpearError):
-    """Another process runs this job."""
+    """Another process is running this job."""
 
 
 def in_use(folder: Path) -> bool:
-    """Return whether a process runs the job of a run folder."""
+    """Return whether a process is running the job of a run folder."""
     if not (folder / LOCK).exists():
         return False
     try:
@@ -37,16 +37,16 @@ def in_use(folder: Path) -> bool:
 
 
 class RunFolder:
-    """The folder of one job; a context manager while the job runs.
+    """Run folder of one job; a context manager while the job runs.
 
-    One process at a time is in it. Every file is complete: written beside, then moved into place.
-    A job that fails leaves its traceback and its status.
+    It admits one process at a time. Every file in it is complete: it is written beside its place,
+    then moved there. A job that fails leaves its traceback and its status.
 
     Args:
-        path: created if needed.
+        path: path of the folder, which is created if needed.
 
     Attributes:
-        columns: of `batches.csv`, with the type of each; a job sets those of its own metrics, too.
+        columns: columns of `batches.csv` with their types; a job adds those of its own metrics.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,11 +59,11 @@ class RunFolder:
         self._lock = FileLock(path / LOCK)
 
     def __enter__(self) -> Self:
-        """Take the folder.
+        """Lock the folder.
 
         Raises:
-            ConfigError: it cannot be written.
-            Busy: another process is in it.
+            ConfigError: the folder cannot be written.
+            Busy: another process holds the lock.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ class RunFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Write how the job failed, if it did; let the folder go."""
+        """Record the failure if the job failed; release the lock."""
         try:
             if error is not None:
                 with suppress(CannotWrite):  # then the error itself is all that can be told
@@ -97,17 +97,17 @@ class RunFolder:
     def begin(
         self, key: Key, numbers: Sequence[int], draw: Callable[[int], Batch], force: bool = False
     ) -> None:
-        """Take up the `records` of an earlier run with the same key and data, if there are any.
+        """Load the `records` of an earlier run with the same key and data, if there are any.
 
-        Afterwards `complete` says whether nothing is left to do. A result of another key, or of
-        other data, is set aside, never deleted.
+        Afterwards `complete` is true if nothing is left to do. A result with another key or other
+        data is moved aside, never deleted.
 
         Args:
-            key: of the job as it would run now.
-            numbers: of its batches.
-            draw: the private batch of a number, to be compared with the recorded one: with the
-                first where the job is complete, with each where it goes on.
-            force: set aside what is there in any case.
+            key: key of the job as it would run now.
+            numbers: numbers of its batches.
+            draw: returns the private batch of a number, which is compared with the recorded one. Of
+                a complete job only the first batch is compared.
+            force: whether to move aside whatever is there.
         """
         state = JobState.read(self.path) or JobState()
         if resume.holds_result(self.path):
@@ -127,7 +127,7 @@ class RunFolder:
             self._write_batches()
 
     def add(self, record: BatchRecord, batch: Batch) -> None:
-        """Append a batch's row to `batches.csv`, at once, and its data to `data_hash`."""
+        """Write a batch's row to `batches.csv` at once, and add its data to `data_hash`."""
         self.records.append(record)
         resume.hash_batch(self._data_hash, batch)
         self._begun.batches.append(Trace(row_hash(record), self.data_hash))
@@ -141,12 +141,12 @@ class RunFolder:
 
     @property
     def data_hash(self) -> str:
-        """SHA-256 of every batch so far, as the network received it."""
+        """SHA-256 of all batches so far, as the network received them."""
         return self._data_hash.hexdigest()
 
     @property
     def key(self) -> str:
-        """`Key.digest` of what is recorded here."""
+        """`Key.digest` of the results in this folder."""
         return self._begun.key
 
     @property
@@ -157,7 +157,7 @@ class RunFolder:
     def _take_up(
         self, state: JobState, numbers: Sequence[int], draw: Callable[[int], Batch]
     ) -> str:
-        """Why not, or nothing."""
+        """Load an earlier run's records; return the reason if that is not possible, or nothing."""
         self.records = resume.intact_records(self.path, state, numbers, self.columns)
         self.complete = len(self.records) == len(numbers) and resume.has_summary(self.path)
         compared = 1 if self.complete else len(self.records)
@@ -175,11 +175,11 @@ class RunFolder:
         state.write(self.path)
 
     def _write_batches(self) -> None:
-        """The traces first: one too many is told from damage, one too few is not."""
+        """Write the traces first: a trace without a row is no damage, a row without a trace is."""
         self._begun.write(self.path)
         write_text(self.path / BATCHES, to_csv(self.records, self.columns))
 
 
 def reason_of(error: BaseException) -> str:
-    """A sentence for an error."""
+    """Return a sentence for an error."""
     return str(error) if isinstance(error, SpearError) else f"{type(error).__name__}: {error}"

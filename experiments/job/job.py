@@ -1,4 +1,4 @@
-"""One job's bookkeeping: what is left to do, its tracker, its progress bar and its last words."""
+"""Bookkeeping of one job: the batches left to do, the tracker, the progress bar, the results."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ CHOSEN = (
 """Groups whose chosen files the summary names."""
 
 RECORDED_AS = {"risk": "forecast"}
-"""Groups that the summary names as they were called when the first results were recorded."""
+"""Group -> its name in summaries, which is the one that it had when the first were recorded."""
 
 TAGGED = ("dataset", "network", "attack")
 """Groups whose chosen files are tags of the tracked run."""
@@ -54,16 +54,16 @@ class Job:
     """Records a job while it runs; a context manager around its batches.
 
     Args:
-        spec: what the job shall do.
-        folder: where everything goes; the job holds its lock.
+        spec: specification of the job.
+        folder: folder for everything that is recorded; the job holds its lock.
         console: where results are shown.
 
     Attributes:
-        metrics: the user's own.
+        metrics: the user's own metrics.
 
     Raises:
-        ConfigError: the tracker or a metric has a setting that it cannot take, or a metric's
-            numbers have names that are taken.
+        ConfigError: a setting of the tracker or of a metric cannot be used, or the names of a
+            metric's numbers are taken.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Job:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Write the summary if all went well; close the tracker either way."""
+        """Write the summary if there was no error; close the tracker in any case."""
         self._stack.close()
         try:
             if error is None and not self.folder.complete:
@@ -103,13 +103,13 @@ class Job:
             say_where(self.console, self.folder.path, lines)
 
     def begin(self, draw: Callable[[int], Batch]) -> bool:
-        """Find out what an earlier run has left to do, say so, and write what is known beforehand.
+        """Find the batches that earlier runs left to do, report them, and start the record.
 
         Args:
-            draw: the private batch of a number.
+            draw: returns the private batch of a number.
 
         Returns:
-            Whether anything is left.
+            Whether any batch is left to do.
         """
         key = Key.of(self.spec.relevant)
         self.folder.begin(key, self.numbers, draw, self.spec.force)
@@ -128,18 +128,18 @@ class Job:
         return True
 
     def batches(self) -> Iterator[int]:
-        """Numbers of the batches to run, with the bar moving on."""
+        """Yield the number of each batch that is left; advance the progress bar after each."""
         for k in self.numbers[len(self.folder.records) :]:
             yield k
             self._bar.advance()
 
     @property
     def progress(self) -> ProgressCallback:
-        """For the attack to show how far it is."""
+        """Callback by which the attack shows its progress."""
         return self._bar.attack_progress()
 
     def images(self, number: int, score: Score, images: tuple[Tensor, Tensor] | None) -> None:
-        """Draw a batch's originals, reconstructions and errors, if its inputs are images."""
+        """Write the picture of a batch: originals, reconstructions and errors, if it has images."""
         if images is not None:
             title = (
                 f"{self.spec.choices['dataset']}, batch {number} of {len(images[0])} images, "
@@ -151,7 +151,7 @@ class Job:
                 image_sheet(*images, beside)
 
     def rows(self, rows: tuple[TableDomain, Tensor, Tensor] | None) -> None:
-        """Write a batch's readable rows, each original above its reconstruction, if it has any."""
+        """Write a batch's table rows, each original above its reconstruction, if it has any."""
         if rows is not None:
             write_text(self.folder.path / ROWS, side_by_side(*rows))
 
@@ -165,7 +165,7 @@ class Job:
         failure: str = "",
         foreseen: dict[str, float] | None = None,
     ) -> None:
-        """Write a batch's row, by which it is done, and tell the tracker."""
+        """Write a batch's row, which completes the batch, and pass it to the tracker."""
         record = BatchRecord.of(number, truth, reconstruction, score, failure, foreseen)
         self.folder.add(record, batch)
         self.tracking.batch(record)

@@ -1,4 +1,4 @@
-"""The key of a result: a result is reused only under the same key."""
+"""The key of a result. A result is reused only by a job with the same key."""
 
 import hashlib
 import inspect
@@ -18,13 +18,13 @@ PACKAGES = ("torch", "torchvision", "numpy", "scipy", "torchmetrics", "lpips")
 
 @dataclass(frozen=True)
 class Key:
-    """SHA-256 of each thing that a result depends on, except the data (`RunFolder.begin`).
+    """SHA-256 of everything that a result depends on, except the data (see `RunFolder.begin`).
 
     Attributes:
-        config: the keys of the configuration that a result depends on.
-        code: `code_hash`, and the modules of other `_target_`s.
-        packages: versions of the packages that compute.
-        files: contents of the files that the configuration names, such as a checkpoint.
+        config: digest of the configuration's keys that a result depends on.
+        code: digest of `code_hash` and of the modules of other packages' `_target_`s.
+        packages: digest of the versions of `PACKAGES`.
+        files: digest of the files that the configuration names, such as a checkpoint.
     """
 
     config: str
@@ -34,7 +34,7 @@ class Key:
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> "Key":
-        """The key of a job, run by the code of this process.
+        """Return the key of a job that this process would run.
 
         Args:
             content: `spear.experiments.config.spec.JobSpec.relevant`.
@@ -51,16 +51,16 @@ class Key:
 
     @property
     def digest(self) -> str:
-        """The whole key, in 16 hexadecimal digits."""
+        """Digest of the whole key: 16 hexadecimal digits."""
         return _digest(json.dumps(asdict(self), sort_keys=True))[:16]
 
     def differences(self, other: dict[str, str]) -> list[str]:
-        """Names of the parts in which a recorded key is another."""
+        """Return the names of the parts in which a recorded key differs."""
         return [name for name, value in asdict(self).items() if other.get(name) != value]
 
 
 def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """All texts in a nested value, with the keys they stand under."""
+    """Yield all texts in a nested value, each with its key."""
     if isinstance(value, dict):
         for name, each in value.items():
             yield from _texts(each, str(name))

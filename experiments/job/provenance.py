@@ -1,4 +1,4 @@
-"""Where a number comes from: code, versions, hardware, command."""
+"""Provenance of a result: code, versions, hardware, command."""
 
 import json
 import os
@@ -32,7 +32,7 @@ THIS = Path(__file__).resolve()  # the checkout links its folders into the packa
 
 
 def provenance() -> dict[str, Any]:
-    """Git state, versions, hardware, command and time, for `provenance.json` and the summary."""
+    """Return git state, versions, hardware, command and time, for `provenance.json`."""
     sha, dirty = git_state()
     return {
         "git_sha": sha,
@@ -45,12 +45,12 @@ def provenance() -> dict[str, Any]:
 
 
 def continued(now: dict[str, Any], path: Path, batches: int) -> dict[str, Any]:
-    """The provenance of a job of which earlier runs left `batches`: theirs is kept in it.
+    """Return the provenance of a job that goes on; it contains that of the earlier runs.
 
     Args:
-        now: of the run that goes on.
-        path: of the earlier provenance.
-        batches: how many batches came before.
+        now: provenance of this run.
+        path: file of the earlier provenance.
+        batches: number of batches that earlier runs recorded.
     """
     try:
         before = json.loads(path.read_text()) if batches else {}
@@ -61,11 +61,11 @@ def continued(now: dict[str, Any], path: Path, batches: int) -> dict[str, Any]:
 
 
 def git_state() -> tuple[str | None, bool | None]:
-    """Return the commit of the checkout this code runs from, and whether it has changes.
+    """Return the commit of the checkout that this code runs from, and whether it has changes.
 
     Returns:
-        None twice outside a checkout, as when installed from a wheel, even if the environment lies
-        in somebody else's repository: only a repository that tracks this file counts.
+        None and None outside a checkout, as in an installation from a wheel. Only a repository that
+        tracks this file counts, not one that the environment happens to lie in.
     """
     try:
         _git("ls-files", "--error-unmatch", THIS.name)
@@ -75,7 +75,7 @@ def git_state() -> tuple[str | None, bool | None]:
 
 
 def versions() -> dict[str, str]:
-    """Python's version and those of the packages that decide numbers."""
+    """Return the versions of Python and of the packages that results depend on."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -86,7 +86,7 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores, threads that torch uses, and the GPU if there is one."""
+    """Return the processor, its cores, the threads that torch uses, and the GPU if there is one."""
     cuda = torch.cuda.is_available()
     return {
         "cpu": _cpu_name(),

@@ -1,4 +1,4 @@
-"""What an earlier run of a job left in its folder, and how much of it still holds."""
+"""Records that an earlier run of a job left in its folder, and checks that they still hold."""
 
 import json
 import logging
@@ -18,24 +18,24 @@ log = logging.getLogger(__name__)
 
 
 class Digest(Protocol):
-    """A running hash."""
+    """Running hash, as `hashlib` has them."""
 
     def update(self, data: bytes, /) -> None:
-        """Let bytes enter."""
+        """Add bytes to the hash."""
         ...
 
     def hexdigest(self) -> str:
-        """The hash of what has entered, hexadecimal."""
+        """Return the hash of all bytes so far, in hexadecimal."""
         ...
 
 
 def holds_result(folder: Path) -> bool:
-    """Return whether an earlier run computed anything there."""
+    """Return whether an earlier run left results in a folder."""
     return any((folder / name).exists() for name in RESULT if name not in (ERROR, STATUS))
 
 
 def mismatch(state: JobState, key: Key) -> str:
-    """Whose result it is, if not of this key."""
+    """Return in words how a recorded result's key differs from this one, or nothing."""
     if not state.key:
         return "without a readable key"
     if state.key != key.digest:
@@ -46,7 +46,7 @@ def mismatch(state: JobState, key: Key) -> str:
 def intact_records(
     folder: Path, state: JobState, numbers: Sequence[int], columns: Mapping[str, Any]
 ) -> list[BatchRecord]:
-    """The rows on disk up to the first that is missing, damaged or of an interrupted attack."""
+    """Return the recorded rows before the first that is missing, damaged or interrupted."""
     try:
         rows = from_csv((folder / BATCHES).read_text(), columns)
     except (OSError, UnicodeDecodeError):
@@ -67,7 +67,7 @@ def intact_records(
 
 
 def has_summary(folder: Path) -> bool:
-    """Return whether a whole summary is there."""
+    """Return whether a folder has a complete summary."""
     try:
         json.loads((folder / SUMMARY).read_text())
     except (OSError, ValueError):
@@ -76,7 +76,7 @@ def has_summary(folder: Path) -> bool:
 
 
 def same_data(digest: Digest, batches: Iterable[Batch], traces: Sequence[Trace]) -> bool:
-    """Return whether the batches are those of the traces; they enter the digest."""
+    """Return whether the batches are those of the traces; adds the batches to the digest."""
     for batch, trace in zip(batches, traces, strict=False):
         hash_batch(digest, batch)
         if digest.hexdigest() != trace.data:
@@ -85,6 +85,6 @@ def same_data(digest: Digest, batches: Iterable[Batch], traces: Sequence[Trace])
 
 
 def hash_batch(digest: Digest, batch: Batch) -> None:
-    """Let a batch enter a digest, as the network received it."""
+    """Add a batch, as the network received it, to a digest."""
     for tensor in (batch.inputs, batch.labels):
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -1,4 +1,4 @@
-"""What a search over configurations makes small: a number of each job, from its summary."""
+"""Numbers that a search over configurations minimises, each from a job's summary."""
 
 import json
 import math
@@ -11,27 +11,27 @@ from spear.experiments.record.run_files import SUMMARY
 
 
 class SearchTarget(Protocol):
-    """The number to be made small. A new one implements this; the key `objective` names it."""
+    """Number that a search minimises. A new one implements this; the key `objective` names it."""
 
     def __call__(self, summary: dict[str, Any]) -> float:
-        """The number to be made small."""
+        """Return the number to minimise."""
         ...
 
 
 class LeastThatStops:
-    """The strength of a defense where it stops the attack, and more than any strength elsewhere.
+    """Strength of a defense that stops the attack; a larger number for one that does not.
 
-    Where it does not, the number falls with what the attack still reaches, which tells the search
-    where to go.
+    If the attack is not stopped, the number is above every strength, and it is the larger the more
+    the attack still reaches. So the search finds its way to stronger defenses.
 
     Args:
-        strength: of the job's defense, above 0.
-        strongest: of the search.
-        measure: key of the summary that says what the attack reaches, from 0 to 1.
-        at_most: the attack counts as stopped where it reaches no more than this.
+        strength: strength of the job's defense, above 0.
+        strongest: greatest strength that the search tries.
+        measure: key of the summary for what the attack reaches, from 0 to 1.
+        at_most: greatest `measure` at which the attack counts as stopped.
 
     Raises:
-        ConfigError: a strength is not in (0, strongest].
+        ConfigError: the strength is not in (0, strongest].
     """
 
     def __init__(self, strength: float, strongest: float, measure: str, at_most: float) -> None:
@@ -60,7 +60,7 @@ class LeastThatStops:
         return reached <= self.at_most
 
     def __call__(self, summary: dict[str, Any]) -> float:
-        """At most `strongest` where the attack is stopped, above it where it is not."""
+        """Return at most `strongest` if the attack is stopped, else more."""
         if self.stopped(summary):
             return self.strength
         return self.strongest * (1 + summary[self.measure])
@@ -70,8 +70,8 @@ def searched_number(spec: JobSpec, folder: Path) -> float | None:
     """Return the number of a complete job, or None if nothing is searched for.
 
     Args:
-        spec: of the job.
-        folder: where the job has left its summary.
+        spec: specification of the job.
+        folder: folder with the job's summary.
     """
     if spec.search_target is None:
         return None

@@ -1,4 +1,4 @@
-"""The code that computes results, and its digest without the words in it."""
+"""The code that computes results, and its digest without docstrings and comments."""
 
 import ast
 import gc
@@ -11,7 +11,7 @@ from typing import Any
 import spear
 
 SOURCES = Path(spear.__file__).parent
-"""Every source file below it enters the key, except those of `APART`."""
+"""Folder whose source files enter the key, except those of `APART`."""
 
 APART = ("analysis", "auditing", "conf", "experiments/cli", "experiments/sweep",
     "experiments/tracking", "results")  # fmt: skip
@@ -23,10 +23,10 @@ COMPUTING = ("experiments/cli/run.py",)
 
 @cache
 def sources() -> dict[str, bytes]:
-    """Return the sources as they are at the first call, which should be when they are loaded.
+    """Return the sources as they are at the first call; call it when they are loaded.
 
     Returns:
-        The content of every file that may change a result, by its path below `SOURCES`, sorted.
+        Path below `SOURCES` -> content of every file that may change a result, sorted.
     """
     found = {}
     for folder, _, names in os.walk(SOURCES, followlinks=True):  # a checkout links its rooms
@@ -43,8 +43,8 @@ def sources() -> dict[str, bytes]:
 def code_hash() -> str:
     """Return the digest of `sources`.
 
-    What they compute counts, not commits and not their words: a reworded docstring or comment
-    invalidates nothing, an uncommitted change does.
+    A changed docstring or comment does not change the digest. A change of code does, committed or
+    not.
     """
     lines = [f"{path}\n{fingerprint(content)}\n" for path, content in sources().items()]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -68,7 +68,7 @@ def fingerprint(source: bytes) -> str:
 
 
 def _write_tree(node: ast.AST, to: list[str]) -> None:
-    """Append a tree as text; like `ast.dump`, in a third of its time and without what is empty."""
+    """Append a tree as text, like `ast.dump` but in a third of its time, without empty fields."""
     to.append(type(node).__name__)
     for name, value in ast.iter_fields(node):
         if value is None or value == [] or name == "ctx":

@@ -1,4 +1,4 @@
-"""How far a job is: `status.json`, by which an interrupted one is taken up again."""
+"""State of a job, `status.json`, from which an interrupted job goes on."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from spear.experiments.record.run_files import STATUS
 
 
 class JobOutcome(StrEnum):
-    """What became of a job."""
+    """Outcome of a job."""
 
     RUNNING = "running"
     DONE = "done"
@@ -28,10 +28,10 @@ class JobOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class Trace:
-    """What proves that a recorded batch is what was computed, and from which data.
+    """Proof that a recorded batch is the computed one, and from which data.
 
     Attributes:
-        row: SHA-256 of its row of `batches.csv`.
+        row: SHA-256 of its row in `batches.csv`.
         data: SHA-256 of the private data of the job's batches up to this one.
     """
 
@@ -41,14 +41,14 @@ class Trace:
 
 @dataclass
 class JobState:
-    """The content of `status.json`.
+    """Content of `status.json`.
 
     Attributes:
-        outcome: of the last run in this folder.
-        reason: of a failure, in a sentence.
-        key: `Key.digest` of the results here; empty where a run failed before it knew.
+        outcome: outcome of the last run in this folder.
+        reason: reason of a failure, in a sentence.
+        key: `Key.digest` of the results here; empty if a run failed before it had one.
         parts: the parts of that key.
-        batches: of each recorded batch, in order.
+        batches: trace of each recorded batch, in order.
     """
 
     outcome: JobOutcome = JobOutcome.RUNNING
@@ -59,12 +59,12 @@ class JobState:
 
     @classmethod
     def new(cls, key: Key) -> Self:
-        """Of a job that begins."""
+        """Return the state of a job that begins."""
         return cls(key=key.digest, parts=asdict(key))
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """What a folder says; None where it says nothing, or nothing whole."""
+        """Return the state in a folder, or None if there is none or it is incomplete."""
         try:
             content = json.loads((folder / STATUS).read_text())
             outcome = JobOutcome(content.pop("outcome"))
@@ -79,5 +79,5 @@ class JobState:
 
 
 def row_hash(record: BatchRecord) -> str:
-    """`Trace.row` of a batch."""
+    """Return `Trace.row` of a batch."""
     return hashlib.sha256(to_csv([record], record.cells()).encode()).hexdigest()

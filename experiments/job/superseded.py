@@ -1,4 +1,4 @@
-"""Results of another key are moved aside, never deleted."""
+"""Keeps results with another key: they are moved aside, never deleted."""
 
 import logging
 from pathlib import Path
@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 def set_aside(folder: Path, reason: str, key: str) -> None:
-    """Move a result to a folder of its own, named by its key; nothing is deleted."""
+    """Move a result into a folder named by its key; nothing is deleted."""
     there = [folder / name for name in RESULT if (folder / name).exists()]
     kept = folder.parent / SUPERSEDED / f"{folder.name}~{key or 'unknown'}"
     number, target = 1, kept

@@ -1,4 +1,4 @@
-"""How many CPU threads a job's linear algebra may use."""
+"""Limit on the CPU threads of a job's linear algebra."""
 
 import os
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from threadpoolctl import threadpool_limits
 
 @contextmanager
 def threads(limit: int | None) -> Iterator[None]:
-    """Limit threads within the context, in torch and in the BLAS of numpy and scipy.
+    """Limit the threads of torch and of numpy's and scipy's BLAS within the context.
 
-    Jobs side by side then do not fight for cores, and sums are in the same order wherever a job
-    runs, so that every launcher gives the same bits. Afterwards it is as it was before.
+    Parallel jobs then do not compete for cores. Sums are taken in the same order wherever a job
+    runs, so that every launcher gives the same bits. The limits before are restored at the end.
 
     Args:
         limit: number of threads; None for one per core.

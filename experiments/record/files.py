@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and never with a secret in them."""
+"""Writes files completely or not at all, and without credentials."""
 
 import json
 import math
@@ -17,22 +17,22 @@ class CannotWrite(SpearError):
 
 
 def write_text(path: Path, text: str) -> None:
-    """A text file; credentials in the text are replaced (`redacted`)."""
+    """Write a text file; credentials in the text are replaced (`redacted`)."""
     with replacing(path) as beside:
         beside.write_text(redacted(text))
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """A JSON file; NaN and infinities, which JSON lacks, become null."""
+    """Write a JSON file; NaN and infinities, which JSON lacks, become null."""
     write_text(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Where to write a file that takes the place of `path` once it is complete.
+    """Yield a temporary path; its file replaces `path` at the end of the context.
 
     Raises:
-        CannotWrite: the disk is full, or the folder cannot be written. What was there stays.
+        CannotWrite: the disk is full, or the folder cannot be written. The old file stays.
     """
     beside = path.with_name(f".part.{path.name}")
     try:
@@ -49,7 +49,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def shown(path: Path) -> Path:
-    """A path as a user would type it: relative where it lies below the working directory."""
+    """Return a path as a user would type it: relative if it is below the working directory."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 

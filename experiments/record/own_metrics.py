@@ -1,4 +1,4 @@
-"""The user's own metrics, refused if a number of theirs would hide one that a job has."""
+"""The user's own metrics; one whose numbers would hide a job's number is refused."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ def own_metrics(made: Mapping[str, Any]) -> tuple[Metric, ...]:
     """Return the metrics that a configuration names, in its order.
 
     Args:
-        made: what the key `metrics` names, by its names there.
+        made: objects that the key `metrics` defines, by their names there.
 
     Raises:
         ConfigError: an entry is not a metric, or a number has a name that is taken.

@@ -20,17 +20,17 @@ class BatchRecord:
     Attributes:
         batch: number of the batch in its job, from 0.
         status: how the attack ended, as far as the attacker can tell (`spear.Status`).
-        scores: the numbers of every metric by name (`spear.scoring`), those of the user's own last.
+        scores: numbers of every metric by name (`spear.scoring`); the user's own come last.
         sparsity_matching: lambda (Definition 4.1).
         directions: number of inputs that the attack reconstructed.
-        findable: true directions that an exhaustive search meets
+        findable: number of true directions that an exhaustive search meets
             (`spear.scoring.truth.Truth.findable`).
-        submatrices: sampled (n_total).
-        seconds: of the attack alone.
+        submatrices: number of sampled submatrices (n_total).
+        seconds: seconds of the attack alone.
         gradient_median: see `spear.scoring.truth.Truth.weight_gradient_median`.
         sparsity_min: see `spear.scoring.truth.Truth.least_sparsity`.
-        failure: why there is no full reconstruction to score, or empty.
-        details: what else the attack counted, and what the client had foreseen, as JSON.
+        failure: reason that there is no full reconstruction to score, or empty.
+        details: other numbers of the attack, and the client's risk forecast, as JSON.
     """
 
     batch: int
@@ -56,7 +56,7 @@ class BatchRecord:
         failure: str = "",
         foreseen: Mapping[str, float] | None = None,
     ) -> Self:
-        """Return the row of a batch; `foreseen` as of `spear.client.risk.RiskForecast`."""
+        """Return the row of a batch; `foreseen` is a result of `spear.client.risk.RiskForecast`."""
         return cls(
             batch=batch,
             status=str(reconstruction.status),
@@ -87,8 +87,8 @@ ORDER = (
     "submatrices", "seconds", "gradient_median", "sparsity_min", "feature_similarity",
     "failure", "details",
 )  # fmt: skip
-"""Columns of `batches.csv`, in an order that programs of others rely on. Those of the user's own
-metrics come after the last."""
+"""Columns of `batches.csv`, in an order that other programs rely on. The user's own metrics come
+after them."""
 
 _COMMON = {field.name: field.type for field in fields(BatchRecord) if field.name != "scores"}
 
@@ -104,7 +104,7 @@ def columns_of(own: Sequence[Metric] = ()) -> dict[str, Any]:
 
 
 def shortfall(size: int, reconstruction: Reconstruction) -> str:
-    """Return why fewer inputs came back than the batch has, or an empty string."""
+    """Return the reason that fewer inputs came back than the batch has, or an empty string."""
     found = reconstruction.batch_size
     if found == size:
         return ""
@@ -117,11 +117,11 @@ def shortfall(size: int, reconstruction: Reconstruction) -> str:
 
 
 def to_csv(records: Iterable[BatchRecord], columns: Iterable[str]) -> str:
-    """Return the rows under their header; a float has all its digits.
+    """Return the rows as CSV with a header; floats keep all their digits.
 
     Args:
-        records: with these columns (`BatchRecord.cells`).
-        columns: in order.
+        records: records that have these columns (`BatchRecord.cells`).
+        columns: names of the columns, in order.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, list(columns))
@@ -131,13 +131,13 @@ def to_csv(records: Iterable[BatchRecord], columns: Iterable[str]) -> str:
 
 
 def from_csv(text: str, columns: Mapping[str, Any]) -> list[BatchRecord]:
-    """Return the rows of `to_csv` again, up to the first that is not a whole row.
+    """Return the records in a text of `to_csv`, up to the first incomplete row.
 
-    A header of other columns has no rows under it.
+    If the header has other columns, there are none.
 
     Args:
-        text: of the file.
-        columns: expected, with the type of each (`columns_of`).
+        text: content of the file.
+        columns: expected columns, with the type of each (`columns_of`).
     """
     reader = csv.reader(io.StringIO(text, newline=""))
     if next(reader, None) != list(columns):

@@ -1,4 +1,4 @@
-"""Credentials, which no record may hold."""
+"""Removal of credentials, which no record may contain."""
 
 import logging
 import os
@@ -6,16 +6,16 @@ import re
 
 HIDDEN = "***"
 SHORTEST = 8
-"""Characters; a shorter value is a word that also stands elsewhere."""
+"""Characters; a shorter value may be an ordinary word and is not hidden."""
 
 _NAME = re.compile(r"API_?KEY|ACCESS_?KEY|TOKEN|SECRET|PASSWORD|PASSWD", re.IGNORECASE)
 _ASSIGNED = re.compile(rf"((?:{_NAME.pattern})\w*=)[^\s,]+", re.IGNORECASE)
 
 
 def redacted(text: str) -> str:
-    """A text without the values of environment variables that are named like credentials.
+    """Return a text without the values of environment variables named like credentials.
 
-    What is assigned to such a name in the text itself (`api_key=...`) is hidden, too.
+    Values that the text itself assigns to such a name (`api_key=...`) are hidden, too.
     """
     for name, value in os.environ.items():
         if _NAME.search(name) and len(value) >= SHORTEST:
@@ -27,6 +27,6 @@ class Redaction(logging.Filter):
     """Hides credentials in log messages."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Every message passes, `redacted`."""
+        """Redact the message; every message passes."""
         record.msg, record.args = redacted(record.getMessage()), ()
         return True

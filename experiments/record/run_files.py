@@ -1,4 +1,4 @@
-"""Names of the files in a run folder, for the jobs that write them and the analysis that reads."""
+"""Names of the files in a run folder, for jobs, which write them, and analyses, which read them."""
 
 BATCHES = "batches.csv"
 """A row per batch (`spear.experiments.record.records.BatchRecord`)."""
@@ -11,11 +11,11 @@ CONFIG = "config.yaml"
 
 PROVENANCE = "provenance.json"
 STATUS = "status.json"
-"""How far the job is (`spear.experiments.job.status.JobState`)."""
+"""State of the job (`spear.experiments.job.status.JobState`)."""
 
 PICTURE = "reconstructions.png"
 SHEET = "sheet.png"
-"""The pixels of the picture alone (`spear.scoring.sheet.image_sheet`)."""
+"""Images of the picture without labels (`spear.scoring.sheet.image_sheet`)."""
 
 ROWS = "reconstructions.csv"
 """Readable rows of a table, each original above its reconstruction."""
@@ -26,14 +26,14 @@ LOG = "job.log"
 
 LOCK = ".lock"
 TRACKER = "wandb"
-"""A folder."""
+"""Folder of the tracker."""
 
 RESULT = (BATCHES, SUMMARY, PICTURE, SHEET, ROWS, ERROR, CONFIG, PROVENANCE, TRACKER, STATUS)
-"""All that belongs to one result. The status, which has the key, comes last: if moving the others
-is cut short, the next run still knows whose they are."""
+"""Files of one result. The status, which has the key, is moved last: if moving is interrupted, the
+next run still knows the key of the others."""
 
 BEGUN = (BATCHES, LOG)
-"""What a job has from its beginning."""
+"""Files that a job has from its beginning."""
 
 SUPERSEDED = ".superseded"
-"""Beside the run folders: where results of another key are kept."""
+"""Folder beside the run folders, for results with another key."""

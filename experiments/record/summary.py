@@ -25,18 +25,18 @@ _COMMON: dict[str, tuple[str, Aggregate]] = {
 
 
 class BatchesFailed(SpearError):
-    """Some batches of a job that ran to its end have no reconstruction to score."""
+    """The job ran to its end, but some batches have no reconstruction to score."""
 
 
 def check_failures(records: list[BatchRecord], path: Path) -> None:
-    """Refuse failed batches at the end of a job.
+    """Raise an error at the end of a job if any of its batches failed.
 
     Args:
-        records: all of its batches.
-        path: where they are recorded.
+        records: records of all batches.
+        path: file of the records.
 
     Raises:
-        BatchesFailed: some batch has no full reconstruction.
+        BatchesFailed: a batch has no full reconstruction.
     """
     failed = [record for record in records if record.failure]
     if failed:
@@ -47,7 +47,7 @@ def check_failures(records: list[BatchRecord], path: Path) -> None:
 
 
 def aggregates(own: Sequence[Metric] = ()) -> dict[str, tuple[str, Aggregate]]:
-    """Return what a summary says of the columns of `batches.csv`: key -> (column, aggregate).
+    """Return how a summary aggregates `batches.csv`: key -> (column, aggregate).
 
     Args:
         own: the user's own metrics.
@@ -59,12 +59,12 @@ def aggregates(own: Sequence[Metric] = ()) -> dict[str, tuple[str, Aggregate]]:
 def summarize(records: list[BatchRecord], own: Sequence[Metric] = ()) -> dict[str, Any]:
     """Return means, medians and counts over all batches, failures included.
 
-    Each metric says which of its own (`spear.scoring.metric.Metric.summary`); `failures` is the
-    number of batches without a full reconstruction to score, `details_median` has the medians of
-    what the attack counted.
+    Each metric chooses its aggregates (`spear.scoring.metric.Metric.summary`). `failures` is the
+    number of batches without a full reconstruction to score. `details_median` has the medians of
+    the attack's other numbers.
 
     Args:
-        records: one batch at least.
+        records: records of at least one batch.
         own: the user's own metrics.
     """
     rows = [record.cells() for record in records]
@@ -81,7 +81,7 @@ def summarize(records: list[BatchRecord], own: Sequence[Metric] = ()) -> dict[st
 
 
 def _median_details(records: list[BatchRecord]) -> dict[str, float]:
-    """Return medians of what the attack counted, by name, over the batches in which it did."""
+    """Return the median of each other number of the attack, over the batches that have it."""
     counted = [json.loads(record.details) for record in records]
     names = dict.fromkeys(name for each in counted for name in each)
     return {

@@ -1,4 +1,4 @@
-"""How the jobs of a sweep tell the process that started it how they are, by whatever launcher."""
+"""Files by which the jobs of a sweep report to the process that started it, under any launcher."""
 
 import json
 import os
@@ -13,22 +13,22 @@ from spear.experiments.job.status import JobOutcome
 from spear.experiments.record.files import CannotWrite, write_json
 
 VARIABLE = "SPEAR_SWEEP"
-"""Environment variable by which a job knows that it is one of a sweep, and its journal."""
+"""Environment variable that tells a job of a sweep the folder of the sweep's journal."""
 
 FOLDER = ".sweeps"
-"""Beside the run folders."""
+"""Folder of journals, beside the run folders."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a job.
+    """State of a job, as its sweep knows it.
 
     Attributes:
-        name: of its run folder.
-        overrides: by which it can be run alone.
-        outcome: so far.
-        reason: of a failure, in a sentence.
-        seconds: that it took.
+        name: name of its run folder.
+        overrides: overrides that run it alone.
+        outcome: outcome so far.
+        reason: reason of a failure, in a sentence.
+        seconds: seconds that it took.
     """
 
     name: str
@@ -39,10 +39,10 @@ class Entry:
 
 
 class Journal:
-    """A small file for each job that has begun.
+    """Folder with a small file for each job that has begun.
 
     Args:
-        folder: seen by all jobs, as their run folders are.
+        folder: path that all jobs can reach, like that of their run folders.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,28 +50,28 @@ class Journal:
 
     @classmethod
     def new(cls, sweep: Path) -> Self:
-        """Of a sweep that begins, whose run folders are in `sweep`."""
+        """Return the journal of a sweep that begins, whose run folders are in `sweep`."""
         return cls((sweep / FOLDER / secrets.token_hex(4)).absolute())
 
     @classmethod
     def of_this_job(cls) -> Self | None:
-        """None where the job is not one of a sweep."""
+        """Return the journal of this job's sweep, or None if the job is in none."""
         folder = os.environ.get(VARIABLE)
         return cls(Path(folder)) if folder else None
 
     @property
     def sweep(self) -> Path:
-        """Where the run folders are."""
+        """Folder of the run folders."""
         return self.folder.parents[1]
 
     def write(self, number: int, entry: Entry) -> None:
-        """Say how job `number` is. Without room for that the job itself says more."""
+        """Record the state of job `number`. If the disk is full, the job itself reports that."""
         with suppress(CannotWrite, OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json(self.folder / f"{number}.json", asdict(entry))
 
     def read(self) -> dict[int, Entry]:
-        """What the jobs have said, by their numbers."""
+        """Return the state that each job has recorded, by its number."""
         entries = {}
         for path in self.folder.glob("[0-9]*.json"):
             content = json.loads(path.read_text())
@@ -79,7 +79,7 @@ class Journal:
         return dict(sorted(entries.items()))
 
     def remove(self) -> None:
-        """Delete it; the jobs' own folders say the same."""
+        """Delete the journal; the jobs' own folders have the same information."""
         shutil.rmtree(self.folder, ignore_errors=True)
         with suppress(OSError):  # another sweep's is beside it
             self.folder.parent.rmdir()

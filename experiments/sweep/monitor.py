@@ -1,4 +1,4 @@
-"""A sweep as a whole: how far it is, and at its end what became of each job."""
+"""Progress of a whole sweep, and the outcome of each job at its end."""
 
 import logging
 import shlex
@@ -21,16 +21,16 @@ from spear.experiments.tracking.console import shared_console
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 0.5
-STOPPED = "stopped with the sweep, or the reason that it stopped"
-LEFT = "the launcher left it; it still runs"
-LOST = "its process ended without a word, perhaps killed for want of memory"
+STOPPED = "interrupted together with the sweep"
+LEFT = "still running, although the launcher has ended"
+LOST = "its process ended without a message; perhaps it was killed for lack of memory"
 
 
 class SweepCallback(Callback):
-    """Begins to watch a sweep when Hydra starts one; named in `conf/config.yaml`."""
+    """Hydra callback that watches a sweep from its start; `conf/config.yaml` names it."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Give the jobs a journal, whichever launcher starts them, and watch it."""
+        """Create the journal for the jobs, whatever launcher starts them, and watch it."""
         global _running
         journal = Journal.new(Path(config.hydra.sweep.dir))
         with read_write(config.hydra.overrides):
@@ -42,11 +42,11 @@ class SweepCallback(Callback):
 
 
 class Sweep:
-    """The jobs of a running sweep, seen from the process that started it.
+    """Jobs of a running sweep, seen from the process that started it.
 
     Args:
-        journal: where the jobs say how they are.
-        plan: the overrides of each job, by number; None if only the sweeper knows them.
+        journal: journal in which the jobs record their state.
+        plan: overrides of each job, by number; None if only the sweeper knows them.
     """
 
     def __init__(self, journal: Journal, plan: list[list[str]] | None) -> None:
@@ -57,17 +57,17 @@ class Sweep:
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def watch(self) -> None:
-        """Show how far the jobs are, until `end`."""
+        """Show the jobs' progress until `end` is called."""
         self._watcher.start()
 
     def end(self, early: bool) -> str:
-        """Show what became of each job.
+        """Show the outcome of each job, and the commands for those that are incomplete.
 
         Args:
             early: whether the sweep ended before its last job did.
 
         Returns:
-            What is wrong, in a sentence, or nothing.
+            A sentence about the incomplete jobs, or "" if there are none.
         """
         self._ended.set()
         self._watcher.join()
@@ -83,8 +83,8 @@ class Sweep:
         if not incomplete:
             return ""
         return (
-            f"{len(incomplete)} of {len(entries)} jobs are not done; the commands above run each "
-            "alone, and the same sweep again runs all of them."
+            f"{len(incomplete)} of {len(entries)} jobs are not done; run the same sweep again "
+            "to finish all of them, or one of the commands above to run one alone."
         )
 
     def _watch(self) -> None:
@@ -94,7 +94,7 @@ class Sweep:
             self._bar.show(self.journal.read())
 
     def final_entries(self, early: bool) -> dict[int, Entry]:
-        """Of every job, those that did not begin and those that did not end among them."""
+        """Return the state of every job, including those that did not begin or did not end."""
         entries = {
             number: self._unended(entry, early) if entry.outcome is JobOutcome.RUNNING else entry
             for number, entry in self.journal.read().items()
@@ -105,7 +105,7 @@ class Sweep:
         return dict(sorted(entries.items()))
 
     def _unended(self, entry: Entry, early: bool) -> Entry:
-        """What became of a job that has not said so."""
+        """Return the final state of a job that has not recorded its end."""
         if in_use(self.journal.sweep / entry.name):
             ending = (JobOutcome.RUNNING, LEFT)
         else:
@@ -114,11 +114,11 @@ class Sweep:
 
 
 _running: Sweep | None = None
-"""The sweep that this process started, if it has."""
+"""Sweep that this process started, if any."""
 
 
 def end_sweep(early: bool) -> str:
-    """End the sweep that this process started, if it has; see `Sweep.end`."""
+    """End the sweep that this process started, if any; see `Sweep.end`."""
     global _running
     sweep, _running = _running, None
     return sweep.end(early) if sweep else ""
@@ -130,7 +130,7 @@ def sweep_runs_here() -> bool:
 
 
 def planned(config: DictConfig) -> list[list[str]] | None:
-    """The overrides of each job of Hydra's own sweeper; None for another, which may be adaptive."""
+    """Return the overrides of each job; None unless Hydra's own sweeper runs the sweep."""
     sweeper = config.hydra.sweeper
     if not str(sweeper.get("_target_")).endswith(f".{BasicSweeper.__name__}"):
         return None
@@ -146,6 +146,6 @@ def _is_complete(entry: Entry) -> bool:
 
 
 def _quoted(text: str) -> str:
-    """For Hydra's grammar."""
+    """Return a text in quotes, for Hydra's grammar."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

@@ -1,4 +1,4 @@
-"""A worker of a pool ends with the process that started it, even if that was killed."""
+"""Ends a pool's worker when the process that started it is gone, even if that was killed."""
 
 import multiprocessing
 import os
@@ -12,11 +12,11 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 @cache
 def end_with_parent() -> None:
-    """Have this process killed once its parent is gone, if it is a worker of a pool (joblib's).
+    """Have this process killed when its parent is gone, if it is a worker of joblib's pool.
 
-    It would compute what is left in its queue and then wait for jobs for ever, its memory with it.
-    What it has recorded is whole, and the same command goes on from there. Processes that others
-    start (submitit's, Ray's) have schedulers that see to them.
+    Otherwise it would finish its queue and then wait for ever, holding its memory. Its records are
+    complete, so that the same command goes on from there. Workers of submitit and Ray are ended by
+    their schedulers.
     """
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid == os.getppid():

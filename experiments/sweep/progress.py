@@ -1,4 +1,4 @@
-"""What a sweep shows while it runs and at its end."""
+"""Progress bar of a sweep, and the table of outcomes at its end."""
 
 import logging
 from collections import Counter
@@ -21,10 +21,10 @@ STYLES = {JobOutcome.DONE: "green", JobOutcome.SKIPPED: "dim", JobOutcome.FAILED
 
 
 class SweepBar:
-    """A bar over jobs, or a line in the log when a job ends where there is no terminal.
+    """Progress bar over jobs; without a terminal, a line in the log whenever a job ends.
 
     Args:
-        total: number of jobs, if it is known.
+        total: number of jobs; None if unknown.
     """
 
     def __init__(self, total: int | None) -> None:
@@ -58,7 +58,7 @@ class SweepBar:
         self._progress.stop()
 
     def show(self, entries: dict[int, Entry]) -> None:
-        """The jobs as they are now."""
+        """Show the present state of the jobs."""
         ended = sum(entry.outcome in ENDED for entry in entries.values())
         text = _state(entries, self._total)
         self._progress.update(self._task, completed=ended, text=text)
@@ -68,12 +68,12 @@ class SweepBar:
 
 
 def outcomes_table(entries: dict[int, Entry]) -> Table:
-    """A row a job: what became of it, how long it took, and why it failed."""
+    """Return a table with each job's outcome, its time, and the reason if it failed."""
     counts = Counter(entry.outcome for entry in entries.values())
     counted = ", ".join(f"{counts[each]} {each}" for each in COUNTED if counts[each])
     table = Table(title=f"{len(entries)} jobs: {counted}", title_justify="left")
     table.add_column("#", justify="right")
-    table.add_column("job, as far as jobs differ", overflow="fold")
+    table.add_column("job (what differs)", overflow="fold")
     table.add_column("outcome")
     table.add_column("seconds", justify="right")
     table.add_column("reason", overflow="fold")
@@ -87,7 +87,7 @@ def outcomes_table(entries: dict[int, Entry]) -> Table:
 
 
 def _state(entries: dict[int, Entry], total: int | None) -> str:
-    """Counts, and the time left if the jobs to come take as long as those that were computed."""
+    """Return counts, and the time left if the other jobs take as long as the finished ones."""
     counts = Counter(entry.outcome for entry in entries.values())
     parts = [f"{counts[each]} {each}" for each in JobOutcome if counts[each]]
     took = [entry.seconds for entry in entries.values() if entry.outcome in COMPUTED]

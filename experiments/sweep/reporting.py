@@ -1,4 +1,4 @@
-"""A job that ends badly: alone it raises, in a sweep it is reported and the others go on."""
+"""Reports of jobs: alone an error is raised; in a sweep it is reported and the others go on."""
 
 import logging
 import time
@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Report:
-    """What a running job tells.
+    """Facts about a job that it reports to its sweep.
 
     Attributes:
-        console: where it shows its results; a worker of a sweep shows none.
-        skipped: whether it was complete before.
+        console: console for its results; quiet in a worker of a sweep.
+        skipped: whether the job was complete before this run.
     """
 
     console: Console
@@ -34,15 +34,15 @@ class Report:
 
 @contextmanager
 def reported(name: str, overrides: list[str], number: int | None) -> Iterator[Report]:
-    """Tell the sweep how a job is and how it ended; end it cleanly on SIGTERM.
+    """Report a job's state and its end to the sweep; end it cleanly on SIGTERM.
 
-    In a sweep an error ends here, so that the other jobs run. An interrupt does not: whoever
-    stops one job wants to stop all.
+    In a sweep an error is not raised further, so that the other jobs run. An interrupt is: it is
+    meant for the whole sweep.
 
     Args:
-        name: of the job's run folder.
-        overrides: by which it can be run alone.
-        number: of the job in its sweep; None if it is in none.
+        name: name of the job's run folder.
+        overrides: overrides that run it alone.
+        number: number of the job in its sweep; None outside a sweep.
     """
     journal = Journal.of_this_job()
     worker = journal is not None and not sweep_runs_here()

@@ -1,4 +1,4 @@
-"""SIGTERM, from a scheduler or a system that shuts down, ends a run as Ctrl-C does."""
+"""Makes SIGTERM, from a scheduler or at a shutdown, end a run as Ctrl-C does."""
 
 import signal
 import threading
@@ -9,10 +9,10 @@ from types import FrameType
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt within, so that files and trackers are closed.
+    """Turn SIGTERM into KeyboardInterrupt within the context, so that files are closed.
 
-    A handler that somebody else set is left alone: submitit's sees to requeueing. Signals reach
-    the main thread only, so elsewhere nothing changes.
+    A handler that another package has set stays: submitit's puts jobs back into the queue. Signals
+    reach the main thread only, so nothing changes in other threads.
     """
     ours = threading.current_thread() is threading.main_thread() and (
         signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

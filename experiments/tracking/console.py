@@ -1,4 +1,4 @@
-"""Progress of a running job, and its results, in the terminal."""
+"""Progress and results of a job in the terminal."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -29,12 +29,12 @@ from spear.scoring.metric import Metric
 
 @cache
 def shared_console() -> Console:
-    """Return the console of this process, on which all progress bars stand below each other."""
+    """Return the one console of this process, so that progress bars stand below each other."""
     return Console()
 
 
 class BatchBar:
-    """Progress bar over batches with the running attack's own progress beside it.
+    """Progress bar over batches, beside it the progress of the running attack.
 
     Quiet if there is no terminal.
     """
@@ -44,7 +44,7 @@ class BatchBar:
         self._task = progress.add_task("batches", total=total, completed=done, attack="")
 
     def attack_progress(self) -> ProgressCallback:
-        """Return what the attack is to call."""
+        """Return the callback by which the attack shows its progress."""
 
         def show(state: AttackProgress) -> None:
             text = f"{state.done}/{state.total} {state.unit}"
@@ -61,7 +61,7 @@ class BatchBar:
 
 @contextmanager
 def batch_bar(total: int, done: int, console: Console) -> Iterator[BatchBar]:
-    """Show a bar for `total` batches of which some are done already."""
+    """Show a bar for `total` batches, of which `done` are complete, within the context."""
     columns = (
         TextColumn("batch"),
         MofNCompleteColumn(),
@@ -78,7 +78,7 @@ def batch_bar(total: int, done: int, console: Console) -> Iterator[BatchBar]:
 
 class _SecondsPerBatch(ProgressColumn):
     def render(self, task: Task) -> Text:
-        """Return the mean so far."""
+        """Return the mean seconds per batch so far."""
         return Text(f"{1 / task.speed:.1f} s/batch" if task.speed else "", style="dim")
 
 
@@ -88,10 +88,10 @@ def results_table(
     """Return a table with a row per batch and one for all of them.
 
     Args:
-        title: in one line.
-        records: of a job.
-        summary: of these records.
-        own: the user's own metrics, whose numbers stand below.
+        title: title, on one line.
+        records: records of a job.
+        summary: summary of these records.
+        own: the user's own metrics; their numbers stand below the table.
     """
     table = Table(title=title, title_justify="left", show_footer=True)
     mean, deviation = (_number(summary[name], ".1f") for name in ("psnr_mean", "psnr_std"))
@@ -123,7 +123,7 @@ def results_table(
 
 
 def say_where(console: Console, folder: Path, tracking: list[str]) -> None:
-    """Name a job's run folder and its files, and where its tracker has it."""
+    """Print a job's run folder, its files, and the lines of its tracker."""
     console.print(f"Results: {shown(folder)}", soft_wrap=True, highlight=False)
     for path in sorted(folder.glob("[!.]*")):
         if path.is_file():
@@ -153,7 +153,7 @@ def _caption(summary: dict[str, Any], own: Sequence[Metric]) -> str:
 
 
 def _exactness(record: BatchRecord) -> str:
-    """Return directions right of those found, or a dash for an attack that looks for none."""
+    """Return right directions / found directions, or a dash for an attack without directions."""
     if math.isnan(record.sparsity_matching):
         return "-"
     right = f"{record.scores['directions_right']}/{record.directions}"

@@ -1,4 +1,4 @@
-"""Weights & Biases, or nothing: a place for a job's record besides its run folder."""
+"""Trackers of jobs: Weights & Biases, or none. They come on top of the run folder."""
 
 import hashlib
 import http.client
@@ -25,20 +25,20 @@ ANSWERS_WITHIN = 10.0
 """Seconds in which a server must answer to be used."""
 
 RECEIVES_WITHIN = 60.0
-"""Seconds that it has for what is left to send when a job is done."""
+"""Seconds in which it must receive the rest when a job is done."""
 
 
 @dataclass(frozen=True)
 class TrackedJob:
-    """Job that begins, or goes on.
+    """Job that begins or goes on, as its tracker sees it.
 
     Attributes:
-        experiment: its name.
+        experiment: name of its experiment.
         tags: the experiment and the choices of the job.
-        key: `Key.digest`: the same when the job goes on.
-        config: resolved.
-        folder: its run folder.
-        records: the batches that earlier runs left.
+        key: `Key.digest`, the same when the job goes on.
+        config: resolved configuration.
+        folder: run folder.
+        records: records of the batches that earlier runs completed.
     """
 
     experiment: str
@@ -56,10 +56,10 @@ class TrackedJob:
 
 
 class Tracking(Protocol):
-    """Follows one job; a new tracker implements these and gets a file in `conf/tracking/`."""
+    """Tracker of one job. A new one implements these methods and has a file in `conf/tracking/`."""
 
     def start(self, job: TrackedJob) -> None:
-        """Begin, before the first batch."""
+        """Begin; called before the first batch."""
         ...
 
     def batch(self, record: BatchRecord) -> None:
@@ -67,37 +67,39 @@ class Tracking(Protocol):
         ...
 
     def finish(self, summary: dict[str, Any], records: list[BatchRecord], picture: Path) -> None:
-        """Take the results after the last batch; `picture` may not exist."""
+        """Take the results after the last batch. The file `picture` may not exist."""
         ...
 
     def close(self, failed: bool) -> list[str]:
-        """End, also after an error; return lines that tell the user where to look."""
+        """End, also after an error; return lines that tell the user where the tracked run is."""
         ...
 
 
 class NoTracking:
-    """Keeps the job in its run folder alone."""
+    """Tracker that does nothing: the run folder is the only record."""
 
     def start(self, job: TrackedJob) -> None:
-        """Nothing to open."""
+        """Do nothing."""
 
     def batch(self, record: BatchRecord) -> None:
-        """Nothing to log to."""
+        """Do nothing."""
 
     def finish(self, summary: dict[str, Any], records: list[BatchRecord], picture: Path) -> None:
-        """Nothing to upload."""
+        """Do nothing."""
 
     def close(self, failed: bool) -> list[str]:
-        """Nothing to say."""
+        """Return no lines."""
         return []
 
 
 class WandbTracking:
-    """Makes a W&B run per job: its config, series of its numbers, a table of its batches, its
-    summary and its reconstructions.
+    """Tracker with one W&B run for each job.
+
+    A run has the job's configuration, series of its numbers, a table of its batches, its summary
+    and its reconstructions.
 
     Args:
-        mode: `offline` writes the run to the run folder, `online` streams it, too, as long as its
+        mode: `offline` writes the run to the run folder; `online` also streams it as long as the
             server answers.
         project: W&B project.
         entity: W&B user or team; None for the user's default.
@@ -114,14 +116,15 @@ class WandbTracking:
         self.run: Any = None
 
     def start(self, job: TrackedJob) -> None:
-        """Open the run. If the job goes on, it takes the place of the earlier one, with the
-        batches of that: resumed, it would lack those that W&B knew of, from the summary, but had
-        not received when it broke off. What that left on disk may be cut short, and one such file
-        keeps `wandb sync` from all others; it goes. Without an answer from the server the run is an
-        offline one.
+        """Open the run, offline if the server does not answer.
+
+        If the job goes on, the run replaces the earlier one and has its batches, too. A resumed run
+        would lack batches that W&B had counted but not received when the job broke off. The earlier
+        run's files are deleted: one of them may be cut short, which keeps `wandb sync` from
+        uploading any.
 
         Raises:
-            ConfigError: W&B refuses, for instance for want of a login.
+            ConfigError: W&B refuses, for instance because nobody is logged in.
         """
         if self.mode == "online" and (reason := no_answer(wandb.setup().settings.base_url)):
             log.warning("Weights & Biases does not answer (%s); the run is kept offline", reason)
@@ -158,7 +161,7 @@ class WandbTracking:
             self.batch(record)
 
     def batch(self, record: BatchRecord) -> None:
-        """Log the batch's numbers as the step of its number in a series."""
+        """Log the batch's numbers; the step is the number of the batch."""
         numbers = {k: v for k, v in record.cells().items() if not isinstance(v, str)}
         row = {f"batch/{key}": value for key, value in numbers.items()}
         self.run.log(row, step=record.batch, commit=True)
@@ -174,7 +177,7 @@ class WandbTracking:
         self.run.summary.update(summary)
 
     def close(self, failed: bool) -> list[str]:
-        """Finish the run, as failed or not."""
+        """Finish the run as failed or successful; return the lines that name it."""
         if self.run is None:
             return []
         where = shown(Path(self.run.dir).parent)
@@ -185,12 +188,12 @@ class WandbTracking:
         try:
             self.run.finish(exit_code=int(failed))
         except TimeoutError:
-            return [f"W&B run, not all of which was received: {where}", sync]
+            return [f"W&B run, which the server received only in part: {where}", sync]
         return lines
 
 
 def no_answer(url: str) -> str:
-    """Return why a server cannot be used, or an empty string."""
+    """Return the reason that a server cannot be used, or an empty string."""
     try:
         with urllib.request.urlopen(url, timeout=ANSWERS_WITHIN):
             return ""
