@@ -1,4 +1,4 @@
-"""What each idea of the search by descent buys: exact batches and seconds without it."""
+"""Ablation of the search by descent: exact batches and seconds without each of its ideas."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -13,7 +13,7 @@ COLOURS = ("#0072B2", "#E69F00")
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """Left: share of exact batches. Right: seconds of every batch, hollow where not exact."""
+    """Draw shares of exact batches (left), seconds of every batch (right; hollow: not exact)."""
     figure = style.new_figure(4.2)
     left, right = figure.subplots(1, 2, sharey=True)
     rows = {name: place for place, name in enumerate(SETTINGS)}

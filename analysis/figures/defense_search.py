@@ -1,9 +1,9 @@
 """The smallest noise that stops the attack, as a search by Optuna finds it. Not in the paper.
 
-Each point is a trial of the search, the mean over its batches; the search tries more where the
-attack is about to be stopped, that is where at most 5 % of the pictures have 20 dB or more. DP-SGD
-with C = 1 and noise on every entry of the mean gradient; |g| is the median magnitude of the
-undefended gradient of the attacked layer. Least squares: had dL/dZ been known.
+Each point is a trial of the search, the mean over its batches. An attack counts as stopped if at
+most 5 % of the pictures have 20 dB or more; the search has most trials near this limit. DP-SGD with
+C = 1 and noise on every entry of the mean gradient; |g| is the median magnitude of the undefended
+gradient of the attacked layer. Least squares: the PSNR if dL/dZ were known.
 """
 
 import pandas as pd
@@ -16,7 +16,7 @@ NOISE = "defense.noise_std"
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """The share of recovered pictures, and PSNR, against the noise."""
+    """Draw the share of recovered pictures and the PSNR against the noise."""
     trials = results.groupby(NOISE, as_index=False)[["recovered", "psnr", "psnr_bound"]].mean()
     at_most = float(results["objective.at_most"].iloc[0])
     figure = style.new_figure(3.6)
@@ -40,9 +40,9 @@ def draw(results: pd.DataFrame) -> Figure:
 
 
 def smallest(results: pd.DataFrame) -> tuple[float, float]:
-    """The smallest noise of all trials that stops the attack, and what multiple of |g| it is.
+    """Return the smallest noise of all trials that stops the attack, and its ratio to |g|.
 
-    NaN if none stops it.
+    Both are NaN if none stops it.
     """
     trials = results.groupby(NOISE)["recovered"].mean()
     least = float(trials[trials <= results["objective.at_most"].iloc[0]].index.min())

@@ -1,4 +1,4 @@
-"""How much is enough: pictures recovered against noise, clipping and local epochs, CIFAR-10.
+"""Pictures recovered against noise, clipping norm and local epochs, CIFAR-10.
 
 m = 200, L = 6. Recovered: a PSNR of 20 dB or more; mean over batches with its 95 % interval
 (Student's t). On the left the noise multiplier is Opacus's (deviation of the noise on the sum of
@@ -22,7 +22,7 @@ EXPERIMENTS = ("enough_noise", "enough_clipping", "enough_epochs")
 
 @dataclass(frozen=True)
 class Panel:
-    """One experiment: the column that it sweeps beside the batch size, and what the axis says."""
+    """Experiment with the column that it sweeps beside the batch size, and its axis label."""
 
     experiment: str
     column: str
@@ -36,13 +36,13 @@ PANELS = (
 )
 
 SIZES = {5: ("o", "#009E73"), 10: ("s", "#0072B2"), 20: ("^", "#D55E00")}
-"""Batch size: marker and colour."""
+"""Batch size -> marker and colour."""
 
 SHOWN_EPSILONS = 4
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """A panel an experiment, a line a batch size."""
+    """Draw a panel for each experiment, a line for each batch size."""
     figure = style.new_figure(3.4)
     row = figure.subplots(1, len(PANELS), sharey=True)
     for axes, panel in zip(row, PANELS, strict=True):
@@ -66,7 +66,7 @@ def _curves(axes: Axes, panel: Panel, batches: pd.DataFrame) -> None:
 
 
 def _name_epsilons(axes: Axes, multipliers: list[float]) -> None:
-    """Above some noise multipliers, the epsilon of one update."""
+    """Write the epsilon of one update above some noise multipliers."""
     chosen = multipliers[:: -(-len(multipliers) // SHOWN_EPSILONS)]
     above = axes.secondary_xaxis("top")
     above.set_xticks(chosen, [f"{epsilon(each):.0e}".replace("e+0", "e") for each in chosen])

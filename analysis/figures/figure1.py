@@ -1,8 +1,8 @@
 """Figure 1: four images of a batch of b = 20 by SPEAR, by gradient matching, and the originals.
 
-Those of Figure 9's batch on which gradient matching is best, at a third of the ranks, at two thirds
-and worst by PSNR; the paper does not say how it chose. The PSNR beside a row is the mean over all
-20 images.
+By the PSNR of gradient matching they are the best of Figure 9's batch, those at one and two thirds
+of the ranks, and the worst; the paper does not say how it chose its four. The PSNR beside a row is
+the mean over all 20 images.
 """
 
 import pandas as pd
@@ -17,7 +17,7 @@ N_IMAGES = 4
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """Four images beside each other."""
+    """Draw four images beside each other."""
     each = PictureRows.of(results)
     matched = next(
         row for label, row in each.rows.items() if label.startswith(NAMES["geiping_1000"])

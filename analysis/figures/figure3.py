@@ -1,4 +1,4 @@
-"""Figure 3: how likely SPEAR is to fail even if it looks at every submatrix (Lemma 5.3)."""
+"""Figure 3: probability that SPEAR fails even if it looks at every submatrix (Lemma 5.3)."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ P_FALSE_REJECT = 1e-9
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """Upper bound (dashed) and approximation (solid) against the width, a colour a batch size."""
+    """Draw upper bound (dashed) and approximation (solid) against m; a colour per batch size."""
     figure = style.new_figure(3.6)
     axes = figure.subplots()
     colours = colormaps["viridis"](np.linspace(0.0, 0.85, len(BATCH_SIZES)))

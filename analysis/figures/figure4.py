@@ -20,13 +20,13 @@ PAPER_LAW = {16: 1.8e5}
 """b -> n_total by Lemma 5.2, as the paper states it (Sec. 5.2)."""
 
 PAPER_RATIO = 20
-"""About so many times more submatrices are needed at m = 200 than at m = 2000 (Sec. 6.2)."""
+"""Submatrices needed at m = 200 over those at m = 2000, approximately (Sec. 6.2)."""
 
 LOOKS = [(style.COLOURS["spear"], "s"), (style.COLOURS["spear_irls"], "o")]
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """Median and 10-90 % band of each width; Lemma 5.2 dashed; hollow where not all are exact."""
+    """Draw Lemma 5.2 and each width's median and 10-90 % band; hollow if some are not exact."""
     figure = style.new_figure(4.4)
     axes = figure.subplots()
     for (m, batches), look in zip(results.groupby("network.width"), LOOKS, strict=False):
@@ -49,7 +49,7 @@ def draw(results: pd.DataFrame) -> Figure:
 
 
 def ratios(results: pd.DataFrame) -> pd.Series:
-    """Median submatrices of the narrowest layer over those of the widest, by batch size."""
+    """Return the median submatrices of the narrowest layer over the widest's, by batch size."""
     medians = results.groupby(["batch_size", "network.width"])["submatrices"].median().unstack()
     return (medians.iloc[:, 0] / medians.iloc[:, -1]).dropna()
 
@@ -62,7 +62,7 @@ def _curve(axes: Axes, batches: pd.DataFrame, label: str, colour: str, marker: s
 
 
 def _compared(results: pd.DataFrame) -> str:
-    """The narrow layer beside the wide one in words."""
+    """Return the ratios of `ratios` in words."""
     ratio = ratios(results)
     parts = ", ".join(f"{each:.1f} at b = {b}" for b, each in ratio.tail(3).items())
     narrow, wide = sorted(results["network.width"].unique())
@@ -70,7 +70,7 @@ def _compared(results: pd.DataFrame) -> str:
 
 
 def _numbers(results: pd.DataFrame) -> str:
-    """How many batches there are: "100 batches each, 20 at m = 200, b = 24"."""
+    """Return the numbers of batches: "100 batches each, 20 at m = 200, b = 24"."""
     sizes = results.groupby(["network.width", "batch_size"]).size()
     most = int(sizes.max())
     fewer = sizes[sizes < most].reset_index(name="n").to_numpy()

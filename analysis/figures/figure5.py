@@ -1,8 +1,8 @@
 """Figure 5: accuracy and submatrices against the width (L = 6) and the depth (m = 200), b = 20.
 
-One seed gives every depth the same batches and the same first layer. What sampling meets there
-depends on the depth only by the size of each input's gradient. Sampling at m = 200, L = 6 is that
-of Figure 4.
+One seed gives every depth the same batches and the same first layer. The depth changes the
+submatrices needed only through the size of each input's gradient. Sampling at m = 200, L = 6 is
+that of Figure 4.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ NAMES = {"spear_irls": "descent", "spear": "sampling"}
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """Accuracy of both attacks left in green, submatrices of Algorithm 1 right in blue."""
+    """Draw the accuracy of both attacks (green) and the submatrices of Algorithm 1 (blue)."""
     figure = style.new_figure(3.9)
     shared = results["experiment"] == "figure4_b18_to_b24"
     results = results[~shared | ((results["batch_size"] == 20) & (results["network.width"] == 200))]
@@ -48,7 +48,7 @@ def draw(results: pd.DataFrame) -> Figure:
 
 
 def _batches(results: pd.DataFrame) -> str:
-    """How many batches the points have: "100", or "5 to 100"."""
+    """Return the number of batches of the points: "100", or "5 to 100"."""
     sizes = results.groupby(["experiment", "network.width", "network.depth"]).size()
     return " to ".join(str(each) for each in sorted({sizes.min(), sizes.max()}))
 
@@ -60,7 +60,7 @@ def _panel(
     submatrices: pd.Series,
     counts: Mapping[str, str],
 ) -> Axes:
-    """One sweep; its right axis, with room for all that were sampled in any."""
+    """Draw one sweep; return its right axis, with room for the submatrices of both."""
     for attack, line in LINES.items():
         table = exact_interval(results[results["attack"] == attack], column)
         style.shares(

@@ -1,9 +1,9 @@
 """Figure 6: accuracy with and without the second stage of GreedyFilter (Sec. 4.2), against b.
 
-Algorithm 1 with information sets, up to N submatrices a batch, m = 200. In the paper the
-second stage gains more the larger b is. Here the curves coincide: each candidate is refined on all
-of its zero rows first, its zeros are counted after that, and one that they do not determine is left
-out, so that no false candidate has more zeros than a true one and nothing is left to swap.
+Algorithm 1 with information sets, up to N submatrices per batch, m = 200. In the paper the second
+stage gains more the larger b is. Here the curves coincide: each candidate is first refined on all
+of its zero rows, then its zeros are counted, and one that they do not determine is left out. So no
+false candidate has more zeros than a true one, and there is nothing to swap.
 """
 
 import pandas as pd
@@ -26,7 +26,7 @@ STAGES: dict[bool, tuple[str, dict[str, str]]] = {
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """A panel for each kind of inputs; shares exact with their 95 % intervals."""
+    """Draw shares of exact batches with 95 % intervals, a panel for each kind of inputs."""
     figure = style.new_figure(3.7)
     panels = figure.subplots(1, len(INPUTS), sharey=True)
     for axes, (normalised, title) in zip(panels, INPUTS.items(), strict=True):

@@ -1,9 +1,9 @@
 """Figure 7: accuracy, submatrices and least column sparsity during training on MNIST, b = 10.
 
-Below tau of Sec. 4.1 Algorithm 1 rejects a true column: its accuracy is the share of batches in
-which the sparsity of no column is below. The descent rests on no such threshold. What both miss
-after 5,000 steps is a sample whose loss has become so small that float32 turns its direction by
-more than the 1e-6 allowed (its picture comes out at 50 dB and more), or loses it altogether.
+Algorithm 1 rejects a true column whose sparsity is below tau (Sec. 4.1), so that its accuracy is
+the share of batches without such a column. The descent has no such threshold. After 5,000 steps
+both miss samples of very small loss: float32 turns their direction by more than the 1e-6 allowed
+(the picture still comes out at 50 dB and more), or loses it altogether.
 """
 
 import pandas as pd
@@ -26,7 +26,7 @@ STEPS = "network.steps"
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """A column for each split; accuracy of both attacks, submatrices, least sparsity below."""
+    """Draw accuracy, submatrices and least sparsity below each other, a column for each split."""
     figure = style.new_figure(6.8)
     grid = figure.subplots(3, len(SPLITS), sharex=True, sharey="row")
     for column, (split, title) in zip(grid.T, SPLITS.items(), strict=True):

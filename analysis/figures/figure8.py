@@ -1,8 +1,9 @@
 """Figure 8: the share of batches that no search inverts, beside Lemma 5.3.
 
 An exhaustive search takes a direction from any b - 1 zero rows of full rank. The descent wants one
-row more, which confirms the direction, and so needs a slightly wider layer. The lemma takes zeros
-for independent; those of real inputs are not, and failures may be a few per cent above its bound.
+row more, which confirms the direction, and so needs a slightly wider layer. The lemma assumes
+independent zeros; those of real inputs are not, so that failures may exceed its bound by a few
+points.
 """
 
 import numpy as np
@@ -20,7 +21,7 @@ P_FALSE_REJECT = 1e-5
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """A panel a batch size: failures of an exhaustive search (95 % Clopper-Pearson), and theory."""
+    """Draw failures of an exhaustive search (95 % Clopper-Pearson) and theory, by batch size."""
     sizes = sorted(results["batch_size"].unique())
     figure = style.new_figure(3.2)
     panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
@@ -40,7 +41,7 @@ def draw(results: pd.DataFrame) -> Figure:
 
 
 def failures(batches: pd.DataFrame, failed: pd.Series) -> pd.DataFrame:
-    """Share of the batches that failed and its 95 % Clopper-Pearson interval, a row a width."""
+    """Return the share of failed batches and its 95 % Clopper-Pearson interval, by width."""
     table = exact_interval(batches.assign(exact=failed), "network.width")
     return table.rename(columns={"network.width": "width", "share": "median"})
 

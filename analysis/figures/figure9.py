@@ -1,7 +1,7 @@
 """Figure 9: all images of Figure 1's batch by SPEAR, by gradient matching, and the originals.
 
 Tiny ImageNet, a batch of one class, b = 20, m = 200, as in Table 8; the paper does not say which
-class. PSNR: mean over the batch. Gradient matching (Geiping et al.) is given the labels and has
+class. PSNR: mean over the batch. Gradient matching (Geiping et al.) is given the labels and runs
 1,000 of its authors' 24,000 iterations.
 """
 
@@ -14,5 +14,5 @@ EXPERIMENTS = ("figure9",)
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """Ten images beside each other, in two strips."""
+    """Draw the images in two strips of ten."""
     return PictureRows.of(results).draw()

@@ -1,7 +1,7 @@
-"""GIFD against the search over latents alone and gradient matching, picture by picture.
+"""GIFD, the search over latents alone and gradient matching, picture by picture.
 
-Each dot is a picture; lines join the three attacks on the same one, bars are means. Iterations and
-intervals: the table of the same name.
+Each dot is a picture; lines join the three attacks on the same one; bars are means. The table of
+the same name has iterations and intervals.
 """
 
 import pandas as pd
@@ -17,7 +17,7 @@ COLOURS = {"geiping": style.GREY, "latent_search": "#E69F00", "gifd": style.BLUE
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """A panel for each data set and defense."""
+    """Draw a panel for each data set and defense."""
     panels = settings(results)
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)

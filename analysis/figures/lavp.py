@@ -1,8 +1,8 @@
-"""Foreseeing what gradient matching makes of a picture: LAVP against the PSNR that is reached.
+"""LAVP, a forecast of the risk, against the PSNR that gradient matching then reaches.
 
-A dot a picture. LAVP is the largest eigenvalue of the attack's own loss, L2 or cosine, at the
-truth; in theory PSNR falls with it. Above each panel Spearman's rho of LAVP and, in brackets, of
-the gradient's norm. The 95 % intervals are in the table.
+Each dot is a picture. LAVP is the largest eigenvalue of the attack's own loss, L2 or cosine, at the
+truth; in theory PSNR falls with it. Each panel's title has Spearman's rho of LAVP and, in brackets,
+of the gradient's norm. The table has the 95 % intervals.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ COLOURS = {"l2": style.BLUE, "cosine": style.COLOURS["spear"]}
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """A row of panels for each network and loss, a column for each data set."""
+    """Draw a row of panels for each network and loss, a column for each data set."""
     found = list(cells(results))
     rows = list(dict.fromkeys((cell.network, cell.loss) for cell in found))
     columns = list(dict.fromkeys(cell.dataset for cell in found))

@@ -27,7 +27,7 @@ IMPOSSIBLE: dict[str, Any] = {
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """A map for each kind of inputs (columns) and state of the network (rows)."""
+    """Draw a map for each kind of inputs (columns) and state of the network (rows)."""
     sizes = [sorted(results[each].unique()) for each in ("batch_size", "network.width")]
     trained = sorted(results["network.steps"].unique())
     figure = style.new_figure(0.7 + 3.0 * len(trained))
@@ -48,7 +48,7 @@ def draw(results: pd.DataFrame) -> Figure:
 
 
 def _map(axes: Axes, batches: pd.DataFrame, b: list[int], m: list[int]) -> AxesImage:
-    """Cells with their share, blank where nothing was measured."""
+    """Draw cells with their share, blank if nothing was measured."""
     table = exact(batches, ["batch_size", "network.width"])
     share = table.pivot(index="batch_size", columns="network.width", values="share")
     share = share.reindex(index=b, columns=m)

@@ -1,7 +1,7 @@
 """Seconds, and starts or submatrices, against the batch size at m = 10 b.
 
-Beside the measured curves stands Lemma 5.2: the submatrices that the paper's search expects to
-sample, and what they take at the seconds a submatrix that were measured at the largest b.
+Lemma 5.2 is beside the measured curves: the submatrices that the paper's search is expected to
+sample, and the seconds for them at the seconds per submatrix measured at the largest b.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ EXPERIMENTS = ("scaling", "scaling_sampling")
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """Left: seconds a batch. Right: starts of the descent, submatrices of the sampling."""
+    """Draw seconds per batch (left), starts of the descent and submatrices of sampling (right)."""
     descent = results[results["attack"] == "spear_irls"]
     sampling = results[results["attack"] == "spear"]
     figure = style.new_figure(3.6)
@@ -43,13 +43,13 @@ def draw(results: pd.DataFrame) -> Figure:
 
 
 def seconds_per_submatrix(sampling: pd.DataFrame) -> float:
-    """Median at the largest batch size, where sampling takes all of the time; more for larger b."""
+    """Return the median at the largest batch size, where sampling takes all of the time."""
     largest = sampling[sampling["batch_size"] == sampling["batch_size"].max()]
     return float((largest["seconds"] / largest["submatrices"]).median())
 
 
 def _curve(axes: Axes, batches: pd.DataFrame, column: str) -> None:
-    """A search's median and band; a hollow mark where some batch is not exact."""
+    """Draw a search's median and band, with a hollow mark if some batch is not exact."""
     attack = batches["attack"].iloc[0]
     table = spread(batches, "batch_size", column)
     colour, marker = style.COLOURS[attack], style.MARKERS[attack]

@@ -1,4 +1,4 @@
-"""Seconds a batch of the descent and of both ways to sample, on the same batches."""
+"""Seconds per batch of the descent and of both samplers, on the same batches."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -11,7 +11,7 @@ EXPERIMENTS = ("side_by_side",)
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """Median and 10-90 % band; hollow where extrapolated; the ratio to the descent beside it."""
+    """Draw the median and 10-90 % band (hollow if extrapolated) with its ratio to the descent's."""
     table = times(results)
     ratio = ratios(table)
     figure = style.new_figure(3.8)

@@ -53,7 +53,7 @@ def claims(root: Path | None = None) -> pd.DataFrame:
 
 
 def claims_of(name: str, module: ModuleType, root: Path | None = None) -> pd.DataFrame:
-    """The comparisons of one table.
+    """Return the comparisons of one table.
 
     Raises:
         FileNotFoundError: there are no results of one of its experiments.
@@ -64,17 +64,17 @@ def claims_of(name: str, module: ModuleType, root: Path | None = None) -> pd.Dat
 
 
 def deviations() -> pd.DataFrame:
-    """Where we are worse than the paper, and why: columns table, cell, measure, why."""
+    """Return the known reasons for worse values: columns table, cell, measure, why."""
     return pd.read_csv(PAPER / "deviations.csv")
 
 
 def with_reasons(found: pd.DataFrame) -> pd.DataFrame:
-    """The claims with a column `why`, empty where there is nothing to explain."""
+    """Return claims with a column `why`, empty if there is nothing to explain."""
     return found.merge(deviations(), on=KEY, how="left").fillna({"why": ""})
 
 
 def main(arguments: list[str]) -> None:
-    """Run `spear claims`; it exits with 1 if a deviation is not explained."""
+    """Run `spear claims`; exit with 1 if a worse value has no recorded reason."""
     parser = argparse.ArgumentParser(prog="spear claims", description=__doc__)
     add_results_option(parser)
     found = with_reasons(claims(parser.parse_args(arguments).results))

@@ -11,7 +11,7 @@ from spear.analysis.render.rendering import drawn, render
 
 
 def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
-    """The module's figure as `<path>.png` and `<path>.pdf`, the same bytes every time."""
+    """Write the module's figure as `<path>.png` and `<path>.pdf`, the same bytes every time."""
     with style.applied():
         figure = drawn(module, results)
         figure.savefig(path.with_suffix(".png"), metadata={"Software": None})
@@ -20,5 +20,5 @@ def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
 
 
 def main(arguments: list[str]) -> None:
-    """Run `spear figures`; it exits with 1 if one cannot be rendered, after the others."""
+    """Run `spear figures`; exit with 1 at the end if any cannot be rendered."""
     render(spear.analysis.figures, write, arguments)

@@ -23,10 +23,10 @@ from spear.analysis.render.rendering import drawn, load, names, origin
 
 @dataclass(frozen=True)
 class Shown:
-    """What a cell displays."""
+    """Display of a notebook's cell, as HTML and as text."""
 
     text: str
-    """In one sentence, where HTML is not shown."""
+    """Substitute of one sentence if HTML cannot be shown."""
     html: str
 
     def __repr__(self) -> str:
@@ -37,12 +37,12 @@ class Shown:
 
 
 def show(name: str, results: Path | None = None) -> Shown:
-    """The figure and the table of that name, those of the two that there are, with captions.
+    """Return the figure and the table of that name, whichever exist, with captions.
 
-    What has no module or no results yet is said to be missing, in one line, and is no error.
+    A name without module or results gives a line that says so instead of an error.
 
     Args:
-        name: a module of `spear.analysis.figures` or of `spear.analysis.tables`.
+        name: name of a module of `spear.analysis.figures` or `spear.analysis.tables`.
         results: folder of experiments, as in `spear.analysis.records.store.experiment_folder`.
     """
     found = list(_modules(name))

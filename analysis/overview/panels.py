@@ -1,7 +1,7 @@
-"""What is watched of a job: the panels of the HTML report, and of the W&B workspaces alike.
+"""Panels of the HTML report and of the W&B workspaces, each for one number of the jobs.
 
-A panel shows one number of the jobs' summaries (`spear.experiments.record.summary`). A table of the
-paper has the panels of the values that the paper gives, and every experiment that of its seconds.
+The number is one of a job's summary (`spear.experiments.record.summary`). A table of the paper has
+panels for the values that the paper gives. Every experiment has one for its seconds.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from spear.analysis.render.rendering import modules
 
 @dataclass(frozen=True)
 class Panel:
-    """One number of every job, side by side.
+    """Panel that shows one number of every job, side by side.
 
     Attributes:
-        title: with the unit.
-        key: of the summary.
-        text: how a value is written, for `str.format`.
+        title: title with the unit.
+        key: key of the summary.
+        text: format of a value, for `str.format`.
         logarithmic: whether values are best compared by their ratios.
-        most: the largest value that there can be, if there is one.
+        most: the largest possible value, if there is one.
     """
 
     title: str
@@ -42,23 +42,23 @@ PANELS = {
         Panel("categories right", "discrete_accuracy_mean", "{:.1%}", most=1.0),
         Panel("MAE of the numbers", "continuous_mae_mean", "{:,.1f}", logarithmic=True),
         Panel("feature similarity", "feature_similarity_mean", "{:.4f}"),
-        Panel("seconds a batch, median", "seconds_median", "{:.2g}", logarithmic=True),
+        Panel("seconds per batch, median", "seconds_median", "{:.2g}", logarithmic=True),
     )
 }
 
 ALWAYS = ("accuracy", "psnr_mean", "seconds_median")
-"""Of an experiment that is in no table of the paper's."""
+"""Panels of an experiment that is in none of the paper's tables."""
 
 
 def of_table(name: str) -> list[Panel]:
-    """The panels of one of the paper's tables: those of the values that it gives, and seconds."""
+    """Return the panels of one of the paper's tables: for each value that it gives, and seconds."""
     given = papers(name).columns
     keys = {f"{measure}{summary}" for measure in given for summary in ("", "_mean")}
     return [panel for key, panel in PANELS.items() if key in keys | {"seconds_median"}]
 
 
 def paper_tables() -> dict[str, tuple[str, ...]]:
-    """The tables whose values the paper gives, and the experiments that each shows."""
+    """Return the tables whose values the paper gives -> the experiments that each shows."""
     return {
         name: module.EXPERIMENTS
         for name, module in modules(spear.analysis.tables).items()
@@ -67,7 +67,7 @@ def paper_tables() -> dict[str, tuple[str, ...]]:
 
 
 def of_experiment(experiment: str) -> list[Panel]:
-    """The panels of an experiment: those of the paper's table that shows it, or `ALWAYS`."""
+    """Return an experiment's panels: those of the paper's table that shows it, or `ALWAYS`."""
     for name, experiments in paper_tables().items():
         if experiment in experiments:
             return of_table(name)

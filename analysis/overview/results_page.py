@@ -1,7 +1,7 @@
 """Every rendered figure and table on one page: `spear page` writes `results/RESULTS.md`.
 
-It shows what is in `results/rendered/`, and of what is missing there the file that comes with the
-package; it renders nothing itself.
+It renders nothing itself. It shows the files in `results/rendered/`, and instead of those missing
+there the ones that come with the package.
 """
 
 import argparse
@@ -31,19 +31,19 @@ rendered. First the paper's tables and figures, then what the paper does not hav
 """
 
 KINDS = ("Table", "Figure", "Appendix")
-"""What the captions of the paper's begin with, in the order of the page."""
+"""First words of the captions of the paper's tables and figures, in the order of the page."""
 
 
 @dataclass
 class Entry:
-    """A figure, a table, or both where they have the same name.
+    """A figure, a table, or both if they have the same name.
 
     Attributes:
-        name: of the module or the modules.
+        name: name of the module or modules.
         caption: the first module's docstring.
-        parts: what is shown, in Markdown.
-        experiments: whose results are shown.
-        commands: those that render it.
+        parts: content in Markdown, without heading and caption.
+        experiments: experiments whose results are shown.
+        commands: commands that render it.
     """
 
     name: str
@@ -54,24 +54,24 @@ class Entry:
 
     @property
     def heading(self) -> str:
-        """`Table 3` as the caption says, or the name in words for what is not the paper's."""
+        """Heading: `Table 3` as in the caption, or the name in words if it is not the paper's."""
         number = re.match(rf"(?:{'|'.join(KINDS)})s? [^:\n]*?\d[^:(\n]*", self.caption)
         return number[0].rstrip(" .") if number else self.name.replace("_", " ").capitalize()
 
     @property
     def place(self) -> tuple[int, list[int], str]:
-        """Sorts the page: the paper's by kind and number, then the others by name."""
+        """Key that sorts the page: the paper's by kind and number, then the others by name."""
         kinds = [kind for kind in KINDS if self.heading.startswith(kind)]
         kind = KINDS.index(kinds[0]) if kinds else len(KINDS)
         return kind, [int(each) for each in re.findall(r"\d+", self.heading)], self.name
 
     @property
     def all_commands(self) -> list[str]:
-        """Those that run its experiments, then those that render it."""
+        """Return the commands that run its experiments, then those that render it."""
         return [f"spear experiment={each}" for each in self.experiments] + self.commands
 
     def markdown(self) -> str:
-        """The entry's section of the page."""
+        """Return the entry's section of the page."""
         commands = "```sh\n" + "\n".join(self.all_commands) + "\n```"
         return "\n\n".join([f"## {self.heading}", *self.parts, commands]) + "\n"
 
@@ -80,8 +80,9 @@ def entries(roots: Sequence[Path], folder: Path) -> list[Entry]:
     """Return what is rendered below some folders, in the order of the page.
 
     Args:
-        roots: with `figures/<name>.png` and `tables/<name>.md`; the first that has a file counts.
-        folder: of the page.
+        roots: folders with `figures/<name>.png` and `tables/<name>.md`; the first that has a file
+            counts.
+        folder: folder of the page.
     """
     found: dict[str, Entry] = {}
     for package, suffix in ((spear.analysis.figures, ".png"), (spear.analysis.tables, ".md")):

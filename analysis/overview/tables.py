@@ -13,14 +13,14 @@ from spear.analysis.render.rendering import origin, render
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A data frame of text as a Markdown table."""
+    """Return a data frame of text as a Markdown table."""
     rows = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
     texts = [[str(cell).replace("|", r"\|") for cell in row] for row in rows]
     return "".join(f"| {' | '.join(row)} |\n" for row in texts)
 
 
 def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
-    """The module's table with what its docstring says about it, printed and as `<path>.md`."""
+    """Print the module's table with its caption, and write both to `<path>.md`."""
     caption = inspect.cleandoc(module.__doc__ or "")
     table = relinked(markdown(module.table(results)), Path(), path.parent)
     text = f"{caption}\n\n{table}\n{origin(results)}.\n"
@@ -31,5 +31,5 @@ def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
 
 
 def main(arguments: list[str]) -> None:
-    """Run `spear tables`; it exits with 1 if one cannot be rendered, after the others."""
+    """Run `spear tables`; exit with 1 at the end if any cannot be rendered."""
     render(spear.analysis.tables, write, arguments)

@@ -1,7 +1,7 @@
-"""Our results beside the paper's: one row a value that the paper gives, with a verdict.
+"""Our results beside the paper's: a row for each value that the paper gives, with a verdict.
 
-The paper's values are in `analysis/paper/`, a file a table, copied from its text. A table's module
-says which of our columns stands for each of them (`KEYS`, `COMPARED`).
+The paper's values are in `analysis/paper/`, a file for each table, copied from its text. A table's
+module says which of our columns corresponds to each of them (`KEYS`, `COMPARED`).
 """
 
 from collections.abc import Callable
@@ -15,18 +15,18 @@ from spear.analysis.statistics.measures import half_width, with_deviation
 PAPER = Path(__file__).parent
 
 Measure = Callable[[pd.DataFrame, float], tuple[float, str]]
-"""From our batches of a cell and the paper's value there to our value and a verdict."""
+"""Function of our batches of a cell and the paper's value: returns our value and a verdict."""
 
 
 def papers(table: str) -> pd.DataFrame:
-    """The paper's table; accuracy in per cent, PSNR in dB."""
+    """Return the paper's table; accuracy in per cent, PSNR in dB."""
     return pd.read_csv(PAPER / f"{table}.csv")
 
 
 def share(column: str) -> Measure:
-    """Batches for which `column` is true, in per cent.
+    """Measure the batches for which `column` is true, in per cent.
 
-    Better, equal within the 95 % Clopper-Pearson interval of ours, or worse.
+    The verdict is as in `accuracy_verdict`.
     """
 
     def measure(batches: pd.DataFrame, paper: float) -> tuple[float, str]:
@@ -37,7 +37,7 @@ def share(column: str) -> Measure:
 
 
 def mean(column: str, *, higher_is_better: bool = True) -> Measure:
-    """The mean over batches. Better, equal within the 95 % interval of our mean, or worse."""
+    """Measure the mean over batches; the verdict is as in `mean_verdict`."""
 
     def measure(batches: pd.DataFrame, paper: float) -> tuple[float, str]:
         sign = 1 if higher_is_better else -1
@@ -47,7 +47,7 @@ def mean(column: str, *, higher_is_better: bool = True) -> Measure:
 
 
 def accuracy_verdict(right: int, n: int, paper: float) -> str:
-    """Better, equal within the 95 % Clopper-Pearson interval of ours, or worse.
+    """Return "better", "worse", or "equal" (within the 95 % Clopper-Pearson interval of ours).
 
     Args:
         right, n: batches that we count as right, of n.
@@ -60,7 +60,7 @@ def accuracy_verdict(right: int, n: int, paper: float) -> str:
 
 
 def mean_verdict(values: pd.Series, paper: float) -> str:
-    """Better (higher), equal within the 95 % interval of our mean, or worse."""
+    """Return "better" (higher), "worse", or "equal" (within the 95 % interval of our mean)."""
     difference, error = values.mean() - paper, half_width(values)
     if abs(difference) <= error:
         return "equal"
@@ -68,12 +68,12 @@ def mean_verdict(values: pd.Series, paper: float) -> str:
 
 
 def cell_of(ours: pd.DataFrame, paper: pd.Series, keys: dict[str, str]) -> pd.DataFrame:
-    """Our batches of one of the paper's cells.
+    """Return our batches of one of the paper's cells.
 
     Args:
-        ours: batches.
+        ours: our batches.
         paper: a row of the paper's table.
-        keys: column of the paper's table -> column of ours that identify a cell.
+        keys: column of the paper's table -> our column; together they identify a cell.
     """
     for theirs, name in keys.items():
         value = paper[theirs]
@@ -87,13 +87,13 @@ def cell_of(ours: pd.DataFrame, paper: pd.Series, keys: dict[str, str]) -> pd.Da
 def comparisons(
     table: str, ours: pd.DataFrame, keys: dict[str, str], compared: dict[str, Measure]
 ) -> pd.DataFrame:
-    """A row for each value of the paper's table that we have batches for.
+    """Return a row for each value of the paper's table that we have batches for.
 
     Args:
-        table: name of the paper's.
-        ours: batches.
+        table: name of the paper's table.
+        ours: our batches.
         keys: as in `cell_of`.
-        compared: column of the paper's table -> how ours is measured.
+        compared: column of the paper's table -> measure of ours.
 
     Returns:
         Columns table, cell, measure, paper, ours, batches, verdict.
@@ -113,12 +113,12 @@ def comparisons(
 def beside(
     batches: pd.DataFrame, keys: dict[str, str], table: str, right: str = "exact"
 ) -> pd.DataFrame:
-    """PSNR and accuracy of every cell, ours and the paper's, as text.
+    """Return PSNR and accuracy of every cell, ours and the paper's, as text.
 
     Args:
-        batches: ours, with `psnr`, `psnr_bound` and `right`.
+        batches: our batches, with `psnr`, `psnr_bound` and the column that `right` names.
         keys: as in `cell_of`.
-        table: name of the paper's.
+        table: name of the paper's table.
         right: column that says which batches count as right.
     """
     rows = []

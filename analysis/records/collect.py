@@ -1,9 +1,9 @@
-"""Collect what experiments recorded: `spear collect outputs/<experiment>`.
+"""Collect the records of experiments: `spear collect outputs/<experiment>`.
 
-The complete jobs below each folder go to `results/<experiment>/`: every batch to
-`batches.csv`, configurations and summaries to `jobs.json`, which has once what all jobs share. Jobs
-that were collected before are replaced and the others kept, so that a sweep can be run in parts.
-Folders of one machine become `data` and `outputs` again, the defaults.
+The complete jobs below each folder go to `results/<experiment>/`: every batch to `batches.csv`,
+configurations and summaries to `jobs.json`. A job that was collected before is replaced; other jobs
+are kept, so that a sweep can be run in parts. The machine's data_root and output_root become the
+defaults, `data` and `outputs`.
 """
 
 import argparse
@@ -33,17 +33,17 @@ from spear.experiments.record.run_files import BATCHES, BEGUN, SUMMARY
 
 
 class CannotCollect(SpearError):
-    """There is nothing to collect, or two jobs would take one place; says so in one sentence."""
+    """Nothing can be collected, or two jobs would be written to one place."""
 
 
 @dataclass(frozen=True)
 class Collected:
-    """What became of an experiment.
+    """Result of collecting one experiment.
 
     Attributes:
-        folder: where it is collected.
-        jobs: names of those that were collected now.
-        kept: how many others are there.
+        folder: folder with its collected files.
+        jobs: names of the jobs collected now.
+        kept: number of other jobs, collected before.
     """
 
     folder: Path
@@ -58,18 +58,18 @@ def collect(
 
     Args:
         sources: folders of runs, such as `outputs/<experiment>`.
-        results: where collected results are; each experiment has its folder there.
-        pictures: whether the reconstructions of each job's first batch are wanted, too, made small.
-            A picture collected before goes with the job that it shows.
-        sheets: whether their pixels alone are wanted (`spear.scoring.sheet.image_sheet`),
-        likewise.
+        results: folder of collected results, with a folder for each experiment.
+        pictures: whether to collect the picture of each job's first batch, too, made small. Else
+            an earlier picture of a collected job is deleted.
+        sheets: whether to collect the same images without labels
+            (`spear.scoring.sheet.image_sheet`). Else earlier ones are deleted in the same way.
 
     Returns:
         The experiments, sorted by name.
 
     Raises:
         CannotCollect: a folder does not exist, none has a complete job, two have the same job, or a
-            picture is missing. Nothing is written then.
+            picture is missing. Nothing has been written in these cases.
     """
     experiments = _by_experiment(sources)
     if not experiments:
@@ -88,13 +88,13 @@ def collect(
 
 
 def incomplete(sources: list[Path]) -> list[Path]:
-    """The folders of jobs at or below `sources` that began and have no summary, sorted."""
+    """Return the folders of jobs at or below `sources` that began but have no summary, sorted."""
     begun = {path.parent for source in sources for name in BEGUN for path in source.rglob(name)}
     return sorted(job for job in begun if not any((job / end).exists() for end in (SUMMARY, JOBS)))
 
 
 def _by_experiment(sources: list[Path]) -> dict[str, dict[str, Path]]:
-    """Experiment -> job -> folder of every complete job."""
+    """Return experiment -> job -> folder of every complete job."""
     experiments: dict[str, dict[str, Path]] = {}
     for source in sources:
         if not source.is_dir():
@@ -131,7 +131,7 @@ def _write(recorded: Recorded, folder: Path, pictures: bool, sheets: bool) -> Co
 
 
 def _portable(recorded: Recorded) -> tuple[dict[str, dict[str, Any]], Rows]:
-    """Jobs and batches without the folders of the machine that they ran on."""
+    """Return jobs and batches without the folders of the machine that they ran on."""
     jobs, rows = dict(recorded.jobs), recorded.rows()
     for name, job in recorded.jobs.items():
         config = job["config"]
@@ -141,7 +141,7 @@ def _portable(recorded: Recorded) -> tuple[dict[str, dict[str, Any]], Rows]:
 
 
 def _replaced(value: Any, roots: dict[str, str]) -> Any:
-    """Some nested value with the folders renamed in all of its texts."""
+    """Return a nested value with the folders renamed in all of its texts."""
     if isinstance(value, dict):
         return {key: _replaced(each, roots) for key, each in value.items()}
     if isinstance(value, list):
@@ -158,13 +158,19 @@ def main(arguments: list[str]) -> None:
     """Run `spear collect`.
 
     Raises:
-        CannotCollect: nothing is written then.
+        CannotCollect: as `collect` raises it.
     """
     parser = argparse.ArgumentParser(prog="spear collect", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, help="folders of runs")
-    parser.add_argument("--results", type=Path, default=HERE, help="folder to collect them in")
-    parser.add_argument("--pictures", action="store_true", help="with their reconstructions")
-    parser.add_argument("--sheets", action="store_true", help="with the pixels of these alone")
+    parser.add_argument(
+        "--results", type=Path, default=HERE, help="folder to collect into [%(default)s]"
+    )
+    parser.add_argument(
+        "--pictures", action="store_true", help="collect pictures of the reconstructions, too"
+    )
+    parser.add_argument(
+        "--sheets", action="store_true", help="collect the same images without labels, too"
+    )
     chosen = parser.parse_args(arguments)
     left = incomplete(chosen.folders)
     if left:

@@ -1,6 +1,6 @@
-"""Tables of what jobs recorded: `spear show outputs/batch_size [COLUMN ...]`.
+"""Summaries of jobs as a table: `spear show outputs/batch_size [COLUMN ...]`.
 
-Reads run folders or collected results and recomputes nothing.
+It reads run folders or collected results and computes nothing again.
 """
 
 import argparse
@@ -36,13 +36,14 @@ COLUMNS = (
 
 
 def load_summaries(root: Path) -> pd.DataFrame:
-    """The summary of every complete job below `root`, a row each; empty if there is none.
+    """Return the summary of every complete job below `root`, a row each, or no row.
 
     Args:
-        root: a folder of runs or of collected results.
+        root: folder of runs or of collected results.
 
     Returns:
-        `job` is its name; nested entries (versions, hardware) become dotted columns.
+        The column `job` is the job's name. Nested entries (versions, hardware) become dotted
+        columns.
     """
     rows = [
         {JOB: folder.name, **_present(json.loads((folder / SUMMARY).read_text()))}
@@ -56,17 +57,17 @@ def load_summaries(root: Path) -> pd.DataFrame:
 
 
 def load_batches(root: Path) -> pd.DataFrame:
-    """Every batch of every complete job below `root`, a row each; empty if there is none.
+    """Return every batch of every complete job below `root`, a row each, or no row.
 
     Args:
-        root: a folder of runs or of collected results; both give the same table.
+        root: folder of runs or of collected results; both give the same table.
 
     Returns:
-        `job` is the job's name. Then come the columns of `batches.csv`, with `details` opened up
-        (`details.starts`), then those of the job: its configuration (`network.width`,
-        `dataset.normalize`) and its summary with the chosen files (`attack`, `attack/settings`). A
-        batch's own value goes before the job's. `picture` and `sheet` are where those of its job
-        would be.
+        The column `job` is the job's name. Then come the columns of `batches.csv`, one for each
+        entry of `details` (`details.starts`), and those of the job: its configuration
+        (`network.width`) and its summary with the chosen files (`attack`, `attack/settings`). If
+        batch and job have the same column, it has the batch's value. `picture` and `sheet` are the
+        paths of the job's images, which may not exist.
 
     Raises:
         ValueError: a job's configuration and its summary give one column different values.
@@ -99,7 +100,7 @@ def _batches(recorded: Recorded) -> pd.DataFrame:
 
 
 def _columns(name: str, job: dict[str, Any]) -> dict[str, Any]:
-    """A job's configuration and its summary, dotted; a key of both, such as `seed`, once."""
+    """Return a job's configuration and summary with dotted keys; a key of both, once."""
     config, summary = _flat(job["config"]), _flat(_present(job["summary"]))
     for key in config.keys() & summary.keys():
         if config[key] != summary[key]:
@@ -118,7 +119,7 @@ def _present(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested keys, dotted."""
+    """Return a nested mapping with dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in nested.items():
         name = prefix + key

@@ -1,13 +1,13 @@
-"""The content of `jobs.json`: what all jobs of an experiment share, and where each differs.
+"""The content of `jobs.json`: values that all jobs of an experiment share, and each job's own.
 
     {"format": 2,
      "shared": {"config": {"seed": 0, "attack": {"layer": 1, "rank": null}}},
      "jobs": {"rank=4": {"config": {"attack": {"rank": 4}}},
               "layer=2": {"config": {"attack": {"layer": 2}}, "without": [["config", "seed"]]}}}
 
-A job is `shared` with its own values laid over it: mappings key by key, anything else whole. The
-keys at the ends of the paths in `without` are not in it. `shared` has null where jobs differ, which
-keeps the keys in their order.
+A job is `shared` with its own values laid over it: mappings key by key, any other value as a whole.
+The keys at the ends of the paths in `without` are removed. If jobs differ in a key, `shared` has
+null there, which keeps the order of the keys.
 """
 
 import json
@@ -15,10 +15,10 @@ from collections.abc import Iterable
 from typing import Any
 
 Jobs = dict[str, dict[str, Any]]
-"""By the names of the jobs, a nested mapping of what JSON can hold."""
+"""Name of a job -> nested mapping of values that JSON has."""
 
 FORMAT = 2
-"""The first had every job whole, by name, and no key `format` that is a number."""
+"""Version of the format. Version 1 had each complete job under its name, and no number `format`."""
 
 WITHOUT = "without"
 
@@ -78,7 +78,7 @@ def unpack(content: dict[str, Any]) -> Jobs:
 
 
 def _lines(own: dict[str, Any]) -> str:
-    """A job's own values, each key in a line of its own."""
+    """Return a job's own values, each key on a line of its own."""
     return "{" + ",\n  ".join(f"{_text(key)}: {_text(value)}" for key, value in own.items()) + "}"
 
 
@@ -87,9 +87,9 @@ def _text(value: Any) -> str:
 
 
 def _shared(values: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The template of some mappings, or None if half of their keys or more are not in all.
+    """Return the template of some mappings, or None if half of their keys or more are not in all.
 
-    It has every key, in an order that each mapping keeps; without such an order there is none.
+    It has every key, in an order that each mapping keeps. If there is no such order, it is None.
     """
     keys = _in_order(values)
     if keys is None:
@@ -101,7 +101,7 @@ def _shared(values: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _in_common(values: list[Any], in_all: bool) -> Any:
-    """What some values share: all, a template of mappings, or nothing (None)."""
+    """Return the part that values share: all of it, a template of mappings, or None."""
     if not in_all:
         return None
     if len({json.dumps(each) for each in values}) == 1:  # not ==, to which 1, 1.0 and True are one
@@ -110,7 +110,7 @@ def _in_common(values: list[Any], in_all: bool) -> Any:
 
 
 def _own(shared: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
-    """What of a job does not follow from what is shared."""
+    """Return the values of a job that differ from the shared ones."""
     own = {}
     for key, value in job.items():
         template = shared.get(key)
@@ -125,7 +125,7 @@ def _own(shared: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
 def _missing(
     shared: dict[str, Any], job: dict[str, Any], path: tuple[str, ...] = ()
 ) -> Iterable[list[str]]:
-    """The paths of `shared` that a job lacks."""
+    """Yield the paths of `shared` that a job lacks."""
     for key, template in shared.items():
         here = (*path, key)
         if key not in job:
@@ -137,7 +137,7 @@ def _missing(
 def _laid_over(
     shared: Any, own: Any, absent: set[tuple[str, ...]], path: tuple[str, ...] = ()
 ) -> Any:
-    """A job's values over the shared ones, without the absent paths."""
+    """Return a job's values over the shared ones, without the absent paths."""
     if not (isinstance(shared, dict) and isinstance(own, dict)):
         return own
     together = {}
@@ -152,7 +152,7 @@ def _laid_over(
 
 
 def _in_order(values: list[dict[str, Any]]) -> list[str] | None:
-    """All keys, each after its neighbour on the left; None if that is not the order of each."""
+    """Return all keys in an order that each mapping keeps, or None if there is no such order."""
     keys: list[str] = []
     for each in values:
         place = 0

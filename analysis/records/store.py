@@ -1,8 +1,8 @@
-"""What the jobs of an experiment recorded, in their run folders or in collected files.
+"""Records of an experiment's jobs, read from run folders or from collected files.
 
-Collected, an experiment is two files: `batches.csv` has every batch of every job, with the name of
-its job in front, and `jobs.json` has the configuration and the summary of each job, of which what
-all share is written once (`spear.analysis.records.sharing`). The picture of a job is `<job>.jpg`
+A collected experiment is two files. `batches.csv` has every batch of every job, with the name of
+its job in front. `jobs.json` has the configuration and the summary of each job; values that all
+share are written once (`spear.analysis.records.sharing`). The picture of a job is `<job>.jpg`
 beside them, its sheet (`spear.scoring.sheet.image_sheet`) `<job>.png`.
 """
 
@@ -25,34 +25,34 @@ HERE = Path("results")
 """Folder of the user's results, below the working directory; commands write nowhere else."""
 
 RESULTS = (Path(spear.__file__).parent / HERE).resolve()
-"""Folder of the committed results, which come with the package; in a checkout's root `HERE`."""
+"""Folder of the committed results, which come with the package; `HERE` in a checkout's root."""
 
 RENDERED = "rendered"
-"""Folder inside of either, of the tables and figures made from its results."""
+"""Folder in either of them, for the tables and figures made from its results."""
 
 JOB = "job"
 """The first column of collected batches."""
 
 JOBS = "jobs.json"
-"""Beside the collected batches."""
+"""File beside the collected batches."""
 
 ABSENT = "nan"
-"""Stands in a column that a job's batches do not have, as for any number that is missing."""
+"""Value in a column that a job's batches do not have, as for any missing number."""
 
 
 Rows = dict[str, list[dict[str, str]]]
-"""Batches by the names of their jobs; each as text by column."""
+"""Name of a job -> its batches, each a mapping from columns to text."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the jobs of one experiment recorded, by the names of their run folders.
+    """Records of one experiment's jobs, by the names of their run folders.
 
     Attributes:
-        jobs: the resolved `config` and the `summary` of each.
+        jobs: resolved `config` and `summary` of each job.
         batches: every batch of every job as CSV, sorted by job, which is the first column.
-        pictures: where the reconstructions of each job's first batch would be.
-        sheets: where they would be with nothing but their pixels.
+        pictures: path of the picture of each job's first batch; the file may not exist.
+        sheets: path of the same images without labels, likewise.
     """
 
     jobs: dict[str, dict[str, Any]]
@@ -62,7 +62,7 @@ class Recorded:
 
     @classmethod
     def from_runs(cls, folders: Iterable[Path]) -> Self:
-        """From the folders of complete jobs, whose names differ."""
+        """Read the folders of complete jobs, whose names must differ."""
         jobs, pictures, sheets = {}, {}, {}
         rows: Rows = {}
         for folder in folders:
@@ -77,7 +77,7 @@ class Recorded:
 
     @classmethod
     def from_collected(cls, folder: Path) -> Self:
-        """From an experiment's collected files."""
+        """Read an experiment's collected files."""
         jobs = read_jobs(folder)
         batches = (folder / BATCHES).read_text()
         pictures = {name: collected_picture(folder, name) for name in jobs}
@@ -85,7 +85,7 @@ class Recorded:
         return cls(jobs, batches, pictures, sheets)
 
     def rows(self) -> Rows:
-        """The batches, parsed."""
+        """Return the batches, parsed."""
         rows: Rows = {name: [] for name in self.jobs}
         for row in csv.DictReader(StringIO(self.batches, newline="")):
             rows[row.pop(JOB)].append(row)
@@ -93,7 +93,7 @@ class Recorded:
 
 
 def to_csv(rows: Rows) -> str:
-    """Batches as CSV. Columns that only some jobs have stand where these have them."""
+    """Return batches as CSV. A column that only some jobs have is placed as these jobs have it."""
     together = [{JOB: name, **row} for name in sorted(rows) for row in rows[name]]
     columns = _union(dict.fromkeys(map(tuple, together)))
     text = StringIO(newline="")
@@ -109,12 +109,12 @@ def read_jobs(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def collected_picture(folder: Path, job: str) -> Path:
-    """Where the picture of a collected job is, if there is one."""
+    """Return the path of a collected job's picture, which may not exist."""
     return folder / f"{job}.jpg"
 
 
 def collected_sheet(folder: Path, job: str) -> Path:
-    """Where the sheet of a collected job is, if there is one."""
+    """Return the path of a collected job's sheet, which may not exist."""
     return folder / f"{job}.png"
 
 
@@ -122,8 +122,8 @@ def experiment_folder(experiment: str, root: Path | None = None) -> Path:
     """Return the folder of an experiment's results, which may not exist.
 
     Args:
-        experiment: its name.
-        root: folder of experiments. If None, that is `HERE` if it has the experiment collected,
+        experiment: name of the experiment.
+        root: folder of experiments. If None, it is `HERE` if the experiment was collected there,
             else `RESULTS`.
     """
     if root is None:
@@ -132,17 +132,17 @@ def experiment_folder(experiment: str, root: Path | None = None) -> Path:
 
 
 def run_folders(root: Path) -> list[Path]:
-    """The folders of complete jobs at or below `root`, sorted."""
+    """Return the folders of complete jobs at or below `root`, sorted."""
     return sorted(path.parent for path in root.resolve().rglob(SUMMARY))
 
 
 def collected_folders(root: Path) -> list[Path]:
-    """The folders of collected experiments at or below `root`, sorted."""
+    """Return the folders of collected experiments at or below `root`, sorted."""
     return sorted(path.parent for path in root.resolve().rglob(JOBS))
 
 
 def read(root: Path) -> list[Recorded]:
-    """Every experiment at or below `root`: folders of runs, then collected files."""
+    """Return every experiment at or below `root`: folders of runs, then collected files."""
     runs = groupby(run_folders(root), key=lambda folder: folder.parent)
     return [Recorded.from_runs(folders) for _, folders in runs] + [
         Recorded.from_collected(folder) for folder in collected_folders(root)
@@ -150,7 +150,7 @@ def read(root: Path) -> list[Recorded]:
 
 
 def _union(headers: Iterable[tuple[str, ...]]) -> list[str]:
-    """All columns; one that is not there yet comes after its neighbour on the left."""
+    """Return all columns; a new one is inserted after its neighbour on the left."""
     columns: list[str] = []
     for header in headers:
         place = 0

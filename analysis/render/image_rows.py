@@ -1,4 +1,4 @@
-"""Pictures by SPEAR, by gradient matching, and the originals, below each other as in Figure 9."""
+"""Rows of pictures by SPEAR, by gradient matching, and of the originals, as in Figure 9."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,13 @@ NAMES = {"spear_irls": "SPEAR", "geiping_1000": "Geiping et al."}
 ORIGINAL = "original"
 
 _GAP = 0.05
-"""Between pictures, as a share of their side."""
+"""Gap between pictures, as a share of their side."""
 _COLUMNS = 10
 
 
 @dataclass(frozen=True)
 class PictureRows:
-    """The same pictures by each attack, and the originals.
+    """Pictures as each attack reconstructs them, and the originals.
 
     Attributes:
         rows: label -> pictures (b x 3 x H x W in [0, 1]), from top to bottom.
@@ -33,11 +33,11 @@ class PictureRows:
 
     @classmethod
     def of(cls, results: pd.DataFrame) -> "PictureRows":
-        """Those of the first batch of each attack's job.
+        """Return the pictures of the first batch of each attack's job.
 
         Raises:
             FileNotFoundError: a job's sheet was not collected.
-            ValueError: the jobs have not the same batch.
+            ValueError: the jobs have different batches.
         """
         rows, truth = {}, None
         for attack, name in NAMES.items():
@@ -56,11 +56,11 @@ class PictureRows:
         return cls({**rows, ORIGINAL: truth})
 
     def chosen(self, indices: list[int]) -> "PictureRows":
-        """Some of the pictures."""
+        """Return some of the pictures."""
         return PictureRows({label: pictures[indices] for label, pictures in self.rows.items()})
 
     def draw(self, width: float = style.WIDTH) -> Figure:
-        """At most 10 pictures beside each other, further ones in strips below; width in inches."""
+        """Draw strips of at most 10 pictures; `width` is in inches."""
         b = len(self.rows[ORIGINAL])
         strips = [list(range(b))[k : k + _COLUMNS] for k in range(0, b, _COLUMNS)]
         cell = (width - 1.0) / min(b, _COLUMNS)
@@ -88,6 +88,6 @@ class PictureRows:
 
 
 def _padded(picture: Tensor, gap: int) -> np.ndarray:
-    """H x W x 3 with a white gap at the right and below."""
+    """Return a picture, H x W x 3, with a white gap at the right and below."""
     pixels = picture.permute(1, 2, 0).numpy()
     return np.pad(pixels, ((0, gap), (0, gap), (0, 0)), constant_values=1.0)

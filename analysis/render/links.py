@@ -1,4 +1,4 @@
-"""Links of a Markdown text that moves from folder to folder."""
+"""Rewrites the links of a Markdown text that moves to another folder."""
 
 import os
 import re
@@ -7,16 +7,16 @@ from urllib.parse import quote, unquote
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 OTHER = re.compile(r"[a-z]+:|#")
-"""Links that are no paths."""
+"""Pattern of links that are not paths."""
 
 
 def relinked(text: str, before: Path, after: Path) -> str:
-    """Return a Markdown text whose links lead to the same files from another folder.
+    """Return a Markdown text with links that lead to the same files from another folder.
 
     Args:
-        text: with links that are relative to `before`, or absolute.
-        before: folder.
-        after: folder.
+        text: Markdown with links that are relative to `before`, or absolute.
+        before: folder that the text is in.
+        after: folder that it moves to.
     """
 
     def moved(link: re.Match[str]) -> str:
@@ -26,7 +26,7 @@ def relinked(text: str, before: Path, after: Path) -> str:
 
 
 def path_to(path: str, before: Path, after: Path) -> str:
-    """Return a path that is relative to `before` as a link relative to `after`."""
+    """Return a path relative to `before` as a link relative to `after`."""
     return linkable(os.path.relpath((before / path).resolve(), after.resolve()))
 
 

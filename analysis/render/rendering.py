@@ -1,8 +1,7 @@
-"""From results to files: finds the modules of `spear.analysis.figures` and
-`spear.analysis.tables`.
+"""Renders results to files by the modules of `spear.analysis.figures` and `spear.analysis.tables`.
 
-A module there names the experiments that it shows (`EXPERIMENTS`) and has the function that shows
-them. It is given what their jobs recorded (`spear.analysis.records.frames.load_batches`) and
+A module there names the experiments that it shows (`EXPERIMENTS`) and has a function that shows
+them. The function receives the recorded batches (`spear.analysis.records.frames.load_batches`) and
 nothing else.
 """
 
@@ -22,24 +21,24 @@ from spear.analysis.render import style
 from spear.errors import ConfigError
 
 Write = Callable[[ModuleType, pd.DataFrame, Path], list[Path]]
-"""Shows a module's results in files `<path>.*` and tells which."""
+"""Function that writes a module's results to files `<path>.*` and returns their paths."""
 
 
 def names(package: ModuleType) -> list[str]:
-    """The names of a package's modules; none is imported."""
+    """Return the names of a package's modules without importing any."""
     return [each.name for each in pkgutil.iter_modules(package.__path__)]
 
 
 def modules(package: ModuleType) -> dict[str, ModuleType]:
-    """The modules of a package by name."""
+    """Return the modules of a package by name."""
     return {name: import_module(f"{package.__name__}.{name}") for name in names(package)}
 
 
 def load(experiments: tuple[str, ...], root: Path | None = None) -> pd.DataFrame:
-    """Return the batches of some experiments, one after the other; no rows for theory alone.
+    """Return the batches of some experiments in one table, which is empty without experiments.
 
     Args:
-        experiments: their names.
+        experiments: names of the experiments.
         root: as in `spear.analysis.records.store.experiment_folder`.
 
     Raises:
@@ -58,7 +57,7 @@ def load(experiments: tuple[str, ...], root: Path | None = None) -> pd.DataFrame
 
 
 def origin(results: pd.DataFrame) -> str:
-    """On what, and by which code, the results were measured, if they were."""
+    """Return the hardware and the commits that the results were measured with, in words."""
     if results.empty:
         return "Computed from the lemmas, not measured"
     on_gpu = results["device"] == "cuda"
@@ -70,7 +69,7 @@ def origin(results: pd.DataFrame) -> str:
 
 
 def drawn(module: ModuleType, results: pd.DataFrame) -> Figure:
-    """A module's figure, signed with its origin; to be called and saved in `style.applied`."""
+    """Return a module's figure, signed with its origin; call and save it in `style.applied`."""
     figure: Figure = module.draw(results)
     style.sign(figure, origin(results))
     return figure
@@ -82,7 +81,7 @@ def kind(package: ModuleType) -> str:
 
 
 def add_results_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--results`, by default None (`spear.analysis.records.store.experiment_folder`)."""
+    """Add the option `--results`; its default is None (see `store.experiment_folder`)."""
     parser.add_argument(
         "--results",
         type=Path,
@@ -93,9 +92,9 @@ def add_results_option(parser: argparse.ArgumentParser) -> None:
 
 
 def render(package: ModuleType, write: Write, arguments: list[str]) -> None:
-    """Render the modules of a package that are named on a command line, or all of them.
+    """Render the modules of a package that a command line names, or all of them.
 
-    Exits with 1 if one cannot be rendered, after the others.
+    If any cannot be rendered, the process exits with 1 after the others.
 
     Raises:
         ConfigError: there is no module of that name.

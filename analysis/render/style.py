@@ -1,4 +1,4 @@
-"""How figures look: sizes, names, and Okabe and Ito's colours that everyone can tell apart."""
+"""Style of the figures: sizes, names, and Okabe and Ito's colours that everyone can tell apart."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,10 +29,10 @@ NAMES = {
 }
 
 WIDTH = 8.0
-"""Inches; at 150 dots an inch a little more than a README shows."""
+"""Inches; at 150 dots per inch a little wider than a README shows."""
 
 ROOM = 1.3
-"""Least ratio of values whose labels stand apart on a logarithmic axis."""
+"""Least ratio of two values whose labels do not overlap on a logarithmic axis."""
 
 SETTINGS = {
     "figure.dpi": 150,
@@ -54,43 +54,43 @@ SETTINGS = {
 
 @contextmanager
 def applied() -> Iterator[None]:
-    """Within, figures look like this."""
+    """Apply this style to figures within the context."""
     with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]
         yield
 
 
 def new_figure(height: float) -> Figure:
-    """An empty figure of full width; `height` in inches. It needs no display and no closing."""
+    """Return an empty figure of full width, `height` in inches; it needs no display, no closing."""
     return Figure(figsize=(WIDTH, height))
 
 
 def sign(figure: Figure, origin: str) -> None:
-    """Say small, below everything, where the numbers come from."""
+    """Write the origin of the numbers in small letters below the figure."""
     figure.supxlabel(origin, fontsize=6.5, color=GREY, x=0.995, ha="right")
 
 
 def banded(
     axes: Axes, x: pd.Series, spread: pd.DataFrame, colour: str, marker: str, label: str
 ) -> None:
-    """Draw a line through medians with its 10-90 % band (`analysis.statistics.measures.spread`)."""
+    """Draw a line through medians with its 10-90 % band (`spear.analysis.statistics.measures`)."""
     axes.fill_between(x, spread["low"], spread["high"], color=colour, alpha=0.2, linewidth=0)
     axes.plot(x, spread["median"], color=colour, marker=marker, label=label)
 
 
 def shares(axes: Axes, x: pd.Series, table: pd.DataFrame, **line: Any) -> None:
-    """A line through shares of batches with their 95 % intervals (`measures.exact_interval`)."""
+    """Draw a line through shares of batches with 95 % intervals (`measures.exact_interval`)."""
     error = [table["share"] - table["low"], table["high"] - table["share"]]
     axes.errorbar(x, table["share"], error, capsize=2, elinewidth=0.8, **line)
 
 
 def per_cent(axes: Axes) -> None:
-    """An axis of shares, all of it."""
+    """Make the y axis one of shares, from 0 to 100 %."""
     axes.set_ylim(-0.03, 1.05)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
 
 
 def plain_ticks(axes: Axes, values: list[int]) -> None:
-    """These values of x on a logarithmic axis, as plain numbers where there is room."""
+    """Mark these values on a logarithmic x axis, as plain numbers if there is room."""
     labels = [str(values[0])]
     shown = values[0]
     for value in values[1:]:
@@ -103,7 +103,7 @@ def plain_ticks(axes: Axes, values: list[int]) -> None:
 
 
 def durations(axes: Axes) -> None:
-    """Name a few spans of time at the right of a logarithmic axis of seconds."""
+    """Label a few durations at the right of a logarithmic axis of seconds."""
     spans = {"minute": 60, "hour": 3600, "day": 86400, "year": 3.15e7, "century": 3.15e9}
     low, high = axes.get_ylim()
     shown = {name: s for name, s in spans.items() if low < s < high}

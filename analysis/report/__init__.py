@@ -1,5 +1,5 @@
-"""Everything on one HTML page that needs nothing else: `spear report`.
+"""All results on one HTML page without external files: `spear report`.
 
-It is rendered from the committed results and, beside them, from any local run folders; a job that
-is still missing is named with its command. The page loads nothing from anywhere.
+It shows the committed results and, beside them, local run folders. Of a job that is still missing
+it has the command. The page loads nothing from the network.
 """

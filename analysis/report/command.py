@@ -14,7 +14,7 @@ OUTPUTS = Path("outputs")
 
 
 def main(arguments: list[str]) -> None:
-    """Write the page.
+    """Run `spear report`: write the page.
 
     Raises:
         ConfigError: there is nothing to show.
@@ -26,12 +26,17 @@ def main(arguments: list[str]) -> None:
         nargs="+",
         type=Path,
         default=[RESULTS, HERE, OUTPUTS],
-        help="folders of collected results or of runs; by default the results that come with the "
-        "package, results and outputs",
+        help="folders of collected results or of runs [the results that come with the package, "
+        "results/ and outputs/]",
     )
-    parser.add_argument("--to", type=Path, default=OUTPUTS / "report.html", help="the page")
     parser.add_argument(
-        "--pictures", type=int, default=24, help="reconstructions of each folder, at most"
+        "--to", type=Path, default=OUTPUTS / "report.html", help="file of the page [%(default)s]"
+    )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=24,
+        help="most pictures to show from each folder [%(default)s]",
     )
     chosen = parser.parse_args(arguments)
     found = sources(chosen.results)

@@ -1,4 +1,4 @@
-"""The page's experiments: every job of every source, with the numbers of its panels."""
+"""Experiments of the page: every job of every source, with the numbers of its panels."""
 
 import math
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from spear.experiments.config.experiments import experiments as prepared
 
 @dataclass(frozen=True)
 class Value:
-    """A job's number in a panel: as text, and the share of the panel's width that it fills."""
+    """Number of a job in a panel: the text, and the share of the panel's width that it fills."""
 
     text: str
     share: float
@@ -26,7 +26,7 @@ class Value:
 
 @dataclass(frozen=True)
 class JobRow:
-    """A job: what was chosen, how many of its batches are exact, and its panels' numbers."""
+    """Job with its choices, its count of exact batches, and the numbers of its panels."""
 
     name: str
     summary: dict[str, Any]
@@ -35,14 +35,14 @@ class JobRow:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What one source has of an experiment.
+    """Results of an experiment in one source.
 
     Attributes:
-        name, description: of its file in `conf/experiment/`; no description if it is not there.
-        source: whose results these are.
-        panels: of its table.
-        jobs: sorted by name.
-        origin: on what and by which code it was measured.
+        name, description: name and text of its file in `conf/experiment/`; "" without a file.
+        source: source of the results.
+        panels: panels of its table.
+        jobs: jobs, sorted by name.
+        origin: hardware and code that it was measured with.
     """
 
     name: str
@@ -54,13 +54,13 @@ class Experiment:
 
     @property
     def failures(self) -> int:
-        """Batches without a full reconstruction to score."""
+        """Number of batches without a full reconstruction to score."""
         return sum(job.summary.get("failures", 0) for job in self.jobs)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """The reconstructions of a job's first batch."""
+    """Picture of the reconstructions of a job's first batch."""
 
     experiment: str
     job: str
@@ -68,12 +68,12 @@ class Picture:
     path: Path
 
     def uri(self) -> str:
-        """The picture itself."""
+        """Address that contains the picture itself."""
         return data_uri(self.path)
 
 
 def experiments(source: Source) -> list[Experiment]:
-    """The experiments of a source, sorted by name."""
+    """Return the experiments of a source, sorted by name."""
     return [
         _experiment(name, {job: each["summary"] for job, each in recorded.jobs.items()}, source)
         for name, recorded in source.experiments.items()
@@ -81,11 +81,13 @@ def experiments(source: Source) -> list[Experiment]:
 
 
 def pictures(source: Source, most: int) -> tuple[list[Picture], int]:
-    """Pictures of jobs, one of each experiment before the second of any; how many are left out.
+    """Return pictures of jobs, and the number of those left out.
+
+    Every experiment has its first picture before any has its second.
 
     Args:
-        source: whose.
-        most: how many are wanted.
+        source: source of the results.
+        most: greatest number of pictures.
     """
     found = [
         (k, Picture(name, job, source, path))
@@ -99,18 +101,18 @@ def pictures(source: Source, most: int) -> tuple[list[Picture], int]:
 
 
 def unfinished(source: Source) -> list[Path]:
-    """Run folders that began and have no summary."""
+    """Return the run folders that began but have no summary."""
     return incomplete([source.root])
 
 
 def not_run(sources: list[Source]) -> dict[str, str]:
-    """Prepared experiments that no source has a job of, and what each is about."""
+    """Return the prepared experiments without a job in any source -> description."""
     done = {name for source in sources for name in source.experiments}
     return {name: description(name) for name in sorted(prepared()) if name not in done}
 
 
 def description(experiment: str) -> str:
-    """Return what the experiment's file says of it, or nothing if there is no such file."""
+    """Return the description in the experiment's file, or "" without such a file."""
     found = prepared().get(experiment)
     return found.description if found else ""
 
@@ -127,7 +129,7 @@ def _experiment(name: str, summaries: dict[str, dict[str, Any]], source: Source)
 
 
 def _values(panel: Panel, summaries: list[dict[str, Any]]) -> list[Value]:
-    """Every job's number; the bars of a logarithmic panel begin a tenth below the smallest."""
+    """Return each job's number; the bars of a logarithmic panel begin a tenth below the least."""
     numbers = [_number(summary.get(panel.key)) for summary in summaries]
     there = [number for number in numbers if math.isfinite(number)]
     scaled = {number: _scaled(panel, number) for number in there}

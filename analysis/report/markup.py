@@ -1,4 +1,4 @@
-"""Text to HTML that refers to nothing outside the page."""
+"""Conversion to HTML that refers to nothing outside the page."""
 
 import base64
 import mimetypes
@@ -13,16 +13,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 VERDICTS = ("better", "equal", "worse")
-"""What `spear.analysis.paper.comparison` says of a value, in the order of the page."""
+"""Verdicts of `spear.analysis.paper.comparison`, in the order of the page."""
 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 def html(markdown: str) -> Markup:
-    """Markdown as HTML, with its pictures inside and its cells marked for style and script.
+    """Return Markdown as HTML, with pictures inside and with cells marked for style and script.
 
     Args:
-        markdown: with links that are absolute.
+        markdown: text with absolute links.
     """
     tokens = MARKDOWN.parse(markdown)
     headings = [token for token in tokens if token.type == "th_open"]
@@ -42,7 +42,7 @@ def html(markdown: str) -> Markup:
 
 
 def data_uri(picture: Path) -> str:
-    """A picture file; what is not JPEG becomes JPEG, less than half of a PNG."""
+    """Return a picture file as a data address; converted to JPEG, less than half of a PNG."""
     content = picture.read_bytes()
     if mimetypes.guess_type(picture)[0] != "image/jpeg":
         file = BytesIO()
@@ -52,7 +52,7 @@ def data_uri(picture: Path) -> str:
 
 
 def drawing(figure: Figure) -> str:
-    """A figure as SVG, sharp however far one zooms; the same bytes every time."""
+    """Return a figure as the data address of an SVG; the same bytes every time."""
     file = BytesIO()
     with mpl.rc_context({"svg.hashsalt": "spear"}):  # names that do not change
         figure.savefig(file, format="svg", metadata={"Date": None})

@@ -1,4 +1,4 @@
-"""The page itself: what it shows, put into `page.html.jinja`."""
+"""The page as a whole: the results, rendered by `page.html.jinja`."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,11 +17,11 @@ HERE = Path(__file__).parent
 
 
 def page(sources: list[Source], most_pictures: int) -> str:
-    """The whole page as HTML.
+    """Return the whole page as HTML.
 
     Args:
-        sources: those that have results, the first of them for what needs none.
-        most_pictures: how many reconstructions of each are shown.
+        sources: sources that have results; sections that need none belong to the first.
+        most_pictures: greatest number of pictures from each source.
     """
     shown, missing = sections(sources)
     headings = {section.entry.name: section.entry.heading for section in shown}
@@ -60,11 +60,13 @@ def _file(name: str) -> Markup:
 
 
 def _claims(source: Source, headings: dict[str, str]) -> list[dict[str, Any]]:
-    """The source's values beside the paper's, in the order of the page; of complete tables only.
+    """Return the source's values beside the paper's, in the order of the page.
+
+    Only complete tables are compared.
 
     Args:
-        source: whose.
-        headings: of the page's sections, by name.
+        source: source of the values.
+        headings: headings of the page's sections, by name.
     """
     found: list[dict[str, Any]] = []
     for name, module in compared_tables(source.root).items():
@@ -84,7 +86,7 @@ def _claims(source: Source, headings: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _scores(claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """How often each table of each source is better, equal and worse."""
+    """Return how often each table of each source is better, equal and worse."""
     scores: dict[tuple[Source, str], dict[str, Any]] = {}
     for claim in claims:
         zero = {**claim, "counts": dict.fromkeys(VERDICTS, 0)}
@@ -94,7 +96,7 @@ def _scores(claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _numbers(recorded: list[Experiment]) -> dict[str, int]:
-    """Of the whole page, for its head."""
+    """Return the numbers of the whole page, for its head."""
     jobs = [job.summary for each in recorded for job in each.jobs]
     return {
         "experiments": len({each.name for each in recorded}),

@@ -1,4 +1,4 @@
-"""The page's figures and tables, each rendered from one source."""
+"""Figures and tables of the page, each rendered from one source."""
 
 import inspect
 from collections import Counter
@@ -21,15 +21,15 @@ from spear.analysis.report.sources import Source
 
 @dataclass(frozen=True)
 class Section:
-    """A figure or a table.
+    """Figure or table of the page.
 
     Attributes:
-        entry: its name, caption, experiments and commands.
-        source: whose results it shows.
-        caption, table: as HTML; without a table it is a figure.
-        figure: its address, the data themselves; empty for a table.
-        verdicts: how often its cells say better, equal and worse.
-        origin: on what and by which code its results were measured.
+        entry: name, caption, experiments and commands.
+        source: source of the results.
+        caption, table: caption and table as HTML; the table is empty for a figure.
+        figure: data address of the figure; empty for a table.
+        verdicts: numbers of cells that are better, equal and worse.
+        origin: hardware and code that the results were measured with.
     """
 
     entry: Entry
@@ -42,12 +42,12 @@ class Section:
 
     @property
     def kind(self) -> str:
-        """What it is, in a word."""
+        """Kind in a word: figure or table."""
         return "figure" if self.figure else "table"
 
     @property
     def anchor(self) -> str:
-        """Its place on the page."""
+        """Anchor of the section on the page."""
         return f"{self.kind}-{self.entry.name}" + ("" if self.source.committed else "-local")
 
     @property
@@ -57,10 +57,10 @@ class Section:
 
 
 def sections(sources: list[Source]) -> tuple[list[Section], dict[str, str]]:
-    """What can be rendered, in the order of the page, and what cannot, with the reason.
+    """Return the sections in the order of the page, and the reason for each name without one.
 
-    What needs no results is taken from the first source only. Of what some source has, only a sweep
-    with too few of its jobs is among what cannot be rendered.
+    A section that needs no results is taken from the first source only. A name that has a section
+    from some source has a reason only if another source has too few jobs of its sweep.
     """
     found: list[Section] = []
     missing: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Where the page's results come from."""
+"""Sources of the page's results."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +13,8 @@ class Source:
     """A folder of results.
 
     Attributes:
-        name: as the page calls it.
-        root: with collected experiments or run folders below it.
+        name: name on the page.
+        root: folder with collected experiments or run folders below it.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Source:
 
     @cached_property
     def experiments(self) -> dict[str, Recorded]:
-        """Every experiment with a complete job, by name."""
+        """Return every experiment with a complete job, by name."""
         found = {}
         for recorded in read(self.root):
             first = next(iter(recorded.jobs.values()))["summary"]
@@ -36,7 +36,7 @@ class Source:
 
 
 def sources(roots: list[Path]) -> list[Source]:
-    """The folders that have results, named for the page; each once."""
+    """Return the folders that have results, each once and named for the page."""
     named = {root.resolve(): root for root in roots}
     found = [
         Source("committed" if resolved == RESULTS else str(root), root)

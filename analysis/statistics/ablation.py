@@ -11,11 +11,11 @@ SETTINGS = {
     "no_completion": "no completion",
     "convex_only": "p = 1 only",
 }
-"""From files in `conf/attack/settings` to words, in the order in which they are shown."""
+"""File in `conf/attack/settings` -> name in tables and figures, in the order of the rows."""
 
 
 def cases(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Each experiment's batches, named by their inputs and sizes."""
+    """Return each experiment's batches, named by their inputs and sizes."""
     named = {}
     for _, batches in results.groupby("experiment"):
         first = batches.iloc[0]

@@ -6,10 +6,10 @@ ATTACKS = ("spear_irls", "spear", "spear_svd")
 
 
 def times(results: pd.DataFrame) -> pd.DataFrame:
-    """Seconds a batch, a row for each batch size and attack.
+    """Return the seconds per batch, a row for each batch size and attack.
 
-    Where the paper's own sampler left half of the batches unfinished, its time is extrapolated: its
-    measured seconds a submatrix times the submatrices that sampling by information sets needed on
+    If the paper's own sampler left half of the batches unfinished, its time is extrapolated: its
+    measured seconds per submatrix times the submatrices that sampling by information sets needed on
     the same batches. These are submatrices with the same distribution, but those of one information
     set are not independent.
 
@@ -33,6 +33,6 @@ def times(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def ratios(table: pd.DataFrame) -> pd.DataFrame:
-    """Median times of the paper's searches over that of the descent: b x attack."""
+    """Return the median times of the paper's searches over the descent's: b x attack."""
     medians = table.pivot(index="batch_size", columns="attack", values="median")
     return medians.div(medians["spear_irls"], axis=0)

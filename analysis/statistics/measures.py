@@ -1,14 +1,14 @@
-"""What figures and tables say about batches, the failed ones among them."""
+"""Measures of batches for figures and tables; failed batches are included."""
 
 import pandas as pd
 from scipy.stats import binomtest, t
 
 
 def spread(batches: pd.DataFrame, by: str | list[str], value: str) -> pd.DataFrame:
-    """Median and 10th and 90th percentile of a column (`median`, `low`, `high`), a row a group.
+    """Return median, 10th and 90th percentile (`median`, `low`, `high`), a row for each group.
 
-    A batch that ran into a limit counts with what it had reached: where many did, these are lower
-    bounds.
+    A batch that ran into a limit counts with the value that it had reached. If many did, the
+    results are lower bounds.
     """
     groups = batches.groupby(by)[value]
     columns = {"median": groups.median(), "low": groups.quantile(0.1), "high": groups.quantile(0.9)}
@@ -16,14 +16,14 @@ def spread(batches: pd.DataFrame, by: str | list[str], value: str) -> pd.DataFra
 
 
 def exact(batches: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
-    """Batches (`n`), those of which every direction is right (`n_exact`), their `share`."""
+    """Return the number of batches (`n`), of exact ones (`n_exact`), and the `share` of these."""
     groups = batches.groupby(by)["exact"]
     table = pd.DataFrame({"n": groups.size(), "n_exact": groups.sum()}).reset_index()
     return table.assign(share=table["n_exact"] / table["n"])
 
 
 def exact_interval(batches: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
-    """`exact` with the 95 % Clopper-Pearson interval of its share (`low`, `high`)."""
+    """Return `exact` with the 95 % Clopper-Pearson interval of the share (`low`, `high`)."""
     table = exact(batches, by)
     pairs = zip(table["n_exact"], table["n"], strict=True)
     intervals = [binomtest(int(k), int(n)).proportion_ci(0.95) for k, n in pairs]
@@ -31,14 +31,15 @@ def exact_interval(batches: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
 
 
 def half_width(values: pd.Series) -> float:
-    """Half of the 95 % interval of a mean over batches (Student's t); NaN for one batch."""
+    """Return half of a mean's 95 % interval over batches (Student's t); NaN for one batch."""
     return float(t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5)
 
 
 def mean_interval(batches: pd.DataFrame, by: str | list[str], share: str) -> pd.DataFrame:
-    """Mean over batches of a share in [0, 1] (`median`, so named as by `spread`) and its interval.
+    """Return the mean over batches of a share in [0, 1], and its interval.
 
-    `low` and `high` are those of the 95 % interval by Student's t, within [0, 1]; `n` batches.
+    The mean is the column `median`, as `spread` names it. `low` and `high` are the ends of its 95 %
+    interval by Student's t, within [0, 1]; `n` is the number of batches.
     """
     groups = batches.groupby(by)[share]
     table = pd.DataFrame({"median": groups.mean(), "n": groups.size()}).reset_index()
@@ -48,9 +49,9 @@ def mean_interval(batches: pd.DataFrame, by: str | list[str], share: str) -> pd.
 
 
 def with_deviation(values: pd.Series, form: str = ".1f") -> str:
-    """Mean over batches ± their standard deviation as text, both in the format `form`.
+    """Return mean ± standard deviation over batches as text, both in the format `form`.
 
-    One batch has no deviation; a dash where no batch has a value.
+    One batch gives no deviation. Without any value the text is a dash.
     """
     if values.isna().all():
         return "-"
@@ -59,18 +60,18 @@ def with_deviation(values: pd.Series, form: str = ".1f") -> str:
 
 
 def with_interval(values: pd.Series, form: str = ".1f", half_form: str | None = None) -> str:
-    """Mean over batches ± half of its 95 % interval as text.
+    """Return mean over batches ± half of its 95 % interval as text.
 
     Args:
-        values: one a batch, two at least.
+        values: one value for each batch, two at least.
         form: format of the mean.
-        half_form: of the other; the same unless given.
+        half_form: format of the half interval; `form` if not given.
     """
     return f"{values.mean():{form}} ± {half_width(values):{half_form or form}}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as text with two significant digits, in larger units where they are many."""
+    """Return seconds as text with two significant digits, in minutes, hours or more if large."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= 2 * size:
             return f"{_two_digits(seconds / size)} {unit}"
@@ -78,12 +79,12 @@ def duration(seconds: float) -> str:
 
 
 def times(ratio: float) -> str:
-    """A ratio as text with two significant digits."""
+    """Return a ratio as text with two significant digits."""
     return f"{_two_digits(ratio)} x"
 
 
 def count(number: float) -> str:
-    """A number of things as text, all of its digits below a million."""
+    """Return a count as text, with all digits below a million."""
     return (
         f"{number:,.0f}" if number < 1e6 else f"{number:.1e}".replace("e+0", "e").replace("e+", "e")
     )

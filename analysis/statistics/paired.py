@@ -12,7 +12,7 @@ ATTACKS = {
     "gifd": "GIFD",
 }
 PICTURES = {"cifar10": "in distribution", "imagenet": "out of distribution"}
-"""What the generator of CIFAR-10 knows of a data set."""
+"""Data set -> its relation to the generator, which was trained on CIFAR-10."""
 DEFENSES = {
     "none": "no defense",
     "clipping": "clipping",
@@ -24,14 +24,14 @@ DEFENSES = {
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much one attack's values are above another's on the same pictures.
+    """Difference of two attacks' values on the same pictures: the first's less the second's.
 
     Attributes:
-        mean: of the differences.
-        low, high: its 95 % interval, by the bootstrap over pictures (BCa).
-        p: of no difference, two-sided, by Wilcoxon's signed-rank test.
-        wins: pictures on which it is above 0.
-        n: pictures.
+        mean: mean of the differences.
+        low, high: ends of its 95 % interval, by the bootstrap over pictures (BCa).
+        p: p-value of no difference, two-sided, by Wilcoxon's signed-rank test.
+        wins: number of pictures with a difference above 0.
+        n: number of pictures.
     """
 
     mean: float
@@ -43,7 +43,7 @@ class Difference:
 
 
 def paired(ours: pd.Series, others: pd.Series) -> Difference:
-    """Differences of two series on the pictures (index) that both have."""
+    """Return the difference of two series on the pictures (index) that both have."""
     values = (ours - others).dropna().to_numpy(dtype=float)
     interval = bootstrap((values,), np.mean, rng=np.random.default_rng(0)).confidence_interval
     p = float(wilcoxon(values).pvalue)
@@ -52,7 +52,7 @@ def paired(ours: pd.Series, others: pd.Series) -> Difference:
 
 
 def settings(results: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
-    """Batches by (data set, defense) as they are shown, each with its batches' numbers as index."""
+    """Return (data set, defense) -> batches, in the order shown; their numbers are the index."""
     return {
         (dataset, defense): cell.set_index("batch")
         for dataset in PICTURES

@@ -1,6 +1,6 @@
-"""The batches of Table 3 that Figures 10 to 13 show: `spear percentiles`.
+"""Batches of Table 3 that Figures 10 to 13 show: `spear percentiles`.
 
-Prints them as the sweep of `conf/experiment/paper/figures10_13.yaml`.
+It prints their numbers as the sweep in `conf/experiment/paper/figures10_13.yaml`.
 """
 
 import argparse
@@ -11,14 +11,14 @@ import pandas as pd
 from spear.analysis.render.rendering import add_results_option, load
 
 PERCENTILES = {"Figure 10": 10, "Figure 11": 50, "Figure 12": 90, "Figure 13": 0}
-"""Of the mean PSNR of a batch, among the batches of Tiny ImageNet; 0 is the worst."""
+"""Figure -> percentile of its batch by mean PSNR among those of Tiny ImageNet; 0 is the worst."""
 
 
 def shown(table3: pd.DataFrame) -> dict[str, int]:
-    """The number of each figure's batch.
+    """Return the number of each figure's batch.
 
-    A percentile is the smallest PSNR that this share of the batches does not exceed, so that there
-    is a batch which has it.
+    A percentile is the smallest PSNR that this share of the batches does not exceed. So some batch
+    has exactly this PSNR.
     """
     batches = table3[table3["dataset"] == "tiny_imagenet"].set_index("batch")["psnr"].sort_values()
     ranks = {name: max(-(-share * len(batches) // 100), 1) for name, share in PERCENTILES.items()}

@@ -1,4 +1,4 @@
-"""How well what a client foresaw ranks what attacks reached: Spearman's rho and its intervals."""
+"""Rank correlation of a client's risk forecast with the attack's quality: Spearman's rho."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from scipy.stats import bootstrap, rankdata
 NORM = "details.gradient_norm"
 
 LOSSES = {"match_l2": "l2", "match_cosine": "cosine"}
-"""From attacks to the matching loss that they descend on, as LAVP's numbers are named."""
+"""Attack -> name of its matching loss in LAVP's numbers."""
 
 LOSS_NAMES = {"l2": "L2", "cosine": "cosine"}
 DATASETS = {"mnist": "MNIST", "cifar10": "CIFAR-10", "tiny_imagenet": "Tiny ImageNet"}
@@ -24,7 +24,7 @@ Ranks = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Cell:
-    """The batches of one data set, network and attack."""
+    """Batches of one data set, network and attack."""
 
     dataset: str
     network: str
@@ -33,13 +33,13 @@ class Cell:
 
     @property
     def lavp(self) -> str:
-        """Column of the largest eigenvalue of the attack's own loss."""
+        """Column with the largest eigenvalue of the attack's own loss."""
         return f"details.lavp_{self.loss}_max"
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with the ends of its 95 % bootstrap interval, by percentiles."""
+    """Estimate with the ends of its 95 % bootstrap interval, by percentiles."""
 
     value: float
     low: float
@@ -50,10 +50,10 @@ class Interval:
 
 
 def cells(results: pd.DataFrame) -> Iterator[Cell]:
-    """By network, data set and loss, in the order of the names above.
+    """Yield cells by network, data set and loss, in the order of the names above.
 
-    What is foreseen of a batch does not depend on the attack, and holds for all attacks on it: a
-    sweep need not compute it anew with `risk=none`.
+    The forecast of a batch does not depend on the attack. So jobs with `risk=none` have that of the
+    jobs that computed it for the same batches.
     """
     results = results.copy()
     columns = map(str, results.columns)
@@ -70,7 +70,7 @@ def cells(results: pd.DataFrame) -> Iterator[Cell]:
 
 
 def spearman(first: Ranks, second: Ranks, axis: int = -1) -> Ranks:
-    """Spearman's rho along an axis, mean ranks for ties; NaN where all of one are equal."""
+    """Return Spearman's rho along an axis, with mean ranks for ties; NaN if one is constant."""
     x, y = (rankdata(each, axis=axis) for each in (first, second))
     x, y = (each - each.mean(axis=axis, keepdims=True) for each in (x, y))
     with np.errstate(invalid="ignore"):
@@ -79,12 +79,12 @@ def spearman(first: Ranks, second: Ranks, axis: int = -1) -> Ranks:
 
 
 def correlation(proxy: ArrayLike, quality: ArrayLike) -> Interval | None:
-    """Spearman's rho of both over batches; None where one is missing or always the same."""
+    """Return Spearman's rho over batches; None if one of both is missing or constant."""
     return _interval(spearman, proxy, quality)
 
 
 def gain(proxy: ArrayLike, baseline: ArrayLike, quality: ArrayLike) -> Interval | None:
-    """|rho| of a proxy less |rho| of the baseline, on the same resampled batches."""
+    """Return |rho| of a proxy less |rho| of the baseline, on the same resampled batches."""
 
     def difference(first: Ranks, second: Ranks, third: Ranks, axis: int = -1) -> Ranks:
         rhos = (spearman(each, third, axis) for each in (first, second))

@@ -1,4 +1,4 @@
-"""What each idea of the search by descent buys: batches exact, median seconds, without it."""
+"""Ablation of the search by descent: exact batches, median seconds without each of its ideas."""
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ EXPERIMENTS = ("ablation", "ablation_pixels")
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each of the settings; a batch that timed out counts with its limit."""
+    """Return a row for each setting; a batch that timed out counts with its limit."""
     columns = {"settings": list(SETTINGS.values())}
     for name, batches in cases(results).items():
         by = "attack/settings"

@@ -16,7 +16,7 @@ PAPER_EXPECTED = {16: "1.8e5"}
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each batch size and probability."""
+    """Return a row for each batch size and probability."""
     return pd.DataFrame(
         {
             "b": f"{b}",

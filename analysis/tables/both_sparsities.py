@@ -14,7 +14,7 @@ SPARSITIES = {"spear_irls": "gradient", "spear_input": "inputs"}
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each layer and sparsity."""
+    """Return a row for each layer and sparsity."""
     rows = []
     for (layer, attack), batches in results.groupby(["attack.layer", "attack"]):
         proven = batches["exact"] & (batches["status"] == "exact")

@@ -1,11 +1,11 @@
-"""How much noise stops the attack, and what it is worth as differential privacy: CIFAR-10, m = 200.
+"""Noise that stops the attack, and its worth as differential privacy: CIFAR-10, m = 200.
 
 DP-SGD with clipping to C = 1 and Opacus's noise multiplier: the deviation of the noise on the sum
 of the clipped gradients, divided by C. noise / |g|: noise in an entry of the shared mean as a
 multiple of the median magnitude of the undefended gradient of the attacked layer. epsilon: of one
-update, at delta = 1e-5, by Opacus's accountant; what stops this attack is far from what DP asks for
-(epsilon of 10 and less), and says nothing of attacks with a prior. Recovered: pictures of 20 dB and
-more; directions: share with |cos| >= 0.9.
+update, at delta = 1e-5, by Opacus's accountant. Noise that stops this attack is far below what DP
+asks for (epsilon of 10 and less), and says nothing about attacks with a prior. Recovered: pictures
+of 20 dB and more; directions: share with |cos| >= 0.9.
 """
 
 import pandas as pd
@@ -20,7 +20,7 @@ MULTIPLIER = "defense.noise_multiplier"
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each batch size and noise multiplier."""
+    """Return a row for each batch size and noise multiplier."""
     groups = results.groupby(["batch_size", MULTIPLIER])
     return pd.DataFrame([_row(batches) for _, batches in groups])
 

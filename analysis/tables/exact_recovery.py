@@ -1,7 +1,7 @@
-"""The search by descent without any prior, one thread a batch.
+"""The search by descent without any prior, one thread per batch.
 
 Exact: all directions right by the truth and lambda = 1; seconds: median (10th to 90th percentile);
-x SVD: the median of the seconds divided by those of one float64 SVD of the same gradient.
+x SVD: median of the seconds over those of one float64 SVD of the same gradient.
 """
 
 import pandas as pd
@@ -20,7 +20,7 @@ DATA = {"cifar10": "CIFAR-10", "tiny_imagenet": "Tiny ImageNet"}
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each data set, kind of input, b and m."""
+    """Return a row for each data set, kind of input, b and m."""
     rows = []
     by = ["network.width", "batch_size", "dataset", "dataset.normalize"]
     for _, batches in results.groupby(by):

@@ -18,5 +18,5 @@ EXPERIMENTS = (
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each data set, kind of input, b and m."""
+    """Return a row for each data set, kind of input, b and m."""
     return exact_recovery.table(results)

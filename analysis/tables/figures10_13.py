@@ -16,7 +16,7 @@ COLUMN = "original, reconstruction and magnified error"
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """Each figure's title with its picture below, as links to the files.
+    """Return each figure's title with its picture below, as links to the files.
 
     Raises:
         FileNotFoundError: a job's picture was not collected.

@@ -1,14 +1,14 @@
 """GIFD beside the search over a generator's latents alone, and gradient matching without one.
 
-One picture a batch, of 32 x 32 pixels, in an untrained LeNet; the generator is that of CIFAR-10's
+One picture per batch, of 32 x 32 pixels, in an untrained LeNet; the generator is that of CIFAR-10's
 train split. In distribution: CIFAR-10's test split; out of distribution: photographs of ImageNet.
 Mean ± standard deviation over pictures. "GIFD's lead": mean of the paired differences in PSNR or
 LPIPS (lower is better) with its 95 % interval by the bootstrap, pictures on which GIFD is better,
 and p of Wilcoxon's signed-rank test. Iterations: of all stages together, one restart; the authors
-of GIFD have 1,000 a stage and 4 restarts. Stage: how often each was the one returned, from latents
-(0) on. GIFD and the search over latents know the defense and repeat it (noise apart); gradient
-matching does not. All three compare directions, so that clipping changes no more than rounding.
-Seconds: median, on a machine that was more or less busy.
+of GIFD have 1,000 per stage and 4 restarts. Stage: how often each gave the result, from latents (0)
+on. GIFD and the search over latents know the defense and repeat it (noise apart); gradient matching
+does not. All three compare directions, so that clipping changes no more than rounding. Seconds:
+median, on a machine that was more or less busy.
 """
 
 import pandas as pd
@@ -20,7 +20,7 @@ EXPERIMENTS = ("gifd", "gifd_out_of_distribution", "gifd_defenses")
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each data set, defense, attack and number of iterations."""
+    """Return a row for each data set, defense, attack and number of iterations."""
     rows = []
     for (dataset, defense), cell in settings(results).items():
         gifd = cell[cell["attack"] == "gifd"]
@@ -46,7 +46,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _lead(gifd: pd.Series, others: pd.Series, form: str, better: int) -> str:
-    """The paired difference as text; `better` is the sign of one in GIFD's favour."""
+    """Return the paired difference as text; `better` is the sign of one in GIFD's favour."""
     if gifd.equals(others) or others.isna().all():
         return ""
     found = paired(better * gifd, better * others)
@@ -56,7 +56,7 @@ def _lead(gifd: pd.Series, others: pd.Series, form: str, better: int) -> str:
 
 
 def _stages(ours: pd.DataFrame) -> str:
-    """How often each stage was the one returned: `0: 3, 1: 17`."""
+    """Return how often each stage gave the result: `0: 3, 1: 17`."""
     if "details.stage" not in ours or ours["details.stage"].isna().all():
         return ""
     counts = ours["details.stage"].astype(int).value_counts().sort_index()

@@ -14,7 +14,7 @@ NETWORKS = {"fcnn": "at initialisation", "trained": "trained"}
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each network, depth and b."""
+    """Return a row for each network, depth and b."""
     rows = []
     for _, batches in results.groupby(["network", "network.depth", "batch_size"]):
         job = batches.iloc[0]

@@ -10,7 +10,7 @@ with ReLUs. Bias: whether the last layer has one, whose gradient leaves nothing 
 iDLG takes the class of the least entry of dL/db; without a bias, the row of dL/dW whose products
 with most other rows are negative, as in its paper, which for soft labels names no one class. Where
 the layer's inputs are known not to be negative, the least sum of a row, as in its code, names the
-class of the least entry of p - y instead, as the bias does. Neither has the label itself.
+class of the least entry of p - y instead, as the bias does. Neither gives the soft label itself.
 """
 
 import pandas as pd
@@ -29,7 +29,7 @@ NETWORKS = {
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each data set, network, bias and kind of label."""
+    """Return a row for each data set, network, bias and kind of label."""
     rows = []
     for dataset, network, bias, augmentation in (
         (d, n, b, a) for d in DATASETS for n in NETWORKS for b in (False, True) for a in LABELS

@@ -15,7 +15,7 @@ EXPERIMENTS = ("label_recovery_analytic",)
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each data set and kind of label."""
+    """Return a row for each data set and kind of label."""
     rows = []
     for dataset, augmentation in ((d, a) for d in DATASETS for a in LABELS):
         cell = results.query("dataset == @dataset and augmentation == @augmentation")

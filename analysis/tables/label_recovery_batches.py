@@ -16,7 +16,7 @@ EXPERIMENTS = ("label_recovery_batches",)
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each data set, kind of label and b."""
+    """Return a row for each data set, kind of label and b."""
     rows = []
     for dataset, augmentation in ((d, a) for d in DATASETS for a in LABELS):
         cells = results.query("dataset == @dataset and augmentation == @augmentation")

@@ -17,7 +17,7 @@ EXPERIMENTS = ("lavp",)
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each network and data set, by the batches of one of its attacks."""
+    """Return a row for each network and data set, by the batches of one of its attacks."""
     rows = {(cell.network, cell.dataset): cell.batches for cell in cells(results)}
     return pd.DataFrame(
         [

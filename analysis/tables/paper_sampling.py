@@ -12,7 +12,7 @@ EXPERIMENTS = ("paper_sampling",)
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each batch size."""
+    """Return a row for each batch size."""
     rows = [
         {
             "b": str(b),

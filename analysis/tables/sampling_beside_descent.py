@@ -17,13 +17,13 @@ PAIRS = {
     "Table 4, layer": ("table4", "table4_sampling", "attack.layer"),
     "Table 10, E =": ("table10", "table10_sampling", "fedavg.epochs"),
 }
-"""The paper's table, its experiments by descent and by sampling, and the key that they sweep."""
+"""Table of the paper, its experiments by descent and by sampling, and the key that they sweep."""
 
 EXPERIMENTS = tuple(name for descent, sampling, _ in PAIRS.values() for name in (descent, sampling))
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each cell that was sampled, too."""
+    """Return a row for each cell that sampling has batches of, too."""
     rows = []
     for title, (descent, sampling, key) in PAIRS.items():
         of = {name: results[results["experiment"] == name] for name in (sampling, descent)}
@@ -41,7 +41,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _columns(search: str, batches: pd.DataFrame) -> dict[str, str]:
-    """How often one search was exact, how well, how fast and on what."""
+    """Return one search's columns: share of exact batches, PSNR, time and hardware."""
     psnr = batches["psnr"].mean()
     chip = batches["hardware.gpu" if batches["device"].iloc[0] == "cuda" else "hardware.cpu"]
     return {

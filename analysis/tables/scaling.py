@@ -1,4 +1,4 @@
-"""Seconds, starts and submatrices a batch at m = 10 b: medians, and batches exact."""
+"""Seconds, starts and submatrices per batch at m = 10 b: medians, and exact batches."""
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ EXPERIMENTS = ("scaling", "scaling_sampling")
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each batch size; the expected submatrices are those of Lemma 5.2."""
+    """Return a row for each batch size; the expected submatrices are those of Lemma 5.2."""
     descent = _columns(results[results["attack"] == "spear_irls"], "descent", "details.starts")
     sampling = _columns(results[results["attack"] == "spear"], "sampling", "submatrices")
     joined = descent.join(sampling).fillna("")
@@ -18,7 +18,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _columns(batches: pd.DataFrame, search: str, counted: str) -> pd.DataFrame:
-    """One search's columns, by batch size."""
+    """Return one search's columns, by batch size."""
     counts = exact(batches, "batch_size").set_index("batch_size")
     seconds = spread(batches, "batch_size", "seconds")["median"]
     drawn = spread(batches, "batch_size", counted)["median"]

@@ -1,8 +1,8 @@
 """The paper's algorithm with both samplers and the search by descent, on the same batches.
 
-Median seconds a batch, how often that is the descent's, and batches exact; "extrapolated": most
-batches ran into the time limit, so that the seconds are the measured seconds a submatrix times the
-submatrices that sampling by information sets needed.
+Median seconds per batch, their ratio to the descent's, and exact batches. "extrapolated": most
+batches ran into the time limit, so that the seconds are the measured seconds per submatrix times
+the submatrices that sampling by information sets needed.
 """
 
 import pandas as pd
@@ -17,7 +17,7 @@ NAMES = {"spear_irls": "descent", "spear": "information sets", "spear_svd": "one
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each batch size."""
+    """Return a row for each batch size."""
     measured = times(results).set_index(["batch_size", "attack"])
     ratio = ratios(measured.reset_index())
     rows = []

@@ -1,12 +1,12 @@
 """Table 1: SPEAR beside gradient matching (Geiping et al.) and CI-Net, ImageNet, b = 20, m = 200.
 
-PSNR in dB, mean ± standard deviation over batches, beside the paper's; it says not how many batches
-it has. Time: median of ours on one thread, the paper's on a GPU. Both competitors are given the
-labels. Gradient matching is shortened from its authors' 24,000 iterations; the time that all of
-them take is computed from the measured seconds an iteration, as is CI-Net's for its authors'
-iterations (2,000 at 32 pixels), each with how often it is SPEAR's. CI-Net is too slow for a CPU at
-256 pixels: at 32 pixels every method has the same batches, and the paper's values of CI-Net (at
-256) are for orientation, without a verdict.
+PSNR in dB, mean ± standard deviation over batches, beside the paper's, which does not say how many
+batches it has. Time: median of ours on one thread, the paper's on a GPU. Both competitors are given
+the labels. Gradient matching is shortened from its authors' 24,000 iterations; the time that all of
+them take is computed from the measured seconds per iteration, as is CI-Net's for its authors'
+iterations (2,000 at 32 pixels), each with its ratio to SPEAR's. CI-Net is too slow for a CPU at 256
+pixels: at 32 pixels every method has the same batches, and the paper's values of CI-Net (at 256)
+are for orientation, without a verdict.
 """
 
 import pandas as pd
@@ -36,13 +36,13 @@ NAMES = {
 
 
 def prepared(results: pd.DataFrame) -> pd.DataFrame:
-    """The batches with the paper's name of the `method`."""
+    """Return the batches with a column `method`, the paper's name for it."""
     pairs = zip(results["attack"], results["network"], strict=True)
     return results.assign(method=[METHODS[pair] for pair in pairs])
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each method, at each size of the pictures from the paper's down."""
+    """Return a row for each method, at each size of the pictures from the paper's down."""
     paper = {row["method"]: row for _, row in papers("table1").iterrows()}
     rows = []
     for pixels, batches in reversed([*prepared(results).groupby("dataset.resolution")]):
@@ -80,7 +80,7 @@ def _row(
 
 
 def _authors_iterations(method: str, pixels: int) -> int:
-    """How many a competitor's authors give it; CI-Net's for CIFAR-10 and for ImageNet."""
+    """Return the iterations that a competitor's authors use; CI-Net's depend on the data set."""
     if method == "geiping":
         return 24_000
     return 2_000 if pixels <= 32 else 30_000

@@ -1,6 +1,6 @@
 """Table 10: FedAvg by local epochs E and mini-batch size, Tiny ImageNet, b = 20, eta = 0.01.
 
-PSNR in dB, mean ± standard deviation over batches; bound: least squares had dL/dZ been known;
+PSNR in dB, mean ± standard deviation over batches; bound: least squares if dL/dZ were known;
 accuracy: batches with all directions right; seconds: median.
 """
 
@@ -14,11 +14,11 @@ COMPARED = {"psnr": mean("psnr"), "accuracy": share("exact")}
 
 
 def prepared(results: pd.DataFrame) -> pd.DataFrame:
-    """A full batch is a mini-batch of all."""
+    """Return the batches with the size of a mini-batch; that of a full batch is b."""
     full = results["fedavg.batch_size"].fillna(results["batch_size"])
     return results.assign(mini_batch=full)
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each of the paper's."""
+    """Return a row for each row of the paper's table."""
     return beside(prepared(results), KEYS, "table10")

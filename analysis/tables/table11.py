@@ -1,6 +1,6 @@
 """Table 11: FedAvg by local learning rate eta, Tiny ImageNet, b = 20, 5 epochs of full batches.
 
-PSNR in dB, mean ± standard deviation over batches; bound: least squares had dL/dZ been known;
+PSNR in dB, mean ± standard deviation over batches; bound: least squares if dL/dZ were known;
 accuracy: batches with all directions right; seconds: median.
 """
 
@@ -14,5 +14,5 @@ COMPARED = {"psnr": mean("psnr"), "accuracy": share("exact")}
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each of the paper's."""
+    """Return a row for each row of the paper's table."""
     return beside(results, KEYS, "table11")

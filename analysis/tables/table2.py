@@ -26,7 +26,7 @@ NAMES = {"spear": "SPEAR", "tableak": "TabLeak"}
 
 
 def prepared(results: pd.DataFrame) -> pd.DataFrame:
-    """With columns `method`, the paper's name, and `discrete_percent`."""
+    """Return the batches with columns `method`, the paper's name for it, and `discrete_percent`."""
     return results.assign(
         method=results["attack"].replace("spear_irls", "spear"),
         discrete_percent=100 * results["discrete_accuracy"],
@@ -34,7 +34,7 @@ def prepared(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each method that we have results of."""
+    """Return a row for each method that has results."""
     results = prepared(results)
     rows = []
     for _, paper in papers("table2").iterrows():

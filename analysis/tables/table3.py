@@ -2,8 +2,8 @@
 
 PSNR in dB and LPIPS: mean over batches ± half of its 95 % confidence interval (Student's t over
 batches); - where pictures are too small for LPIPS. The paper's ± is Table 7's, said to be a 95 %
-interval too. Its 8 to 15 dB over 100 batches are no interval of the mean, whose batches would then
-spread by 40 to 80 dB; we read it as the spread of batches. Accuracy: batches with all directions
+interval too. As intervals of the mean, its 8 to 15 dB over 100 batches would mean that batches
+spread by 40 to 80 dB; so we read it as the spread of batches. Accuracy: batches with all directions
 right; seconds: median of ours on one thread, the paper's on a GPU.
 
 The paper has 100 batches a row. In brackets: the folder of images, where it is not ImageNet itself.
@@ -33,7 +33,7 @@ COMPARED = {
 
 
 def prepared(results: pd.DataFrame) -> pd.DataFrame:
-    """With a column `row`, the paper's name for the data set."""
+    """Return the batches with a column `row`, the paper's name for the data set."""
     names = results["dataset"]
     if "dataset.resolution" in results:
         sized = results["dataset.resolution"].notna()
@@ -42,7 +42,7 @@ def prepared(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each data set that we have results of."""
+    """Return a row for each data set that has results."""
     results = prepared(results)
     rows = []
     for _, paper in papers("table3").iterrows():

@@ -15,7 +15,7 @@ COMPARED = {"mae": mean("mae", higher_is_better=False), "accuracy": share("exact
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each layer."""
+    """Return a row for each layer."""
     rows = []
     for _, paper in papers("table4").iterrows():
         ours = results[results["attack.layer"] == paper["layer"]]

@@ -16,12 +16,12 @@ COMPARED = {"accuracy": share("exact"), "in_a_minute": share("in_a_minute")}
 
 
 def prepared(results: pd.DataFrame) -> pd.DataFrame:
-    """Which batches took less than a minute."""
+    """Return the batches with a column that is true if they took less than a minute."""
     return results.assign(in_a_minute=results["seconds"] < 60)
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """One row."""
+    """Return the only row."""
     return pd.DataFrame(
         [
             {

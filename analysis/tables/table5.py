@@ -23,7 +23,7 @@ NAMES = {
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each batch size and attack."""
+    """Return a row for each batch size and attack."""
     paper = {(row["attack"], row["b"], row["m"]): row for _, row in papers("table5").iterrows()}
     rows = []
     for (b, m), cell in results.groupby(["batch_size", "network.width"]):
@@ -48,12 +48,12 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _verdict(values: pd.Series, paper: pd.Series | None) -> str:
-    """None where one batch leaves the interval open."""
+    """Return a verdict; none for a single batch, which has no interval."""
     return "" if paper is None or len(values) == 1 else mean_verdict(values, paper["psnr"])
 
 
 def _proves(attack: str) -> bool:
-    """Whether an attack finds directions."""
+    """Return whether an attack finds directions."""
     return attack.startswith("spear")
 
 

@@ -25,7 +25,7 @@ GEIPING = "geiping_low_tv"
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each of the paper's methods, and one for each without gradient matching."""
+    """Return a row for each of the paper's methods, and one for each without gradient matching."""
     inverted = results["attack"] == "feature_inversion"
     rows = []
     for _, paper in papers("table6").iterrows():
@@ -48,7 +48,7 @@ def _row(
     paper: pd.Series | None = None,
     features: pd.DataFrame | None = None,
 ) -> dict[str, str]:
-    """One method: its pictures, and its features where these are told apart."""
+    """Return one method's row: its pictures, and its features if these are given."""
     similar = None if paper is None else paper["feature_similarity"]
     return {
         "method": name,
@@ -69,7 +69,7 @@ def _seconds(batches: pd.DataFrame) -> str:
 
 
 def _setting(batches: pd.DataFrame) -> str:
-    """How many batches of how many pictures of which side in pixels."""
+    """Return the number of batches, of pictures in each, and their side in pixels."""
     if batches.empty:
         return ""
     first = batches.iloc[0]

@@ -22,7 +22,7 @@ COMPARED = {
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each metric."""
+    """Return a row for each metric."""
     paper = papers("table8").iloc[0]
     right, n = int(results["exact"].sum()), len(results)
     psnr, ssim = results["psnr"], 1 - results["ssim"]

@@ -16,7 +16,7 @@ NAMES = {"spear_noisy": "sampling", "spear_irls": "descent"}
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each sigma."""
+    """Return a row for each sigma."""
     paper = papers("table9").query("C == 2").set_index("sigma")["psnr"]
     rows = []
     for sigma, cell in results.groupby("defense.noise_multiplier"):

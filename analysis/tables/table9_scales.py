@@ -1,8 +1,8 @@
-"""Table 9 under three scales of the noise: what the paper's sigma may be the deviation of.
+"""Table 9 under three readings of sigma: noise on the mean, on each example, or on their sum.
 
-It may be that of an entry of the mean gradient, or as a multiple of C that of each example's
-gradient, or of their sum (Opacus). `python -m benchmarks.dpsgd_conventions` shows which of them
-explain the paper's values.
+Sigma may be the deviation of an entry of the mean gradient, or as a multiple of C that of each
+example's gradient or of their sum (Opacus). `python -m benchmarks.dpsgd_conventions` shows which of
+them explain the paper's values.
 
 Columns as in `table9`; noise / |g|: the noise in an entry of the mean as a multiple of the median
 magnitude of the undefended gradient of the attacked layer (the paper: about 1 at sigma = 1e-4).
@@ -21,11 +21,11 @@ SCALES: dict[str, tuple[str, str, type[ClippedMean]]] = {
     "dpsgd_each": ("on each example", "noise_multiplier", NoiseOnEachExample),
     "dpsgd_opacus": ("on the sum", "noise_multiplier", NoiseMultiplier),
 }
-"""Choice of defense: what sigma is said of, its key, and its class."""
+"""Choice of defense -> reading of sigma, its key, and its class."""
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each of the paper's and each scale of the noise."""
+    """Return a row for each row of the paper's table and each scale of the noise."""
     tables = [
         _of_scale(results[results["defense"] == choice], *scale)
         for choice, scale in SCALES.items()

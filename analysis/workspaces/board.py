@@ -1,4 +1,4 @@
-"""What a dashboard shows, and its file."""
+"""Dashboards of the paper's tables, and their files."""
 
 import inspect
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from spear.analysis.render.rendering import modules
 from spear.errors import ConfigError
 
 FOLDER = Path(RENDERED) / "workspaces"
-"""Folder of their files, in `results/` here or in the package."""
+"""Folder of the dashboards' files, in `results/` here or in the package."""
 
 TOP = "# Written by `spear workspaces write`; published by `spear workspaces publish`.\n"
 KEYS = {"name", "experiments", "panels"}
@@ -23,12 +23,12 @@ KEYS = {"name", "experiments", "panels"}
 
 @dataclass(frozen=True)
 class Board:
-    """The dashboard of one of the paper's tables.
+    """Dashboard of one of the paper's tables.
 
     Attributes:
-        name: of the table, as its caption has it.
-        experiments: whose jobs it shows; a job's run is in the group of its experiment.
-        panels: of the jobs' numbers. The table of batches and the reconstructions come below them.
+        name: name of the table, as in its caption.
+        experiments: experiments whose jobs it shows; a job's run is in the group of its experiment.
+        panels: panels of the jobs' numbers. Below them are the batches and the reconstructions.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Board:
     panels: tuple[Panel, ...]
 
     def to_yaml(self) -> str:
-        """The text of its file."""
+        """Return the text of the dashboard's file."""
         content = {
             "name": self.name,
             "experiments": list(self.experiments),
@@ -46,10 +46,10 @@ class Board:
 
     @classmethod
     def from_yaml(cls, path: Path) -> "Board":
-        """From its file.
+        """Read a dashboard from its file.
 
         Raises:
-            ConfigError: it lacks a key, or names a panel that does not exist.
+            ConfigError: the file lacks a key, or names a panel that does not exist.
         """
         content = yaml.safe_load(path.read_text())
         if not isinstance(content, dict) or set(content) != KEYS:
@@ -65,7 +65,7 @@ class Board:
 
 
 def boards() -> dict[str, Board]:
-    """The dashboards of the paper's tables, by the tables' names."""
+    """Return the dashboards of the paper's tables, by the tables' names."""
     captions = {
         name: Entry(name, inspect.cleandoc(module.__doc__ or ""))
         for name, module in modules(spear.analysis.tables).items()
@@ -80,8 +80,8 @@ def files(folder: Path | None = None) -> dict[str, Path]:
     """Return the files of all dashboards, by name.
 
     Args:
-        folder: of the files. If None, those written below the working directory, else those that
-            come with the package.
+        folder: folder of the files. If None, the one below the working directory if it has any,
+            else the one that comes with the package.
     """
     if folder is None:
         folder = next(root / FOLDER for root in (HERE, RESULTS) if (root / FOLDER).is_dir())
@@ -89,7 +89,7 @@ def files(folder: Path | None = None) -> dict[str, Path]:
 
 
 def write(folder: Path = HERE / FOLDER) -> list[Path]:
-    """Remake the files of all dashboards."""
+    """Write the files of all dashboards anew."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in files(folder).values():
         path.unlink()

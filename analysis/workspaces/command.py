@@ -18,10 +18,12 @@ def main(arguments: list[str]) -> None:
         prog="spear workspaces", description=spear.analysis.workspaces.__doc__
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("write", help="remake the files from the tables")
+    commands.add_parser("write", help="write the files anew from the tables")
     publishing = commands.add_parser("publish", help="save every file as a view of a W&B project")
-    publishing.add_argument("--project", default="spear", help="where the runs are")
-    publishing.add_argument("--entity", help="user or team; your default if not given")
+    publishing.add_argument(
+        "--project", default="spear", help="project with the runs [%(default)s]"
+    )
+    publishing.add_argument("--entity", help="user or team [your default]")
     chosen = parser.parse_args(arguments)
     if chosen.command == "write":
         sys.stdout.writelines(f"{path}\n" for path in write())

@@ -9,16 +9,16 @@ from spear.errors import ConfigError
 from spear.experiments.config.experiments import all_names
 
 MOST = 200
-"""Jobs in a panel; more than any table of the paper has cells."""
+"""Most jobs in a panel; more than any table of the paper has cells."""
 
 
 def workspace(board: Board, entity: str, project: str) -> ws.Workspace:
-    """The dashboard as W&B has it: a bar a job in each panel, then batches and reconstructions.
+    """Return the W&B workspace: panels with a bar for each job, batches and reconstructions.
 
     Args:
-        board: what it shows.
+        board: dashboard to show.
         entity: user or team.
-        project: where the runs are.
+        project: project with the runs.
     """
     bars = [
         wr.BarPlot(
@@ -57,12 +57,12 @@ def publish(boards: list[Board], project: str, entity: str | None = None) -> lis
     """Save every dashboard as a new view of a project.
 
     Args:
-        boards: what to publish.
-        project: where the runs are.
-        entity: user or team; the default of whoever is logged in, if None.
+        boards: dashboards to publish.
+        project: project with the runs.
+        entity: user or team. If None, the default of the logged-in user.
 
     Returns:
-        Their addresses.
+        The addresses of the views.
 
     Raises:
         ConfigError: nobody is logged in, or W&B refuses.
