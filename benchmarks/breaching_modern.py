@@ -1,4 +1,4 @@
-"""The authors' code of Geiping et al. on a reference problem, where it is at hand.
+"""Runs the authors' code of Geiping et al. on a reference problem, if there is a clone of it.
 
 It is not a package to install: clone https://github.com/JonasGeiping/breaching and check out commit
 8bd99d5, which was measured unchanged.
@@ -15,20 +15,20 @@ import torch
 from benchmarks.reference_problems import ReferenceProblem
 
 CALLBACK = 10**6
-"""Iterations from one line of its log to the next."""
+"""Iterations between lines of its log, so many that there are none."""
 
 
 def measure_theirs(
     clone: Path, problem: ReferenceProblem, weight: float, iterations: int, seed: int
 ) -> tuple[float, float]:
-    """Its attack "modern", given the labels.
+    """Run its attack "modern", given the labels, and return the quality and the time.
 
     Args:
         clone: folder of the repository.
-        problem: what to attack.
-        weight: of the total variation.
-        iterations: of its schedule.
-        seed: of the initial inputs.
+        problem: problem to attack.
+        weight: weight of the total variation.
+        iterations: iterations of its schedule.
+        seed: seed of the initial inputs.
 
     Returns:
         PSNR in dB and CPU seconds for 1,000 iterations.

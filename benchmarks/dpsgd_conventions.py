@@ -1,14 +1,14 @@
-"""Which noise explains the paper's Table 9: `python -m benchmarks.dpsgd_conventions`.
+"""Conventions of noise that may explain Table 9: `python -m benchmarks.dpsgd_conventions`.
 
-The paper says sigma, but not what it is the deviation of, nor how loose its zero test is. For each
-convention of the noise and each way to get directions, all 20 noisy cells of the table are computed
-with the truth at hand, without a search:
+The paper gives sigma, but neither the quantity whose deviation it is, nor the tolerance of its zero
+test. For each convention of the noise and each way to get directions, all 20 noisy cells of the
+table are computed from the truth, without a search:
 
 * *all zero rows*: each direction by least squares on all zeros of its column of dL/dZ. No attack
   that knows nothing else about pictures does better on average.
-* *b + 1* (*b - 1*) *zero rows*: of so many of them, drawn at random.
-* *b + 1 loose rows*: of rows where the true entry is at most a tolerance, as a share of its
-  column's root mean square: what a search with a loose zero test takes for zeros. The tolerance
+* *b + 1* (*b - 1*) *zero rows*: by least squares on so many of them, drawn at random.
+* *b + 1 loose rows*: likewise on rows whose true entry is at most a tolerance, as a share of its
+  column's root mean square: a search with a loose zero test takes these for zeros. The tolerance
   (one for the table, or one for each sigma) is chosen to fit the paper's values best.
 
 Directions become inputs by FixScale and X^T = Q^-1 R. The table printed has the root mean square of
@@ -51,7 +51,7 @@ CONVENTIONS: dict[str, Callable[[float, float], float]] = {
     "sigma on the sum": lambda sigma, c: sigma / B,
     "sigma C on the sum (Opacus)": lambda sigma, c: sigma * c / B,
 }
-"""Deviation of an entry of the mean gradient, of sigma and C."""
+"""Convention -> deviation of an entry of the mean gradient, as a function of sigma and C."""
 
 TOLERANCES = (0.03, 0.04, 0.06, 0.08, 0.11, 0.16, 0.22)
 LOOSE = f"{B + 1} loose rows"
@@ -61,12 +61,12 @@ CORNERS = tuple(itertools.product((1.0, 2.0), (5e-6, 1e-4)))
 
 @dataclass(frozen=True)
 class Clipped:
-    """A batch's gradient, clipped to C and without noise, and the truth behind it.
+    """Gradient of a batch, clipped to C and without noise, and the truth behind it.
 
     Attributes:
-        dataset: de-normalises pictures.
+        dataset: data set, which de-normalises pictures.
         max_norm: C.
-        observation: of the first layer.
+        observation: observation of the first layer.
         inputs: true X^T (b x n).
         gradients: the columns of the clipped dL/dZ over their root mean squares (m x b).
     """
@@ -79,7 +79,7 @@ class Clipped:
 
 
 def clipped_batches(dataset: Dataset, max_norms: Sequence[float], count: int) -> Iterator[Clipped]:
-    """The first batches of experiment table9, for each C."""
+    """Yield the first batches of experiment table9, for each C."""
     network = fcnn(dataset.input_shape, dataset.n_classes, width=200, depth=6, seed=0)
     for k in range(count):
         batch = dataset.batch(B, batch_generator(0, k, Stream.DATA))
@@ -92,7 +92,7 @@ def clipped_batches(dataset: Dataset, max_norms: Sequence[float], count: int) ->
 
 
 def psnrs(clean: Clipped, deviation: float, seed: int) -> Iterator[tuple[str, float, list[float]]]:
-    """For each way to get directions: its name, its tolerance, and a PSNR for each readout."""
+    """Yield the name, the tolerance and a PSNR for each readout, of each way to get directions."""
     generator = torch.Generator().manual_seed(seed)
     weight, bias = (
         each.double() + deviation * torch.randn(each.shape, generator=generator).double()
@@ -113,7 +113,7 @@ def psnrs(clean: Clipped, deviation: float, seed: int) -> Iterator[tuple[str, fl
 
 
 def from_rows(left: Tensor, near: Tensor, rows: int, generator: torch.Generator) -> Tensor:
-    """Directions (b x b) by least squares, each on at most `rows` random rows of those `near`."""
+    """Return directions (b x b) by least squares, each on at most `rows` random `near` rows."""
     columns = []
     for column in near.T:
         candidates = column.nonzero().flatten()
@@ -123,13 +123,13 @@ def from_rows(left: Tensor, near: Tensor, rows: int, generator: torch.Generator)
 
 
 def inputs(directions: Tensor, right: Tensor, bias: Tensor) -> Tensor:
-    """X^T = Q^-1 R with the scales of Theorem 3.5."""
+    """Return X^T = Q^-1 R with the scales of Theorem 3.5."""
     scales = torch.linalg.solve(directions, bias)
     return torch.linalg.solve(directions * scales, right)
 
 
 def readouts(clean: Clipped, found: Tensor, unbiased: Tensor) -> list[float]:
-    """The batch's PSNR in the order of `READOUTS`."""
+    """Return the batch's PSNRs in the order of `READOUTS`."""
     true = clean.dataset.denormalized(clean.inputs)
     shown, unbiased = clean.dataset.denormalized(found), clean.dataset.denormalized(unbiased)
     errors = (shown - true).square().flatten(1).mean(dim=1)
@@ -144,7 +144,7 @@ def readouts(clean: Clipped, found: Tensor, unbiased: Tensor) -> list[float]:
 
 
 def measure(dataset: Dataset, n_batches: int, repeats: int) -> pd.DataFrame:
-    """Mean PSNR of each cell under each convention, with the paper's beside it."""
+    """Return the mean PSNR of each cell under each convention, beside the paper's."""
     paper = papers("table9").query("sigma > 0")
     rows = []
     for clean in clipped_batches(dataset, sorted(paper["C"].unique()), n_batches):
@@ -160,7 +160,7 @@ def measure(dataset: Dataset, n_batches: int, repeats: int) -> pd.DataFrame:
 
 
 def fits(cells: pd.DataFrame) -> pd.DataFrame:
-    """A row for each convention and way to get directions, the best first."""
+    """Return a row for each convention and way to get directions, the best first."""
     groups: list[Group] = []
     for keys, group in cells.groupby(["convention", "directions", "tolerance"], sort=False):
         convention, name, tolerance = cast(tuple[str, str, float], keys)
@@ -178,7 +178,7 @@ Group = tuple[str, str, str, pd.DataFrame]
 
 
 def _best(groups: list[Group]) -> list[Group]:
-    """Of the tolerances of one convention, the one that fits best."""
+    """Return the groups of the best tolerance of each convention."""
     best: dict[tuple[str, str], Group] = {}
     for group in groups:
         known = best.get(group[:2])
@@ -211,7 +211,7 @@ def _row(convention: str, name: str, tolerance: str, cells: pd.DataFrame) -> dic
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Return the parsed command line."""
     parser = argparse.ArgumentParser(
         prog="benchmarks.dpsgd_conventions",
         description=__doc__,
@@ -219,8 +219,10 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--data-root", default=os.environ.get("SPEAR_DATA", "data"))
     parser.add_argument("--batches", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=3, help="draws of the noise and the rows")
-    parser.add_argument("--pixels", action="store_true", help="inputs are not normalised")
+    parser.add_argument("--repeats", type=int, default=3, help="number of draws of noise and rows")
+    parser.add_argument(
+        "--pixels", action="store_true", help="leave inputs in [0, 1] instead of normalising them"
+    )
     return parser.parse_args(argv)
 
 

@@ -1,11 +1,10 @@
-"""Fits the constants of `spear.inversion.descent.cost` to the recorded batches, and says how far it
-is off.
+"""Fits the constants of `spear.inversion.descent.cost` to the recorded batches; prints its errors.
 
     python -m benchmarks.forecast
 
-A cell is one recorded job of the search by descent on a CPU; its seconds are the median of its
-batches. Seconds of other machines are brought to those of an AMD EPYC by one factor each, the
-median over their cells, which on a machine at hand is the pilot's.
+A cell is one recorded job of the search by descent on a CPU; its seconds are the median over its
+batches. Each other machine has one factor to the seconds of an AMD EPYC: the median over its cells.
+`spear plan` measures that of its own machine by a pilot.
 """
 
 import json
@@ -29,7 +28,7 @@ LEFT_OUT = ("ablation", "ablation_pixels")
 """Experiments with parts of the search taken out."""
 
 CENSORED = 3.0
-"""Rounds of a search that gave up, as a multiple of those that it ran."""
+"""Assumed rounds of a search that gave up, as a multiple of those that it ran."""
 
 RIDGE = 0.1
 FOLDS = 10
@@ -37,7 +36,7 @@ FOLDS = 10
 
 @dataclass(frozen=True)
 class Cell:
-    """A recorded job: what was known before, and what was measured."""
+    """Recorded job: its settings, which are known beforehand, and its measurements."""
 
     experiment: str
     cpu: str
@@ -56,14 +55,14 @@ class Fit:
     rates: dict[str, float]
 
     def seconds(self, cell: Cell) -> float:
-        """Forecast of a cell."""
+        """Return the forecast of a cell."""
         expected = rounds(cell.search, tuple(self.rounds))
         total = float(np.dot(self.costs, costs(cell.search, expected)))
         return self.rates.get(cell.cpu, 1.0) * min(total, cell.search.time_limit or math.inf)
 
 
 def cells() -> list[Cell]:
-    """Every recorded job of the search by descent on a CPU."""
+    """Return every recorded job of the search by descent on a CPU."""
     found = []
     for folder in collected_folders(RESULTS):
         recorded = Recorded.from_collected(folder)
@@ -94,8 +93,10 @@ def cells() -> list[Cell]:
 
 
 def fit(training: list[Cell]) -> Fit:
-    """Rounds by ridge regression of their logarithms, costs by nonnegative least squares of the
-    relative errors, machines by medians in turn with these."""
+    """Fit the constants and the factors of the machines.
+
+    Rounds: ridge regression of their logarithms. Costs: nonnegative least squares of the relative
+    errors, in turn with the machines' factors, which are medians."""
     searched = [cell for cell in training if cell.rounds > 0]
     known = np.array([features(cell.search) for cell in searched])
     seen = np.log([cell.rounds * (CENSORED if cell.gave_up else 1.0) for cell in searched])
@@ -114,12 +115,12 @@ def fit(training: list[Cell]) -> Fit:
 
 
 def ratios(fitted: Fit, tested: Iterable[Cell]) -> list[float]:
-    """Measured over forecast seconds."""
+    """Return measured over forecast seconds."""
     return [cell.seconds / fitted.seconds(cell) for cell in tested]
 
 
 def left_out(found: list[Cell], group: Callable[[int, Cell], object]) -> list[float]:
-    """The same of cells that were left out of the fit together, group by group."""
+    """Return the ratios of each group of cells by a fit to all other groups."""
     groups = [group(i, cell) for i, cell in enumerate(found)]
     ratios_ = []
     for one in dict.fromkeys(groups):
@@ -130,12 +131,12 @@ def left_out(found: list[Cell], group: Callable[[int, Cell], object]) -> list[fl
 
 
 def within(values: list[float], factor: float = 2.0) -> float:
-    """Share of ratios within a factor."""
+    """Return the share of ratios within a factor."""
     return sum(1 / factor <= value <= factor for value in values) / len(values)
 
 
 def line(name: str, values: list[float]) -> str:
-    """A line of the report."""
+    """Return a line of the report."""
     low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
     return (
         f"{name:42} {within(values):6.1%} within a factor of 2; measured / forecast "

@@ -1,9 +1,9 @@
 """Gradient matching beside the authors' code: `python -m benchmarks.gradient_matching`.
 
 PSNR and CPU seconds of `attack=geiping` on the reference problems, with the schedule of 1,000
-iterations. The figures beside them are given numbers: they were measured with the authors' code
-(breaching, attack "modern") on the same gradients, on one thread of an AMD EPYC, with other random
-initial inputs. With `--breaching CLONE` they are measured, too, by turns with ours.
+iterations. The numbers beside them are constants in this file: they were measured with the authors'
+code (breaching, attack "modern") on the same gradients, on one thread of an AMD EPYC, with other
+random initial inputs. With `--breaching CLONE` they are measured anew, in turn with ours.
 """
 
 import argparse
@@ -34,7 +34,7 @@ MEASURED_WITH_THE_AUTHORS_CODE = (
 def measure(
     problem: ReferenceProblem, weight: float, iterations: int, seed: int
 ) -> tuple[float, float]:
-    """PSNR in dB and CPU seconds for 1,000 iterations."""
+    """Return PSNR in dB and CPU seconds for 1,000 iterations."""
     attack = GradientMatching(
         regularisers={"total_variation": TotalVariation(weight), "features": FeatureDistance()},
         iterations=iterations,
@@ -46,7 +46,7 @@ def measure(
 
 
 def main() -> None:
-    """Command line."""
+    """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--iterations", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)

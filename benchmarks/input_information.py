@@ -26,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dataset", default="tiny_imagenet")
     parser.add_argument("--network", default="fcnn", help="fcnn or trained")
-    parser.add_argument("--depth", type=int, default=6, help="linear layers; the last is looked at")
+    parser.add_argument(
+        "--depth", type=int, default=6, help="linear layers; the last one is examined"
+    )
     parser.add_argument("--b", type=int, nargs="+", default=[4, 8, 12, 16, 20])
     parser.add_argument("--batches", type=int, default=10)
     options = parser.parse_args(arguments)

@@ -1,12 +1,12 @@
-"""Kill a sweep again and again, and see what that costs: `python -m benchmarks.killed_sweeps`.
+"""Kills a sweep again and again and counts repeated batches: `python -m benchmarks.killed_sweeps`.
 
 A sweep of 40 jobs is run once undisturbed, job by job. Under each launcher it is then killed
 (SIGKILL to all of its processes) at random moments, resumed by the same command each time, and at
-last left to end. What is collected must be the same in both, times aside, and no batch may be
-computed again once it is recorded: only those in flight when a kill came.
+last left to end. Both must collect the same, except for times. No recorded batch may be computed
+again, only those that were running when a kill came.
 
-With `--alone` only the process that was started is killed: its workers, where the launcher does
-not end them, still compute while the same command runs again.
+With `--alone` only the process that was started is killed: its workers, where the launcher does not
+end them, still compute while the same command runs again.
 """
 
 import argparse
@@ -34,20 +34,20 @@ from spear.seeding import Stream, batch_seed
 N_BATCHES = 3
 SIZES = (2, 3, 4, 5)
 LOG = "COUNTED_LOG"
-"""Environment variable, by which all processes of a sweep can be told, too."""
+"""Environment variable with the log's path; it also marks the processes of a sweep."""
 
 ALL_AT_ONCE = {"submitit_local": ("hydra.sweeper.max_batch_size=4",)}
 """Launchers that start every job at the same time unless told not to."""
 
 Numbers = tuple[int, int, int]
-"""Of a batch: its size, its job's seed, and its own."""
+"""Size of a batch, seed of its job, number of the batch."""
 
 
 class Counted(NoDefense):
-    """A client that leaves a line for each batch it begins, then takes its time.
+    """Client that logs a line for each batch that it begins, then pauses.
 
     Args:
-        pause: seconds.
+        pause: seconds of the pause.
     """
 
     def __init__(self, pause: float) -> None:
@@ -56,7 +56,7 @@ class Counted(NoDefense):
     def gradient(
         self, network: nn.Module, loss: nn.Module, batch: Batch, generator: torch.Generator | None
     ) -> dict[str, Tensor]:
-        """See `spear.client.defenses`."""
+        """Log the batch, pause, and return the gradient unchanged."""
         assert generator is not None
         with Path(os.environ[LOG]).open("a") as file:
             file.write(f"{len(batch.labels)} {generator.initial_seed()}\n")
@@ -66,12 +66,12 @@ class Counted(NoDefense):
 
 @dataclass
 class Sweep:
-    """The same sweep under one launcher, in a folder of its own.
+    """The sweep under one launcher, in a folder of its own.
 
     Attributes:
-        launcher: of Hydra.
-        seeds: a quarter of its jobs.
-        folder: for all that it leaves.
+        launcher: name of Hydra's launcher.
+        seeds: number of seeds; there are four jobs for each.
+        folder: folder for everything that it writes.
         tracking: `off` or `offline`.
     """
 
@@ -86,11 +86,11 @@ class Sweep:
 
     @property
     def log(self) -> Path:
-        """Where `Counted` writes."""
+        """Path of the log that `Counted` writes."""
         return self.folder / "begun.log"
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Run the command, the same each time."""
+        """Start the command, the same each time."""
         overrides = [
             f"hydra/launcher={self.launcher}", f"output_root={self.folder / 'out'}",
             "dataset=digits", f"n_batches={N_BATCHES}", f"tracking={self.tracking}",
@@ -109,11 +109,11 @@ class Sweep:
 
     @property
     def jobs(self) -> list[Path]:
-        """The run folders."""
+        """Return the run folders."""
         return [path.parent for path in sorted(self.folder.glob("out/main/*/config.yaml"))]
 
     def begun(self) -> list[Numbers]:
-        """Every batch that was begun, in order."""
+        """Return every batch that was begun, in order."""
         known = {
             (size, batch_seed(seed, k, Stream.CLIENT)): (size, seed, k)
             for size in SIZES
@@ -124,7 +124,7 @@ class Sweep:
         return [known[int(size), int(seed)] for size, seed in map(str.split, lines)]
 
     def recorded(self) -> set[Numbers]:
-        """Every batch that has its row."""
+        """Return every batch that has a row."""
         found: set[Numbers] = set()
         for path in self.folder.glob("out/main/*/batches.csv"):
             config = OmegaConf.load(path.with_name("config.yaml"))
@@ -134,14 +134,14 @@ class Sweep:
         return found
 
     def collected(self) -> list[dict[str, str]]:
-        """The collected file without times."""
+        """Return the collected batches without times."""
         (collected,) = collect([self.folder / "out" / "main"], self.folder / "collected")
         with (collected.folder / "batches.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
     def processes(self) -> list[psutil.Process]:
-        """All that the command has started and that still run, whoever their parents are."""
+        """Return all running processes of the sweep, whatever their parents."""
         found = []
         for each in psutil.process_iter():
             with suppress(psutil.Error):
@@ -151,7 +151,7 @@ class Sweep:
 
 
 def kill(process: subprocess.Popen[bytes], sweep: Sweep, alone: bool) -> None:
-    """SIGKILL to the process of a sweep, and unless `alone` to all that it has started."""
+    """Send SIGKILL to the process of a sweep, and unless `alone` to all that it has started."""
     process.kill()
     process.wait()
     while not alone and (others := sweep.processes()):
@@ -162,7 +162,7 @@ def kill(process: subprocess.Popen[bytes], sweep: Sweep, alone: bool) -> None:
 
 
 def finish(sweep: Sweep) -> None:
-    """Run the command, and once more if it met workers of those before, which have ended then."""
+    """Run the command to its end, a second time if it met workers of an earlier run."""
     code = sweep.start().wait()
     while sweep.processes():
         time.sleep(1)
@@ -171,7 +171,7 @@ def finish(sweep: Sweep) -> None:
 
 
 def wait_for(process: subprocess.Popen[bytes], sweep: Sweep, more: int, delay: float) -> None:
-    """Until some more batches have begun, and a moment longer."""
+    """Wait until `more` further batches have begun, then `delay` seconds."""
     target = len(sweep.begun()) + more
     while process.poll() is None and len(sweep.begun()) < target:
         time.sleep(0.05)
@@ -182,7 +182,7 @@ def disturbed(sweep: Sweep, kills: int, alone: bool, chance: random.Random) -> t
     """Kill a sweep at random moments and let it end.
 
     Returns:
-        How many batches were begun again, and how many of those had been recorded.
+        The number of batches that were begun again, and of those among them that had been recorded.
     """
     recorded_again = 0
     for number in range(kills + 1):
@@ -200,12 +200,16 @@ def disturbed(sweep: Sweep, kills: int, alone: bool, chance: random.Random) -> t
 
 
 def main() -> None:
-    """Command line."""
+    """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("launchers", nargs="+", help="basic, joblib, submitit_local, ray")
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--seeds", type=int, default=10, help="jobs: four times as many")
-    parser.add_argument("--alone", action="store_true", help="kill the launcher, not its workers")
+    parser.add_argument(
+        "--seeds", type=int, default=10, help="number of seeds; there are four jobs for each"
+    )
+    parser.add_argument(
+        "--alone", action="store_true", help="kill only the launcher, not its workers"
+    )
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         whole = Sweep("basic", chosen.seeds, Path(folder) / "undisturbed")

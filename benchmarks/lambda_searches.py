@@ -1,10 +1,10 @@
 """Searches for lambda in label recovery, side by side: python -m benchmarks.lambda_searches
 
 Each search looks for the lambda of the same single samples, half of them with smoothed and half
-with mixed labels: how many labels it recovers exactly (L1 error below 1e-3), how often it evaluates
-the variance loss, and CPU seconds a sample. The particle swarm is scikit-opt's, with the settings
-of Wang et al. (arXiv 2402.03124); install it with `pip install scikit-opt`, or it is left out. It
-searches where the other methods do, and in the authors' bands.
+with mixed labels. Printed are the share of labels recovered exactly (L1 error below 1e-3), the
+evaluations of the variance loss, and CPU seconds per sample. The particle swarm is scikit-opt's,
+with the settings of Wang et al. (arXiv 2402.03124); install it with `pip install scikit-opt`, or it
+is left out. It searches where the other methods do, and in the authors' bands.
 """
 
 import argparse
@@ -35,14 +35,14 @@ from spear.scoring.labels import LABEL_EXACT
 from spear.seeding import Stream, batch_generator
 
 PARTICLES, ITERATIONS = 500, 40
-"""Of the swarm, as the authors have it."""
+"""Size and iterations of the swarm, as the authors have them."""
 
 ENOUGH = 1e-9
-"""Their loss at which they stop: 1000 times the variance, without our factor."""
+"""Loss at which the authors stop: 1000 times the variance, without our factor."""
 
 
 def swarm(evaluate: Callable[[Array], Array], low: float, high: float, seed: int) -> float:
-    """The place between two bounds where scikit-opt's particle swarm finds least loss."""
+    """Return the place between two bounds where scikit-opt's particle swarm finds least loss."""
     from sko.PSO import PSO
     from sko.tools import set_run_mode
 
@@ -57,24 +57,24 @@ def swarm(evaluate: Callable[[Array], Array], low: float, high: float, seed: int
 
 
 class Swarm:
-    """A swarm where the other methods search, refined by Brent as they are."""
+    """Particle swarm within the other methods' bounds, refined by Brent's method as they are."""
 
     def __call__(self, loss: VarianceLoss, seed: int) -> float:
-        """See `spear.baselines.label_recovery.lambda_search.LambdaSearch`."""
+        """Return lambda (`spear.baselines.label_recovery.lambda_search.LambdaSearch`)."""
         place = swarm(lambda places: loss(lambdas(loss, places)), -END, END, seed)
         left, right = lambdas(loss, np.array([place - 1e-3, place + 1e-3]))
         return refined(loss, float(left), float(right))
 
 
 class SwarmInBands:
-    """The authors' bands of lambda, on their scale, positive and negative, until one is good."""
+    """Particle swarm in the authors' bands of lambda, one after the other until one is good."""
 
     def __init__(self, scale: float = 4.0, step: float = 20.0) -> None:
         self._scale = scale
         self._step = step
 
     def __call__(self, loss: VarianceLoss, seed: int) -> float:
-        """See `spear.baselines.label_recovery.lambda_search.LambdaSearch`."""
+        """Return lambda (`spear.baselines.label_recovery.lambda_search.LambdaSearch`)."""
         largest = loss.largest / self._scale
 
         def evaluate(theirs: Array) -> Array:
@@ -94,7 +94,7 @@ class SwarmInBands:
 
 
 def problems(network: str, dataset: str, samples: int) -> list[tuple[LastLayer, torch.Tensor]]:
-    """The last layer's gradient and the label of each sample."""
+    """Return the last layer's gradient and the label of each sample."""
     overrides = [f"network={network}", f"dataset={dataset}", "network.bias=false"]
     found = []
     for augmentation in ("label_smoothing", "mixup"):
@@ -113,7 +113,7 @@ def problems(network: str, dataset: str, samples: int) -> list[tuple[LastLayer, 
 def measured(
     search: LambdaSearch, layer: LastLayer, label: torch.Tensor, k: int
 ) -> tuple[float, ...]:
-    """Whether the label is exact, evaluations and CPU seconds."""
+    """Return whether the label is exact (1 or 0), evaluations and CPU seconds."""
     began = time.process_time()
     single = layer.single(None)
     assert single is not None

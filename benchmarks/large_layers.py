@@ -23,7 +23,7 @@ LAYERS = ((200, 3072, 20), (2000, 12288, 20), (2000, 12288, 100), (4096, 25088, 
 
 
 def observation(m: int, n: int, b: int) -> Observation:
-    """The update of a layer at PyTorch's initialisation, with a random loss behind it."""
+    """Return the update of a layer at PyTorch's initialisation, with a random loss behind it."""
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(b, n, generator=generator)
     weight = (2 * torch.rand(m, n, generator=generator) - 1) / n**0.5
@@ -34,7 +34,7 @@ def observation(m: int, n: int, b: int) -> Observation:
 
 
 def measure(m: int, n: int, b: int) -> tuple[float, float, str, float]:
-    """Seconds of the factorisation and of the attack, its status, and peak memory in GiB."""
+    """Return seconds of factorisation and attack, the status, and peak memory in GiB."""
     torch.set_num_threads(1)
     observed = observation(m, n, b)
     start = time.perf_counter()
@@ -47,7 +47,7 @@ def measure(m: int, n: int, b: int) -> tuple[float, float, str, float]:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the benchmark and print its table."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     table = Table("m", "n", "b", "factorisation [s]", "attack [s]", "status", "peak memory [GiB]")
     context = multiprocessing.get_context("spawn")

@@ -1,8 +1,8 @@
-"""What recording, resuming and tracking cost: `python -m benchmarks.recording`.
+"""Cost of recording, resuming and tracking: `python -m benchmarks.recording`.
 
 Jobs whose batches take half a second each, side by side: with nothing recorded at all, recorded
-with tracking off, and recorded with an offline W&B run. Two lengths of a job tell what it costs by
-the batch from what it costs by the job.
+with tracking off, and recorded with an offline W&B run. Jobs of two lengths tell the cost per batch
+from the cost per job.
 """
 
 import argparse
@@ -29,14 +29,14 @@ SHORT, LONG = 2, 12
 
 
 class Took(NamedTuple):
-    """Seconds by the clock, and those that this process computed."""
+    """Seconds by the clock, and CPU seconds of this process."""
 
     wall: float
     cpu: float
 
 
 class Nothing:
-    """A job that leaves no trace."""
+    """Stand-in for a job that records nothing."""
 
     progress = None
 
@@ -44,21 +44,21 @@ class Nothing:
         self.n_batches = n_batches
 
     def begin(self, draw: Callable[[int], Batch]) -> bool:
-        """Everything is left to do."""
+        """Return that every batch is left to do."""
         return True
 
     def batches(self) -> Iterator[int]:
-        """All of them."""
+        """Yield the number of every batch."""
         yield from range(self.n_batches)
 
     def picture(self, *seen: object) -> None:
-        """Not drawn."""
+        """Do nothing."""
 
     rows = record = picture
 
 
 def seconds(tracking: str | None, n_batches: int, folder: str) -> Took:
-    """Of a whole job; without any record if `tracking` is None."""
+    """Return the seconds of a whole job; one without any record if `tracking` is None."""
     overrides = [
         "dataset=digits", "batch_size=4", f"n_batches={n_batches}", f"output_root={folder}",
         "device=cpu", "defense._target_=benchmarks.killed_sweeps.Counted",
@@ -79,7 +79,7 @@ def seconds(tracking: str | None, n_batches: int, folder: str) -> Took:
 
 
 def main() -> None:
-    """Print what a batch and a job cost."""
+    """Print the cost per batch and per job."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
@@ -97,7 +97,7 @@ def main() -> None:
             for n in (SHORT, LONG):
                 for mode in modes:
                     took.setdefault((mode, n), []).append(seconds(mode, n, folder))
-    print("| tracking | seconds | a batch | more than unrecorded | a job more |")
+    print("| tracking | seconds | per batch | more than unrecorded | more per job |")
     print("| --- | --- | --- | --- | --- |")
     for kind in Took._fields:
         median = {

@@ -1,4 +1,4 @@
-"""Problems that the authors' code of Geiping et al. was measured on, with what came out.
+"""Problems that the authors' code of Geiping et al. was measured on, with its results.
 
 Files `reference-problems/<name>.pt` below the data root (SPEAR_DATA): a batch of CIFAR-10, sorted
 by label, the paper's network (m = 200, L = 6) at initialisation, and the gradient of the mean
@@ -23,12 +23,12 @@ FOLDER = "reference-problems"
 
 @dataclass(frozen=True)
 class ReferenceProblem:
-    """One private batch and what a server that is given the labels holds of it.
+    """Private batch, and the update and labels that a server holds of it.
 
     Attributes:
-        update: of every parameter, with the labels.
-        inputs: the true batch as the network received it (b x 3 x 32 x 32).
-        images: the same in [0, 1].
+        update: update of every parameter, with the labels.
+        inputs: true batch as the network received it (b x 3 x 32 x 32).
+        images: the same batch in [0, 1].
         mean, std: 3 x 1 x 1; inputs are (images - mean) / std.
     """
 
@@ -39,10 +39,10 @@ class ReferenceProblem:
     std: Tensor
 
     def psnr(self, found: Tensor) -> float:
-        """Mean PSNR in dB (data range 1, clipped) in the order of pictures that makes it highest.
+        """Return the mean PSNR in dB (data range 1, clipped) in the best order of the pictures.
 
         Args:
-            found: b x n, as the network receives inputs.
+            found: inputs as the network receives them (b x n).
         """
         pictures = found.reshape(self.inputs.shape).double() * self.std + self.mean
         true = self.images.double()
@@ -52,10 +52,10 @@ class ReferenceProblem:
 
 
 def load(root: Path, name: str) -> ReferenceProblem:
-    """The problem `name`, such as `cifar10_b4_s0_norm`.
+    """Return the problem `name`, such as `cifar10_b4_s0_norm`.
 
     Raises:
-        FileNotFoundError: it is not below the data root.
+        FileNotFoundError: the data root does not have its file.
     """
     held = _read(root, name)
     inputs = held["net_input"]
@@ -72,14 +72,14 @@ def load(root: Path, name: str) -> ReferenceProblem:
 
 
 def check_values(root: Path, name: str) -> dict[str, Any]:
-    """What the authors' code computes of that problem.
+    """Return values that the authors' code computes for a problem.
 
     Returns:
         `at`: parts of the objective at the `true` inputs and at `mean_image_zeros`; `objective` and
         `lr` by step; `candidates`: step -> the candidate before it.
 
     Raises:
-        FileNotFoundError: there is no such file below the data root.
+        FileNotFoundError: the data root does not have the file of these values.
     """
     return _read(root, f"unit_{name}")
 

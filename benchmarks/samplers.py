@@ -25,7 +25,7 @@ SAMPLERS: dict[str, Sampler] = {"svd": SvdSampler(), "information_set": Informat
 
 
 def left_factor(dataset: str, b: int, m: int, device: str, seed: int) -> Tensor:
-    """The rows of L (float32) that the search samples from."""
+    """Return the rows of L (float32) that the search samples from."""
     pictures = DATASETS[dataset]()
     batch = pictures.batch(b, torch.Generator().manual_seed(seed))
     network = fcnn(pictures.input_shape, pictures.n_classes, width=m, seed=seed)
@@ -39,7 +39,7 @@ def left_factor(dataset: str, b: int, m: int, device: str, seed: int) -> Tensor:
 def directions_per_second(
     sampler: Sampler, left: Tensor, seconds: float, generator: torch.Generator
 ) -> float:
-    """Draw for at least `seconds`, in chunks of the size that the search works with."""
+    """Return the rate of a sampler that draws for at least `seconds`, in the search's chunks."""
     count = largest_chunk(left.shape[1], left.dtype, left.device)
     drawn, elapsed = 0, 0.0
     _synchronize(left.device)
@@ -57,7 +57,7 @@ def _synchronize(device: torch.device) -> None:
 
 
 def report(rates: dict[str, list[float]]) -> str:
-    """A line a sampler with the median and the spread of its repeats, and the ratio of medians."""
+    """Return a line for each sampler (median, lowest, highest), and the ratio of medians."""
     width = max(map(len, rates))
     lines = [f"{'sampler':<{width}}  directions/s   lowest to highest"]
     for name, each in rates.items():
@@ -69,21 +69,21 @@ def report(rates: dict[str, list[float]]) -> str:
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Return the parsed command line."""
     parser = argparse.ArgumentParser(prog="benchmarks.samplers", description=__doc__)
     parser.add_argument("--b", type=int, default=20, help="batch size")
     parser.add_argument("--m", type=int, default=200, help="width of the attacked layer")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--threads", type=int, help="of the CPU; PyTorch's choice unless given")
+    parser.add_argument("--threads", type=int, help="CPU threads [PyTorch's choice]")
     parser.add_argument("--dataset", choices=DATASETS, default="digits")
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=1.0, help="a repeat, at least")
+    parser.add_argument("--seconds", type=float, default=1.0, help="least seconds per repeat")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measure both samplers in turns, so that whatever else the machine does meets both."""
+    """Measure both samplers in turn, so that other load of the machine meets both."""
     settings = arguments(argv)
     if settings.threads:
         torch.set_num_threads(settings.threads)

@@ -1,4 +1,4 @@
-"""The client: some epochs of SGD on its own pictures, as in Flower's quickstart."""
+"""Client: some epochs of SGD on its own pictures, as in Flower's quickstart."""
 
 import math
 from pathlib import Path
@@ -17,7 +17,7 @@ from federated.model import model_for
 
 
 def local_privacy(message: Message, context: Context, train: ClientAppCallable) -> Message:
-    """Clip the update and add noise to it before it leaves, where the configuration says so.
+    """Clip the update and add noise to it before it leaves, if the configuration says so.
 
     Two updates of norm C differ by 2 C at most, which is the sensitivity.
     """
@@ -33,7 +33,7 @@ app = ClientApp(mods=[local_privacy])
 
 @app.train()
 def train(message: Message, context: Context) -> Message:
-    """Train from the weights of the server; send back those after it."""
+    """Train from the server's weights; send back the trained ones."""
     config, client = context.run_config, int(context.node_config["partition-id"])
     private = private_pictures(
         str(config["dataset"]),
@@ -69,6 +69,6 @@ def train(message: Message, context: Context) -> Message:
 
 
 def _keep(folder: Path, client: int, pictures: torch.Tensor) -> None:
-    """Leave the truth where only the comparison looks for it: it is no part of the message."""
+    """Save the true pictures for the comparison alone; they are not part of the message."""
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / f"client-{client}.npz", pictures.numpy())

@@ -1,4 +1,4 @@
-"""Audit every update that a run has saved, and compare what comes out with the clients' pictures.
+"""Audits every update that a run has saved, and compares the results with the clients' pictures.
 
 python -m federated.compare outputs/federated
 """
@@ -21,7 +21,7 @@ from spear.auditing.report import as_json, html
 from spear.scoring import match
 
 LAYER = "first"
-"""The layer that receives the pictures."""
+"""Name of the layer that receives the pictures."""
 
 RECOVERED = 20.0
 """PSNR in dB from which on a picture counts as recovered."""
@@ -29,12 +29,12 @@ RECOVERED = 20.0
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one update gave away.
+    """Result of one update's audit, compared with the client's pictures.
 
     Attributes:
-        update: its file.
-        verdict: of the audit, which knows no truth.
-        psnr: in dB, of each of the client's pictures.
+        update: file of the update.
+        verdict: verdict of the audit, which does not know the pictures.
+        psnr: PSNR in dB of each of the client's pictures.
     """
 
     update: Path
@@ -43,22 +43,22 @@ class Comparison:
 
     @property
     def recovered(self) -> int:
-        """How many pictures have a PSNR of at least `RECOVERED`."""
+        """Number of pictures with a PSNR of at least `RECOVERED`."""
         return int((self.psnr >= RECOVERED).sum())
 
 
 def arrays(path: Path) -> list[np.ndarray]:
-    """The list that `numpy.savez(path, *arrays)` has written."""
+    """Return the list that `numpy.savez(path, *arrays)` has written."""
     with np.load(path) as file:
         return [file[f"arr_{i}"] for i in range(len(file.files))]
 
 
 def audit(before: Path, after: Path, shape: tuple[int, ...]) -> Audit:
-    """What the server finds out from the parameters before and after a client's training.
+    """Audit an update as the server can: from the parameters before and after the training.
 
     Args:
-        before, after: of the training.
-        shape: of a picture, C x H x W.
+        before, after: files of the parameters before and after a client's training.
+        shape: shape of a picture, C x H x W.
     """
     model = Classifier(torch.Size(shape).numel())
     weights = map(torch.from_numpy, arrays(before))
@@ -67,11 +67,11 @@ def audit(before: Path, after: Path, shape: tuple[int, ...]) -> Audit:
 
 
 def psnr(found: Audit, private: Tensor) -> np.ndarray:
-    """PSNR in dB of each private picture; one that was not found counts as black.
+    """Return the PSNR in dB of each private picture; one that was not found counts as black.
 
     Args:
-        found: about the update.
-        private: b x C x H x W, in [-1, 1].
+        found: audit of the update.
+        private: the client's pictures (b x C x H x W), in [-1, 1].
     """
     truth, recovery = private.flatten(1).double(), found[LAYER].recovery
     rows = truth[:0] if recovery is None else recovery.inputs.double().clip(-1, 1)
@@ -84,7 +84,7 @@ def compare(folder: Path) -> list[Comparison]:
     """Audit all updates of a run, and leave `client-k.html` and `client-k.json` beside each.
 
     Args:
-        folder: the run's output.
+        folder: output folder of the run.
     """
     found = []
     for path in sorted(folder.glob("round-*/client-*.npz")):
@@ -98,7 +98,7 @@ def compare(folder: Path) -> list[Comparison]:
 
 
 def table(comparisons: list[Comparison]) -> Table:
-    """One row an update, for the terminal."""
+    """Return a table for the terminal, a row for each update."""
     shown = Table("update", "verdict", "recovered", "PSNR, mean", "least")
     for each in comparisons:
         shown.add_row(

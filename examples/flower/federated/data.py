@@ -1,4 +1,4 @@
-"""What each client keeps to itself."""
+"""Private data of each client."""
 
 import torch
 
@@ -8,14 +8,14 @@ from spear.errors import ConfigError
 
 
 def private_pictures(dataset: str, root: str, client: int, samples: int, seed: int) -> Batch:
-    """The pictures of one client, in [-1, 1], and their labels; no two clients share any.
+    """Return the pictures of one client, in [-1, 1], and their labels; no two clients share any.
 
     Args:
         dataset: "faces" (comes with scikit-image) or "cifar10".
         root: folder that contains `cifar-10-batches-py`.
-        client: its number, from 0.
-        samples: pictures a client.
-        seed: of how the data set is dealt out.
+        client: number of the client, from 0.
+        samples: number of pictures of each client.
+        seed: seed of the draw that distributes the pictures.
 
     Raises:
         ConfigError: the data set has too few pictures for this client.

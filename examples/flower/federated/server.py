@@ -1,4 +1,4 @@
-"""The server: FedAvg as agreed, and a copy of every client's update."""
+"""Server: FedAvg as agreed, and a copy of every client's update."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,13 +13,13 @@ from federated.model import model_for
 
 
 class CuriousFedAvg(FedAvg):
-    """FedAvg that also writes down the parameters before and after each client's training.
+    """FedAvg that also saves the parameters before and after each client's training.
 
-    In `folder`, round r leaves `round-r/before.npz` and for each client k `round-r/client-k.npz`:
-    the list of arrays as the message had it, in the order of `state_dict()`.
+    In `folder`, round r writes `round-r/before.npz` and for each client k `round-r/client-k.npz`:
+    the list of arrays as in the message, in the order of `state_dict()`.
 
     Args:
-        folder: where to write.
+        folder: folder to write to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,14 +29,14 @@ class CuriousFedAvg(FedAvg):
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """As `FedAvg`."""
+        """Save the parameters before training, then send them as `FedAvg` does."""
         self._save(server_round, "before", arrays)
         return super().configure_train(server_round, arrays, config, grid)
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """As `FedAvg`.
+        """Save the parameters after training, then average them as `FedAvg` does.
 
         Raises:
             RuntimeError: no client has trained.

@@ -1,4 +1,4 @@
-"""An attack, a metric, a data set and an activation of one's own."""
+"""An attack, a metric, a data set and an activation of your own, for spear."""
 
 from own_attack.activation import SquaredReLU
 from own_attack.attack import SingleInput

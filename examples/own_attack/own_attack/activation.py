@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class SquaredReLU(nn.Module):
-    """max(z, 0)^2, elementwise (So et al., "Primer", NeurIPS 2021).
+    """Activation max(z, 0)^2, elementwise (So et al., "Primer", NeurIPS 2021).
 
     Its derivative is zero for z < 0, like that of a ReLU. `spear.layers` sees the ReLU in it, so
     that attacks by sparsity apply.

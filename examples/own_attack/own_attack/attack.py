@@ -1,4 +1,4 @@
-"""A batch of one input, in closed form."""
+"""Attack on a batch of one input, in closed form."""
 
 import time
 from dataclasses import replace

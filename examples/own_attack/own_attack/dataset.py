@@ -1,4 +1,4 @@
-"""Images that are computed, so that there is nothing to download."""
+"""Data set of computed images, so that there is nothing to download."""
 
 import math
 
@@ -9,7 +9,7 @@ from spear.data import Dataset
 from spear.errors import ConfigError
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
-"""Its multiples, less whole numbers, are spread evenly in [0, 1) and never repeat."""
+"""Number whose multiples, less whole numbers, are spread evenly in [0, 1) and never repeat."""
 
 
 class Stripes(Dataset):
@@ -19,7 +19,7 @@ class Stripes(Dataset):
     of a class in its wavelength and phase.
 
     Args:
-        side: of an image, in pixels.
+        side: side of an image, in pixels.
         normalize: whether the network sees (x - mean) / std or x itself.
 
     Raises:
@@ -51,6 +51,6 @@ class Stripes(Dataset):
         return (0.5 + 0.5 * wave).float().unsqueeze(0), label
 
     def _coordinates(self) -> Tensor:
-        """Middles of the pixels along a side, of length 1."""
+        """Return the middles of the pixels along a side of length 1."""
         side = self.input_shape[1]
         return (torch.arange(side, dtype=torch.float64) + 0.5) / side

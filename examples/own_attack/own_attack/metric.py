@@ -1,4 +1,4 @@
-"""How far the worst entry of a batch is off."""
+"""Metric for the worst entry of a batch."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ class LargestError(Metric):
         return {"largest_error": (matched.found - matched.true).abs().max().item()}
 
     def summary(self) -> dict[str, tuple[str, Aggregate]]:
-        """Return the largest over batches; the mean, which is the default, says little of it."""
+        """Return how the summary aggregates it: the largest over batches instead of the mean."""
         return {"largest_error_max": ("largest_error", largest)}
 
 
