@@ -9,9 +9,10 @@ from support.sources import ROOT, SOURCES
 FLOORS = (
     ("errors", "seeding", "version"),
     ("settings", "validation"),
-    ("domain", "observation", "probing", "reconstruction"),
+    ("domain", "probing", "reconstruction"),
     ("tracing",),
-    ("layers",),
+    ("activations",),
+    ("layers", "observation"),
     ("update",),
     ("attack", "whole_update"),
     ("budget",),
