@@ -1,13 +1,32 @@
-"""Activations of the hidden layers: two by name, any other as a module."""
+"""Activations of the hidden layers: the usual ones by name, any other as a module."""
 
+from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 
 from torch import nn
 
 from spear.errors import ConfigError
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
-"""Activations that have a name: name -> class."""
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,
+    "relu6": nn.ReLU6,
+    "hardtanh": nn.Hardtanh,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "celu": nn.CELU,
+    "softplus": nn.Softplus,
+    "gelu": nn.GELU,
+    "gelu_tanh": partial(nn.GELU, approximate="tanh"),
+    "silu": nn.SiLU,
+    "mish": nn.Mish,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "hardswish": nn.Hardswish,
+}
+"""Name -> module with PyTorch's default arguments."""
 
 
 def activated_by(activation: str | nn.Module) -> nn.Module:

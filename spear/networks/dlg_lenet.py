@@ -29,7 +29,8 @@ def lenet(
     Args:
         input_shape: C x H x W.
         n_classes: number of classes K.
-        activation: "sigmoid", as DLG's, "relu", or a module, copied for each convolution.
+        activation: "sigmoid", as DLG's, another name of
+            `spear.networks.activations.ACTIVATIONS`, or a module, copied for each convolution.
         half_width: parameters are uniform in [-half_width, half_width]; 0.5 is DLG's, None keeps
             PyTorch's default initialisation.
         bias: whether the linear layer has a bias.

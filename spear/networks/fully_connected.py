@@ -35,7 +35,8 @@ def fcnn(
         depth: number of linear layers (L), at least 2 so that one is followed by a ReLU.
         seed: of the initialisation.
         checkpoint: a state dict, as safetensors or as a file for `torch.load(weights_only=True)`.
-        activation: follows each hidden layer: "relu", "sigmoid", or a module, copied for each.
+        activation: follows each hidden layer: a name, such as "relu" or "gelu", of
+            `spear.networks.activations.ACTIVATIONS`, or a module, copied for each.
         bias: whether the linear layers have biases; SPEAR needs them.
 
     Raises:

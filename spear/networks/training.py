@@ -35,6 +35,7 @@ def trained_fcnn(
     learning_rate: float = 0.01,
     train_batch_size: int = 64,
     bias: bool = True,
+    activation: str | nn.Module = "relu",
 ) -> nn.Sequential:
     """Return an `fcnn` after some steps of plain SGD on the mean cross-entropy (`train`).
 
@@ -52,11 +53,12 @@ def trained_fcnn(
         seed: of the initialisation and of the order of the examples.
         steps, learning_rate, train_batch_size: see `train`.
         bias: whether the linear layers have biases.
+        activation: see `fcnn`.
 
     Raises:
         ConfigError: see `fcnn` and `train`.
     """
-    network = fcnn(input_shape, n_classes, width, depth, seed, bias=bias)
+    network = fcnn(input_shape, n_classes, width, depth, seed, activation=activation, bias=bias)
     train(network, input_shape, n_classes, dataset, seed, steps, learning_rate, train_batch_size)
     return network
 

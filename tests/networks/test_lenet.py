@@ -49,7 +49,7 @@ def test_the_seed_alone_decides():
     ("settings", "message"),
     [
         ({"input_shape": (784,)}, r"images of C x H x W, but inputs have shape \(784,\)"),
-        ({"activation": "tanh"}, "activation is 'tanh'; expected one of sigmoid, relu, or a"),
+        ({"activation": "cubic"}, "activation is 'cubic'; expected one of relu, .*, or a module"),
         ({"half_width": 0.0}, "half_width is 0.0"),
     ],
 )

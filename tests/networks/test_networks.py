@@ -10,10 +10,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn import functional
 
+from spear.activations import elementwise
 from spear.errors import CheckpointError, ConfigError
 from spear.layers import linear_layers
 from spear.networks import fcnn, load_checkpoint
+from spear.networks.activations import ACTIVATIONS, activated_by
 from spear.tracing.activations import Activation
 
 SHAPE = (1, 4, 4)
@@ -166,6 +169,13 @@ class TestCheckpoint:
             load_checkpoint(network(), path)
 
 
+FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
+    "prelu": lambda x: functional.prelu(x, torch.tensor([0.25])),
+}
+"""Of `torch.nn.functional`, if the name or the arguments there are others."""
+
+
 class TestActivation:
     def test_a_module_follows_each_hidden_layer(self):
         layers = linear_layers(network(depth=4, activation=nn.Softplus(beta=2.0)), SHAPE)
@@ -178,10 +188,30 @@ class TestActivation:
         slopes = [each.weight for each in net if isinstance(each, nn.PReLU)]
         assert len({id(each) for each in (*slopes, given.weight)}) == 3
 
+    @pytest.mark.parametrize("name", ACTIVATIONS)
+    def test_a_name_gives_the_activation_of_that_name(self, name):
+        net = network(depth=4, activation=name)
+        *hidden, _ = linear_layers(net, SHAPE)
+        found = {each.activation for each in hidden}
+        assert {each.name for each in found} == {name.removesuffix("_tanh")}
+        (called,) = {elementwise(each, dict(net.named_parameters())).name for each in found}
+        assert called == name.removesuffix("_tanh")
+
+    @pytest.mark.parametrize(("name", "approximate"), [("gelu", "none"), ("gelu_tanh", "tanh")])
+    def test_the_two_gelus(self, name, approximate):
+        first = linear_layers(network(activation=name), SHAPE)[0]
+        assert first.activation == Activation("gelu", approximate=approximate)
+
+    @pytest.mark.parametrize("name", ACTIVATIONS)
+    def test_its_values_are_those_of_the_function(self, name):
+        function = FUNCTIONS.get(name) or getattr(functional, name)
+        x = torch.linspace(-5, 5, 101)
+        assert torch.equal(activated_by(name)(x), function(x))
+
     def test_of_other_weights_nothing_changes(self):
         assert same(network(), network(activation=nn.Tanh()))
 
-    @pytest.mark.parametrize("name", ["tanh", "ReLU", "", None, 3])
+    @pytest.mark.parametrize("name", ["cubic", "ReLU", "", None, 3])
     def test_a_name_that_none_has(self, name):
-        with pytest.raises(ConfigError, match=f"activation is {name!r}; expected one of sigmoid"):
+        with pytest.raises(ConfigError, match=f"activation is {name!r}; expected one of relu, "):
             network(activation=name)

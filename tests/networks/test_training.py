@@ -39,6 +39,13 @@ def test_it_starts_from_fcnn():
     assert same(trained(steps=0, seed=3), fcnn(SHAPE, 10, **SMALL, seed=3))
 
 
+def test_other_activations_learn_too():
+    start = trained(steps=0, seed=3, activation="gelu")
+    assert same(start, fcnn(SHAPE, 10, **SMALL, seed=3))
+    assert [type(each) for each in start[2::2]] == [nn.GELU] * 2
+    assert accuracy(trained(steps=300, learning_rate=0.1, activation="gelu")) > 0.85
+
+
 def test_convolutions_learn_from_where_lenet_starts():
     def accuracies(steps: int) -> float:
         return accuracy(trained_lenet(SHAPE, 10, Digits("train"), steps=steps))
@@ -96,6 +103,7 @@ def test_of_a_data_set_too_large_for_memory_a_part_is_used(monkeypatch, caplog):
         ({"train_batch_size": 1001}, "only 1000 examples of digits to train on"),
         ({"dataset": Faces()}, r"faces\) has 10 classes and inputs of shape \(1, 25, 25\)"),
         ({"width": 0}, "width is 0"),
+        ({"activation": "cubic"}, "activation is 'cubic'"),
     ],
 )
 def test_what_cannot_work_is_refused(settings, message):
