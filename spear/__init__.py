@@ -1,18 +1,20 @@
 """SPEAR: exact gradient inversion of batches in federated learning (NeurIPS 2024).
 
-`invert` attacks the gradient of one layer, `match_gradients` the gradients of a whole network, and
-`audit` every linear layer of a model. `Client` computes such gradients from a network and a batch.
+`invert` attacks the gradient of one layer with a ReLU, `invert_pair` those of two layers with any
+activation between; `invert_network` picks such a pair. `match_gradients` attacks the gradients of
+a whole network, and `audit` every linear layer of a model. `Client` computes such gradients from a
+network and a batch.
 """
 
-from spear.api import invert, match_gradients
+from spear.api import invert, invert_network, invert_pair, match_gradients
 from spear.auditing.run import audit
 from spear.baselines.gradient_matching.attack import GradientMatching
 from spear.client.client import Client
 from spear.data import Batch
 from spear.domain import Domain
 from spear.errors import SpearError
-from spear.inversion import Spear, SpearInput, SpearIrls
-from spear.observation import Observation
+from spear.inversion import Spear, SpearInput, SpearIrls, SpearPair
+from spear.observation import LayerPair, Observation
 from spear.reconstruction import Reconstruction, Status
 from spear.update import Update
 from spear.version import __version__
@@ -22,16 +24,20 @@ __all__ = [
     "Client",
     "Domain",
     "GradientMatching",
+    "LayerPair",
     "Observation",
     "Reconstruction",
     "Spear",
     "SpearError",
     "SpearInput",
     "SpearIrls",
+    "SpearPair",
     "Status",
     "Update",
     "__version__",
     "audit",
     "invert",
+    "invert_network",
+    "invert_pair",
     "match_gradients",
 ]

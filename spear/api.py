@@ -4,12 +4,16 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from spear.activations.elementwise import Elementwise
+from spear.activations.named import elementwise
 from spear.attack import Attack
 from spear.baselines.gradient_matching.attack import GradientMatching
 from spear.domain import Domain
-from spear.inversion import SpearIrls
-from spear.observation import Observation
+from spear.inversion import SpearIrls, SpearPair
+from spear.observation import LayerPair, Observation
+from spear.pairs import first_pair
 from spear.reconstruction import Reconstruction
+from spear.tracing.activations import Activation
 from spear.update import Update
 
 
@@ -43,6 +47,81 @@ def invert(
     """
     observation = Observation(weight, bias, weight_gradient, bias_gradient)
     return (attack or SpearIrls())(observation, seed=seed)
+
+
+def invert_pair(
+    weight: Tensor,
+    bias: Tensor,
+    weight_gradient: Tensor,
+    bias_gradient: Tensor,
+    activation: str | Elementwise,
+    next_weight: Tensor,
+    next_weight_gradient: Tensor,
+    next_bias_gradient: Tensor | None = None,
+    attack: Attack[LayerPair] | None = None,
+    seed: int = 0,
+) -> Reconstruction:
+    """Reconstruct the batch of inputs to z = W1 x + c1, u = W2 sigma(z) + c2, for any sigma.
+
+    Args:
+        weight: W1, m x n, as it was when the gradient was computed.
+        bias: c1, m.
+        weight_gradient: dL/dW1, m x n.
+        bias_gradient: dL/dc1, m.
+        activation: sigma, by its name in `torch.nn.functional` with default arguments ("gelu"), or
+            from `spear.activations`.
+        next_weight: W2, K x m.
+        next_weight_gradient: dL/dW2, K x m.
+        next_bias_gradient: dL/dc2, K; None if the layer has no bias.
+        attack: `spear.SpearPair()` unless given.
+        seed: the same seed gives the same result.
+
+    Returns:
+        As `invert`: `inputs` holds one reconstructed input a row, in arbitrary order, and `status`
+        is `exact` if both gradients prove them right.
+
+    Raises:
+        InvalidObservation: a tensor is missing, not finite, or not shaped like the others.
+        LayerError: there is no activation of that name.
+    """
+    sigma = elementwise(Activation(activation), {}) if isinstance(activation, str) else activation
+    first = Observation(weight, bias, weight_gradient, bias_gradient)
+    pair = LayerPair(first, next_weight, next_weight_gradient, sigma, next_bias_gradient)
+    return (attack or SpearPair())(pair, seed=seed)
+
+
+def invert_network(
+    network: nn.Module,
+    gradients: Mapping[str, Tensor],
+    domain: Domain | tuple[int, ...],
+    layer: int | None = None,
+    attack: Attack[LayerPair] | None = None,
+    seed: int = 0,
+) -> Reconstruction:
+    """Reconstruct the inputs of a layer of any network from the gradients of its parameters.
+
+    Args:
+        network: with the parameters for which the gradients were computed.
+        gradients: name -> gradient, named as in `network.named_parameters()`.
+        domain: shape of one input of the network, or its domain.
+        layer: number of the linear layer, counted from 1; None takes the first that an elementwise
+            activation and a linear layer follow.
+        attack: `spear.SpearPair(layer)` unless given.
+        seed: the same seed gives the same result.
+
+    Returns:
+        As `invert_pair`; the inputs are those of the layer.
+
+    Raises:
+        LayerError: there is no such layer pair, or it is frozen.
+        InvalidObservation: the gradients do not fit the network.
+        VictimError: the network does not take inputs of that shape.
+    """
+    if not isinstance(domain, Domain):
+        domain = Domain.unbounded(domain)
+    update = Update(network, dict(gradients), nn.CrossEntropyLoss(), domain)
+    chosen = attack or SpearPair(layer or first_pair(update.layers))
+    return chosen(chosen.observe(update), seed=seed)
 
 
 def match_gradients(

@@ -8,7 +8,8 @@ from torch import nn
 
 from spear.domain import Domain
 from spear.layers import Sparsity, attackable, linear_layers
-from spear.observation import Observation
+from spear.observation import LayerPair, Observation
+from spear.pairs import pair_at
 from spear.reconstruction import Reconstruction
 from spear.update import Update
 
@@ -130,3 +131,35 @@ class LayerAttack:
             LayerError, InvalidObservation: see `Update.observe`.
         """
         return update.observe(self.layer, self.sparsity)
+
+
+class PairAttack:
+    """Base of the attacks on a layer pair: a layer, an activation and the next layer.
+
+    Args:
+        layer: number of the first of the two, counted from 1.
+    """
+
+    given_labels = False
+
+    def __init__(self, layer: int) -> None:
+        self.layer = layer
+
+    def check(self, network: nn.Module, domain: Domain) -> None:
+        """Implement `Attack.check`.
+
+        Raises:
+            LayerError: there is no such layer, no elementwise activation and linear layer follow
+                it, or nothing is known of the activation.
+            VictimError: the network does not take inputs of the domain's shape.
+        """
+        pair = pair_at(linear_layers(network, domain.shape), self.layer)
+        pair.activation(dict(network.named_parameters()))
+
+    def observe(self, update: Update) -> LayerPair:
+        """Implement `Attack.observe`.
+
+        Raises:
+            LayerError, InvalidObservation: see `Update.observe_pair`.
+        """
+        return update.observe_pair(self.layer)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spear.activations.elementwise import Elementwise
 from spear.errors import InvalidObservation
 from spear.validation import check_finite, check_shape
 
@@ -89,3 +90,64 @@ def _check_shapes(observation: Observation) -> None:
     reason = f"because weight has shape {(m, n)} and both must belong to the same layer"
     for name, shape in {"bias": (m,), "weight_gradient": (m, n), "bias_gradient": (m,)}.items():
         check_shape(name, getattr(observation, name), shape, reason)
+
+
+@dataclass(frozen=True)
+class LayerPair:
+    """A layer z = W1 x + c1, the next one u = W2 sigma(z) + c2, and the updates of both.
+
+    The same party holds no more of the batch than in an `Observation`: the pair is two of them and
+    the activation between, which is part of the network.
+
+    Attributes:
+        first: the first layer, m neurons, with dL/dW1 and dL/dc1.
+        next_weight: W2, K x m.
+        next_weight_gradient: dL/dW2, K x m.
+        activation: sigma.
+        next_bias_gradient: dL/dc2 (K); None if the layer has no bias, or a frozen one.
+
+    Raises:
+        InvalidObservation: shapes disagree, or an entry is NaN or infinite.
+    """
+
+    first: Observation
+    next_weight: Tensor
+    next_weight_gradient: Tensor
+    activation: Elementwise
+    next_bias_gradient: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        weight = self.next_weight
+        if weight.ndim != 2 or weight.shape[1] != self.m:
+            raise InvalidObservation(
+                f"next_weight has shape {tuple(weight.shape)}; expected K x {self.m}, as the first "
+                f"layer has {self.m} outputs."
+            )
+        reason = f"as next_weight has shape {tuple(weight.shape)}"
+        check_shape("next_weight_gradient", self.next_weight_gradient, weight.shape, reason)
+        check_finite("next_weight", weight)
+        check_finite("next_weight_gradient", self.next_weight_gradient)
+        if self.next_bias_gradient is not None:
+            check_shape("next_bias_gradient", self.next_bias_gradient, weight.shape[:1], reason)
+            check_finite("next_bias_gradient", self.next_bias_gradient)
+
+    @property
+    def m(self) -> int:
+        """Neurons between the two layers."""
+        return self.first.m
+
+    @property
+    def n(self) -> int:
+        """Input dimension of the first layer."""
+        return self.first.n
+
+    def to(self, device: torch.device | str) -> "LayerPair":
+        """Return the same pair on another device."""
+        bias_gradient = self.next_bias_gradient
+        return LayerPair(
+            self.first.to(device),
+            self.next_weight.to(device),
+            self.next_weight_gradient.to(device),
+            self.activation.to(device),
+            None if bias_gradient is None else bias_gradient.to(device),
+        )

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from spear.domain import Domain
 from spear.errors import LayerError
 from spear.layers import LinearLayer, Sparsity, attackable, linear_layers, numbered
-from spear.observation import Observation
+from spear.observation import LayerPair, Observation
+from spear.pairs import pair_at
 from spear.validation import check_names, check_shape
 
 
@@ -99,19 +100,45 @@ class Update:
                 needs it, or the layer's weight or bias is frozen.
             InvalidObservation: the update of this layer is not finite or not shaped like it.
         """
-        attacked = attackable(self.layers, layer, sparsity)
-        for name in ("weight", "bias"):
-            if f"{attacked.name}.{name}" not in self.gradients:
-                raise LayerError(
-                    f"the {name} of layer {layer} ({attacked.name}) is frozen, so that the client "
-                    "shares no update of it; attack a layer that is trained."
-                )
-        return Observation(
-            attacked.module.weight.detach(),
-            attacked.module.bias.detach(),
-            self.gradients[f"{attacked.name}.weight"],
-            self.gradients[f"{attacked.name}.bias"],
+        return self._observation(attackable(self.layers, layer, sparsity))
+
+    def observe_pair(self, layer: int) -> LayerPair:
+        """Return what an attack on a layer pair sees: both layers' updates, and the activation.
+
+        Args:
+            layer: number of the first layer, counted from 1.
+
+        Raises:
+            LayerError: there is no such pair (`spear.pairs.pair_at`), or one of its parameters is
+                frozen, other than the second layer's bias.
+            InvalidObservation: the update of these layers is not finite or not shaped like them.
+        """
+        pair = pair_at(self.layers, layer)
+        following = pair.following
+        return LayerPair(
+            first=self._observation(pair.first),
+            next_weight=following.module.weight.detach(),
+            next_weight_gradient=self._gradient(following, "weight"),
+            activation=pair.activation(dict(self.network.named_parameters())),
+            next_bias_gradient=self.gradients.get(f"{following.name}.bias"),
         )
+
+    def _observation(self, layer: LinearLayer) -> Observation:
+        return Observation(
+            layer.module.weight.detach(),
+            layer.module.bias.detach(),
+            self._gradient(layer, "weight"),
+            self._gradient(layer, "bias"),
+        )
+
+    def _gradient(self, layer: LinearLayer, name: str) -> Tensor:
+        gradient = self.gradients.get(f"{layer.name}.{name}")
+        if gradient is None:
+            raise LayerError(
+                f"the {name} of layer {layer.index} ({layer.name}) is frozen, so that the client "
+                "shares no update of it; attack a layer that is trained."
+            )
+        return gradient
 
     def dimensions(self, layer: int | None) -> tuple[int, int]:
         """Return the numbers of outputs m and inputs n of linear layer number `layer`.

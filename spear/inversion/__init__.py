@@ -6,6 +6,7 @@ The rooms follow the mathematics bottom up, and none imports from one after it:
 * `directions`: tests for columns of Q, exact directions, and the selection of b of them;
 * `sampling`: directions from random submatrices (Algorithm 1, `Spear`, `SpearNoisy`, `SpearPrior`);
 * `descent`: directions by descent (`SpearIrls`);
+* `pair`: a layer and the next one, with any activation between (`SpearPair`);
 * `inputs`: the transposed problem, in which the inputs are sparse (`SpearInput`);
 * `labels`: every label of a batch whose inputs are known (`BatchLabels`).
 """
@@ -14,6 +15,7 @@ from spear.inversion.beside_svd import BesideSvd
 from spear.inversion.descent import SpearIrls
 from spear.inversion.inputs import SpearInput
 from spear.inversion.labels import BatchLabels
+from spear.inversion.pair import SpearPair
 from spear.inversion.sampling import Spear, SpearNoisy, SpearPrior
 
 __all__ = [
@@ -23,5 +25,6 @@ __all__ = [
     "SpearInput",
     "SpearIrls",
     "SpearNoisy",
+    "SpearPair",
     "SpearPrior",
 ]

@@ -1,0 +1,11 @@
+"""Inversion of a layer pair: any activation, from the gradients of two layers in a row.
+
+The modules follow the mathematics bottom up: `problem` (both gradients in factors), `peeling` (the
+rest without solved samples), `forward` and `backward` (the two consistencies), the searches for
+each kind of activation (`smooth`, `sparse`, `piecewise`, `regression_solver`), `solver` (rounds),
+`finish`, `joint_fit` and `proof` (the whole batch), `attack`.
+"""
+
+from spear.inversion.pair.attack import SpearPair
+
+__all__ = ["SpearPair"]

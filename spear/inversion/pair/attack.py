@@ -1,0 +1,114 @@
+"""Exact gradient inversion behind any activation, from the gradients of two layers in a row."""
+
+import math
+
+import torch
+
+from spear.attack import PairAttack, Progress, ProgressCallback
+from spear.budget import Budget
+from spear.errors import ConfigError
+from spear.inversion.directions.sparsity_matching import sparsity_matching
+from spear.inversion.factors.rank import check_rank
+from spear.inversion.pair.choice import Method, Search, search_for
+from spear.inversion.pair.finish import finished, unfinished
+from spear.inversion.pair.problem import PairProblem, pair_problem
+from spear.inversion.pair.proof import evidence, verdict
+from spear.observation import LayerPair
+from spear.reconstruction import Reconstruction, Status
+from spear.settings import check_least
+
+
+class SpearPair(PairAttack):
+    """Finds the batch behind a layer, any activation and the next layer, from both gradients.
+
+    SPEAR needs zeros in dL/dZ. Here the next layer's gradient is the witness: its row space holds
+    the activations (forward consistency), and dL/dZ follows from it by the chain rule (backward
+    consistency). Derivation: docs/theory/layer-pairs.md.
+
+    Args:
+        layer: first linear layer of the pair, counted from 1.
+        method: "peeling", "regressions" or "descent"; None chooses by activation and next layer.
+        time_limit: seconds per batch after which the search gives up; None for no limit.
+        max_starts: starts after which it gives up.
+        rank: batch size; None to take it from the singular values of the gradient.
+        device: where to search, "cpu" or "cuda".
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        layer: int = 1,
+        method: str | None = None,
+        time_limit: float | None = 60.0,
+        max_starts: float = 1e6,
+        rank: int | None = None,
+        device: str = "cpu",
+    ) -> None:
+        check_rank(rank)
+        check_least(1, max_starts=max_starts)
+        if method is not None and method not in list(Method):
+            raise ConfigError(f"method is {method!r}; expected {', '.join(Method)} or None.")
+        super().__init__(layer)
+        self.method = None if method is None else Method(method)
+        self.time_limit = time_limit
+        self.max_starts = max_starts
+        self.rank = rank
+        self.device = device
+
+    def __call__(
+        self, observation: LayerPair, *, seed: int = 0, progress: ProgressCallback | None = None
+    ) -> Reconstruction:
+        """Implement `spear.attack.Attack`.
+
+        `details` has rounds, starts, and the largest relative residual of the proof.
+
+        Raises:
+            InvalidObservation: the method does not fit the activation or the next layer.
+        """
+        budget = Budget(self.time_limit, progress)
+        with torch.no_grad():
+            problem = pair_problem(observation.to(self.device), self.rank)
+            if isinstance(problem, Status):
+                return Reconstruction.empty(observation.m, observation.n, problem, budget.spent)
+            search = search_for(problem, self.method, seed)
+            return _assemble(problem, search, self._run(search, budget), budget)
+
+    def _run(self, search: Search, budget: Budget) -> Status:
+        """Search until it is solved, or return the status that says why it was given up."""
+        while not search.solved:
+            search.round()
+            budget.report(Progress.directions(len(search.known), search.problem.b))
+            if search.starts >= self.max_starts:
+                break
+            if budget.over():
+                return Status.TIMED_OUT
+        return Status.PARTIAL
+
+
+def _assemble(
+    problem: PairProblem, search: Search, otherwise: Status, budget: Budget
+) -> Reconstruction:
+    """The reconstruction from what a search found, and the verdict on it."""
+    details = {"rounds": float(search.rounds), "starts": float(search.starts)}
+    status = otherwise
+    if search.solved:
+        disaggregation = finished(problem, search.known)
+        found = evidence(problem, disaggregation)
+        details["residual"] = found.largest
+        status = verdict(problem, found)
+    else:
+        disaggregation = unfinished(problem, search.known)
+    is_relu = problem.activation.name == "relu"
+    return Reconstruction(
+        inputs=torch.linalg.solve(disaggregation, problem.first.right).cpu(),
+        activation_gradients=(problem.left @ disaggregation).cpu(),
+        disaggregation=disaggregation.cpu(),
+        sparsity_matching=sparsity_matching(problem.first, disaggregation) if is_relu else math.nan,
+        n_directions=len(search.known),
+        submatrices=0,
+        seconds=budget.spent,
+        status=status,
+        details=details,
+    )

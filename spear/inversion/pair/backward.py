@@ -1,0 +1,57 @@
+"""Backward consistency: a sample's column of dL/dZ follows from the next layer's by the chain rule.
+
+D1 = sigma'(Z) * (W2^T D2), and the columns of D2 lie in the column space U2 of G2. With V = W2^T U2
+(m x r), a direction q and its row p satisfy
+
+    L q = sigma'(M p + c1) * (V e)
+
+for some e: m equations in the 2 b + r - 1 unknowns (q, p, e), whose scale is free.
+"""
+
+import torch
+from torch import Tensor
+
+from spear.inversion.pair.peeling import Samples
+from spear.inversion.pair.problem import PairProblem
+
+KERNEL_ITERATIONS = 3
+
+
+def samples_of_rows(problem: PairProblem, rows: Tensor) -> tuple[Samples, Tensor]:
+    """Solve backward consistency for q and e of rows p.
+
+    Given p it is linear in (q, e): the kernel of [L, -sigma'(z) * V].
+
+    Args:
+        problem: the layer pair.
+        rows: p (k x b).
+
+    Returns:
+        The samples, and the residual of each relative to |L q| (k).
+    """
+    slopes = problem.activation.slope(problem.pre_activations(rows))
+    scale = torch.linalg.vector_norm(problem.left) / torch.linalg.vector_norm(problem.back)
+    left = problem.left.expand(len(rows), -1, -1)
+    systems = torch.cat([left, -slopes[:, :, None] * (scale * problem.back)], dim=2)
+    kernels = least_singular_vectors(systems)
+    errors = torch.linalg.vector_norm(systems @ kernels[:, :, None], dim=(1, 2))
+    directions, nexts = kernels[:, : problem.b], scale * kernels[:, problem.b :]
+    residuals = errors / torch.linalg.vector_norm(directions @ problem.left.T, dim=1)
+    products = (rows * directions).sum(dim=1, keepdim=True)
+    return Samples(rows, directions / products, nexts / products), residuals
+
+
+def least_singular_vectors(matrices: Tensor) -> Tensor:
+    """Right singular vectors of the least singular values (k x m x d, m >= d); k x d.
+
+    By inverse iteration with the triangular factors.
+    """
+    triangles = torch.linalg.qr(matrices, mode="r").R
+    diagonal = triangles.diagonal(dim1=1, dim2=2)
+    diagonal += torch.where(diagonal == 0, torch.finfo(matrices.dtype).tiny, 0.0)
+    vectors = torch.ones_like(diagonal)[:, :, None]
+    for _ in range(KERNEL_ITERATIONS):
+        vectors = torch.linalg.solve_triangular(triangles.mT, vectors, upper=False)
+        vectors = torch.linalg.solve_triangular(triangles, vectors, upper=True)
+        vectors = vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+    return vectors[:, :, 0]

@@ -1,0 +1,169 @@
+"""Samples by backward consistency, where the next layer has fewer outputs than the batch inputs."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spear.activations.elementwise import Elementwise
+from spear.inversion.pair.backward import samples_of_rows
+from spear.inversion.pair.levenberg_marquardt import minimise
+from spear.inversion.pair.peeling import Samples
+from spear.inversion.pair.problem import PairProblem
+from spear.inversion.pair.rows import RowSpace, distinct_rows, mutually_consistent
+
+STARTS = 48
+"""Starts a round."""
+
+NEURONS = (3.0, 16)
+"""Neurons in a subset: this many times b, and r and a few more."""
+
+ITERATIONS, POLISHING = 60, 15
+
+ARRIVED, PROMISING, SOLVED = 1e-24, 1e-6, 1e-7
+"""Squared relative residuals as in `forward_search`."""
+
+NORMALISED = 0.3
+"""Weight of the equation that fixes the scale of q."""
+
+ALIGNING = 3
+"""Power iterations that turn a random direction towards the range of sigma'(z) * V."""
+
+FITTING = 1e-3
+"""Relative residual, on all neurons, of a solution."""
+
+
+@dataclass(frozen=True)
+class BackwardConsistency:
+    """The residual L q - sigma'(M p + c1) * (V e) along p = p0 + N v, and that of |L q|^2 = m'.
+
+    A point is (q, v, e), of b, d and r entries.
+
+    Attributes:
+        left: L on the chosen neurons, whitened (m' x b).
+        predictor: M N on them (m' x d).
+        base: M p0 + c1 on them (m').
+        back: V on them (m' x r).
+        activation: sigma on them.
+    """
+
+    left: Tensor
+    predictor: Tensor
+    base: Tensor
+    back: Tensor
+    activation: Elementwise
+
+    def cost(self, points: Tensor) -> Tensor:
+        """Sum of squares; m' for q = p = 0, so that it is relative to m'."""
+        q, v, e = self.parts(points)
+        columns = q @ self.left.T
+        residual = columns - self.activation.slope(v @ self.predictor.T + self.base) * (
+            e @ self.back.T
+        )
+        return residual.square().sum(dim=1) + self._scale(columns).square()
+
+    def normal_equations(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Implement `Objective.normal_equations`."""
+        q, v, e = self.parts(points)
+        z = v @ self.predictor.T + self.base
+        slopes, behind, columns = self.activation.slope(z), e @ self.back.T, q @ self.left.T
+        curved = self.activation.curvature(z) * behind
+        jacobian = torch.cat(
+            [
+                self.left.expand(len(points), -1, -1),
+                -curved[:, :, None] * self.predictor,
+                -slopes[:, :, None] * self.back,
+            ],
+            dim=2,
+        )
+        scaled = torch.zeros_like(points)
+        scaled[:, : self.left.shape[1]] = columns @ self.left
+        scaled *= 2 * NORMALISED / len(self.base) ** 0.5
+        residual = columns - slopes * behind
+        matrices = jacobian.mT @ jacobian + scaled[:, :, None] * scaled[:, None, :]
+        gradients = (residual[:, None, :] @ jacobian)[:, 0]
+        return matrices, gradients + scaled * self._scale(columns)[:, None]
+
+    def parts(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """q, v and e of points (K x (b + d + r))."""
+        b, d = self.left.shape[1], self.predictor.shape[1]
+        return points[:, :b], points[:, b : b + d], points[:, b + d :]
+
+    def start(self, v: Tensor, aims: Tensor) -> Tensor:
+        """Points of given v, with q near the aims (K x b) and near the range of sigma'(z) * V."""
+        behind = self._behind(v)
+        spaces = torch.linalg.qr(behind).Q
+        columns, triangle = torch.linalg.qr(self.left)
+        overlaps = spaces.mT @ columns
+        for _ in range(ALIGNING):
+            aims = ((aims[:, None, :] @ overlaps.mT) @ overlaps)[:, 0]
+        q = torch.linalg.solve_triangular(triangle, aims.T, upper=True).T
+        return self._completed(q, v, behind)
+
+    def point(self, samples: Samples, v: Tensor) -> Tensor:
+        """Points of samples with given v."""
+        return self._completed(samples.directions, v, self._behind(v))
+
+    def _behind(self, v: Tensor) -> Tensor:
+        slopes = self.activation.slope(v @ self.predictor.T + self.base)
+        return slopes[:, :, None] * self.back
+
+    def _completed(self, q: Tensor, v: Tensor, behind: Tensor) -> Tensor:
+        """Points of q, in the right length, and v, with e by least squares."""
+        columns = q @ self.left.T
+        sizes = torch.linalg.vector_norm(columns, dim=1, keepdim=True) / len(self.base) ** 0.5
+        e = torch.linalg.lstsq(behind, (columns / sizes)[:, :, None]).solution[:, :, 0]
+        return torch.cat([q / sizes, v, e], dim=1)
+
+    def _scale(self, columns: Tensor) -> Tensor:
+        m = len(self.base)
+        return NORMALISED * m**0.5 * (columns.square().sum(dim=1) / m - 1)
+
+
+def backward_round(problem: PairProblem, generator: torch.Generator) -> tuple[Samples, int]:
+    """Search once for samples of a problem.
+
+    Args:
+        problem: any layer pair with a smooth activation.
+        generator: of starts and subsets, on the problem's device.
+
+    Returns:
+        Samples that fit together, and the number of starts made.
+    """
+    space = RowSpace.of(problem)
+    count = min(problem.m, int(NEURONS[0] * problem.b) + problem.r + NEURONS[1])
+    neurons = torch.randperm(problem.m, generator=generator, device=problem.left.device)[:count]
+    objective = _on_neurons(problem, space, neurons)
+    v = space.random(STARTS, generator)
+    aims = torch.randn(STARTS, problem.b, generator=generator, dtype=v.dtype, device=v.device)
+    starts = objective.start(v, aims)
+    points, costs = minimise(objective, starts, ITERATIONS, ARRIVED * count, PROMISING * count)
+    best = costs.argsort()
+    _, v, _ = objective.parts(points[best[costs[best] < SOLVED * count]])
+    samples, residuals = samples_of_rows(problem, distinct_rows(space.rows(v)))
+    samples = samples[residuals < FITTING]
+    return samples[mutually_consistent(samples)], STARTS
+
+
+def backward_renewed(problem: PairProblem, samples: Samples) -> Samples:
+    """Solve nearly right samples again, on all neurons; those that are right, in their order."""
+    space = RowSpace.of(problem)
+    everywhere = torch.arange(problem.m, device=problem.left.device)
+    objective = _on_neurons(problem, space, everywhere)
+    starts = objective.point(samples, space.coordinates(samples.rows))
+    m = problem.m
+    points, costs = minimise(objective, starts, POLISHING, ARRIVED * m, PROMISING * m)
+    _, v, _ = objective.parts(points[costs < SOLVED * m])
+    return samples_of_rows(problem, space.rows(v))[0]
+
+
+def _on_neurons(problem: PairProblem, space: RowSpace, neurons: Tensor) -> BackwardConsistency:
+    """Backward consistency of the rows of a space, on neurons given by their indices."""
+    back = problem.back / torch.linalg.vector_norm(problem.back) * (problem.m * problem.r) ** 0.5
+    return BackwardConsistency(
+        left=problem.left[neurons],
+        predictor=problem.first.projected_weight[neurons] @ space.basis,
+        base=problem.pre_activations(space.point)[neurons],
+        back=back[neurons],
+        activation=problem.activation.of(neurons),
+    )

@@ -1,0 +1,68 @@
+"""The search that suits a layer pair."""
+
+from enum import StrEnum
+
+from spear.errors import InvalidObservation
+from spear.inversion.pair.engine import Engine
+from spear.inversion.pair.piecewise import PiecewiseEngine
+from spear.inversion.pair.problem import PairProblem
+from spear.inversion.pair.regression_solver import RegressionSearch
+from spear.inversion.pair.smooth import SmoothEngine
+from spear.inversion.pair.solver import Peeling
+from spear.inversion.pair.sparse import SparseEngine
+
+
+class Method(StrEnum):
+    """A way to search for the samples of a layer pair."""
+
+    PEELING = "peeling"
+    """Sparse directions, certified by forward consistency: ReLU before a layer wider than b."""
+    REGRESSIONS = "regressions"
+    """Two regressions a neuron: any piecewise linear activation."""
+    DESCENT = "descent"
+    """Descent on forward consistency, or else backward consistency: any activation."""
+
+
+ENGINES: dict[Method, type[Engine]] = {
+    Method.PEELING: SparseEngine,
+    Method.REGRESSIONS: PiecewiseEngine,
+    Method.DESCENT: SmoothEngine,
+}
+
+Search = Peeling | RegressionSearch
+
+
+def search_for(problem: PairProblem, method: Method | None, seed: int) -> Search:
+    """Return a search of a method, or of the one that suits the activation and the next layer.
+
+    Raises:
+        InvalidObservation: the method does not fit them.
+    """
+    method = method or _suitable(problem)
+    name = problem.activation.name
+    if method == Method.PEELING and not (name == "relu" and problem.spans_activations):
+        raise InvalidObservation(
+            f"method is peeling, but the activation is {name} and the next layer's gradient has "
+            f"rank {problem.r} with {problem.b} inputs; expected relu and equal numbers. Leave the "
+            "method out to get one that fits."
+        )
+    if method == Method.REGRESSIONS and problem.activation.pieces is None:
+        raise InvalidObservation(
+            f"method is regressions, but the activation ({name}) is not piecewise linear; leave "
+            "the method out to get one that fits."
+        )
+    if method == Method.REGRESSIONS and not problem.spans_activations:
+        return RegressionSearch(problem, seed)
+    return Peeling(problem, ENGINES[method](), seed)
+
+
+def _suitable(problem: PairProblem) -> Method:
+    pieces = problem.activation.pieces
+    if pieces is None:
+        return Method.DESCENT
+    if not problem.spans_activations:
+        return Method.REGRESSIONS
+    if problem.activation.name == "relu":
+        return Method.PEELING
+    # An activation that is linear around 0 leaves few neurons to tell samples apart by their slope.
+    return Method.DESCENT if pieces.lower < 0 < pieces.upper else Method.REGRESSIONS

@@ -1,0 +1,48 @@
+"""From samples found one after the other to the whole batch, as exactly as the gradients allow."""
+
+import torch
+from torch import Tensor
+
+from spear.inversion.directions.completion import completed
+from spear.inversion.directions.exact import Polish
+from spear.inversion.directions.scale import fix_scale
+from spear.inversion.directions.sparsity_matching import ROUNDING
+from spear.inversion.factors.gram import unit
+from spear.inversion.pair.backward import samples_of_rows
+from spear.inversion.pair.joint_fit import refit
+from spear.inversion.pair.peeling import Samples
+from spear.inversion.pair.problem import PairProblem
+
+
+def finished(problem: PairProblem, samples: Samples) -> Tensor:
+    """Q (b x b) of all samples, fitted to the gradients as they were shared.
+
+    With a piecewise linear activation the pieces are known, and each direction is a kernel: of its
+    inactive neurons behind a ReLU, else of backward consistency. Otherwise all samples are fitted
+    together.
+
+    Args:
+        problem: the whole layer pair.
+        samples: all of its samples.
+    """
+    pieces = problem.activation.pieces
+    if pieces is None:
+        return torch.linalg.inv(refit(problem, samples.rows))
+    if problem.activation.name == "relu":
+        directions = kernels(problem, samples.rows)
+    else:
+        directions = samples_of_rows(problem, samples.rows)[0].directions
+    return fix_scale(problem.first, unit(directions).T)
+
+
+def unfinished(problem: PairProblem, samples: Samples) -> Tensor:
+    """Q (b x b) of some samples, first, completed to a basis."""
+    filled = completed(unit(samples.directions), samples.rows)
+    return fix_scale(problem.first, filled.T)
+
+
+def kernels(problem: PairProblem, rows: Tensor) -> Tensor:
+    """Return unit directions that vanish on the neurons which rows leave inactive (k x b)."""
+    z = problem.pre_activations(rows)[:, problem.first.active]
+    inactive = z < -ROUNDING * z.std(dim=1, keepdim=True)
+    return Polish(problem.first).kernels(inactive, unit(rows))

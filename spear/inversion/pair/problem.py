@@ -1,0 +1,149 @@
+"""A layer pair in the coordinates of the search: both gradients decomposed.
+
+With pre-activations Z = W1 X + c1 and activations A = sigma(Z), one column a sample, the gradients
+of a layer and of the next are
+
+    G1 = D1 X^T = L R,  D1 = dL/dZ = L Q,  X^T = P R,  P = Q^-1;
+    G2 = D2 A^T,  D2 the gradient of the next layer's outputs;
+    D1 = sigma'(Z) * (W2^T D2)  (chain rule).
+
+So the rows of G2 span the activations, and its columns span the columns of D2.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spear.activations.elementwise import Elementwise
+from spear.inversion.factors.factorization import (
+    Decomposition,
+    Factorization,
+    decompose,
+    factorize,
+)
+from spear.observation import LayerPair
+from spear.reconstruction import Status
+
+
+@dataclass(frozen=True)
+class PairProblem:
+    """Both gradients of a layer pair in factors; everything is float64.
+
+    Attributes:
+        first: the factorisation of G1, with L, R, M = W1 R^T, c1 and s = L^+ dL/dc1.
+        left: L on all m rows, zero on inactive neurons (m x b).
+        activation: sigma.
+        activations: R2, orthonormal rows that span the row space of G2 (r x m).
+        next_values: singular values of G2 = U2 diag(next_values) R2 (r).
+        back: V = W2^T U2 (m x r).
+        next_bias: U2^T dL/dc2 (r); None if the next layer shares no bias gradient.
+        first_error: deviation of an entry of G1.
+        next_error: deviation of an entry of G2.
+        noisy: whether the errors of either gradient are more than rounding.
+    """
+
+    first: Factorization
+    left: Tensor
+    activation: Elementwise
+    activations: Tensor
+    next_values: Tensor
+    back: Tensor
+    next_bias: Tensor | None
+    first_error: float
+    next_error: float
+    noisy: bool
+
+    @property
+    def b(self) -> int:
+        """Number of inputs."""
+        return self.first.b
+
+    @property
+    def m(self) -> int:
+        """Neurons between the two layers."""
+        return self.first.m
+
+    @property
+    def r(self) -> int:
+        """Rank of the next layer's gradient."""
+        return len(self.next_values)
+
+    @property
+    def spans_activations(self) -> bool:
+        """Tell whether the rows of G2 span every sample's activations: forward consistency holds."""
+        return self.r == self.b
+
+    @property
+    def scale_shows(self) -> bool:
+        """Tell whether another scale of dL/dc1 would contradict the other gradients.
+
+        For a homogeneous activation without biases, only dL/dc2 does.
+        """
+        with_biases = bool(self.first.bias.any()) or not self.activation.homogeneous
+        return with_biases or self.next_bias is not None
+
+    def pre_activations(self, rows: Tensor) -> Tensor:
+        """Z of rows p, a row a sample (k x m)."""
+        return rows @ self.first.projected_weight.T + self.first.bias
+
+
+def pair_problem(pair: LayerPair, rank: int | None = None) -> PairProblem | Status:
+    """Decompose both gradients of a layer pair.
+
+    Args:
+        pair: what the server holds, on the device where the search is to run.
+        rank: number of inputs; None to take it from the spectrum of G1.
+
+    Returns:
+        The problem, or the status that says why there is none.
+
+    Raises:
+        InvalidObservation: see `check_bias_gradient`.
+    """
+    first = factorize(pair.first, rank)
+    if isinstance(first, Status):
+        return first
+    second = _decomposed(pair, first.b)
+    if isinstance(second, Status):
+        return second
+    columns = second.left / second.left.shape[0] ** 0.5
+    bias = pair.next_bias_gradient
+    return PairProblem(
+        first=first,
+        left=_on_all_rows(first),
+        activation=pair.activation.to(first.left.device),
+        activations=second.right / second.singular_values[:, None] * second.left.shape[0] ** 0.5,
+        next_values=second.singular_values,
+        back=pair.next_weight[second.active].to(torch.float64).T @ columns,
+        next_bias=None if bias is None else columns.T @ bias[second.active].to(torch.float64),
+        first_error=_error(first),
+        next_error=_error(second),
+        noisy=first.noise.white or second.noise.white,
+    )
+
+
+def _on_all_rows(problem: Decomposition) -> Tensor:
+    """L on all m rows, with zeros on the inactive ones (m x b)."""
+    left = problem.left.new_zeros(problem.m, problem.b)
+    left[problem.active] = problem.left
+    return left
+
+
+def _decomposed(pair: LayerPair, b: int) -> Decomposition | Status:
+    """Decompose G2 at its rank: b, or the number of outputs that have a gradient of their own."""
+    found = decompose(pair.next_weight_gradient)
+    outputs = pair.next_weight.shape[0]
+    if isinstance(found, Decomposition) and found.b == min(b, outputs - 1):
+        return found
+    if found == Status.ZERO_GRADIENT:
+        return found
+    if isinstance(found, Decomposition) and found.b < b and outputs <= b:
+        return found
+    return decompose(pair.next_weight_gradient, min(b, outputs))
+
+
+def _error(problem: Decomposition) -> float:
+    """Root mean square error of an entry of the gradient behind a decomposition."""
+    rows = problem.noise.rows / len(problem.noise.rows) ** 0.5
+    return float(rows.square().mean().sqrt())

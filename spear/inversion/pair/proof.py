@@ -1,0 +1,132 @@
+"""Proof of a solution: both consistencies on all neurons, to the rounding of the gradients.
+
+Of each sample, in the whole problem:
+
+* forward: the part of a = sigma(M p + c1) outside the row space of G2, if the space has rank b;
+* backward: L q - sigma'(M p + c1) * (V e), with e the sample's part of G2;
+* the sums: dL/dc1 = sum of all dL/dz, dL/dc2 = sum of all d2. They fix the scales, which neither
+  equation does for a homogeneous activation.
+
+Each is compared with what the errors of the two gradients explain.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spear.inversion.pair.problem import PairProblem
+from spear.reconstruction import Status
+
+ROUNDING = 25 * torch.finfo(torch.float32).eps
+"""Relative residual that float32 explains in any case: clients compute in it."""
+
+DEVIATIONS = 10.0
+"""Relative residual that errors explain, in deviations expected of independent ones."""
+
+SUMS = 1e-5
+"""Relative error of the sums over the batch that rounding explains."""
+
+VISIBLE = 1e-3
+"""Largest relative residual that is called rounding; false rows have 1e-2 and more."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Residuals of a solution, and the errors to expect of them.
+
+    Attributes:
+        forward: |rest of a| / |a| of each sample (b); zeros if the space has another rank than b.
+        forward_error: what the errors of G2 make of it (b).
+        backward: |L q - sigma'(z) * (V e)| / |L q| of each sample (b).
+        backward_error: what the errors of G1 make of it (b).
+        sums: relative error of dL/dc1 and of dL/dc2; 0 of one that is not there.
+    """
+
+    forward: Tensor
+    forward_error: Tensor
+    backward: Tensor
+    backward_error: Tensor
+    sums: tuple[float, float]
+
+    @property
+    def explained(self) -> bool:
+        """Tell whether the errors of the gradients explain every residual."""
+        return _explained(self.forward, self.forward_error) and _explained(
+            self.backward, self.backward_error
+        )
+
+    @property
+    def largest(self) -> float:
+        """The largest relative residual of a sample."""
+        return float(torch.maximum(self.forward, self.backward).max())
+
+
+def evidence(problem: PairProblem, disaggregation: Tensor) -> Evidence:
+    """Test a solution on all neurons.
+
+    Args:
+        problem: the whole layer pair.
+        disaggregation: Q (b x b).
+    """
+    first = problem.first
+    rows = torch.linalg.inv(disaggregation)
+    z = problem.pre_activations(rows)
+    a = problem.activation.value(z)
+    second = problem.next_values[:, None] * problem.activations
+    nexts = torch.linalg.lstsq(a.T, second.T).solution
+    columns = (problem.left @ disaggregation).T
+    computed = problem.activation.slope(z) * (nexts @ problem.back.T)
+    forward, forward_error = _forward(problem, a)
+    unit_columns = disaggregation / torch.linalg.vector_norm(disaggregation, dim=0)
+    return Evidence(
+        forward=forward,
+        forward_error=forward_error,
+        backward=_relative(columns - computed, columns),
+        backward_error=first.noise.deviation(unit_columns).square().mean(dim=0).sqrt(),
+        sums=(
+            float(_relative(computed.sum(dim=0) - columns.sum(dim=0), columns.sum(dim=0))),
+            _next_sum(problem, nexts),
+        ),
+    )
+
+
+def verdict(problem: PairProblem, found: Evidence) -> Status:
+    """Judge a solution by its evidence.
+
+    Returns:
+        `EXACT` if rounding explains every residual and both sums; `APPROXIMATE` if the noise of the
+        update does; otherwise `PARTIAL`.
+    """
+    if not found.explained:
+        return Status.PARTIAL
+    exact = not problem.noisy and problem.first.bias_fits and max(found.sums) <= SUMS
+    if exact and found.largest <= VISIBLE and problem.scale_shows:
+        return Status.EXACT
+    return Status.APPROXIMATE
+
+
+def _forward(problem: PairProblem, a: Tensor) -> tuple[Tensor, Tensor]:
+    if not problem.spans_activations:
+        nothing = torch.zeros_like(a[:, 0])
+        return nothing, nothing
+    inside = a @ problem.activations.T
+    gains = problem.next_error * problem.m**0.5 / problem.next_values
+    return _relative(a - inside @ problem.activations, a), _relative(inside * gains, a)
+
+
+def _next_sum(problem: PairProblem, nexts: Tensor) -> float:
+    if problem.next_bias is None:
+        return 0.0
+    return float(_relative(nexts.sum(dim=0) - problem.next_bias, nexts.flatten()))
+
+
+def _explained(residuals: Tensor, errors: Tensor) -> bool:
+    return bool((residuals <= ROUNDING + DEVIATIONS * errors).all())
+
+
+def _relative(rest: Tensor, whole: Tensor) -> Tensor:
+    lengths = torch.linalg.vector_norm(whole, dim=-1)
+    return torch.linalg.vector_norm(rest, dim=-1) / lengths.clamp(
+        min=torch.finfo(lengths.dtype).tiny
+    )

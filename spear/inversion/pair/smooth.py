@@ -1,0 +1,24 @@
+"""The engine for smooth activations: forward consistency where it holds, else backward."""
+
+import torch
+
+from spear.inversion.pair.backward_search import backward_renewed, backward_round
+from spear.inversion.pair.forward_search import forward_renewed, forward_round
+from spear.inversion.pair.peeling import Samples
+from spear.inversion.pair.problem import PairProblem
+
+
+class SmoothEngine:
+    """Descends from random rows on random subsets of the neurons."""
+
+    def search(self, problem: PairProblem, generator: torch.Generator) -> tuple[Samples, int]:
+        """Implement `Engine.search`."""
+        if problem.spans_activations:
+            return forward_round(problem, generator)
+        return backward_round(problem, generator)
+
+    def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
+        """Implement `Engine.renewed`."""
+        if problem.spans_activations:
+            return forward_renewed(problem, samples)
+        return backward_renewed(problem, samples)

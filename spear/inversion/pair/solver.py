@@ -1,0 +1,69 @@
+"""The rounds of the search: samples are found, peeled off, and from time to time solved anew."""
+
+import torch
+
+from spear.inversion.pair.engine import Engine
+from spear.inversion.pair.peeling import Rest, Samples
+from spear.inversion.pair.problem import PairProblem
+
+RENEWAL = 2
+"""The known samples are solved anew whenever the missing ones are fewer by this factor: errors of
+peeling add up."""
+
+PATIENCE = 2
+"""Rounds without a find after which they are solved anew, too."""
+
+
+class Peeling:
+    """Finds the samples of a layer pair.
+
+    Args:
+        problem: the whole of it.
+        engine: finds samples of the rest.
+        seed: of the starts.
+
+    Attributes:
+        known: samples found, in the coordinates of the whole problem.
+        rounds, starts: how much has been searched.
+    """
+
+    def __init__(self, problem: PairProblem, engine: Engine, seed: int) -> None:
+        self.problem = problem
+        self.engine = engine
+        self.known = Samples.nothing(problem)
+        self.rounds = self.starts = 0
+        self._generator = torch.Generator(device=problem.left.device).manual_seed(seed)
+        self._rest = Rest.whole(problem)
+        self._missing_at_renewal = problem.b
+        self._without_find = 0
+
+    @property
+    def missing(self) -> int:
+        """Number of samples not found yet."""
+        return self.problem.b - len(self.known)
+
+    @property
+    def solved(self) -> bool:
+        """Tell whether every sample is found."""
+        return self.missing == 0
+
+    def round(self) -> None:
+        """Search once for samples of the rest."""
+        found, starts = self.engine.search(self._rest.problem, self._generator)
+        self.rounds += 1
+        self.starts += starts
+        self._without_find = 0 if len(found) else self._without_find + 1
+        if len(found):
+            self.known = self.known.and_others(self._rest.in_whole(found))
+            if not self.solved:
+                self._rest = self._rest.without(found)
+        few = self.missing * RENEWAL <= self._missing_at_renewal
+        if len(self.known) and (few or self._without_find == PATIENCE):
+            self._renew()
+
+    def _renew(self) -> None:
+        """Solve the known samples on the whole problem; those that prove wrong are dropped."""
+        self.known = self.engine.renewed(self.problem, self.known)
+        self._missing_at_renewal = max(self.missing, 1)
+        if not self.solved:
+            self._rest = Rest.whole(self.problem).without(self.known)

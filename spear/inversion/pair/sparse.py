@@ -1,0 +1,86 @@
+"""The engine for ReLU: sparse directions by descent, each certified by forward consistency.
+
+The zeros of L q are the neurons that the sample leaves inactive. With these known, the activations
+are linear in the row p, so that forward consistency is a linear least squares problem: one solve
+gives p, and a residual that is at rounding for a true direction and 0.3 and more for a mixture.
+"""
+
+import torch
+from torch import Tensor
+
+from spear.inversion.descent.coordinates import build_frame
+from spear.inversion.descent.deflation import Deflation, Known
+from spear.inversion.descent.sphere import sparse_directions
+from spear.inversion.descent.starts import EXPONENTS, SHARPNESS, Starts, random_starts
+from spear.inversion.directions.distinct import SAME_DESCENDED, SAME_EXACT, distinct
+from spear.inversion.directions.exact import SEARCH_DTYPE, Polish
+from spear.inversion.factors.gram import Grams, unit
+from spear.inversion.pair.certificate import certified_rows
+from spear.inversion.pair.finish import kernels
+from spear.inversion.pair.forward_search import solved_rows
+from spear.inversion.pair.peeling import Samples
+from spear.inversion.pair.problem import PairProblem
+from spear.inversion.pair.rows import mutually_consistent
+
+PRIORS = (1.0, 2.0, 0.0)
+"""a of the row prior of the search's coordinates, cycled through the rounds."""
+
+FEWEST, MOST = 24, 96
+"""Starts a round; between them, as many as samples are missing."""
+
+
+class SparseEngine:
+    """Descends to the directions on which L vanishes most often."""
+
+    def __init__(self) -> None:
+        self._rounds = 0
+
+    def search(self, problem: PairProblem, generator: torch.Generator) -> tuple[Samples, int]:
+        """Implement `Engine.search`."""
+        first = problem.first
+        if first.b == 1:
+            return _sole(problem), 0
+        frame = build_frame(first, PRIORS[self._rounds % len(PRIORS)], SEARCH_DTYPE)
+        self._rounds += 1
+        count = max(FEWEST, min(MOST, first.b))
+        starts = random_starts(count, first.b, EXPONENTS, SHARPNESS, generator, SEARCH_DTYPE)
+        starts = Starts(unit(starts.directions), starts.exponents, starts.sharpness)
+        nothing = first.left.new_zeros(0, first.b)
+        deflation = Deflation(frame, Known(nothing, nothing), repel=False)
+        found = sparse_directions(frame, Grams(frame.left), starts, deflation)
+        exact = Polish(first)(distinct(frame.leave(found), SAME_DESCENDED))
+        return _certified(problem, distinct(exact, SAME_EXACT)), count
+
+    def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
+        """Implement `Engine.renewed`: each direction is the kernel of its inactive neurons."""
+        rows = solved_rows(problem, samples.rows)
+        return _sample(problem, rows, kernels(problem, rows))
+
+
+def _certified(problem: PairProblem, directions: Tensor) -> Samples:
+    """Samples of those directions (k x b) that are right and fit together."""
+    noise = problem.first.noise
+    active = torch.zeros(len(directions), problem.m, dtype=torch.bool, device=directions.device)
+    tolerance = noise.not_zero * noise.deviation(directions.T).T
+    active[:, problem.first.active] = (directions @ problem.first.left.T).abs() > tolerance
+    slopes = active.to(directions.dtype)
+    rows, right = certified_rows(problem, slopes, torch.zeros_like(slopes))
+    samples = _sample(problem, rows, directions[right])
+    return samples[mutually_consistent(samples)]
+
+
+def _sample(problem: PairProblem, rows: Tensor, directions: Tensor) -> Samples:
+    """Samples of rows and their directions of any length; e by least squares where they act."""
+    directions = directions / (rows * directions).sum(dim=1, keepdim=True)
+    slopes = problem.activation.slope(problem.pre_activations(rows))
+    systems = slopes[:, :, None] * problem.back
+    right = ((directions @ problem.left.T)[:, None, :] @ systems)[:, 0]
+    factor, info = torch.linalg.cholesky_ex(systems.mT @ systems)
+    nexts = torch.cholesky_solve(right[:, :, None], factor)[:, :, 0]
+    return Samples(rows, directions, torch.where((info == 0)[:, None], nexts, 0.0))
+
+
+def _sole(problem: PairProblem) -> Samples:
+    """The sample of a batch of one: s = q and s . p = 1."""
+    direction = problem.first.bias_coordinates[None]
+    return _sample(problem, 1 / direction, direction)
