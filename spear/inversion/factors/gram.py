@@ -51,7 +51,13 @@ class Grams:
         return total
 
     def _products(self, rows: Tensor) -> Tensor:
-        return rows[:, self._first] * rows[:, self._second]
+        """Products of two columns, those of each column with it and the ones before it in a run."""
+        products = rows.new_empty(len(rows), len(self._first))
+        end = 0
+        for column in range(rows.shape[1]):
+            start, end = end, end + column + 1
+            torch.mul(rows[:, column, None], rows[:, : column + 1], out=products[:, start:end])
+        return products
 
 
 def grams_once(rows: Tensor, weights: Tensor) -> Tensor:

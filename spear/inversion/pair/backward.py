@@ -20,7 +20,8 @@ KERNEL_ITERATIONS = 3
 def samples_of_rows(problem: PairProblem, rows: Tensor) -> tuple[Samples, Tensor]:
     """Solve backward consistency for q and e of rows p.
 
-    Given p it is linear in (q, e): the kernel of [L, -sigma'(z) * V].
+    Given p it is linear in (q, e): the kernel of [L, -sigma'(z) * V] on the neurons whose slope is
+    certain.
 
     Args:
         problem: the layer pair.
@@ -29,10 +30,12 @@ def samples_of_rows(problem: PairProblem, rows: Tensor) -> tuple[Samples, Tensor
     Returns:
         The samples, and the residual of each relative to |L q| (k).
     """
-    slopes = problem.activation.slope(problem.pre_activations(rows))
+    z = problem.pre_activations(rows)
+    slopes, decided = problem.activation.slope(z), problem.decided(z)
     scale = torch.linalg.vector_norm(problem.left) / torch.linalg.vector_norm(problem.back)
     left = problem.left.expand(len(rows), -1, -1)
     systems = torch.cat([left, -slopes[:, :, None] * (scale * problem.back)], dim=2)
+    systems = systems * decided[:, :, None]
     kernels = least_singular_vectors(systems)
     errors = torch.linalg.vector_norm(systems @ kernels[:, :, None], dim=(1, 2))
     directions, nexts = kernels[:, : problem.b], scale * kernels[:, problem.b :]

@@ -15,7 +15,7 @@ from spear.inversion.pair.rows import RowSpace, distinct_rows, mutually_consiste
 STARTS = 48
 """Starts a round."""
 
-NEURONS = (3.0, 16)
+NEURONS = (4.0, 16)
 """Neurons in a subset: this many times b, and r and a few more."""
 
 ITERATIONS, POLISHING = 60, 15

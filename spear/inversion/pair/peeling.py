@@ -5,7 +5,7 @@ the gradients have rank b - f while the number of neurons is what it was: each s
 the others easier. Nothing of the size of a gradient is decomposed again. With rows P_f and
 directions Q_f of the solved samples,
 
-    G1 - sum_l dz_l x_l^T = L N R,   N = I - Q_f (P_f Q_f)^-1 P_f,
+    G1 - sum_l dz_l x_l^T = L N R,   N = I - Q_f P_f,
 
 and the b x b matrix N diag(S) = U' S' W'^T gives the factors of the rest: L' = L U' and
 R' = U'^T N R. Likewise for G2 = U2 diag(S2) R2, of which diag(S2) - E_f (R2 A_f)^T remains.
@@ -37,7 +37,7 @@ class Samples:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: Tensor | list[int]) -> "Samples":
+    def __getitem__(self, index: Tensor | list[int] | slice) -> "Samples":
         return Samples(self.rows[index], self.directions[index], self.next_coordinates[index])
 
     def and_others(self, others: "Samples") -> "Samples":
@@ -96,22 +96,28 @@ class Rest:
 
 
 def _peeled_first(first: Factorization, samples: Samples) -> tuple[Factorization, Tensor, Tensor]:
-    """The factors of the rest of G1, U' (b x b') and U'^T N (b' x b)."""
+    """The factors of the rest of G1, U' (b x b') and U'^T N (b' x b).
+
+    The samples' own errors stay in the rest. They show in the singular values that vanish for exact
+    samples, and the noise of the rest allows for them.
+    """
     size = first.b - len(samples)
-    products = samples.rows @ samples.directions.T
-    taken = samples.directions.T @ torch.linalg.solve(products, samples.rows)
-    others = torch.eye(first.b, dtype=taken.dtype, device=taken.device) - taken
+    taken = samples.directions.T @ samples.rows
+    others = torch.eye(first.b).to(taken) - taken
     vectors, values, _ = torch.linalg.svd(others * first.singular_values)
     basis = vectors[:, :size]
     projected = basis.T @ others
     noise = first.noise
-    gains = noise.gains * first.singular_values.square()  # without the singular values
     rest = replace(
         first,
         left=first.left @ basis,
         right=first.right[:0],
         singular_values=values[:size],
-        noise=replace(noise, gains=gains.amax() / values[:size].square()),
+        noise=replace(
+            noise,
+            rows=noise.rows + values[size],
+            gains=(noise.gains * first.singular_values.square()).amax() / values[:size].square(),
+        ),
         bias_coordinates=basis.T @ (first.bias_coordinates - samples.directions.sum(dim=0)),
         projected_weight=first.projected_weight @ projected.T,
     )

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from spear.activations.elementwise import Elementwise
+from spear.inversion.directions.sparsity_matching import ROUNDING
 from spear.inversion.factors.factorization import (
     Decomposition,
     Factorization,
@@ -82,6 +83,17 @@ class PairProblem:
         """
         with_biases = bool(self.first.bias.any()) or not self.activation.homogeneous
         return with_biases or self.next_bias is not None
+
+    def decided(self, z: Tensor) -> Tensor:
+        """Mark the neurons whose piece is certain in spite of the client's rounding (k x m).
+
+        All are, unless the activation is piecewise linear.
+        """
+        pieces = self.activation.pieces
+        if pieces is None:
+            return torch.ones_like(z, dtype=torch.bool)
+        open_ = ROUNDING * z.square().mean(dim=1, keepdim=True).sqrt()
+        return torch.minimum((z - pieces.lower).abs(), (z - pieces.upper).abs()) > open_
 
     def pre_activations(self, rows: Tensor) -> Tensor:
         """Z of rows p, a row a sample (k x m)."""

@@ -4,8 +4,8 @@ Of each sample, in the whole problem:
 
 * forward: the part of a = sigma(M p + c1) outside the row space of G2, if the space has rank b;
 * backward: L q - sigma'(M p + c1) * (V e), with e the sample's part of G2;
-* the sums: dL/dc1 = sum of all dL/dz, dL/dc2 = sum of all d2. They fix the scales, which neither
-  equation does for a homogeneous activation.
+* sums: dL/dc1 is the sum of all dL/dz by construction (s . p = 1), and dL/dc2 has to be that of
+  all d2. They fix the scales, which neither equation does for a homogeneous activation.
 
 Each is compared with what the errors of the two gradients explain.
 """
@@ -25,7 +25,7 @@ DEVIATIONS = 10.0
 """Relative residual that errors explain, in deviations expected of independent ones."""
 
 SUMS = 1e-5
-"""Relative error of the sums over the batch that rounding explains."""
+"""Relative error of a sum over the batch that rounding explains."""
 
 VISIBLE = 1e-3
 """Largest relative residual that is called rounding; false rows have 1e-2 and more."""
@@ -40,14 +40,14 @@ class Evidence:
         forward_error: what the errors of G2 make of it (b).
         backward: |L q - sigma'(z) * (V e)| / |L q| of each sample (b).
         backward_error: what the errors of G1 make of it (b).
-        sums: relative error of dL/dc1 and of dL/dc2; 0 of one that is not there.
+        next_sum: relative error of dL/dc2; 0 if it is not shared.
     """
 
     forward: Tensor
     forward_error: Tensor
     backward: Tensor
     backward_error: Tensor
-    sums: tuple[float, float]
+    next_sum: float
 
     @property
     def explained(self) -> bool:
@@ -82,12 +82,9 @@ def evidence(problem: PairProblem, disaggregation: Tensor) -> Evidence:
     return Evidence(
         forward=forward,
         forward_error=forward_error,
-        backward=_relative(columns - computed, columns),
+        backward=_relative((columns - computed) * problem.decided(z), columns),
         backward_error=first.noise.deviation(unit_columns).square().mean(dim=0).sqrt(),
-        sums=(
-            float(_relative(computed.sum(dim=0) - columns.sum(dim=0), columns.sum(dim=0))),
-            _next_sum(problem, nexts),
-        ),
+        next_sum=_next_sum(problem, nexts),
     )
 
 
@@ -95,12 +92,12 @@ def verdict(problem: PairProblem, found: Evidence) -> Status:
     """Judge a solution by its evidence.
 
     Returns:
-        `EXACT` if rounding explains every residual and both sums; `APPROXIMATE` if the noise of the
+        `EXACT` if rounding explains every residual and the sum; `APPROXIMATE` if the noise of the
         update does; otherwise `PARTIAL`.
     """
     if not found.explained:
         return Status.PARTIAL
-    exact = not problem.noisy and problem.first.bias_fits and max(found.sums) <= SUMS
+    exact = not problem.noisy and problem.first.bias_fits and found.next_sum <= SUMS
     if exact and found.largest <= VISIBLE and problem.scale_shows:
         return Status.EXACT
     return Status.APPROXIMATE

@@ -34,7 +34,7 @@ class Peeling:
         self.rounds = self.starts = 0
         self._generator = torch.Generator(device=problem.left.device).manual_seed(seed)
         self._rest = Rest.whole(problem)
-        self._missing_at_renewal = problem.b
+        self._renewed = 0
         self._without_find = 0
 
     @property
@@ -57,13 +57,16 @@ class Peeling:
             self.known = self.known.and_others(self._rest.in_whole(found))
             if not self.solved:
                 self._rest = self._rest.without(found)
-        few = self.missing * RENEWAL <= self._missing_at_renewal
-        if len(self.known) and (few or self._without_find == PATIENCE):
+        few = self.missing * RENEWAL <= self.problem.b - self._renewed
+        if len(self.known) > self._renewed and (few or self._without_find == PATIENCE):
             self._renew()
 
     def _renew(self) -> None:
-        """Solve the known samples on the whole problem; those that prove wrong are dropped."""
-        self.known = self.engine.renewed(self.problem, self.known)
-        self._missing_at_renewal = max(self.missing, 1)
+        """Solve new samples again on the whole problem; those that prove wrong are dropped."""
+        before, new = (
+            self.known[part] for part in (slice(self._renewed), slice(self._renewed, None))
+        )
+        self.known = before.and_others(self.engine.renewed(self.problem, new))
+        self._renewed = len(self.known)
         if not self.solved:
             self._rest = Rest.whole(self.problem).without(self.known)

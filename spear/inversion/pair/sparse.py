@@ -42,7 +42,7 @@ class SparseEngine:
             return _sole(problem), 0
         frame = build_frame(first, PRIORS[self._rounds % len(PRIORS)], SEARCH_DTYPE)
         self._rounds += 1
-        count = max(FEWEST, min(MOST, first.b))
+        count = max(FEWEST, min(MOST, 2 * first.b + 8))
         starts = random_starts(count, first.b, EXPONENTS, SHARPNESS, generator, SEARCH_DTYPE)
         starts = Starts(unit(starts.directions), starts.exponents, starts.sharpness)
         nothing = first.left.new_zeros(0, first.b)
@@ -72,7 +72,8 @@ def _certified(problem: PairProblem, directions: Tensor) -> Samples:
 def _sample(problem: PairProblem, rows: Tensor, directions: Tensor) -> Samples:
     """Samples of rows and their directions of any length; e by least squares where they act."""
     directions = directions / (rows * directions).sum(dim=1, keepdim=True)
-    slopes = problem.activation.slope(problem.pre_activations(rows))
+    z = problem.pre_activations(rows)
+    slopes = problem.activation.slope(z) * problem.decided(z)
     systems = slopes[:, :, None] * problem.back
     right = ((directions @ problem.left.T)[:, None, :] @ systems)[:, 0]
     factor, info = torch.linalg.cholesky_ex(systems.mT @ systems)
