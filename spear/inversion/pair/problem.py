@@ -72,7 +72,7 @@ class PairProblem:
 
     @property
     def spans_activations(self) -> bool:
-        """Tell whether the rows of G2 span every sample's activations: forward consistency holds."""
+        """Tell whether the rows of G2 span every sample's activations."""
         return self.r == self.b
 
     @property
