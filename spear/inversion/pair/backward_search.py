@@ -7,7 +7,8 @@ from torch import Tensor
 
 from spear.activations.elementwise import Elementwise
 from spear.inversion.pair.backward import samples_of_rows
-from spear.inversion.pair.levenberg_marquardt import minimise
+from spear.inversion.pair.forward_search import subset
+from spear.inversion.pair.levenberg_marquardt import NEARLY_NEWTON, minimise
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import RowSpace, distinct_rows, mutually_consistent
@@ -15,10 +16,10 @@ from spear.inversion.pair.rows import RowSpace, distinct_rows, mutually_consiste
 STARTS = 48
 """Starts a round."""
 
-NEURONS = (4.0, 16)
+NEURONS = 4.0
 """Neurons in a subset: this many times b, and r and a few more."""
 
-ITERATIONS, POLISHING = 60, 15
+ITERATIONS, POLISHING = 60, 4
 
 ARRIVED, PROMISING, SOLVED = 1e-24, 1e-6, 1e-7
 """Squared relative residuals as in `forward_search`."""
@@ -131,8 +132,8 @@ def backward_round(problem: PairProblem, generator: torch.Generator) -> tuple[Sa
         Samples that fit together, and the number of starts made.
     """
     space = RowSpace.of(problem)
-    count = min(problem.m, int(NEURONS[0] * problem.b) + problem.r + NEURONS[1])
-    neurons = torch.randperm(problem.m, generator=generator, device=problem.left.device)[:count]
+    neurons = subset(problem, NEURONS + problem.r / problem.b, generator)
+    count = len(neurons)
     objective = _on_neurons(problem, space, neurons)
     v = space.random(STARTS, generator)
     aims = torch.randn(STARTS, problem.b, generator=generator, dtype=v.dtype, device=v.device)
@@ -152,7 +153,9 @@ def backward_renewed(problem: PairProblem, samples: Samples) -> Samples:
     objective = _on_neurons(problem, space, everywhere)
     starts = objective.point(samples, space.coordinates(samples.rows))
     m = problem.m
-    points, costs = minimise(objective, starts, POLISHING, ARRIVED * m, PROMISING * m)
+    points, costs = minimise(
+        objective, starts, POLISHING, ARRIVED * m, PROMISING * m, NEARLY_NEWTON
+    )
     _, v, _ = objective.parts(points[costs < SOLVED * m])
     return samples_of_rows(problem, space.rows(v))[0]
 

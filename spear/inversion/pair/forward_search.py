@@ -6,7 +6,7 @@ from torch import Tensor
 from spear.inversion.factors.gram import Grams
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.forward import ForwardConsistency
-from spear.inversion.pair.levenberg_marquardt import minimise
+from spear.inversion.pair.levenberg_marquardt import NEARLY_NEWTON, minimise
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import RowSpace, distinct_rows, mutually_consistent
@@ -14,10 +14,10 @@ from spear.inversion.pair.rows import RowSpace, distinct_rows, mutually_consiste
 STARTS = 16
 """Starts a round: more would meet the same few attractors."""
 
-NEURONS = (3.0, 16)
+NEURONS, SPARE = 3.0, 16
 """Neurons in a subset: this many times b, and a few more."""
 
-ITERATIONS, POLISHING = 60, 15
+ITERATIONS, POLISHING = 60, 4
 
 ARRIVED = 1e-24
 """Squared relative residual at which a start has arrived."""
@@ -47,7 +47,7 @@ def forward_round(problem: PairProblem, generator: torch.Generator) -> tuple[Sam
         rows, starts = space.point[None], 0
     else:
         rows, starts = _descended(problem, space, generator), STARTS
-        rows = solved_rows(problem, distinct_rows(rows))
+        rows, _ = solved_rows(problem, distinct_rows(rows))
     samples, residuals = samples_of_rows(problem, distinct_rows(rows))
     samples = samples[residuals < FITTING]
     return samples[mutually_consistent(samples)], starts
@@ -55,53 +55,78 @@ def forward_round(problem: PairProblem, generator: torch.Generator) -> tuple[Sam
 
 def forward_renewed(problem: PairProblem, samples: Samples) -> Samples:
     """Solve nearly right samples again, on all neurons; those that are right, in their order."""
-    return samples_of_rows(problem, solved_rows(problem, samples.rows))[0]
+    return samples_of_rows(problem, solved_rows(problem, samples.rows)[0])[0]
 
 
-def solved_rows(problem: PairProblem, rows: Tensor) -> Tensor:
-    """Solve forward consistency on all neurons from nearly right rows; those solved, in order."""
+def solved_rows(
+    problem: PairProblem, rows: Tensor, neurons: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Solve forward consistency from nearly right rows, by a few Gauss-Newton steps.
+
+    Args:
+        problem: whose next gradient spans the activations.
+        rows: k x b.
+        neurons: on which to solve; all unless given. The solutions are tested on all.
+
+    Returns:
+        Solutions, in order (k' x b), and the indices of the rows that led there (k').
+    """
     space = RowSpace.of(problem)
-    m = problem.m
+    objective = on_neurons(problem, space, neurons)
+    count = len(objective.base)
     points, costs = minimise(
-        on_all_neurons(problem, space),
+        objective,
         space.coordinates(rows),
         POLISHING,
-        ARRIVED * m,
-        PROMISING * m,
+        ARRIVED * count,
+        PROMISING * count,
+        NEARLY_NEWTON,
     )
-    return space.rows(points[costs < SOLVED * m])
+    solved = space.rows(points)
+    if neurons is not None:
+        costs = residuals(problem, solved).square() * count
+    right = (costs < SOLVED * count).nonzero()[:, 0]
+    return solved[right], right
+
+
+def residuals(problem: PairProblem, rows: Tensor) -> Tensor:
+    """Return |rest of a| / |a| on all neurons of rows p (k x b); k."""
+    a = problem.activation.value(problem.pre_activations(rows))
+    rest = a - (a @ problem.activations.T) @ problem.activations
+    return torch.linalg.vector_norm(rest, dim=1) / torch.linalg.vector_norm(a, dim=1)
 
 
 def _descended(problem: PairProblem, space: RowSpace, generator: torch.Generator) -> Tensor:
     """Rows that solve the equations on a random subset, the best first."""
-    count = min(problem.m, int(NEURONS[0] * problem.b) + NEURONS[1])
-    order = torch.randperm(problem.m, generator=generator, device=problem.left.device)
-    objective = on_neurons(problem, space, order[:count])
+    objective = on_neurons(problem, space, subset(problem, NEURONS, generator))
+    count = len(objective.base)
     starts = space.random(STARTS, generator)
     points, costs = minimise(objective, starts, ITERATIONS, ARRIVED * count, PROMISING * count)
     best = costs.argsort()
     return space.rows(points[best[costs[best] < SOLVED * count]])
 
 
-def on_all_neurons(problem: PairProblem, space: RowSpace) -> ForwardConsistency:
-    """Forward consistency of the rows of a space."""
-    predictor = problem.first.projected_weight @ space.basis
-    return ForwardConsistency(
-        predictor,
-        problem.pre_activations(space.point),
-        problem.activations,
-        problem.activation,
-        Grams(predictor),
-    )
+def on_neurons(
+    problem: PairProblem, space: RowSpace, neurons: Tensor | None = None
+) -> ForwardConsistency:
+    """Forward consistency of the rows of a space.
+
+    Args:
+        problem: whose next gradient spans the activations.
+        space: of its rows.
+        neurons: indices of those to use; all unless given.
+    """
+    weight, activations = problem.first.projected_weight, problem.activations
+    base, activation = problem.pre_activations(space.point), problem.activation
+    if neurons is not None:
+        weight, base, activation = weight[neurons], base[neurons], activation.of(neurons)
+        activations = torch.linalg.qr(activations[:, neurons].T).Q.T.contiguous()
+    predictor = weight @ space.basis
+    return ForwardConsistency(predictor, base, activations, activation, Grams(predictor))
 
 
-def on_neurons(problem: PairProblem, space: RowSpace, neurons: Tensor) -> ForwardConsistency:
-    """The same on some of the neurons, given by their indices."""
-    predictor = problem.first.projected_weight[neurons] @ space.basis
-    return ForwardConsistency(
-        predictor,
-        problem.pre_activations(space.point)[neurons],
-        torch.linalg.qr(problem.activations[:, neurons].T).Q.T.contiguous(),
-        problem.activation.of(neurons),
-        Grams(predictor),
-    )
+def subset(problem: PairProblem, share: float, generator: torch.Generator) -> Tensor:
+    """Draw neurons, `share` times b and a few more of them."""
+    count = min(problem.m, int(share * problem.b) + SPARE)
+    order = torch.randperm(problem.m, generator=generator, device=problem.left.device)
+    return order[:count]

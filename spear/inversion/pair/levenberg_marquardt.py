@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 
 FIRST_DAMPING = 1e-2
+NEARLY_NEWTON = 1e-9
+"""Damping that leaves a step as Gauss and Newton have it."""
+
 EASIER, HARDER = 0.2, 5.0
 """Factors on the damping after a step that lowers the cost, and after one that does not."""
 
@@ -32,7 +35,12 @@ class Objective(Protocol):
 
 
 def minimise(
-    objective: Objective, starts: Tensor, iterations: int, enough: float, promising: float
+    objective: Objective,
+    starts: Tensor,
+    iterations: int,
+    enough: float,
+    promising: float,
+    first_damping: float = FIRST_DAMPING,
 ) -> tuple[Tensor, Tensor]:
     """Descend from every start, each with a damping of its own.
 
@@ -42,12 +50,13 @@ def minimise(
         iterations: at most.
         enough: cost at which a start has arrived.
         promising: cost below which a start that hardly moves goes on, until a step fails.
+        first_damping: `NEARLY_NEWTON` for starts that are nearly solutions.
 
     Returns:
         The points reached (K x d) and their costs (K).
     """
     points, costs = starts.clone(), objective.cost(starts)
-    damping = torch.full_like(costs, FIRST_DAMPING)
+    damping = torch.full_like(costs, first_damping)
     moving = torch.arange(len(starts), device=starts.device)
     for _ in range(iterations):
         moving = moving[(costs[moving] > enough) & (damping[moving] < MOST_DAMPING)]

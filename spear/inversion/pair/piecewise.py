@@ -25,7 +25,7 @@ class PiecewiseEngine:
         count = max(FEWEST, min(MOST, problem.b))
         nothing = problem.left.new_zeros(0, problem.b)
         found = fitting_directions(problem, Known(nothing, nothing), count, generator)
-        rows, right = certified_rows(problem, found.slopes, found.offsets)
+        rows, right = certified_rows(problem, found.slopes, found.offsets, generator)
         found = found.these(right)
         scale = (rows * found.directions).sum(dim=1, keepdim=True)
         samples = Samples(rows, found.directions / scale, found.next_coordinates / scale)
@@ -33,4 +33,4 @@ class PiecewiseEngine:
 
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.renewed`."""
-        return samples_of_rows(problem, solved_rows(problem, samples.rows))[0]
+        return samples_of_rows(problem, solved_rows(problem, samples.rows)[0])[0]

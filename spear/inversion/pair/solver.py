@@ -63,9 +63,7 @@ class Peeling:
 
     def _renew(self) -> None:
         """Solve new samples again on the whole problem; those that prove wrong are dropped."""
-        before, new = (
-            self.known[part] for part in (slice(self._renewed), slice(self._renewed, None))
-        )
+        before, new = self.known[: self._renewed], self.known[self._renewed :]
         self.known = before.and_others(self.engine.renewed(self.problem, new))
         self._renewed = len(self.known)
         if not self.solved:

@@ -15,9 +15,9 @@ from spear.inversion.descent.starts import EXPONENTS, SHARPNESS, Starts, random_
 from spear.inversion.directions.distinct import SAME_DESCENDED, SAME_EXACT, distinct
 from spear.inversion.directions.exact import SEARCH_DTYPE, Polish
 from spear.inversion.factors.gram import Grams, unit
-from spear.inversion.pair.certificate import certified_rows
+from spear.inversion.pair.certificate import NEURONS, certified_rows
 from spear.inversion.pair.finish import kernels
-from spear.inversion.pair.forward_search import solved_rows
+from spear.inversion.pair.forward_search import SPARE, solved_rows
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import mutually_consistent
@@ -49,22 +49,28 @@ class SparseEngine:
         deflation = Deflation(frame, Known(nothing, nothing), repel=False)
         found = sparse_directions(frame, Grams(frame.left), starts, deflation)
         exact = Polish(first)(distinct(frame.leave(found), SAME_DESCENDED))
-        return _certified(problem, distinct(exact, SAME_EXACT)), count
+        return _certified(problem, distinct(exact, SAME_EXACT), generator), count
 
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.renewed`: each direction is the kernel of its inactive neurons."""
-        rows = solved_rows(problem, samples.rows)
+        rows, _ = solved_rows(problem, samples.rows, self._neurons(problem))
         return _sample(problem, rows, kernels(problem, rows))
 
+    @staticmethod
+    def _neurons(problem: PairProblem) -> Tensor:
+        """Evenly spaced neurons, enough for rows from which the pieces follow."""
+        count = min(problem.m, int(NEURONS * problem.b) + SPARE)
+        return torch.arange(count, device=problem.left.device) * problem.m // count
 
-def _certified(problem: PairProblem, directions: Tensor) -> Samples:
+
+def _certified(problem: PairProblem, directions: Tensor, generator: torch.Generator) -> Samples:
     """Samples of those directions (k x b) that are right and fit together."""
     noise = problem.first.noise
     active = torch.zeros(len(directions), problem.m, dtype=torch.bool, device=directions.device)
     tolerance = noise.not_zero * noise.deviation(directions.T).T
     active[:, problem.first.active] = (directions @ problem.first.left.T).abs() > tolerance
     slopes = active.to(directions.dtype)
-    rows, right = certified_rows(problem, slopes, torch.zeros_like(slopes))
+    rows, right = certified_rows(problem, slopes, torch.zeros_like(slopes), generator)
     samples = _sample(problem, rows, directions[right])
     return samples[mutually_consistent(samples)]
 
