@@ -8,7 +8,10 @@ from spear.experiments.config.schema import CONF
 RECORD = load()
 BITS = RECORD["bits"].get(fingerprint(), {})
 """Of each case, on a machine like this one; none if no such machine has been recorded."""
-COMPOSED = {"spear_irls_beside_svd", "spear_svd", "geiping_1000", "geiping_low_tv", "match_cosine"}
+COMPOSED = {
+    *("spear_irls_beside_svd", "spear_svd", "geiping_1000", "geiping_low_tv", "match_cosine"),
+    *("spear_peeling", "spear_regressions", "spear_descent"),
+}
 """Attacks that are others' classes with other numbers."""
 
 
