@@ -73,20 +73,15 @@ def locate(
     if input_shape is not None:
         example = torch.zeros(2, *input_shape)
         return linear_layers(model, example), example, ""
-    for shape in _guesses(model):
-        example = torch.zeros(2, *shape)
-        try:
-            return (
-                linear_layers(model, example),
-                example,
-                f"the model runs on inputs of shape {shape}",
-            )
-        except VictimError:
-            continue
+    found = _traced(model)
+    if found is not None:
+        layers, example = found
+        shape = tuple(example.shape[1:])
+        return layers, example, f"the model runs on inputs of shape {shape}"
     modules = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear)]
-    layers = [LinearLayer(*named, k) for k, named in enumerate(modules, start=1)]
+    unordered = [LinearLayer(*named, k) for k, named in enumerate(modules, start=1)]
     note = "the model runs on none of the input shapes that were tried; give one as input_shape"
-    return layers, None, note
+    return unordered, None, note
 
 
 def outputs(model: nn.Module, example: Tensor | None) -> int:
@@ -116,10 +111,34 @@ def overlooked(model: nn.Module, layers: Sequence[LinearLayer]) -> list[str]:
     return notes
 
 
+def _traced(model: nn.Module) -> tuple[Sequence[LinearLayer], Tensor] | None:
+    """Return the layers and an example of the best guess at the shape of an input, or None.
+
+    The best is the first on which the model runs and whose values go into the linear layer that
+    runs first. If there is none, it is the first on which the model runs at all.
+    """
+    fallback = None
+    for shape in _guesses(model):
+        example = torch.zeros(2, *shape)
+        try:
+            layers = linear_layers(model, example)
+        except VictimError:
+            continue
+        if len(shape) > 1 or (layers and layers[0].module.in_features == shape[0]):
+            return layers, example
+        fallback = fallback or (layers, example)
+    return fallback
+
+
 def _guesses(model: nn.Module) -> list[tuple[int, ...]]:
+    """Return shapes of an input that one of the linear layers or convolutions would take.
+
+    Modules may be registered in another order than they run.
+    """
+    found: dict[tuple[int, ...], None] = {}
     for module in model.modules():
         if isinstance(module, nn.Linear):
-            return [(module.in_features,)]
+            found[(module.in_features,)] = None
         if isinstance(module, nn.Conv2d):
-            return [(module.in_channels, side, side) for side in USUAL_SIDES]
-    return []
+            found |= {(module.in_channels, side, side): None for side in USUAL_SIDES}
+    return list(found)

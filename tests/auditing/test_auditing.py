@@ -17,6 +17,7 @@ from spear.auditing import Audit, Verdict, audit
 from spear.auditing.recovery import CONFIRMED, largest_error
 from spear.auditing.report import as_json, html, text
 from spear.auditing.updates import as_gradients
+from spear.auditing.victim import locate
 from spear.errors import ConfigError, InvalidObservation, LayerError, VictimError
 from spear.experiments.cli import entry as cli
 
@@ -55,6 +56,32 @@ class Dropped(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         hidden = functional.relu_(self.first(x.reshape(len(x), -1)))
         return self.second(self.drop(hidden))
+
+
+class HeadFirst(nn.Module):
+    """Modules registered in another order than they run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(50, 10)
+        self.middle = nn.Linear(80, 50)
+        self.stem = nn.Linear(64, 80)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.stem(x.flatten(1)))
+        return self.head(functional.relu(self.middle(x)))
+
+
+class HeadBeforeConvolution(nn.Module):
+    """A convolution whose classifier is registered before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(4 * 28 * 28, 10)
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.conv(x).flatten(1))
 
 
 def normal(b: int) -> tuple[Tensor, Tensor]:
@@ -96,6 +123,13 @@ class TestVerdicts:
         model = mlp()
         found = audit(model, gradients(model, *normal(4)), input_shape=(1, 8, 8), budget=5)
         assert verdicts(found) == [Verdict.EXACT] * 3
+
+    def test_without_a_shape_layers_may_be_registered_in_any_order(self):
+        model = HeadFirst()
+        found = audit(model, gradients(model, *normal(4)), budget=5)
+        assert [layer.name for layer in found.layers] == ["stem", "middle", "head"]
+        assert verdicts(found) == [Verdict.EXACT] * 3
+        assert "the model runs on inputs of shape (64,)" in found.notes
 
     def test_batch_norm_and_dropout(self):
         mixed = torchvision.ops.MLP(64, [80, 10], norm_layer=nn.BatchNorm1d, dropout=0.2)
@@ -201,6 +235,26 @@ class TestModel:
         for name, each in model.state_dict().items():
             assert torch.equal(each, before[name])
         assert all(each.grad is None for each in model.parameters())
+
+    @pytest.mark.parametrize(
+        ("model", "layers", "shape"),
+        [
+            (HeadFirst(), ["stem", "middle", "head"], (64,)),
+            (HeadBeforeConvolution(), ["head"], (1, 28, 28)),
+            (LeNet(), ["fc1", "fc2", "fc3"], (3, 32, 32)),
+            (nn.Sequential(nn.Unflatten(1, (1, 5)), nn.Flatten(), nn.Linear(5, 3)), ["2"], (5,)),
+        ],
+    )
+    def test_the_shape_of_an_input_is_guessed(self, model, layers, shape):
+        found, example, _ = locate(model, None, None)
+        assert [each.name for each in found] == layers
+        assert [each.index for each in found] == [*range(1, len(layers) + 1)]
+        assert example.shape == (2, *shape)
+
+    def test_a_shape_that_no_layer_tells_is_not_guessed(self):
+        found, example, note = locate(nn.Sequential(nn.Flatten(2), nn.Linear(9, 2)), None, None)
+        assert (len(found), example) == (1, None)
+        assert "give one as input_shape" in note
 
 
 class TestUpdates:
