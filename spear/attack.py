@@ -7,11 +7,11 @@ from typing import Protocol, TypeVar
 from torch import nn
 
 from spear.domain import Domain
-from spear.layers import Sparsity, attackable, linear_layers
+from spear.layers import Sparsity, attackable, check_number, linear_layers
 from spear.observation import LayerPair, Observation
 from spear.pairs import pair_at
 from spear.reconstruction import Reconstruction
-from spear.update import Update
+from spear.update import Update, check_update
 
 Seen = TypeVar("Seen")
 """Type that an attack observes: an `Observation` of one layer, the whole `Update`, or its own."""
@@ -58,7 +58,7 @@ class Attack(Protocol[Seen]):
     def layer(self) -> int | None:
         """Number of the linear layer whose inputs are reconstructed, counted from 1.
 
-        None for an attack on the network's own inputs.
+        -1 is the last one; None for an attack on the network's own inputs.
         """
         ...
 
@@ -107,11 +107,15 @@ class LayerAttack:
         layer: number of the attacked layer, counted from 1; -1 is the last one.
         sparsity: factor of the layer's gradient that must be sparse (Sec. 3.2), which says on
             which side of the layer a ReLU must stand; None for an attack that needs no ReLU.
+
+    Raises:
+        LayerError: `layer` is no whole number.
     """
 
     given_labels = False
 
     def __init__(self, layer: int, sparsity: Sparsity | None) -> None:
+        check_number(layer)
         self.layer = layer
         self.sparsity = sparsity
 
@@ -130,6 +134,7 @@ class LayerAttack:
         Raises:
             LayerError, InvalidObservation: see `Update.observe`.
         """
+        check_update(update)
         return update.observe(self.layer, self.sparsity)
 
 
@@ -162,4 +167,5 @@ class PairAttack:
         Raises:
             LayerError, InvalidObservation: see `Update.observe_pair`.
         """
+        check_update(update)
         return update.observe_pair(self.layer)

@@ -7,6 +7,7 @@ it, which makes a factor of the layer's gradient sparse.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,8 @@ class Sparsity(StrEnum):
 
 
 LAST = -1
-"""Number that stands for the last linear layer; all layers are also counted from 1."""
+"""Number that stands for the last linear layer. Layers are counted from 1; no other negative number
+and no 0 stands for one."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,26 @@ def linear_layers(network: nn.Module, like: Tensor | Sequence[int]) -> tuple[Lin
     )
 
 
+def check_number(layer: object) -> None:
+    """Refuse anything but a whole number as the number of a layer.
+
+    Raises:
+        LayerError: it is of another type.
+    """
+    if not isinstance(layer, Integral) or isinstance(layer, bool):
+        raise LayerError(
+            f"layer is {layer!r}; expected the number of a linear layer, counted from 1, or {LAST} "
+            "for the last one."
+        )
+
+
 def numbered(layers: Sequence[LinearLayer], index: int) -> LinearLayer:
     """Return linear layer number `index`, counted from 1 as in Table 4; `LAST` is the last one.
 
     Raises:
-        LayerError: there is no such layer.
+        LayerError: there is no such layer, or `index` is no whole number.
     """
+    check_number(index)
     if index == LAST and layers:
         return layers[-1]
     if not 1 <= index <= len(layers):

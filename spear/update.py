@@ -9,11 +9,24 @@ import torch
 from torch import Tensor, nn
 
 from spear.domain import Domain
-from spear.errors import LayerError
+from spear.errors import InvalidObservation, LayerError
 from spear.layers import LinearLayer, Sparsity, attackable, linear_layers, numbered
 from spear.observation import LayerPair, Observation
 from spear.pairs import pair_at
 from spear.validation import check_names, check_shape
+
+
+def check_update(given: object) -> None:
+    """Refuse anything but an `Update`.
+
+    Raises:
+        InvalidObservation: it is of another type.
+    """
+    if not isinstance(given, Update):
+        raise InvalidObservation(
+            f"update is a {type(given).__name__}; expected a spear.Update, which "
+            "spear.Client.share returns, or which you make of a network and its gradients."
+        )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from spear.domain import Domain
 from spear.errors import VictimError
-from spear.update import Update
+from spear.update import Update, check_update
 from spear.validation import check_finite, check_presence
 
 
@@ -33,6 +33,7 @@ class WholeUpdateAttack:
             VictimError: the network's outputs depend on chance or on the rest of a batch.
             InvalidObservation: there are no gradients, or one is not finite.
         """
+        check_update(update)
         self.check(update.network, update.domain)
         check_presence(update.gradients)
         for name, gradient in update.gradients.items():

@@ -10,7 +10,7 @@ from spear.attack import Attack
 from spear.baselines.gifd.dcgan import DCGAN
 from spear.client.client import Client
 from spear.data import Digits
-from spear.errors import InvalidObservation
+from spear.errors import InvalidObservation, LayerError
 from spear.experiments.cli.run import CONF
 from spear.experiments.config.build import build
 from spear.networks import fcnn
@@ -66,6 +66,23 @@ def attacks(generator):
             config.attack.radii = config.attack.radii[:1]
         built[name] = build(config, "attack")
     return built
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_what_is_no_update_is_refused(attacks, name):
+    for given, kind in (("a", "str"), ({}, "dict"), (torch.ones(2), "Tensor")):
+        with pytest.raises(InvalidObservation, match=f"^update is a {kind}; expected a spear.Upd"):
+            attacks[name].observe(given)
+
+
+@pytest.mark.parametrize("name", ["spear", "spear_irls", "spear_input", "spear_prior"])
+def test_a_layer_that_is_no_number_is_refused_at_once(name):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", [f"attack={name}"])
+    attack = build(config, "attack")
+    values = {key: each for key, each in vars(attack).items() if key in ("prior", "sampler")}
+    with pytest.raises(LayerError, match=r"^layer is 'a'; expected the number of a linear layer"):
+        type(attack)(layer="a", **values)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,10 @@
 """Linear layers as a network runs them: which there are, and what stands beside each."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from support.victims import Detach
@@ -384,6 +386,27 @@ class TestAttackable:
     def test_out_of_range(self, index):
         with pytest.raises(LayerError, match=f"^layer is {index}; .* linear layers 1 to 3"):
             attackable(self.layers(), index)
+
+    @pytest.mark.parametrize("index", ["a", "1", 1.0, None, True, [1]])
+    def test_what_is_no_number(self, index):
+        message = (
+            f"layer is {index!r}; expected the number of a linear layer, counted from 1, or -1"
+        )
+        for find in (attackable, numbered):
+            with pytest.raises(LayerError, match=f"^{re.escape(message)} for the last one"):
+                find(self.layers(), index)
+        with pytest.raises(LayerError, match=f"^{re.escape(message)}"):
+            spear.SpearIrls(layer=index)
+
+    def test_a_number_of_numpy_counts_too(self):
+        assert numbered(self.layers(), np.int64(2)).name == "3"
+
+    def test_minus_one_is_the_last_and_no_other_number_is_counted_from_the_end(self):
+        layers = self.layers()
+        assert numbered(layers, -1) is numbered(layers, 3)
+        for index in (-2, -3, 0):
+            with pytest.raises(LayerError, match="1 to 3, and -1 stands for the last one"):
+                numbered(layers, index)
 
     def test_a_network_without_linear_layers(self):
         layers = linear_layers(nn.Sequential(nn.Flatten(), nn.ReLU()), (N,))

@@ -7,6 +7,7 @@ from spear.client.defenses import Defense, NoDefense
 from spear.client.local_training import LocalTraining, SingleGradient
 from spear.data.base import Batch
 from spear.domain import Domain
+from spear.errors import ConfigError
 from spear.update import Update
 
 
@@ -44,7 +45,15 @@ class Client:
             batch: on the network's device.
             generator: source of the client's randomness (mini-batches, noise), on the CPU; the
                 global one unless given.
+
+        Raises:
+            ConfigError: `batch` is of another type.
         """
+        if not isinstance(batch, Batch):
+            raise ConfigError(
+                f"batch is a {type(batch).__name__}; expected a spear.Batch, as "
+                "spear.Batch(inputs, labels) makes it."
+            )
         gradients = self.fedavg.update(self.network, self.loss, self.defense, batch, generator)
         domain = self.domain or Domain.unbounded(tuple(batch.inputs.shape[1:]))
         return Update(self.network, gradients, self.loss, domain)

@@ -8,7 +8,7 @@ from spear.client.client import Client
 from spear.client.defenses import DPSGD, NoDefense
 from spear.data import Batch
 from spear.domain import Domain
-from spear.errors import LayerError
+from spear.errors import ConfigError, LayerError
 from spear.scoring import truth_of
 from spear.scoring.truth import MOST_COLUMNS, Truth
 
@@ -31,6 +31,13 @@ def test_the_update_is_the_gradient_of_the_mean_loss(batch):
     nn.functional.cross_entropy(net(batch.inputs), batch.labels).backward()
     for name, parameter in net.named_parameters():
         torch.testing.assert_close(update.gradients[name], parameter.grad)
+
+
+@pytest.mark.parametrize("given", ["tuple", "Tensor", "NoneType"])
+def test_what_is_no_batch_is_refused(batch, given):
+    values = {"tuple": (batch.inputs, batch.labels), "Tensor": batch.inputs, "NoneType": None}
+    with pytest.raises(ConfigError, match=rf"^batch is a {given}; expected a spear\.Batch, as"):
+        Client(network()).share(values[given])
 
 
 def test_sharing_leaves_the_network_as_it_was(batch):

@@ -15,7 +15,7 @@ from spear.baselines.gradient_matching.regularisers import Regulariser
 from spear.baselines.gradient_matching.schedules import Constant
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation
-from spear.update import Update
+from spear.update import Update, check_update
 
 
 class CINet(GradientMatching):
@@ -79,6 +79,7 @@ class CINet(GradientMatching):
             VictimError, InvalidObservation: as of `GradientMatching`; inputs are not images,
                 or their range is not known.
         """
+        check_update(update)
         domain = update.domain
         if len(domain.shape) != 3:
             raise InvalidObservation(

@@ -24,7 +24,7 @@ from spear.observation import Observation
 from spear.probing import layer_inputs
 from spear.reconstruction import Reconstruction
 from spear.settings import check_least, check_weights
-from spear.update import Update
+from spear.update import Update, check_update
 from spear.whole_update import WholeUpdateAttack
 
 
@@ -101,6 +101,7 @@ class FeatureInversion(WholeUpdateAttack):
             InvalidObservation: a gradient is not finite or not shaped like its parameter, or inputs
                 are not images.
         """
+        check_update(update)
         if self.total_variation and len(update.domain.shape) != 3:
             raise InvalidObservation(
                 f"the network's inputs have shape {update.domain.shape}, but feature inversion "

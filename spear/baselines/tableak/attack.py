@@ -23,7 +23,7 @@ from spear.data.tabular import Ordinal, TableDomain
 from spear.errors import InvalidObservation, VictimError
 from spear.reconstruction import Reconstruction, Status
 from spear.settings import check_above_zero, check_least
-from spear.update import Update
+from spear.update import Update, check_update
 from spear.whole_update import WholeUpdateAttack
 
 
@@ -78,6 +78,7 @@ class TabLeak(WholeUpdateAttack):
             InvalidObservation: inputs are not rows of a table with one-hot categories, or a
                 gradient is not finite or not shaped like its parameter.
         """
+        check_update(update)
         _table(update)
         return super().observe(update)
 

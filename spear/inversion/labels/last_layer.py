@@ -12,7 +12,7 @@ from spear.inversion.factors.factorization import decompose
 from spear.layers import LinearLayer
 from spear.reconstruction import Status
 from spear.tracing.neighbours import described
-from spear.update import Update
+from spear.update import Update, check_update
 from spear.validation import check_finite
 
 
@@ -42,8 +42,9 @@ class LastLayer:
         Raises:
             LayerError: as of `check_last_layer`, or its weight is frozen.
             VictimError: the loss is not the mean cross-entropy.
-            InvalidObservation: the gradient is not finite.
+            InvalidObservation: it is no update, or the gradient is not finite.
         """
+        check_update(update)
         layer = check_last_layer(update.layers)
         _check_loss(update.loss)
         gradient = update.gradients.get(f"{layer.name}.weight")

@@ -15,7 +15,7 @@ from spear.inversion.directions.selection import Selection, greedy_filter
 from spear.inversion.factors.factorization import Factorization
 from spear.inversion.sampling.pool import CandidatePool
 from spear.inversion.sampling.settings import SamplingSettings
-from spear.layers import Sparsity
+from spear.layers import Sparsity, check_number
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 
@@ -39,12 +39,17 @@ class SamplingAttack(SamplingSettings, LayerAttack, ABC):
 
     Raises:
         ConfigError: a setting is out of range.
+        LayerError: `layer` is no whole number.
     """
 
     layer: int = 1
     sparsity: Sparsity | None = field(default=Sparsity.GRADIENT, init=False, repr=False)
 
     assurance: ClassVar[float] = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number(self.layer)
 
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None

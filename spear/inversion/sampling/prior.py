@@ -20,10 +20,10 @@ from spear.inversion.sampling.screening import (
     sparsest_distinct,
 )
 from spear.inversion.sampling.settings import SamplingSettings
-from spear.layers import Sparsity, attackable, linear_layers
+from spear.layers import Sparsity, attackable, check_number, linear_layers
 from spear.probing import layer_inputs
 from spear.reconstruction import Reconstruction
-from spear.update import Update
+from spear.update import Update, check_update
 
 GROWTH = 2
 """Growth of the draws from each set from one round to the next. The first round draws once: if all
@@ -60,6 +60,7 @@ class SpearPrior(SamplingSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_number(self.layer)
         if not self.likely >= 1:
             raise ConfigError(f"likely is {self.likely}; expected at least 1.")
         if self.prior.layer is not None:
@@ -89,6 +90,7 @@ class SpearPrior(SamplingSettings):
         Raises:
             SpearError: see `Update.observe`.
         """
+        check_update(update)
         update.observe(self.layer, Sparsity.GRADIENT)
         return update
 
