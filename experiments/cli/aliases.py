@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from spear.experiments.cli import entry
+from spear.experiments.config.moved import hint
 
 PROGRAMS = {
     "analysis.claims": "claims",
@@ -50,6 +51,6 @@ def run_module(package: str) -> None:
 
 
 def _run(old: str, name: str) -> None:
-    sys.stderr.write(f"{old} is now `spear {name}`; the old name goes with the next version.\n")
+    sys.stderr.write(hint("command", old, f"spear {name}") + "\n")
     sys.argv = ["spear", name, *sys.argv[1:]]
     entry.main()

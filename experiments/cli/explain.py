@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from spear.experiments.config.experiments import unknown_experiment
-from spear.experiments.config.moved import GROUPS
+from spear.experiments.config.moved import GROUPS, hint
 from spear.experiments.config.schema import JobSchema
 from spear.experiments.sweep.monitor import sweep_runs_here
 
@@ -65,10 +65,10 @@ def _missing_launcher(text: str) -> str:
 def _unknown_key(key: str) -> str:
     group = key.lstrip("/").split("@")[0]
     if group in GROUPS:
-        return f"key {key!r} is now {GROUPS[group]!r}; rename it where it is set."
+        return hint("group", group, GROUPS[group], "; rename it where it is set")
     close = difflib.get_close_matches(key, list(JobSchema.__annotations__), n=1, cutoff=0.75)
-    hint = f"did you mean {close[0]!r}? See" if close else "see"
-    return f"key {key!r} does not exist; {hint} `spear --help`, or `spear --cfg job` for all keys."
+    near = f"did you mean {close[0]!r}? See" if close else "see"
+    return f"key {key!r} does not exist; {near} `spear --help`, or `spear --cfg job` for all keys."
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -7,6 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
 
 from spear.experiments.config.experiments import current_name, experiment_name, experiments
+from spear.experiments.config.moved import hint
 
 EXPERIMENT = re.compile(r"\+{0,2}experiment=")
 
@@ -60,7 +61,6 @@ def _choice(given: str) -> str:
         return given
     if name != present:
         sys.stderr.write(
-            f"spear: experiment={name} is called {present} now, and so is the folder of its "
-            "results.\n"
+            hint("experiment", name, present, ", as is the folder of its results") + "\n"
         )
     return found.choice

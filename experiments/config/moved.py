@@ -64,6 +64,10 @@ GROUPS = {"forecast": "risk"}
 """Old group of `conf/` -> the new one."""
 
 
+TYPED = re.compile(r"(\b_target_\s*[=:]\s*)([\w.]+)")
+"""A `_target_` as overrides have it, also inside of a mapping: all before its value, and that."""
+
+
 def new_target(name: str) -> str:
     """Return the present name of a `_target_`; it differs only if the class has moved."""
     parts = name.split(".")
@@ -74,10 +78,26 @@ def new_target(name: str) -> str:
     return name
 
 
+def hint(what: str, old: str, new: str, then: str = "; the next version will refuse it") -> str:
+    """Return the sentence that tells a user of an old name; all hints have this form.
+
+    Args:
+        what: of which kind or at which key the name is.
+        old, new: former and present name.
+        then: end of the sentence, with what follows from the change.
+    """
+    return f"{what} {old!r} is now {new!r}{then}."
+
+
+def renamed(overrides: str) -> str:
+    """Return overrides, as they name a job's folder, with the new name of each old `_target_`."""
+    return TYPED.sub(lambda each: each[1] + new_target(each[2]), overrides)
+
+
 def accept_old_targets(node: DictConfig | ListConfig) -> None:
     """Replace old `_target_`s anywhere in a configuration; warn of each."""
     for key, old, new in replace_old_targets(node):
-        _hint(key, old, new)
+        log.warning(hint(key, old, new))
 
 
 def replace_old_targets(
@@ -114,11 +134,7 @@ def accept_old_groups(arguments: list[str]) -> list[str]:
         key = re.match(r"[+~]*([A-Za-z_]+)(?=[.=@/:]|$)", argument)
         new = GROUPS.get(key[1]) if key else None
         if key and new:
-            _hint("a group of the configuration", key[1], new)
+            log.warning(hint("group", key[1], new))
             argument = argument[: key.start(1)] + new + argument[key.end(1) :]
         found.append(argument)
     return found
-
-
-def _hint(subject: str, old: str, new: str) -> None:
-    log.warning("%s: %r is now %r; the next version will refuse the old name.", subject, old, new)

@@ -12,6 +12,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 import spear
 from spear.experiments.config.experiments import ROOMS, experiment_name, experiments
+from spear.experiments.config.moved import renamed
 
 CONF = (Path(spear.__file__).parent / "conf").resolve()
 LONGEST_NAME = 120
@@ -45,8 +46,11 @@ class JobSchema:
 
 
 def run_name(overrides: str) -> str:
-    """Return a job's folder name: its overrides, made safe and short for any file system."""
-    name = overrides.replace("/", ".").replace(" ", "") or "defaults"
+    """Return a job's folder name: its overrides, made safe and short for any file system.
+
+    Old and new names of a class lead to the same folder.
+    """
+    name = renamed(overrides).replace("/", ".").replace(" ", "") or "defaults"
     if len(name) > LONGEST_NAME:
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
         name = f"{name[:LONGEST_NAME]}~{digest}"

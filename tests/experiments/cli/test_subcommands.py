@@ -122,7 +122,7 @@ def test_old_console_scripts_run_the_new_commands(monkeypatch, capfd, tmp_path):
         assert pkgutil.resolve_name(scripts[script]) is aliases.main
         name = script.removeprefix("spear-")
         said = typed(monkeypatch, capfd, tmp_path / script, "--help", main=aliases.main)
-        note = f"{script} is now `spear {name}`; the old name goes with the next version.\n"
+        note = f"command {script!r} is now 'spear {name}'; the next version will refuse it.\n"
         assert (said.code, said.error) == (0, note)
         assert f"spear {name}" in said.out
 
@@ -137,9 +137,9 @@ def module(name: str, *arguments: str, folder: Path = ROOT) -> subprocess.Comple
 
 def test_old_programs_of_a_checkout_run_the_new_commands(tmp_path):
     done = module("analysis.tables", "appendix_b2", "--to", str(tmp_path))
-    note = "python -m analysis.tables is now `spear tables`; the old name goes with the next "
+    note = "command 'python -m analysis.tables' is now 'spear tables'; the next version will refuse"
     assert done.returncode == 0, done.stderr
-    assert done.stderr == f"{note}version.\n{tmp_path}/appendix_b2.md\n"
+    assert done.stderr == f"{note} it.\n{tmp_path}/appendix_b2.md\n"
     assert (tmp_path / "appendix_b2.md").is_file()
 
 

@@ -93,7 +93,9 @@ def test_arguments_are_shown_as_users_write_them():
 def test_a_former_name_is_accepted_with_a_hint(former, capsys):
     present = experiments()[RENAMED[former]]
     assert located([f"experiment={former}"]) == [f"experiment={present.choice}"]
-    assert f"experiment={former} is called {present.name} now" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"experiment {former!r} is now {present.name!r}, as is the folder of its results.\n"
+    )
 
 
 def test_what_is_no_override_is_refused():
@@ -112,7 +114,7 @@ def test_a_run_by_a_former_name_lies_under_the_present_one(tmp_path, monkeypatch
     small = ("hydra.mode=RUN", "dataset=faces", "batch_size=2", "n_batches=1", "network.width=50")
     outcome = spear("experiment=table9_each", *small)
     assert outcome.code == 0, outcome.error
-    assert "table9_each is called table9_noise_per_example now" in outcome.error
+    assert "'table9_each' is now 'table9_noise_per_example'" in outcome.error
     table = load_summaries(tmp_path / "table9_noise_per_example")
     assert list(table["experiment"]) == ["table9_noise_per_example"]
     assert "experiment=table9_noise_per_example " in table["command"][0]

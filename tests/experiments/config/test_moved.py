@@ -9,7 +9,13 @@ from omegaconf import OmegaConf
 from support.command import Command
 
 from spear.errors import ConfigError
-from spear.experiments.config.moved import accept_old_groups, accept_old_targets, new_target
+from spear.experiments.config.moved import (
+    accept_old_groups,
+    accept_old_targets,
+    hint,
+    new_target,
+    renamed,
+)
 from spear.experiments.config.schema import CONF
 from spear.experiments.config.targets import check_targets
 
@@ -79,7 +85,7 @@ def test_old_targets_are_replaced_however_deep_and_named_once(caplog):
     assert config.attack._target_ == "spear.baselines.gradient_matching.GradientMatching"
     assert config.again[0]._target_ == "spear.baselines.gradient_matching.Sign"
     assert config.attack.same._target_ == "spear.data.MNIST"
-    assert [each.split(":")[0] for each in caplog.messages] == [
+    assert [each.split()[0] for each in caplog.messages] == [
         "attack._target_",
         "attack.inner.0._target_",
     ]
@@ -117,8 +123,33 @@ def test_a_job_runs_by_old_names(spear, caplog):
     outcome = spear(*job, "forecast=lavp", "dataset._target_=spear.datasets.Digits")
     assert outcome.code == 0
     said = caplog.text + outcome.out + outcome.error
-    assert "'forecast' is now 'risk'" in said
-    assert "dataset._target_: 'spear.datasets.Digits' is now 'spear.data.Digits'" in said
+    assert "group 'forecast' is now 'risk'; the next version will refuse it." in said
+    assert "dataset._target_ 'spear.datasets.Digits' is now 'spear.data.Digits'; the next" in said
+
+
+@pytest.mark.parametrize("typed", ["dataset._target_={}", "dataset={{_target_:{}}}"])
+def test_old_and_new_names_are_one_job(spear, typed):
+    job = ("dataset=digits", "batch_size=2", "n_batches=1", "device=cpu")
+    assert spear(*job, typed.format("spear.datasets.Digits")).code == 0
+    again = spear(*job, typed.format("spear.data.Digits"))
+    assert "complete already" in again.out + again.error
+    folders = [path.parent for path in spear.output_root.rglob("summary.json")]
+    assert len(folders) == 1
+    assert "spear.data.Digits" in folders[0].name
+    assert "spear.datasets" not in (folders[0] / "config.yaml").read_text()
+
+
+def test_overrides_get_new_names_wherever_a_class_is_named():
+    old, new = "spear.datasets.MNIST", "spear.data.MNIST"
+    for form in ("a._target_={},seed=1", "a={{_target_:{},x:1}}", "+b.c._target_={}"):
+        assert renamed(form.format(old)) == renamed(form.format(new)) == form.format(new)
+    for other in ("dataset.folder=spear.datasets", "my_target_=spear.datasets.MNIST", ""):
+        assert renamed(other) == other
+
+
+def test_every_hint_has_one_form():
+    assert hint("group", "a", "b") == "group 'a' is now 'b'; the next version will refuse it."
+    assert hint("x", "a", "b", ", too") == "x 'a' is now 'b', too."
 
 
 def test_an_old_group_in_a_file_of_the_users_own_is_named(spear, tmp_path):
