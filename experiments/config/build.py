@@ -21,6 +21,26 @@ from spear.experiments.config.targets import check_targets
 SCALARS = (int, float, bool, str)
 
 
+class UnknownKey(ConfigError):
+    """A key that the class of its node does not take.
+
+    Args:
+        key: full key.
+        path: key of the node.
+        allowed: keys that the node takes.
+    """
+
+    def __init__(self, key: str, path: str, allowed: list[str]) -> None:
+        super().__init__(f"key {key!r} does not exist; {path} takes {', '.join(allowed)}.")
+        self.key = key
+        self.path = path
+        self.allowed = allowed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a launcher's worker send the error to the sweep."""
+        return type(self), (self.key, self.path, self.allowed)
+
+
 def build(config: DictConfig, group: str, **runtime: object) -> Any:
     """Check and instantiate `config[group]`.
 
@@ -129,7 +149,7 @@ def check_arguments(node: DictConfig, path: str, known: set[str] | None = None) 
             continue
         full = f"{path}.{key!s}"
         if key not in allowed:
-            raise ConfigError(f"key {full!r} does not exist; {path} takes {', '.join(allowed)}.")
+            raise UnknownKey(full, path, allowed)
         hint = hints.get(str(key), Any)
         if isinstance(value, DictConfig) and "_target_" not in value and _is_mapping(hint):
             check_each(value, full)

@@ -20,6 +20,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
 
 import spear
 
@@ -140,6 +143,27 @@ def experiment_name(choice: str | None) -> str:
     return name if room in ROOMS else str(choice)
 
 
+def own_keys(choice: str) -> dict[str, Any]:
+    """Return the keys that a prepared experiment sets, full and with values.
+
+    Those of the experiments that its own defaults name are included.
+
+    Args:
+        choice: its file as Hydra names it, such as `paper/table9`; of a user's own file nothing is
+            known.
+    """
+    path = FOLDER / f"{choice}.yaml"
+    if not path.is_file():
+        return {}
+    node = OmegaConf.load(path)
+    assert isinstance(node, DictConfig)
+    keys: dict[str, Any] = {}
+    for each in node.pop("defaults", []):
+        if str(each).startswith("/experiment/"):
+            keys |= own_keys(str(each).removeprefix("/experiment/"))
+    return keys | dict(_leaves(node))
+
+
 def unknown_experiment(name: str) -> str:
     """Return a sentence for a name that no experiment has, with close names."""
     names = [*experiments(), *RENAMED]
@@ -170,6 +194,14 @@ def _read(path: Path) -> Experiment:
             setattr(values.setdefault(part, Value()), key.lower(), content)
     subject, details = prose[0] if prose else "", " ".join(prose[1:])
     return Experiment(name, room, subject, details, takes, values, tags)
+
+
+def _leaves(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in node.items_ex(resolve=False):
+        if isinstance(value, DictConfig):
+            yield from _leaves(value, f"{prefix}{key!s}.")
+        else:
+            yield f"{prefix}{key!s}", value
 
 
 def _joined(comment: list[str]) -> Iterator[str]:

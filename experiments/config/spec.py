@@ -16,8 +16,14 @@ from spear.client.risk import RiskForecast
 from spear.data import Dataset, Drawing
 from spear.data.augmentation import Augmentation
 from spear.errors import ConfigError
-from spear.experiments.config.build import check_arguments, check_each, create, resolve_device
-from spear.experiments.config.experiments import experiment_name
+from spear.experiments.config.build import (
+    UnknownKey,
+    check_arguments,
+    check_each,
+    create,
+    resolve_device,
+)
+from spear.experiments.config.experiments import experiment_name, own_keys
 from spear.experiments.config.moved import accept_old_targets
 from spear.experiments.config.schema import JobSchema
 from spear.experiments.config.targets import check_targets
@@ -108,7 +114,10 @@ class JobSpec:
         config.device = resolve_device(config.device)
         accept_old_targets(config)
         check_targets(config)
-        parties: dict[str, Any] = {group: _maker(config, group) for group in GROUPS}
+        try:
+            parties: dict[str, Any] = {group: _maker(config, group) for group in GROUPS}
+        except UnknownKey as error:
+            raise _unknown_to_choice(error, choices) from error
         searched = config.get("objective") is not None
         return cls(
             experiment=experiment_name(choices.get("experiment")),
@@ -151,6 +160,28 @@ def relevant(config: DictConfig) -> dict[str, Any]:
         placeless[key] = name
     content = _plain(placeless)
     return {key: value for key, value in content.items() if key not in (*IRRELEVANT, *PLACES)}
+
+
+def _unknown_to_choice(error: UnknownKey, choices: Mapping[str, str]) -> ConfigError:
+    """Return the error itself, or one that names the experiment if that is what sets the key."""
+    choice = str(choices.get("experiment"))
+    keys = own_keys(choice)
+    if error.key not in keys:
+        return error
+    node = f"{error.path}."
+    foreign = [
+        key
+        for key in keys
+        if key.startswith(node) and key.removeprefix(node).split(".")[0] not in error.allowed
+    ]
+    group = error.path.replace(".", "/")
+    values = " and ".join(f"{key}={keys[key]}" for key in foreign)
+    removed = " ".join(f"'~{key}'" for key in foreign)
+    return ConfigError(
+        f"experiment={experiment_name(choice)} sets {values}, but {group}={choices.get(group)} "
+        f"takes only {', '.join(error.allowed)}; leave {group} to the experiment, or add {removed} "
+        "to the command."
+    )
 
 
 def _maker(config: DictConfig, group: str) -> Callable[..., Any]:

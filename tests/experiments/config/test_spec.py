@@ -1,6 +1,7 @@
 """A configuration is read once, and nothing behind the specification knows OmegaConf."""
 
 import ast
+import copy
 import dataclasses
 import functools
 from pathlib import Path
@@ -14,6 +15,7 @@ from support.specs import SEARCH, spec_of
 
 import spear
 from spear.errors import ConfigError
+from spear.experiments.config.build import UnknownKey
 from spear.experiments.config.schema import CONF
 from spear.experiments.config.spec import JobSpec
 
@@ -112,6 +114,50 @@ def test_what_does_not_fit_is_refused_before_anything_is_made(overrides, message
     with pytest.raises(ConfigError) as caught:
         spec_of("dataset=digits", *overrides)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("choice", "override", "message"),
+    [
+        (
+            "related/gifd_out_of_distribution",
+            "dataset=digits",
+            "experiment=gifd_out_of_distribution sets dataset.folder=imagenet-sample and "
+            "dataset.resolution=32, but dataset=digits takes only normalize, split; leave dataset "
+            "to the experiment, or add '~dataset.folder' '~dataset.resolution' to the command.",
+        ),
+        (  # its own defaults name the experiment that sets the key
+            "related/gifd_out_of_distribution",
+            "attack=spear_irls",
+            "experiment=gifd_out_of_distribution sets attack.iterations=400 and attack.restarts=1, "
+            "but attack=spear_irls takes only",
+        ),
+        (
+            "paper/table9",
+            "attack=geiping",
+            "experiment=table9 sets attack.max_starts=500, but attack=geiping takes only",
+        ),
+        ("paper/table9", "+dataset.colour=1", "key 'dataset.colour' does not exist; dataset takes"),
+    ],
+)
+def test_a_key_of_the_experiment_that_does_not_fit_the_choice(choice, override, message):
+    with pytest.raises(ConfigError) as caught:
+        spec_of(f"experiment={choice}", override)
+    assert str(caught.value).startswith(message)
+
+
+def test_what_the_message_suggests_is_accepted():
+    spec = spec_of(
+        "experiment=related/gifd_out_of_distribution", "dataset=digits", "~dataset.folder",
+        "~dataset.resolution",
+    )  # fmt: skip
+    assert len(spec.dataset()) > 0
+
+
+def test_a_workers_refusal_reaches_the_sweep():
+    """By a pickle, which is made as a copy is."""
+    error = UnknownKey("a.b", "a", ["c"])
+    assert str(copy.copy(error)) == str(error)
 
 
 def test_every_target_is_allowed_once_for_all(monkeypatch):
