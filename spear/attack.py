@@ -143,11 +143,15 @@ class PairAttack:
 
     Args:
         layer: number of the first of the two, counted from 1.
+
+    Raises:
+        LayerError: `layer` is no whole number.
     """
 
     given_labels = False
 
     def __init__(self, layer: int) -> None:
+        check_number(layer)
         self.layer = layer
 
     def check(self, network: nn.Module, domain: Domain) -> None:

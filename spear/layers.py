@@ -99,7 +99,7 @@ def check_number(layer: object) -> None:
     Raises:
         LayerError: it is of another type.
     """
-    if not isinstance(layer, Integral) or isinstance(layer, bool):
+    if isinstance(layer, bool) or not isinstance(layer, Integral):
         raise LayerError(
             f"layer is {layer!r}; expected the number of a linear layer, counted from 1, or {LAST} "
             "for the last one."

@@ -131,6 +131,14 @@ CASES = {
         f"attack.max_submatrices=4000 {FACES} batch_size=3",
         tolerance=None,
     ),
+    "pair_gelu": Case(
+        f"attack=spear_pair network.activation=gelu {DIGITS} batch_size=6"
+    ),
+    "pair_relu": Case(f"attack=spear_pair {DIGITS} batch_size=8"),
+    "pair_leaky": Case(
+        "attack=spear_pair network.activation=leaky_relu dataset=digits network.width=100 "
+        "network.depth=2 batch_size=12"
+    ),
     "prior": Case(f"attack=spear_prior attack.prior.iterations=20 {FACES} batch_size=6"),
     "input_descent": Case(f"attack=spear_input {DIGITS} batch_size=6"),
     "input_sampling": Case(f"attack=spear_input attack/search=sampling {DIGITS} batch_size=4"),

@@ -99,7 +99,7 @@ def results_table(
     footers = {
         "batch": "all",
         "PSNR [dB]": f"{mean} ± {deviation}",
-        "exact": "-" if math.isnan(summary["lambda_mean"]) else exact,
+        "exact": exact if summary["n_exact"] or not math.isnan(summary["lambda_mean"]) else "-",
         "λ": _number(summary["lambda_mean"], ".6g"),
         "submatrices": f"{summary['submatrices_median']:,.0f}",
         "seconds": f"{summary['seconds_median']:.2f}",
@@ -154,7 +154,7 @@ def _caption(summary: dict[str, Any], own: Sequence[Metric]) -> str:
 
 def _exactness(record: BatchRecord) -> str:
     """Return right directions / found directions, or a dash for an attack without directions."""
-    if math.isnan(record.sparsity_matching):
+    if math.isnan(record.sparsity_matching) and not record.scores["directions_right"]:
         return "-"
     right = f"{record.scores['directions_right']}/{record.directions}"
     return right + (" ✓" if record.scores["exact"] else " ✗")

@@ -7,7 +7,7 @@ import pytest
 
 import spear.inversion
 
-ORDER = ("factors", "directions", "sampling", "descent", "inputs", "labels")
+ORDER = ("factors", "directions", "sampling", "descent", "inputs", "labels", "pair")
 ROOT = Path(spear.inversion.__file__).parent
 
 

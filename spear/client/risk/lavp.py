@@ -44,9 +44,9 @@ class Lavp:
 
         Returns:
             - `gradient_norm`: the baseline |g| over all trained parameters.
-            - `lavp_l2_max`, `lavp_l2_min`: eigenvalues for the L2 distance; `lavp_cosine_max`,
-              `lavp_cosine_min` for the cosine distance, NaN if g = 0. Each has its residual
-              (`..._residual`, see `Eigenvalue`).
+            - `lavp_l2_max`, `lavp_l2_min`: eigenvalues for the L2 distance.
+            - `lavp_cosine_max`, `lavp_cosine_min`: for the cosine distance, NaN if g = 0.
+            - `..._residual` of each of these four: see `Eigenvalue`.
             - `lavp_fused_max`, `lavp_fused_min`: geometric means of both distances.
             - `lavp_dense`: 1 if the Hessians were formed, else 0.
             - `lavp_seconds`: wall time.

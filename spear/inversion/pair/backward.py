@@ -51,7 +51,8 @@ def least_singular_vectors(matrices: Tensor) -> Tensor:
     """
     triangles = torch.linalg.qr(matrices, mode="r").R
     diagonal = triangles.diagonal(dim1=1, dim2=2)
-    diagonal += torch.where(diagonal == 0, torch.finfo(matrices.dtype).tiny, 0.0)
+    least = torch.finfo(matrices.dtype).eps * diagonal.abs().amax(dim=1, keepdim=True)
+    diagonal += torch.where(diagonal == 0, least, 0.0)
     vectors = torch.ones_like(diagonal)[:, :, None]
     for _ in range(KERNEL_ITERATIONS):
         vectors = torch.linalg.solve_triangular(triangles.mT, vectors, upper=False)

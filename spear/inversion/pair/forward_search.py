@@ -72,6 +72,8 @@ def solved_rows(
         Solutions, in order (k' x b), and the indices of the rows that led there (k').
     """
     space = RowSpace.of(problem)
+    if space.dimension == 0:  # the plane is the row of the only sample
+        return space.point.expand(len(rows), -1), torch.arange(len(rows), device=rows.device)
     objective = on_neurons(problem, space, neurons)
     count = len(objective.base)
     points, costs = minimise(

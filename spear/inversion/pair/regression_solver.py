@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spear.inversion.descent.deflation import Known
-from spear.inversion.directions.distinct import SAME_EXACT, is_distinct
+from spear.inversion.directions.distinct import NEARLY_SAME, is_distinct
 from spear.inversion.factors.gram import unit
 from spear.inversion.pair.assignment import fitting_directions
 from spear.inversion.pair.backward import samples_of_rows
@@ -74,7 +74,7 @@ class RegressionSearch:
         prior = PRIORS[self.rounds % len(PRIORS)]
         found = fitting_directions(self.problem, known, count, self._generator, prior)
         found = found.these(found.residuals < RIGHT)
-        fresh = is_distinct(unit(found.directions), SAME_EXACT, unit(self.known.directions))
+        fresh = is_distinct(unit(found.directions), NEARLY_SAME, unit(self.known.directions))
         found = found.these(fresh.nonzero()[:, 0][: self.missing])
         self._take(
             torch.cat([self.known.directions, found.directions]),
