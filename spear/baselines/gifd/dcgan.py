@@ -39,7 +39,7 @@ class DCGAN(nn.Module):
     """
 
     def __init__(
-        self, shape: tuple[int, ...], latent: int = 128, width: int = 64, seed: int = 0
+        self, shape: tuple[int, ...], latent: int = 128, width: int = 32, seed: int = 0
     ) -> None:
         super().__init__()
         check_least(1, latent=latent, width=width)
