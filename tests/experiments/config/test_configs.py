@@ -8,7 +8,9 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import OmegaConf
+from support.choices import CHOICES, WITHIN
 from support.command import Command
+from support.signatures import LEFT_OUT, missing
 
 from spear.baselines.ci_net.attack import CINet
 from spear.baselines.gradient_matching.attack import GradientMatching
@@ -19,42 +21,18 @@ from spear.baselines.gradient_matching.optimisers import LBFGS
 from spear.experiments.cli.run import CONF
 from spear.experiments.config.build import build, check
 from spear.experiments.config.experiments import FOLDER, experiments
+from spear.experiments.config.spec import RUNTIME
 from spear.inversion.descent import Settings
 
-GROUPS = (
-    "dataset",
-    "drawing",
-    "augmentation",
-    "network",
-    "attack",
-    "defense",
-    "fedavg",
-    "risk",
-    "tracking",
-)
-WITHIN = {
-    "attack/sampler": ["attack=spear"],
-    "attack/kernels": ["attack=spear_noisy"],
-    "attack/search": ["attack=spear_input"],
-    "attack/settings": ["attack=spear_irls"],
-    "attack/features": ["attack=feature_inversion"],
-    "attack/lambda_search": ["attack=label_recovery"],
-}
-"""Groups within a group, and the choice there that has them."""
-RUNTIME = {"network": {"input_shape", "n_classes"}}
-FILES = [
-    (group, path.stem)
-    for group in (*GROUPS, *WITHIN)
-    for path in sorted((CONF / group).glob("*.yaml"))
-]
 
-
-@pytest.mark.parametrize(("group", "choice"), FILES)
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_fits_its_class(group, choice):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", [*WITHIN.get(group, []), f"{group}={choice}"])
     node = OmegaConf.select(config, group.replace("/", "."))
     check(node, group, RUNTIME.get(group))
+    left_out = missing(OmegaConf.to_container(node), RUNTIME.get(group, ()))
+    assert left_out <= set(LEFT_OUT)
 
 
 def test_the_full_settings_are_those_of_the_class():
