@@ -5,6 +5,7 @@ import torch
 from spear.inversion.pair.engine import Engine
 from spear.inversion.pair.peeling import Rest, Samples
 from spear.inversion.pair.problem import PairProblem
+from spear.inversion.pair.rows import mutually_consistent
 
 RENEWAL = 2
 """The known samples are solved anew whenever the missing ones are fewer by this factor: errors of
@@ -62,9 +63,10 @@ class Peeling:
             self._renew()
 
     def _renew(self) -> None:
-        """Solve new samples again on the whole problem; those that prove wrong are dropped."""
+        """Solve new samples again on the whole problem; wrong ones and second ones are dropped."""
         before, new = self.known[: self._renewed], self.known[self._renewed :]
-        self.known = before.and_others(self.engine.renewed(self.problem, new))
+        known = before.and_others(self.engine.renewed(self.problem, new))
+        self.known = known[mutually_consistent(known)]
         self._renewed = len(self.known)
         if not self.solved:
             self._rest = Rest.whole(self.problem).without(self.known)
