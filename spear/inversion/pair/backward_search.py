@@ -134,7 +134,7 @@ def backward_round(problem: PairProblem, generator: torch.Generator) -> tuple[Sa
     space = RowSpace.of(problem)
     neurons = subset(problem, NEURONS + problem.r / problem.b, generator)
     count = len(neurons)
-    objective = _on_neurons(problem, space, neurons)
+    objective = on_neurons(problem, space, neurons)
     v = space.random(STARTS, generator)
     aims = torch.randn(STARTS, problem.b, generator=generator, dtype=v.dtype, device=v.device)
     starts = objective.start(v, aims)
@@ -149,8 +149,7 @@ def backward_round(problem: PairProblem, generator: torch.Generator) -> tuple[Sa
 def backward_renewed(problem: PairProblem, samples: Samples) -> Samples:
     """Solve nearly right samples again, on all neurons; those that are right, in their order."""
     space = RowSpace.of(problem)
-    everywhere = torch.arange(problem.m, device=problem.left.device)
-    objective = _on_neurons(problem, space, everywhere)
+    objective = on_neurons(problem, space)
     starts = objective.point(samples, space.coordinates(samples.rows))
     m = problem.m
     points, costs = minimise(
@@ -160,8 +159,12 @@ def backward_renewed(problem: PairProblem, samples: Samples) -> Samples:
     return samples_of_rows(problem, space.rows(v))[0]
 
 
-def _on_neurons(problem: PairProblem, space: RowSpace, neurons: Tensor) -> BackwardConsistency:
-    """Backward consistency of the rows of a space, on neurons given by their indices."""
+def on_neurons(
+    problem: PairProblem, space: RowSpace, neurons: Tensor | None = None
+) -> BackwardConsistency:
+    """Backward consistency of the rows of a space, on neurons given by their indices, or on all."""
+    if neurons is None:
+        neurons = torch.arange(problem.m, device=problem.left.device)
     back = problem.back / torch.linalg.vector_norm(problem.back) * (problem.m * problem.r) ** 0.5
     return BackwardConsistency(
         left=problem.left[neurons],

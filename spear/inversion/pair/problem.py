@@ -75,15 +75,6 @@ class PairProblem:
         """Tell whether the rows of G2 span every sample's activations."""
         return self.r == self.b
 
-    @property
-    def scale_shows(self) -> bool:
-        """Tell whether another scale of dL/dc1 would contradict the other gradients.
-
-        For a homogeneous activation without biases, only dL/dc2 does.
-        """
-        with_biases = bool(self.first.bias.any()) or not self.activation.homogeneous
-        return with_biases or self.next_bias is not None
-
     def decided(self, z: Tensor) -> Tensor:
         """Mark the neurons whose piece is certain in spite of the client's rounding (k x m).
 

@@ -7,7 +7,9 @@ Of each sample, in the whole problem:
 * sums: dL/dc1 is the sum of all dL/dz by construction (s . p = 1), and dL/dc2 has to be that of
   all d2. They fix the scales, which neither equation does for a homogeneous activation.
 
-Each is compared with what the errors of the two gradients explain.
+Each is compared with what the errors of the two gradients explain. A solution is exact only if it
+is the only one: another scale of it, or an error in one of its inputs, must leave too large a
+residual (`isolation`).
 """
 
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spear.inversion.pair.isolation import HIDDEN, isolated
 from spear.inversion.pair.problem import PairProblem
 from spear.reconstruction import Status
 
@@ -41,6 +44,7 @@ class Evidence:
         backward: |L q - sigma'(z) * (V e)| / |L q| of each sample (b).
         backward_error: what the errors of G1 make of it (b).
         next_sum: relative error of dL/dc2; 0 if it is not shared.
+        disaggregation: Q of the solution (b x b).
     """
 
     forward: Tensor
@@ -48,13 +52,20 @@ class Evidence:
     backward: Tensor
     backward_error: Tensor
     next_sum: float
+    disaggregation: Tensor
 
     @property
     def explained(self) -> bool:
         """Tell whether the errors of the gradients explain every residual."""
-        return _explained(self.forward, self.forward_error) and _explained(
-            self.backward, self.backward_error
+        return bool(
+            (self.forward <= _tolerance(self.forward_error)).all()
+            and (self.backward <= _tolerance(self.backward_error)).all()
         )
+
+    @property
+    def at_rounding(self) -> bool:
+        """Tell whether rounding explains every residual and the sum."""
+        return self.explained and self.largest <= VISIBLE and self.next_sum <= SUMS
 
     @property
     def largest(self) -> float:
@@ -85,6 +96,7 @@ def evidence(problem: PairProblem, disaggregation: Tensor) -> Evidence:
         backward=_relative((columns - computed) * problem.decided(z), columns),
         backward_error=first.noise.deviation(unit_columns).square().mean(dim=0).sqrt(),
         next_sum=_next_sum(problem, nexts),
+        disaggregation=disaggregation,
     )
 
 
@@ -92,15 +104,31 @@ def verdict(problem: PairProblem, found: Evidence) -> Status:
     """Judge a solution by its evidence.
 
     Returns:
-        `EXACT` if rounding explains every residual and the sum; `APPROXIMATE` if the noise of the
-        update does; otherwise `PARTIAL`.
+        `EXACT` if rounding explains every residual and the sum, and those of no other solution;
+        `APPROXIMATE` if the noise of the update explains the residuals; otherwise `PARTIAL`.
     """
     if not found.explained:
         return Status.PARTIAL
-    exact = not problem.noisy and problem.first.bias_fits and found.next_sum <= SUMS
-    if exact and found.largest <= VISIBLE and problem.scale_shows:
+    exact = not problem.noisy and problem.first.bias_fits and found.at_rounding
+    if exact and scale_shows(problem, found) and _isolated(problem, found):
         return Status.EXACT
     return Status.APPROXIMATE
+
+
+def scale_shows(problem: PairProblem, found: Evidence) -> bool:
+    """Tell whether another scale of dL/dc1, and hence of all inputs, contradicts the gradients.
+
+    Behind a homogeneous activation without biases only dL/dc2 does. The same holds nearly if the
+    biases are small beside the pre-activations, or of GELU and others if these are large.
+    """
+    others = (found.disaggregation * scale for scale in (1 - HIDDEN, 1 + HIDDEN))
+    return not any(evidence(problem, other).at_rounding for other in others)
+
+
+def _isolated(problem: PairProblem, found: Evidence) -> bool:
+    rows = torch.linalg.inv(found.disaggregation)
+    forward, backward = _tolerance(found.forward_error), _tolerance(found.backward_error)
+    return isolated(problem, rows, forward, backward)
 
 
 def _forward(problem: PairProblem, a: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,8 +146,9 @@ def _next_sum(problem: PairProblem, nexts: Tensor) -> float:
     return float(_relative(nexts.sum(dim=0) - problem.next_bias, nexts.flatten()))
 
 
-def _explained(residuals: Tensor, errors: Tensor) -> bool:
-    return bool((residuals <= ROUNDING + DEVIATIONS * errors).all())
+def _tolerance(errors: Tensor) -> Tensor:
+    """Relative residuals that errors explain."""
+    return ROUNDING + DEVIATIONS * errors
 
 
 def _relative(rest: Tensor, whole: Tensor) -> Tensor:
