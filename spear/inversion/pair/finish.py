@@ -5,7 +5,7 @@ from torch import Tensor
 
 from spear.inversion.directions.completion import completed
 from spear.inversion.directions.exact import Polish
-from spear.inversion.directions.scale import fix_scale
+from spear.inversion.directions.scale import fix_scale, is_regular
 from spear.inversion.directions.sparsity_matching import ROUNDING
 from spear.inversion.factors.gram import unit
 from spear.inversion.pair.backward import samples_of_rows
@@ -32,7 +32,10 @@ def finished(problem: PairProblem, samples: Samples) -> Tensor:
         directions = kernels(problem, samples.rows)
     else:
         directions = samples_of_rows(problem, samples.rows)[0].directions
-    return fix_scale(problem.first, unit(directions).T)
+    directions = unit(directions).T
+    if not is_regular(directions):  # the pieces do not tell the samples apart
+        return torch.linalg.inv(samples.rows)
+    return fix_scale(problem.first, directions)
 
 
 def unfinished(problem: PairProblem, samples: Samples) -> Tensor:
