@@ -7,7 +7,8 @@ length. To first order that is a bound on the Gram matrix of their Jacobian:
 
     J^T J >= (tolerance / HIDDEN)^2 K,   |dx|^2 / |x|^2 = dv^T K dv for dp = N dv,
 
-of forward consistency, or of both together. A Cholesky factorisation for each sample tells.
+of forward consistency, or of both together. A Cholesky factorisation for each sample tells. Behind
+a piecewise linear activation, backward consistency says nothing of rows, but bounds the directions.
 """
 
 import torch
@@ -21,6 +22,12 @@ from spear.inversion.pair.rows import RowSpace
 HIDDEN = 1e-2
 """Relative error of an input that must show in the residuals."""
 
+NEURONS = 8
+"""Neurons that are looked at, as a multiple of b."""
+
+AT_ONCE = 16
+"""Samples looked at together."""
+
 
 def isolated(problem: PairProblem, rows: Tensor, forward: Tensor, backward: Tensor) -> bool:
     """Tell whether an error of `HIDDEN` in any input would show.
@@ -32,37 +39,44 @@ def isolated(problem: PairProblem, rows: Tensor, forward: Tensor, backward: Tens
     """
     if problem.b == 1:  # the row is a point: x = 1 / s
         return True
-    if problem.activation.pieces is not None and not problem.spans_activations:
-        return bool((_errors_of_directions(problem, rows, backward) < HIDDEN).all())
     space = RowSpace.of(problem)
-    metric = _metric(problem, space)
     lengths = _length(problem, rows)
-    for i, length in enumerate(lengths):
-        rest = metric / (-((HIDDEN * length) ** 2))
-        if problem.spans_activations:
-            rest += _forward(problem, space, rows[[i]]) / forward[i].square()
-        if _is_positive(rest):
-            continue
-        both = _backward(problem, space, rows[[i]]) / backward[i].square()
-        moved = slice(problem.b, problem.b + space.dimension)
-        both[moved, moved] += rest
-        if not _is_positive(both):
+    rests = -_metric(problem, space) / (HIDDEN * lengths).square()[:, None, None]
+    if problem.spans_activations:
+        rests += _forward(problem, space, rows) / forward.square()[:, None, None]
+    open_ = (~_are_positive(rests)).nonzero()[:, 0]
+    if len(open_) and problem.activation.pieces is not None:
+        return bool((_errors_of_directions(problem, rows, backward)[open_] < HIDDEN).all())
+    moved = slice(problem.b, problem.b + space.dimension)
+    for part in torch.split(open_, AT_ONCE):
+        both = _backward(problem, space, rows[part]) / backward[part].square()[:, None, None]
+        both[:, moved, moved] += rests[part]
+        if not bool(_are_positive(both).all()):
             return False
     return True
 
 
-def _forward(problem: PairProblem, space: RowSpace, row: Tensor) -> Tensor:
-    """J^T J of forward consistency in v, relative to |a|^2."""
-    objective = forward_search.on_neurons(problem, space)
-    return objective.normal_equations(space.coordinates(row))[0][0] / problem.m
+def _forward(problem: PairProblem, space: RowSpace, rows: Tensor) -> Tensor:
+    """J^T J of forward consistency in v, relative to |a|^2 (k x d x d)."""
+    neurons = _neurons(problem)
+    objective = forward_search.on_neurons(problem, space, neurons)
+    parts = torch.split(space.coordinates(rows), AT_ONCE)
+    return torch.cat([objective.normal_equations(part)[0] for part in parts]) / len(neurons)
 
 
-def _backward(problem: PairProblem, space: RowSpace, row: Tensor) -> Tensor:
-    """J^T J of backward consistency in (q, v, e), relative to |L q|^2."""
-    objective = backward_search.on_neurons(problem, space)
-    samples, _ = samples_of_rows(problem, row)
-    point = objective.point(samples, space.coordinates(row))
-    return objective.normal_equations(point)[0][0] / problem.m
+def _backward(problem: PairProblem, space: RowSpace, rows: Tensor) -> Tensor:
+    """J^T J of backward consistency in (q, v, e), relative to |L q|^2 (k x d x d)."""
+    neurons = _neurons(problem)
+    objective = backward_search.on_neurons(problem, space, neurons)
+    samples, _ = samples_of_rows(problem, rows)
+    points = objective.point(samples, space.coordinates(rows))
+    return objective.normal_equations(points)[0] / len(neurons)
+
+
+def _neurons(problem: PairProblem) -> Tensor:
+    """Evenly spaced neurons, more than enough for a bound: all of them would show more."""
+    count = min(problem.m, NEURONS * problem.b + forward_search.SPARE)
+    return torch.arange(count, device=problem.left.device) * problem.m // count
 
 
 def _errors_of_directions(problem: PairProblem, rows: Tensor, tolerances: Tensor) -> Tensor:
@@ -106,5 +120,5 @@ def _length(problem: PairProblem, rows: Tensor) -> Tensor:
     return torch.linalg.vector_norm(problem.first.singular_values * rows, dim=-1)
 
 
-def _is_positive(matrix: Tensor) -> bool:
-    return not bool(torch.linalg.cholesky_ex(matrix).info)
+def _are_positive(matrices: Tensor) -> Tensor:
+    return torch.linalg.cholesky_ex(matrices).info == 0
