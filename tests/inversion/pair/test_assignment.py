@@ -30,7 +30,7 @@ per_module = pytest.mark.parametrize("name", MODULES)
 per_shape = pytest.mark.parametrize("shape", SHAPES)
 
 
-def searched(problem: PairProblem, count: int = 48, seed: int = 0) -> Fitted:
+def searched(problem: PairProblem, count: int = 40, seed: int = 0) -> Fitted:
     nothing = problem.left.new_zeros(0, problem.b)
     generator = torch.Generator().manual_seed(seed)
     return fitting_directions(problem, Known(nothing, nothing), count, generator)

@@ -10,7 +10,7 @@ from torch import Tensor
 from spear.inversion.pair.joint_fit import JointFit, Solution, _Linearised, refit
 from spear.inversion.pair.problem import PairProblem, pair_problem
 
-RANKS = {"spanning": (4, 10), "fewer": (6, 4)}
+RANKS = {"spanning": (4, 10), "fewer": (5, 4)}
 per_activation = pytest.mark.parametrize("name", ALL)
 per_rank = pytest.mark.parametrize("shape", RANKS)
 
@@ -94,7 +94,7 @@ def test_the_transpose_is_the_adjoint(name: str, shape: str, next_bias: bool) ->
 
 @pytest.mark.parametrize("name", SMOOTH)
 @per_rank
-@pytest.mark.parametrize("error", [1e-3, 1e-5])
+@pytest.mark.parametrize("error", [1e-4])
 def test_rows_with_errors_get_better(name: str, shape: str, error: float) -> None:
     case = made(name, shape, dtype=torch.float32)
     start = near(case, error)
@@ -104,7 +104,7 @@ def test_rows_with_errors_get_better(name: str, shape: str, error: float) -> Non
     assert relative(found, case.rows) < 0.3 * relative(start, case.rows)
 
 
-@per_activation
+@pytest.mark.parametrize("name", ["gelu", "sigmoid", "hardtanh", "relu"])
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("error", [0.0, 0.1, 1.0])
 def test_no_start_gets_worse(name: str, seed: int, error: float) -> None:

@@ -25,7 +25,7 @@ def kept_of(case: PairCase, count: int, seed: int) -> tuple[list[int], list[int]
     return order[:count], sorted(order[count:])
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     name=st.sampled_from(ALL),
     shape=st.sampled_from(sorted(RANKS)),
@@ -57,7 +57,7 @@ def test_the_rest_is_the_pair_of_the_others(name, shape, seed, data):
         )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     name=st.sampled_from(ALL),
     shape=st.sampled_from(sorted(RANKS)),

@@ -1,6 +1,7 @@
 """The proof: `exact` for the truth of every activation, never for anything else."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -14,12 +15,13 @@ from spear.inversion.pair.proof import evidence, verdict
 from spear.observation import LayerPair
 from spear.reconstruction import Reconstruction, Status
 
-SHAPES = {"wide": (4, 10, 3), "head": (4, 10, 2), "narrow": (6, 4, 2)}
+SHAPES = {"wide": (4, 10, 3), "head": (4, 10, 2), "narrow": (4, 3, 2)}
 per_activation = pytest.mark.parametrize("name", ALL)
 per_shape = pytest.mark.parametrize("shape", SHAPES)
 HOMOGENEOUS = ["relu", "leaky_relu", "prelu"]
 
 
+@cache
 def made(name: str, shape: str, biases: bool = True) -> PairCase:
     b, classes, depth = SHAPES[shape]
     return pair_case(name, b=b, classes=classes, depth=depth, dtype=torch.float32, biases=biases)
@@ -44,10 +46,9 @@ def test_the_truth_is_exact(name: str, shape: str) -> None:
 def test_a_row_that_is_off_by_a_thousandth_is_not_exact(name: str, shape: str) -> None:
     case = made(name, shape)
     noise = torch.randn(case.b, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    for index in range(case.b):
-        rows = case.rows.clone()
-        rows[index] += 1e-3 * rows[index].norm() * noise / noise.norm()
-        assert status(case.problem, torch.linalg.inv(rows)) != Status.EXACT
+    rows = case.rows.clone()
+    rows[1] += 1e-3 * rows[1].norm() * noise / noise.norm()
+    assert status(case.problem, torch.linalg.inv(rows)) != Status.EXACT
 
 
 @per_activation
@@ -73,16 +74,16 @@ def attacked(pair: LayerPair) -> Reconstruction:
 
 @per_activation
 @pytest.mark.parametrize("biases", [True, False])
-@pytest.mark.parametrize("factor", [1.01, 2.0, 8.0])
-def test_the_truth_at_another_scale_is_not_exact(name: str, biases: bool, factor: float) -> None:
+def test_the_truth_at_another_scale_is_not_exact(name: str, biases: bool) -> None:
     """Neither as such nor as what a search from the wrong dL/dc1 ends with."""
     for shape in SHAPES:
         case = made(name, shape, biases)
-        wrong = scaled(case.pair, factor)
-        problem = pair_problem(wrong)
-        assert isinstance(problem, PairProblem)
-        assert status(problem, factor * case.disaggregation) != Status.EXACT
-    assert attacked(wrong).status != Status.EXACT
+        for factor in (1.01, 2.0, 8.0):
+            sums = case.problem.first.bias_coordinates * factor
+            first = replace(case.problem.first, bias_coordinates=sums)
+            problem = replace(case.problem, first=first)
+            assert status(problem, factor * case.disaggregation) != Status.EXACT
+    assert attacked(scaled(case.pair, 2.0)).status != Status.EXACT
 
 
 @pytest.mark.parametrize("name", HOMOGENEOUS)
