@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from support.pair_alterations import ALTERATIONS, scaled_inputs
+from support.pair_alterations import ALTERATIONS, near_duplicates, scaled_inputs
 from support.pair_updates import MODULES, Shared, private, share, victim
 from torch import Tensor
 
@@ -25,7 +25,9 @@ RIGHT = 1e-2
 told apart below that."""
 
 ACTIVATIONS = list(MODULES)
-SIZES = (2, 3, 5, 8, 12, 4, 6, 1, 10)
+SMALL, LARGE = (2, 3, 4, 1, 3), (2, 3, 5, 8, 12, 4, 6, 1, 10)
+"""Batch sizes, cycled through the cases."""
+
 MIXTURES = (0.03, 0.5)
 
 EVERY = [(name, activation) for name in ALTERATIONS for activation in ACTIVATIONS]
@@ -34,18 +36,18 @@ SOME = [(name, ACTIVATIONS[(5 * i) % 8]) for i, name in enumerate(ALTERATIONS)]
 Claim = tuple[Status, Tensor]
 
 
-def case(alteration: str, activation: str) -> tuple[Shared, Tensor]:
+def case(alteration: str, activation: str, sizes: tuple[int, ...]) -> tuple[Shared, Tensor]:
     """The altered update of a case, and the inputs that are right; deterministic."""
     i, j = list(ALTERATIONS).index(alteration), ACTIVATIONS.index(activation)
     network = victim(activation, deep=(i + j) % 2 == 0, biases=(i + j // 2) % 3 != 0)
-    batch = private(SIZES[(i + 2 * j) % len(SIZES)], seed=8 * i + j)
-    return ALTERATIONS[alteration](network, batch, torch.Generator().manual_seed(i))
+    batch = private(sizes[(i + 2 * j) % len(sizes)], seed=8 * i + j)
+    return ALTERATIONS[alteration](network, batch, torch.Generator().manual_seed(10_000 + i))
 
 
-def claims(shared: Shared, inputs: Tensor) -> Iterator[Claim]:
+def claims(shared: Shared, inputs: Tensor, seconds: float) -> Iterator[Claim]:
     """Every verdict on this update, with the inputs that it is about."""
     try:
-        found = SpearPair(time_limit=1.0, max_starts=100)(shared.pair)
+        found = SpearPair(time_limit=seconds, max_starts=100)(shared.pair)
         problem = pair_problem(shared.pair)
     except InvalidObservation:
         return
@@ -77,40 +79,51 @@ def largest_error(found: Tensor, inputs: Tensor) -> float:
     return float((distances / lengths).amin(dim=1).max())
 
 
-def check(alteration: str, activation: str) -> None:
-    shared, inputs = case(alteration, activation)
-    for status, found in claims(shared, inputs):
+def check(alteration: str, activation: str, sizes: tuple[int, ...], seconds: float) -> None:
+    shared, inputs = case(alteration, activation, sizes)
+    for status, found in claims(shared, inputs, seconds):
         if status is Status.EXACT:
             assert largest_error(found, inputs) <= RIGHT
 
 
 @pytest.mark.parametrize(("alteration", "activation"), SOME)
 def test_no_wrong_exact(alteration, activation):
-    check(alteration, activation)
+    check(alteration, activation, SMALL, seconds=0.2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("alteration", "activation"), EVERY)
 def test_no_wrong_exact_behind_any_activation(alteration, activation):
-    check(alteration, activation)
+    check(alteration, activation, LARGE, seconds=1.0)
 
 
-HONEST = ["none", "all scaled", "negated", "one label", "two batches", "near duplicates of 0.01"]
+HONEST = ["none", "all scaled", "negated", "one label", "two batches"]
 
 
-@pytest.mark.parametrize("deep", [False, True])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("alteration", HONEST)
-def test_the_truth_of_an_honest_update_is_proven(alteration, activation, deep):
+def test_the_truth_of_an_honest_update_is_proven(alteration, activation):
     """The proof does not refuse what it must not, either."""
-    network = victim(activation, deep, biases=deep)
-    generator = torch.Generator().manual_seed(0)
-    shared, inputs = ALTERATIONS[alteration](network, private(4), generator)
+    network = victim(activation, deep=True, biases=alteration != "none")
+    generator = torch.Generator().manual_seed(1)
+    shared, inputs = ALTERATIONS[alteration](network, private(2), generator)
     problem = pair_problem(shared.pair)
     assert isinstance(problem, PairProblem)
     _, (status, found), *_ = claims_of_proof(problem, inputs)
     assert status is Status.EXACT
     assert len(found) == len(inputs)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_near_duplicates_are_proven_only_if_the_activation_tells_them_apart(activation):
+    """If no neuron has a kink between them, any two points of their line solve the equations."""
+    network, generator = victim(activation, deep=True), torch.Generator().manual_seed(1)
+    shared, inputs = near_duplicates(1e-2)(network, private(3), generator)
+    problem = pair_problem(shared.pair)
+    assert isinstance(problem, PairProblem)
+    _, (status, _), *_ = claims_of_proof(problem, inputs)
+    piecewise = shared.activation.pieces is not None
+    assert (status is Status.EXACT) is not piecewise
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
@@ -149,6 +162,19 @@ def test_biases_too_small_to_show_the_scale_leave_it_open(activation, bias):
     )
     found = SpearPair(time_limit=5.0)(shared.pair)
     assert found.status is Status.APPROXIMATE
+
+
+def test_signs_that_nothing_shows_are_left_open():
+    """-X has the same gradients of both weights: tanh is odd."""
+    shared = share(victim("tanh", deep=True, biases=False), private(3))
+    shared = shared.changed(bias_gradient=-shared.bias_gradient, next_bias_gradient=None)
+    assert SpearPair(time_limit=5.0)(shared.pair).status is Status.APPROXIMATE
+
+
+def test_more_unknowns_than_neurons_are_full_rank():
+    """A direction and its part of G2 have 60 entries, and there are 50 neurons."""
+    pair = share(victim("gelu", deep=True), private(30)).pair
+    assert SpearPair(time_limit=5.0)(pair).status is Status.FULL_RANK
 
 
 def test_a_batch_of_one_input_is_exact():

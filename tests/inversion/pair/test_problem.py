@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support.pairs import ALL, PairCase, pair_case, relative
 
-from spear.activations import LeakyReLU, PReLU, Tanh
+from spear.activations import LeakyReLU, PReLU
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.reconstruction import Status
 
@@ -151,16 +151,6 @@ def test_a_given_rank_is_taken():
     found = pair_problem(pair_case("gelu", b=4).pair, rank=3)
     assert isinstance(found, PairProblem)
     assert (found.b, found.r) == (3, 3)
-
-
-def test_scale_shows():
-    case = pair_case("leaky_relu", biases=False)
-    bare = replace(case.problem, next_bias=None)
-    assert case.problem.scale_shows
-    assert not bare.scale_shows
-    assert replace(bare, activation=Tanh()).scale_shows
-    biased = replace(pair_case("leaky_relu").problem, next_bias=None)
-    assert biased.scale_shows
 
 
 def test_the_activation_is_that_of_the_network():

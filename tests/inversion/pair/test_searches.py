@@ -8,8 +8,8 @@ from torch import Tensor
 from spear.inversion.pair.backward_search import (
     NORMALISED,
     BackwardConsistency,
-    _on_neurons,
     backward_renewed,
+    on_neurons,
 )
 from spear.inversion.pair.forward_search import solved_rows
 from spear.inversion.pair.rows import RowSpace
@@ -20,7 +20,7 @@ NARROW = {"b": 5, "classes": 4, "depth": 2, "m": 40}
 def objective_of(case: PairCase) -> tuple[BackwardConsistency, RowSpace]:
     space = RowSpace.of(case.problem)
     neurons = torch.randperm(40, generator=torch.Generator().manual_seed(0))[:35]
-    return _on_neurons(case.problem, space, neurons), space
+    return on_neurons(case.problem, space, neurons), space
 
 
 def residual(objective: BackwardConsistency, point: Tensor) -> Tensor:
