@@ -1,7 +1,8 @@
 """Every value of the paper's tables beside ours, with a verdict: `spear claims`.
 
-Values that we have no results for are left out. If ours is worse than the paper's by more than its
-95 % interval, `analysis/paper/deviations.csv` must say why.
+Values that we have no results for are left out, and so are jobs whose settings are not those of
+their experiment; these and jobs with fewer batches are named at the end. If ours is worse than the
+paper's by more than its 95 % interval, `analysis/paper/deviations.csv` must say why.
 """
 
 import argparse
@@ -14,8 +15,9 @@ from rich.console import Console
 import spear.analysis.tables
 from spear.analysis.overview.tables import markdown
 from spear.analysis.paper.comparison import PAPER, comparisons
+from spear.analysis.records.own_jobs import NOTES, NoOwnJobs
 from spear.analysis.records.store import experiment_folder
-from spear.analysis.render.rendering import add_results_option, load, modules
+from spear.analysis.render.rendering import add_results_option, modules, results_of
 
 KEY = ["table", "cell", "measure"]
 
@@ -37,30 +39,47 @@ def compared_tables(root: Path | None = None) -> dict[str, ModuleType]:
 def claims(root: Path | None = None) -> pd.DataFrame:
     """Return every comparison that the results allow (`spear.analysis.paper.comparison`).
 
+    `attrs["notes"]` has a sentence on each job that is left out, because its settings are not its
+    experiment's, and on those with fewer batches.
+
     Args:
         root: as in `spear.analysis.records.store.experiment_folder`.
 
     Raises:
         FileNotFoundError: there are no results of any table, or of some experiments of one only.
     """
-    tables = [claims_of(name, module, root) for name, module in compared_tables(root).items()]
+    tables, notes = [], []
+    for name, module in compared_tables(root).items():
+        try:
+            tables.append(claims_of(name, module, root))
+        except NoOwnJobs as error:
+            notes.append(str(error).rstrip("."))
+        else:
+            notes += tables[-1].attrs[NOTES]
+    if not tables and notes:
+        raise NoOwnJobs(f"{'; '.join(notes)}.")
     if not tables:
         raise FileNotFoundError(
             f"there are no results of any of the paper's tables in {root}; collect some there by "
             "`spear collect --results`."
         )
-    return pd.concat(tables, ignore_index=True)
+    found = pd.concat(tables, ignore_index=True)
+    found.attrs[NOTES] = notes
+    return found
 
 
 def claims_of(name: str, module: ModuleType, root: Path | None = None) -> pd.DataFrame:
-    """Return the comparisons of one table.
+    """Return the comparisons of one table, with notes as in `claims`.
 
     Raises:
         FileNotFoundError: there are no results of one of its experiments.
+        NoOwnJobs: one of them has no results with its own settings.
     """
-    results = load(module.EXPERIMENTS, root)
+    results = results_of(module, root)
     prepared = module.prepared(results) if hasattr(module, "prepared") else results
-    return comparisons(name, prepared, module.KEYS, module.COMPARED)
+    found = comparisons(name, prepared, module.KEYS, module.COMPARED)
+    found.attrs[NOTES] = results.attrs[NOTES]
+    return found
 
 
 def deviations() -> pd.DataFrame:
@@ -77,9 +96,13 @@ def main(arguments: list[str]) -> None:
     """Run `spear claims`; exit with 1 if a worse value has no recorded reason."""
     parser = argparse.ArgumentParser(prog="spear claims", description=__doc__)
     add_results_option(parser)
-    found = with_reasons(claims(parser.parse_args(arguments).results))
+    compared = claims(parser.parse_args(arguments).results)
+    found = with_reasons(compared)
     numbers = {column: found[column].map("{:.4g}".format) for column in ("paper", "ours")}
     Console().print(markdown(found.assign(**numbers)), markup=False, soft_wrap=True)
     unexplained = int(((found["verdict"] == "worse") & (found["why"] == "")).sum())
     counts = ", ".join(f"{n} {verdict}" for verdict, n in found["verdict"].value_counts().items())
-    parser.exit(1 if unexplained else 0, f"{counts}; {unexplained} worse without a reason.\n")
+    notes = "".join(f"{each}.\n" for each in compared.attrs[NOTES])
+    parser.exit(
+        1 if unexplained else 0, f"{notes}{counts}; {unexplained} worse without a reason.\n"
+    )

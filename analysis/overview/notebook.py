@@ -18,7 +18,7 @@ import pandas as pd
 import spear.analysis.figures
 import spear.analysis.tables
 from spear.analysis.render import style
-from spear.analysis.render.rendering import drawn, load, names, origin
+from spear.analysis.render.rendering import drawn, names, origin, results_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def show(name: str, results: Path | None = None) -> Shown:
     html = ""
     for module in found:
         try:
-            batches = load(module.EXPERIMENTS, results)
+            batches = results_of(module, results)
         except FileNotFoundError as error:
             return _missing(f"{name}: {error}")
         html += _caption(module) + (

@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from spear.analysis.records.frames import load_batches
+from spear.analysis.records.own_jobs import NOTES, compares, own_batches
 from spear.analysis.records.store import HERE, RENDERED, experiment_folder
 from spear.analysis.render import style
 from spear.errors import ConfigError
@@ -56,8 +57,25 @@ def load(experiments: tuple[str, ...], root: Path | None = None) -> pd.DataFrame
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
+def results_of(module: ModuleType, root: Path | None = None) -> pd.DataFrame:
+    """Return the batches that a module shows; beside the paper's values, only of its own settings.
+
+    Args:
+        module: of a table or a figure.
+        root: as in `spear.analysis.records.store.experiment_folder`.
+
+    Raises:
+        FileNotFoundError: one of its experiments has no such results.
+    """
+    results = load(module.EXPERIMENTS, root)
+    return own_batches(results, module.EXPERIMENTS, root) if compares(module) else results
+
+
 def origin(results: pd.DataFrame) -> str:
-    """Return the hardware and the commits that the results were measured with, in words."""
+    """Return the hardware and the commits that the results were measured with, in words.
+
+    Notes on jobs that are left out or have fewer batches (`results_of`) come after them.
+    """
     if results.empty:
         return "Computed from the lemmas, not measured"
     on_gpu = results["device"] == "cuda"
@@ -65,7 +83,8 @@ def origin(results: pd.DataFrame) -> str:
     threads = "/".join(str(each) for each in sorted(results["hardware.threads"].unique()))
     commits = ", ".join(sorted(str(each)[:7] for each in results["git_sha"].unique()))
     plural = "s" * (threads != "1")
-    return f"Measured on {', '.join(sorted(chips))}, {threads} thread{plural}, commit {commits}"
+    measured = f"Measured on {', '.join(sorted(chips))}, {threads} thread{plural}, commit {commits}"
+    return ". ".join([measured, *results.attrs.get(NOTES, [])])
 
 
 def drawn(module: ModuleType, results: pd.DataFrame) -> Figure:
@@ -117,7 +136,7 @@ def render(package: ModuleType, write: Write, arguments: list[str]) -> None:
     said, missing = "", ""
     for name in chosen.names or found:
         try:
-            results = load(found[name].EXPERIMENTS, chosen.results)
+            results = results_of(found[name], chosen.results)
             said += "".join(f"{path}\n" for path in write(found[name], results, chosen.to / name))
         except FileNotFoundError as error:
             missing += f"{name}: {error}\n"

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from spear.analysis.overview.claims import claims_of, compared_tables, with_reasons
+from spear.analysis.records.own_jobs import NoOwnJobs
 from spear.analysis.report.experiments import Experiment, experiments, not_run, pictures, unfinished
 from spear.analysis.report.markup import VERDICTS
 from spear.analysis.report.sections import sections
@@ -71,7 +72,10 @@ def _claims(source: Source, headings: dict[str, str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name, module in compared_tables(source.root).items():
         if all(each in source.experiments for each in module.EXPERIMENTS):
-            table = claims_of(name, module, source.root)
+            try:
+                table = claims_of(name, module, source.root)
+            except NoOwnJobs:  # the section says so
+                continue
             reasons = with_reasons(table) if source.committed else table.assign(why="")
             found += [
                 {

@@ -14,7 +14,7 @@ import spear.analysis.tables
 from spear.analysis.overview.results_page import KINDS, Entry
 from spear.analysis.overview.tables import markdown
 from spear.analysis.render import style
-from spear.analysis.render.rendering import drawn, kind, load, modules, origin
+from spear.analysis.render.rendering import drawn, kind, modules, origin, results_of
 from spear.analysis.report.markup import VERDICTS, drawing, html
 from spear.analysis.report.sources import Source
 
@@ -70,7 +70,7 @@ def sections(sources: list[Source]) -> tuple[list[Section], dict[str, str]]:
             there = len(found)
             for source in sources if module.EXPERIMENTS else sources[:1]:
                 try:
-                    batches = load(module.EXPERIMENTS, source.root)
+                    batches = results_of(module, source.root)
                     found.append(_section(name, kind(package), module, batches, source))
                 except FileNotFoundError as error:
                     absent = absent or str(error)
