@@ -95,9 +95,6 @@ def test_without_any_bias_nothing_shows_the_scale(name: str, shape: str) -> None
         assert attacked(pair).status == Status.APPROXIMATE
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a clipped activation whose values are not clipped shows no scale either"
-)
 @per_shape
 def test_nor_does_a_bound_that_no_value_reaches(shape: str) -> None:
     case = made("relu6", shape, biases=False)
@@ -108,7 +105,6 @@ def test_nor_does_a_bound_that_no_value_reaches(shape: str) -> None:
     assert found.status != Status.EXACT
 
 
-@pytest.mark.xfail(strict=True, reason="biases too small to show the scale count as biases")
 @pytest.mark.parametrize("name", HOMOGENEOUS)
 def test_nor_do_biases_below_rounding(name: str) -> None:
     case = made(name, "wide", biases=False)
@@ -119,7 +115,6 @@ def test_nor_do_biases_below_rounding(name: str) -> None:
     assert found.status != Status.EXACT
 
 
-@pytest.mark.xfail(strict=True, reason="a dL/dc2 of zeros, which fits every scale, counts as one")
 @pytest.mark.parametrize("name", HOMOGENEOUS)
 def test_nor_does_a_next_bias_gradient_of_zeros(name: str) -> None:
     """As a next layer whose bias is at its optimum has it; here D2 sums to 0 by construction."""
