@@ -134,16 +134,11 @@ def _on_all_rows(problem: Decomposition) -> Tensor:
 
 
 def _decomposed(pair: LayerPair, b: int) -> Decomposition | Status:
-    """Decompose G2 at its rank: b, or the number of outputs that have a gradient of their own."""
+    """Decompose G2 at its own rank, b at most: less with few outputs, or under a softmax."""
     found = decompose(pair.next_weight_gradient)
-    outputs = pair.next_weight.shape[0]
-    if isinstance(found, Decomposition) and found.b == min(b, outputs - 1):
+    if found == Status.ZERO_GRADIENT or (isinstance(found, Decomposition) and found.b <= b):
         return found
-    if found == Status.ZERO_GRADIENT:
-        return found
-    if isinstance(found, Decomposition) and found.b < b and outputs <= b:
-        return found
-    return decompose(pair.next_weight_gradient, min(b, outputs))
+    return decompose(pair.next_weight_gradient, min(b, pair.next_weight.shape[0]))
 
 
 def _error(problem: Decomposition) -> float:
