@@ -110,6 +110,8 @@ def pair_problem(pair: LayerPair, rank: int | None = None) -> PairProblem | Stat
     second = _decomposed(pair, first.b)
     if isinstance(second, Status):
         return second
+    if first.b + second.b > first.m:  # [L, -sigma'(z) * V] has a kernel for any z
+        return Status.FULL_RANK
     columns = second.left / second.left.shape[0] ** 0.5
     bias = pair.next_bias_gradient
     return PairProblem(

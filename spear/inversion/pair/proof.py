@@ -119,9 +119,10 @@ def scale_shows(problem: PairProblem, found: Evidence) -> bool:
     """Tell whether another scale of dL/dc1, and hence of all inputs, contradicts the gradients.
 
     Behind a homogeneous activation without biases only dL/dc2 does. The same holds nearly if the
-    biases are small beside the pre-activations, or of GELU and others if these are large.
+    biases are small beside the pre-activations, or of GELU and others if these are large. Behind an
+    odd one, such as tanh, all signs may be wrong.
     """
-    others = (found.disaggregation * scale for scale in (1 - HIDDEN, 1 + HIDDEN))
+    others = (found.disaggregation * scale for scale in (1 - HIDDEN, 1 + HIDDEN, -1.0))
     return not any(evidence(problem, other).at_rounding for other in others)
 
 

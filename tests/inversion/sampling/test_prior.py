@@ -88,5 +88,5 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         SpearPrior(guess, likely=0.5)
     with pytest.raises(ConfigError, match=r"^prior reconstructs the inputs of a layer"):
         SpearPrior(SpearIrls())
-    with pytest.raises(LayerError, match=r"attack\.layer is 9"):
+    with pytest.raises(LayerError, match=r"layer is 9"):
         SpearPrior(guess, layer=9).check(shared(2, 10)[1].network, Faces().domain)
