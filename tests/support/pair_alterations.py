@@ -42,6 +42,7 @@ def rescaled(by_weights: float, by_biases: float) -> Alteration:
     """All gradients of weights and all of biases by a factor each.
 
     Behind a homogeneous activation without biases that is the update of inputs by another factor.
+    So is a change of sign behind tanh.
     """
 
     def altered(
@@ -50,8 +51,9 @@ def rescaled(by_weights: float, by_biases: float) -> Alteration:
         shared = share(victim, batch)
         for parts, by in ((WEIGHTS, by_weights), (BIASES, by_biases)):
             shared = shared.changed(**{p: by * getattr(shared, p) for p in parts})
-        hidden = victim.activation.homogeneous and not shared.bias.any()
-        return shared, batch.inputs * (by_weights / by_biases if hidden else 1.0)
+        by = by_weights / by_biases
+        alike = victim.activation.homogeneous or (victim.activation.name == "tanh" and by == -1)
+        return shared, batch.inputs * (by if alike and not shared.bias.any() else 1.0)
 
     return altered
 
