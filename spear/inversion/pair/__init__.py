@@ -2,7 +2,7 @@
 
 The modules follow the mathematics bottom up: `problem` (both gradients in factors), `peeling` (the
 rest without solved samples), `forward` and `backward` (the two consistencies), the searches for
-each kind of activation (`smooth`, `sparse`, `piecewise`, `regression_solver`), `solver` (rounds),
+each kind of activation (`smooth`, `sparse`, `piecewise`, `regression_solver`), `search` and `solver` (rounds),
 `finish`, `joint_fit` and `proof` (the whole batch), `attack`.
 """
 

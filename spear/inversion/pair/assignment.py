@@ -8,13 +8,20 @@ from torch import Tensor
 
 from spear.inversion.descent.coordinates import build_frame
 from spear.inversion.descent.deflation import Deflation, Known
-from spear.inversion.descent.starts import EXPONENTS, SHARPNESS, Starts, random_starts
+from spear.inversion.descent.starts import (
+    EXPONENTS,
+    FEWEST,
+    SHARPNESS,
+    Starts,
+    random_starts,
+)
 from spear.inversion.directions.distinct import SAME_EXACT, is_distinct
 from spear.inversion.directions.exact import SEARCH_DTYPE
 from spear.inversion.factors.gram import unit
-from spear.inversion.pair.backward import least_singular_vectors
+from spear.inversion.pair.backward import solved_for_slopes
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.regressions import Regressions
+from spear.inversion.pair.search import MOST_STARTS
 
 ALTERNATIONS = 4
 """Assignments of the neurons, each from the last solution."""
@@ -43,6 +50,11 @@ class Fitted:
     def these(self, index: Tensor) -> "Fitted":
         """Return some of them."""
         return Fitted(*(each[index] for each in vars(self).values()))
+
+
+def round_size(missing: int) -> int:
+    """Starts of a round: as many as directions are missing, within bounds."""
+    return max(FEWEST, min(MOST_STARTS, missing))
 
 
 def fitting_directions(
@@ -93,20 +105,15 @@ def assigned(problem: PairProblem, directions: Tensor, nexts: Tensor) -> Fitted:
         nexts: their e (k x r).
     """
     inner, outer = _two_slopes(problem)
-    scale = torch.linalg.vector_norm(problem.left) / torch.linalg.vector_norm(problem.back)
-    left = problem.left.expand(len(directions), -1, -1)
     for _ in range(ALTERNATIONS):
         columns, behind = directions @ problem.left.T, nexts @ problem.back.T
         inside = (columns - inner * behind).abs() < (columns - outer * behind).abs()
         slopes = torch.where(inside, inner, outer)
-        systems = torch.cat([left, -slopes[:, :, None] * (scale * problem.back)], dim=2)
-        kernels = least_singular_vectors(systems)
-        directions, nexts = kernels[:, : problem.b], scale * kernels[:, problem.b :]
-    errors = torch.linalg.vector_norm(systems @ kernels[:, :, None], dim=(1, 2))
+        directions, nexts, residuals = solved_for_slopes(problem, slopes)
     lengths = torch.linalg.vector_norm(directions @ problem.left.T, dim=1)
     sizes = (lengths / problem.m**0.5)[:, None]
     offsets = _offsets(problem, directions, inside)
-    return Fitted(directions / sizes, nexts / sizes, slopes, offsets, errors / lengths)
+    return Fitted(directions / sizes, nexts / sizes, slopes, offsets, residuals)
 
 
 def _two_slopes(problem: PairProblem) -> tuple[float, Tensor]:

@@ -9,10 +9,11 @@ from spear.budget import Budget
 from spear.errors import ConfigError
 from spear.inversion.directions.sparsity_matching import sparsity_matching
 from spear.inversion.factors.rank import check_rank
-from spear.inversion.pair.choice import Method, Search, search_for
+from spear.inversion.pair.choice import Method, search_for
 from spear.inversion.pair.finish import finished, unfinished
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.inversion.pair.proof import evidence, verdict
+from spear.inversion.pair.search import Search
 from spear.observation import LayerPair
 from spear.reconstruction import Reconstruction, Status
 from spear.settings import check_least

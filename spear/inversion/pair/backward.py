@@ -32,16 +32,33 @@ def samples_of_rows(problem: PairProblem, rows: Tensor) -> tuple[Samples, Tensor
     """
     z = problem.pre_activations(rows)
     slopes, decided = problem.activation.slope(z), problem.decided(z)
+    directions, nexts, residuals = solved_for_slopes(problem, slopes, decided)
+    return Samples.scaled(rows, directions, nexts), residuals
+
+
+def solved_for_slopes(
+    problem: PairProblem, slopes: Tensor, decided: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Solve L q = slope * (V e) for q and e in a common length, by the kernel of [L, -slope * V].
+
+    Args:
+        problem: the layer pair.
+        slopes: sigma' of each neuron (k x m).
+        decided: neurons whose equations count (k x m); all unless given.
+
+    Returns:
+        q (k x b), e (k x r), and the residual of each relative to |L q| (k).
+    """
     scale = torch.linalg.vector_norm(problem.left) / torch.linalg.vector_norm(problem.back)
-    left = problem.left.expand(len(rows), -1, -1)
+    left = problem.left.expand(len(slopes), -1, -1)
     systems = torch.cat([left, -slopes[:, :, None] * (scale * problem.back)], dim=2)
-    systems = systems * decided[:, :, None]
+    if decided is not None:
+        systems = systems * decided[:, :, None]
     kernels = least_singular_vectors(systems)
     errors = torch.linalg.vector_norm(systems @ kernels[:, :, None], dim=(1, 2))
     directions, nexts = kernels[:, : problem.b], scale * kernels[:, problem.b :]
-    residuals = errors / torch.linalg.vector_norm(directions @ problem.left.T, dim=1)
-    products = (rows * directions).sum(dim=1, keepdim=True)
-    return Samples(rows, directions / products, nexts / products), residuals
+    lengths = torch.linalg.vector_norm(directions @ problem.left.T, dim=1)
+    return directions, nexts, errors / lengths
 
 
 def least_singular_vectors(matrices: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from spear.inversion.pair.engine import Engine
 from spear.inversion.pair.piecewise import PiecewiseEngine
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.regression_solver import RegressionSearch
+from spear.inversion.pair.search import Search
 from spear.inversion.pair.smooth import SmoothEngine
 from spear.inversion.pair.solver import Peeling
 from spear.inversion.pair.sparse import SparseEngine
@@ -28,8 +29,6 @@ ENGINES: dict[Method, type[Engine]] = {
     Method.REGRESSIONS: PiecewiseEngine,
     Method.DESCENT: SmoothEngine,
 }
-
-Search = Peeling | RegressionSearch
 
 
 def search_for(problem: PairProblem, method: Method | None, seed: int) -> Search:

@@ -129,6 +129,15 @@ def on_neurons(
 
 def subset(problem: PairProblem, share: float, generator: torch.Generator) -> Tensor:
     """Draw neurons, `share` times b and a few more of them."""
-    count = min(problem.m, int(share * problem.b) + SPARE)
     order = torch.randperm(problem.m, generator=generator, device=problem.left.device)
-    return order[:count]
+    return order[: _count(problem, share)]
+
+
+def evenly_spaced(problem: PairProblem, share: float) -> Tensor:
+    """Return as many neurons without drawing, in order."""
+    count = _count(problem, share)
+    return torch.arange(count, device=problem.left.device) * problem.m // count
+
+
+def _count(problem: PairProblem, share: float) -> int:
+    return min(problem.m, int(share * problem.b) + SPARE)

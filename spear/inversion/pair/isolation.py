@@ -23,7 +23,7 @@ HIDDEN = 1e-2
 """Relative error of an input that must show in the residuals."""
 
 NEURONS = 8
-"""Neurons that are looked at, as a multiple of b."""
+"""Neurons that are looked at, as a multiple of b: all of them would show more."""
 
 AT_ONCE = 16
 """Samples looked at together."""
@@ -58,7 +58,7 @@ def isolated(problem: PairProblem, rows: Tensor, forward: Tensor, backward: Tens
 
 def _forward(problem: PairProblem, space: RowSpace, rows: Tensor) -> Tensor:
     """J^T J of forward consistency in v, relative to |a|^2 (k x d x d)."""
-    neurons = _neurons(problem)
+    neurons = forward_search.evenly_spaced(problem, NEURONS)
     objective = forward_search.on_neurons(problem, space, neurons)
     parts = torch.split(space.coordinates(rows), AT_ONCE)
     return torch.cat([objective.normal_equations(part)[0] for part in parts]) / len(neurons)
@@ -66,17 +66,11 @@ def _forward(problem: PairProblem, space: RowSpace, rows: Tensor) -> Tensor:
 
 def _backward(problem: PairProblem, space: RowSpace, rows: Tensor) -> Tensor:
     """J^T J of backward consistency in (q, v, e), relative to |L q|^2 (k x d x d)."""
-    neurons = _neurons(problem)
+    neurons = forward_search.evenly_spaced(problem, NEURONS)
     objective = backward_search.on_neurons(problem, space, neurons)
     samples, _ = samples_of_rows(problem, rows)
     points = objective.point(samples, space.coordinates(rows))
     return objective.normal_equations(points)[0] / len(neurons)
-
-
-def _neurons(problem: PairProblem) -> Tensor:
-    """Evenly spaced neurons, more than enough for a bound: all of them would show more."""
-    count = min(problem.m, NEURONS * problem.b + forward_search.SPARE)
-    return torch.arange(count, device=problem.left.device) * problem.m // count
 
 
 def _errors_of_directions(problem: PairProblem, rows: Tensor, tolerances: Tensor) -> Tensor:

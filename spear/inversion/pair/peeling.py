@@ -46,6 +46,12 @@ class Samples:
         return Samples(*(torch.cat(pair) for pair in pairs))
 
     @classmethod
+    def scaled(cls, rows: Tensor, directions: Tensor, nexts: Tensor) -> "Samples":
+        """Return samples of rows, with directions and e of one length scaled to p . q = 1."""
+        scales = (rows * directions).sum(dim=1, keepdim=True)
+        return cls(rows, directions / scales, nexts / scales)
+
+    @classmethod
     def nothing(cls, problem: PairProblem) -> "Samples":
         """Return no samples of a problem."""
         rows = problem.left.new_zeros(0, problem.b)

@@ -3,16 +3,13 @@
 import torch
 
 from spear.inversion.descent.deflation import Known
-from spear.inversion.pair.assignment import fitting_directions
+from spear.inversion.pair.assignment import fitting_directions, round_size
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.certificate import certified_rows
-from spear.inversion.pair.forward_search import solved_rows
+from spear.inversion.pair.forward_search import forward_renewed
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import mutually_consistent
-
-FEWEST, MOST = 24, 96
-"""Starts a round; between them, as many as samples are missing."""
 
 
 class PiecewiseEngine:
@@ -22,15 +19,14 @@ class PiecewiseEngine:
         """Implement `Engine.search`."""
         if problem.b == 1:
             return samples_of_rows(problem, 1 / problem.first.bias_coordinates[None])[0], 0
-        count = max(FEWEST, min(MOST, problem.b))
+        count = round_size(problem.b)
         nothing = problem.left.new_zeros(0, problem.b)
         found = fitting_directions(problem, Known(nothing, nothing), count, generator)
         rows, right = certified_rows(problem, found.slopes, found.offsets, generator)
         found = found.these(right)
-        scale = (rows * found.directions).sum(dim=1, keepdim=True)
-        samples = Samples(rows, found.directions / scale, found.next_coordinates / scale)
+        samples = Samples.scaled(rows, found.directions, found.next_coordinates)
         return samples[mutually_consistent(samples)], count
 
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.renewed`."""
-        return samples_of_rows(problem, solved_rows(problem, samples.rows)[0])[0]
+        return forward_renewed(problem, samples)

@@ -12,13 +12,11 @@ from torch import Tensor
 from spear.inversion.descent.deflation import Known
 from spear.inversion.directions.distinct import NEARLY_SAME, is_distinct
 from spear.inversion.factors.gram import unit
-from spear.inversion.pair.assignment import fitting_directions
+from spear.inversion.pair.assignment import fitting_directions, round_size
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
-
-FEWEST, MOST = 24, 96
-"""Starts a round; between them, as many as directions are missing."""
+from spear.inversion.pair.search import Search
 
 PRIORS = (0.0, 1.0, 2.0)
 """a of the row prior of the search's coordinates, cycled through the rounds."""
@@ -30,33 +28,15 @@ RIGHT = 1e-4
 """Relative residual of backward consistency of a right direction; wrong ones have 1e-2 and more."""
 
 
-class RegressionSearch:
+class RegressionSearch(Search):
     """Collects directions until there are b, and then has the samples.
+
+    Until all are found, the rows of `known` are estimates.
 
     Args:
         problem: with a piecewise linear activation.
         seed: of the starts.
-
-    Attributes:
-        known: the samples; until all are found, their rows are estimates.
-        rounds, starts: how much has been searched.
     """
-
-    def __init__(self, problem: PairProblem, seed: int) -> None:
-        self.problem = problem
-        self.known = Samples.nothing(problem)
-        self.rounds = self.starts = 0
-        self._generator = torch.Generator(device=problem.left.device).manual_seed(seed)
-
-    @property
-    def missing(self) -> int:
-        """Number of samples not found yet."""
-        return self.problem.b - len(self.known)
-
-    @property
-    def solved(self) -> bool:
-        """Tell whether every sample is found."""
-        return self.missing == 0
 
     def round(self) -> None:
         """Search once around what is known."""
@@ -67,52 +47,49 @@ class RegressionSearch:
             self._search()
 
     def _search(self) -> None:
-        count = max(FEWEST, min(MOST, self.missing))
+        count = round_size(self.missing)
         self.starts += count
         free = self.rounds % FREE_ROUND == 0
-        known = Known(*(each[:0] if free else each for each in self._unit_known()))
+        directions, rows = unit(self.known.directions), self.known.rows
+        known = Known(directions[:0], rows[:0]) if free else Known(directions, rows)
         prior = PRIORS[self.rounds % len(PRIORS)]
         found = fitting_directions(self.problem, known, count, self._generator, prior)
         found = found.these(found.residuals < RIGHT)
-        fresh = is_distinct(unit(found.directions), NEARLY_SAME, unit(self.known.directions))
+        fresh = is_distinct(unit(found.directions), NEARLY_SAME, directions)
         found = found.these(fresh.nonzero()[:, 0][: self.missing])
-        self._take(
-            torch.cat([self.known.directions, found.directions]),
-            torch.cat([self.known.next_coordinates, found.next_coordinates]),
-        )
+        self._take(found.directions, found.next_coordinates)
 
     def _add_last(self) -> None:
         """Add the direction of the only row that is orthogonal to all known directions."""
-        rows = _rows(self.problem, self.known.directions)[1]
-        samples, residuals = samples_of_rows(self.problem, rows[None])
+        row = _last_row(self.problem, self.known.directions)
+        samples, residuals = samples_of_rows(self.problem, row[None])
         if float(residuals) < RIGHT:
-            self._take(
-                torch.cat([self.known.directions, samples.directions]),
-                torch.cat([self.known.next_coordinates, samples.next_coordinates]),
-            )
+            self._take(samples.directions, samples.next_coordinates)
 
     def _take(self, directions: Tensor, nexts: Tensor) -> None:
-        rows, _ = _rows(self.problem, directions)
-        scales = (rows * directions).sum(dim=1, keepdim=True)
-        self.known = Samples(rows, directions / scales, nexts / scales)
-
-    def _unit_known(self) -> tuple[Tensor, Tensor]:
-        return unit(self.known.directions), self.known.rows
+        """Add directions of any length and their e; they change what is known of all rows."""
+        directions = torch.cat([self.known.directions, directions])
+        nexts = torch.cat([self.known.next_coordinates, nexts])
+        self.known = Samples.scaled(_rows(self.problem, directions), directions, nexts)
 
 
-def _rows(problem: PairProblem, directions: Tensor) -> tuple[Tensor, Tensor]:
-    """Estimate the rows of f directions, and a row of every other sample.
+def _last_row(problem: PairProblem, directions: Tensor) -> Tensor:
+    """Return the shortest row that is orthogonal to all directions: of b - 1, the only one (b)."""
+    return torch.linalg.pinv(_constraints(problem, directions))[:, 0]
+
+
+def _constraints(problem: PairProblem, directions: Tensor) -> Tensor:
+    """s and the unit directions: the products of a missing row with them are 1, 0, 0, ..."""
+    return torch.cat([problem.first.bias_coordinates[None], unit(directions)])
+
+
+def _rows(problem: PairProblem, directions: Tensor) -> Tensor:
+    """Estimate the rows of f directions (f x b).
 
     A row is near q / (s . q) (`spear.inversion.descent.coordinates`); of the rows with s . p = 1
     that are orthogonal to the other directions it is the nearest. With b directions it is exact.
-
-    Returns:
-        A row for each direction (f x b), and the shortest row that is orthogonal to all (b).
     """
-    sums = problem.first.bias_coordinates
-    constraints = torch.cat([sums[None], unit(directions)])
-    inverse = torch.linalg.pinv(constraints)
-    shortest = inverse[:, 0]
+    sums, constraints = problem.first.bias_coordinates, _constraints(problem, directions)
     rows = []
     for index, direction in enumerate(directions):
         others = torch.ones(len(constraints), dtype=torch.bool, device=sums.device)
@@ -122,4 +99,4 @@ def _rows(problem: PairProblem, directions: Tensor) -> tuple[Tensor, Tensor]:
         wanted = torch.zeros_like(kept[:, 0])
         wanted[0] = 1.0
         rows.append(guess + torch.linalg.pinv(kept) @ (wanted - kept @ guess))
-    return (torch.stack(rows) if rows else directions), shortest
+    return torch.stack(rows) if rows else directions

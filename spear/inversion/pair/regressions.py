@@ -19,7 +19,7 @@ from spear.activations.elementwise import Pieces
 from spear.inversion.descent.activation_weights import CLIP
 from spear.inversion.descent.coordinates import Frame
 from spear.inversion.descent.deflation import Deflation
-from spear.inversion.descent.sphere import ITERATIONS, RIDGE, SHRINKING
+from spear.inversion.descent.sphere import ITERATIONS, RIDGE, SHRINKING, sparsity_weights
 from spear.inversion.descent.starts import Starts
 from spear.inversion.factors.gram import Grams, inverse_iteration
 
@@ -48,15 +48,14 @@ class Regressions:
         left, back = self.frame.left, self.back
         grams, back_grams = Grams(left), Grams(back)
         products = (left[:, :, None] * back[:, None, :]).flatten(start_dim=1)
+        shape = len(starts), left.shape[1], back.shape[1]
         directions = starts.directions
         nexts = directions.new_zeros(len(starts), back.shape[1])
         smoothing = 1.0
         for iteration in range(ITERATIONS):
             outer, inner = self._weights(directions, nexts, starts, deflation, smoothing)
             matrices = grams(outer + inner)
-            crossed = ((inner + self.outer * outer) @ products).view(
-                len(starts), *_sizes(left, back)
-            )
+            crossed = ((inner + self.outer * outer) @ products).view(shape)
             blocks = back_grams(inner + self.outer.square() * outer)
             diagonal = blocks.diagonal(dim1=1, dim2=2)
             diagonal += BACK_RIDGE * diagonal.mean(dim=1, keepdim=True)
@@ -81,9 +80,8 @@ class Regressions:
         lengths = (directions @ deflation.sums)[:, None]
         z = directions @ deflation.predictor.T / lengths + self.frame.bias
         likely = starts.sharpness * self._inside(z)
-        exponents = starts.exponents / 2 - 1
         outer, inner = (
-            exponents * torch.log((columns - slope * behind).square() + smoothing**2)
+            sparsity_weights(columns - slope * behind, starts.exponents, smoothing)
             for slope in (self.outer, 1.0)
         )
         return (outer - likely).exp(), (inner + likely).exp()
@@ -93,7 +91,3 @@ class Regressions:
         spread = z.std(dim=1, keepdim=True)
         depth = torch.minimum(z - self.pieces.lower, self.pieces.upper - z) / spread
         return depth.nan_to_num(0.0).clamp(-CLIP, CLIP)
-
-
-def _sizes(left: Tensor, back: Tensor) -> tuple[int, int]:
-    return left.shape[1], back.shape[1]

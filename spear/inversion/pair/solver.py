@@ -1,11 +1,10 @@
 """The rounds of the search: samples are found, peeled off, and from time to time solved anew."""
 
-import torch
-
 from spear.inversion.pair.engine import Engine
-from spear.inversion.pair.peeling import Rest, Samples
+from spear.inversion.pair.peeling import Rest
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import mutually_consistent
+from spear.inversion.pair.search import Search
 
 RENEWAL = 2
 """The known samples are solved anew whenever the missing ones are fewer by this factor: errors of
@@ -15,38 +14,21 @@ PATIENCE = 2
 """Rounds without a find after which they are solved anew, too."""
 
 
-class Peeling:
-    """Finds the samples of a layer pair.
+class Peeling(Search):
+    """Finds the samples of a layer pair, and takes them out of it.
 
     Args:
         problem: the whole of it.
         engine: finds samples of the rest.
         seed: of the starts.
-
-    Attributes:
-        known: samples found, in the coordinates of the whole problem.
-        rounds, starts: how much has been searched.
     """
 
     def __init__(self, problem: PairProblem, engine: Engine, seed: int) -> None:
-        self.problem = problem
+        super().__init__(problem, seed)
         self.engine = engine
-        self.known = Samples.nothing(problem)
-        self.rounds = self.starts = 0
-        self._generator = torch.Generator(device=problem.left.device).manual_seed(seed)
         self._rest = Rest.whole(problem)
         self._renewed = 0
         self._without_find = 0
-
-    @property
-    def missing(self) -> int:
-        """Number of samples not found yet."""
-        return self.problem.b - len(self.known)
-
-    @property
-    def solved(self) -> bool:
-        """Tell whether every sample is found."""
-        return self.missing == 0
 
     def round(self) -> None:
         """Search once for samples of the rest."""

@@ -11,22 +11,20 @@ from torch import Tensor
 from spear.inversion.descent.coordinates import build_frame
 from spear.inversion.descent.deflation import Deflation, Known
 from spear.inversion.descent.sphere import sparse_directions
-from spear.inversion.descent.starts import EXPONENTS, SHARPNESS, Starts, random_starts
+from spear.inversion.descent.starts import EXPONENTS, SHARPNESS, Starts, random_starts, start_count
 from spear.inversion.directions.distinct import SAME_DESCENDED, SAME_EXACT, distinct
 from spear.inversion.directions.exact import SEARCH_DTYPE, Polish
 from spear.inversion.factors.gram import Grams, unit
 from spear.inversion.pair.certificate import NEURONS, certified_rows
 from spear.inversion.pair.finish import kernels
-from spear.inversion.pair.forward_search import SPARE, solved_rows
+from spear.inversion.pair.forward_search import evenly_spaced, solved_rows
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import mutually_consistent
+from spear.inversion.pair.search import MOST_STARTS
 
 PRIORS = (1.0, 2.0, 0.0)
 """a of the row prior of the search's coordinates, cycled through the rounds."""
-
-FEWEST, MOST = 24, 96
-"""Starts a round; between them, as many as samples are missing."""
 
 
 class SparseEngine:
@@ -42,7 +40,7 @@ class SparseEngine:
             return _sole(problem), 0
         frame = build_frame(first, PRIORS[self._rounds % len(PRIORS)], SEARCH_DTYPE)
         self._rounds += 1
-        count = max(FEWEST, min(MOST, 2 * first.b + 8))
+        count = min(MOST_STARTS, start_count(first.b))
         starts = random_starts(count, first.b, EXPONENTS, SHARPNESS, generator, SEARCH_DTYPE)
         starts = Starts(unit(starts.directions), starts.exponents, starts.sharpness)
         nothing = first.left.new_zeros(0, first.b)
@@ -53,14 +51,9 @@ class SparseEngine:
 
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.renewed`: each direction is the kernel of its inactive neurons."""
-        rows, _ = solved_rows(problem, samples.rows, self._neurons(problem))
+        neurons = evenly_spaced(problem, NEURONS)  # enough for rows from which the pieces follow
+        rows, _ = solved_rows(problem, samples.rows, neurons)
         return _sample(problem, rows, kernels(problem, rows))
-
-    @staticmethod
-    def _neurons(problem: PairProblem) -> Tensor:
-        """Evenly spaced neurons, enough for rows from which the pieces follow."""
-        count = min(problem.m, int(NEURONS * problem.b) + SPARE)
-        return torch.arange(count, device=problem.left.device) * problem.m // count
 
 
 def _certified(problem: PairProblem, directions: Tensor, generator: torch.Generator) -> Samples:

@@ -48,17 +48,23 @@ def test_the_truth_has_no_residual(name: str, shape: str) -> None:
     assert squares(fit.residuals(start)) < 1e-12 * squares(wrong)
 
 
+def linearised(name: str, shape: str, next_bias: bool) -> tuple[JointFit, Solution, _Linearised]:
+    """The fit of a pair, linearised near the truth."""
+    case = made(name, shape)
+    problem = case.problem if next_bias else replace(case.problem, next_bias=None)
+    fit = JointFit(problem)
+    at = fit.start(near(case, 0.01))
+    linear = _Linearised(fit, at)
+    return fit, at, linear
+
+
 @per_activation
 @per_rank
 @pytest.mark.parametrize("next_bias", [True, False])
 def test_products_with_the_jacobian_are_differences_of_residuals(
     name: str, shape: str, next_bias: bool
 ) -> None:
-    case = made(name, shape)
-    problem = case.problem if next_bias else replace(case.problem, next_bias=None)
-    fit = JointFit(problem)
-    at = fit.start(near(case, 0.01))
-    linear = _Linearised(fit, at)
+    fit, at, linear = linearised(name, shape, next_bias)
     x = random_parts(at.rows, at.next_coordinates)
     rows, nexts = linear.step(x)
     h = 1e-5 * float(at.rows.norm() / rows.norm())
@@ -77,11 +83,7 @@ def test_products_with_the_jacobian_are_differences_of_residuals(
 @per_rank
 @pytest.mark.parametrize("next_bias", [True, False])
 def test_the_transpose_is_the_adjoint(name: str, shape: str, next_bias: bool) -> None:
-    case = made(name, shape)
-    problem = case.problem if next_bias else replace(case.problem, next_bias=None)
-    fit = JointFit(problem)
-    at = fit.start(near(case, 0.01))
-    linear = _Linearised(fit, at)
+    _, at, linear = linearised(name, shape, next_bias)
     x = random_parts(at.rows, at.next_coordinates)
     image = linear.times(*x)
     y = random_parts(*image, seed=2)

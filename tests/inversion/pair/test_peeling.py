@@ -25,13 +25,18 @@ def kept_of(case: PairCase, count: int, seed: int) -> tuple[list[int], list[int]
     return order[:count], sorted(order[count:])
 
 
-@settings(max_examples=20)
-@given(
-    name=st.sampled_from(ALL),
-    shape=st.sampled_from(sorted(RANKS)),
-    seed=st.integers(0, 1000),
-    data=st.data(),
-)
+def on_random_pairs(test):
+    """Run a test on pairs of every activation, with r = b and r < b, and a choice of its own."""
+    drawn = given(
+        name=st.sampled_from(ALL),
+        shape=st.sampled_from(sorted(RANKS)),
+        seed=st.integers(0, 1000),
+        data=st.data(),
+    )
+    return settings(max_examples=20)(drawn(test))
+
+
+@on_random_pairs
 def test_the_rest_is_the_pair_of_the_others(name, shape, seed, data):
     b, classes = RANKS[shape]
     case = pair_case(name, b=b, classes=classes, depth=2, seed=seed)
@@ -57,13 +62,7 @@ def test_the_rest_is_the_pair_of_the_others(name, shape, seed, data):
         )
 
 
-@settings(max_examples=20)
-@given(
-    name=st.sampled_from(ALL),
-    shape=st.sampled_from(sorted(RANKS)),
-    seed=st.integers(0, 1000),
-    data=st.data(),
-)
+@on_random_pairs
 def test_its_samples_are_those_of_the_whole(name, shape, seed, data):
     b, classes = RANKS[shape]
     case = pair_case(name, b=b, classes=classes, depth=2, seed=seed)

@@ -5,7 +5,7 @@ import torch
 from support.pairs import pair_case, relative
 
 from spear.inversion.pair.problem import PairProblem
-from spear.inversion.pair.regression_solver import RegressionSearch, _rows
+from spear.inversion.pair.regression_solver import RegressionSearch, _last_row, _rows
 
 CASE = pair_case("leaky_relu", b=6, classes=4, depth=2)
 LENGTHS = torch.tensor([1.0, -0.5, 3.0, 1e-3, -20.0, 1.0], dtype=torch.float64)[:, None]
@@ -13,21 +13,21 @@ LENGTHS = torch.tensor([1.0, -0.5, 3.0, 1e-3, -20.0, 1.0], dtype=torch.float64)[
 
 
 def test_with_all_directions_the_rows_are_exact():
-    rows, _ = _rows(CASE.problem, CASE.disaggregation.T * LENGTHS)
+    rows = _rows(CASE.problem, CASE.disaggregation.T * LENGTHS)
     assert relative(rows, CASE.rows) < 1e-9
 
 
 @pytest.mark.parametrize("missing", range(6))
 def test_with_all_but_one_the_shortest_row_is_the_last_ones(missing):
     others = [i for i in range(6) if i != missing]
-    _, shortest = _rows(CASE.problem, (CASE.disaggregation.T * LENGTHS)[others])
+    shortest = _last_row(CASE.problem, (CASE.disaggregation.T * LENGTHS)[others])
     assert relative(shortest, CASE.rows[missing]) < 1e-9
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])
 def test_with_fewer_each_row_fits_the_other_directions(count):
     directions = CASE.disaggregation.T[:count] * LENGTHS[:count]
-    rows, shortest = _rows(CASE.problem, directions)
+    rows, shortest = _rows(CASE.problem, directions), _last_row(CASE.problem, directions)
     sums = CASE.problem.first.bias_coordinates
     torch.testing.assert_close(rows @ sums, torch.ones(count).double())
     torch.testing.assert_close(shortest @ sums, torch.ones(()).double())
@@ -38,7 +38,8 @@ def test_with_fewer_each_row_fits_the_other_directions(count):
 
 def test_without_directions_the_shortest_row_is_that_of_the_plane():
     sums = CASE.problem.first.bias_coordinates
-    rows, shortest = _rows(CASE.problem, CASE.disaggregation.T[:0])
+    none = CASE.disaggregation.T[:0]
+    rows, shortest = _rows(CASE.problem, none), _last_row(CASE.problem, none)
     assert len(rows) == 0
     torch.testing.assert_close(shortest, sums / sums.square().sum())
 

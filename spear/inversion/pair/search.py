@@ -1,0 +1,44 @@
+"""State of a search for the samples of a layer pair, whatever its rounds do."""
+
+from abc import ABC, abstractmethod
+
+import torch
+
+from spear.inversion.pair.peeling import Samples
+from spear.inversion.pair.problem import PairProblem
+
+MOST_STARTS = 96
+"""Starts a round at most: more would meet the same attractors."""
+
+
+class Search(ABC):
+    """Finds the samples of a layer pair, round by round.
+
+    Args:
+        problem: the whole of it.
+        seed: of the starts.
+
+    Attributes:
+        known: samples found, in the coordinates of the problem.
+        rounds, starts: how much has been searched.
+    """
+
+    def __init__(self, problem: PairProblem, seed: int) -> None:
+        self.problem = problem
+        self.known = Samples.nothing(problem)
+        self.rounds = self.starts = 0
+        self._generator = torch.Generator(device=problem.left.device).manual_seed(seed)
+
+    @property
+    def missing(self) -> int:
+        """Number of samples not found yet."""
+        return self.problem.b - len(self.known)
+
+    @property
+    def solved(self) -> bool:
+        """Tell whether every sample is found."""
+        return self.missing == 0
+
+    @abstractmethod
+    def round(self) -> None:
+        """Search once around what is known."""
