@@ -24,6 +24,7 @@ from spear.attack import Progress as AttackProgress
 from spear.attack import ProgressCallback
 from spear.experiments.record.files import shown
 from spear.experiments.record.records import BatchRecord
+from spear.reconstruction import Status
 from spear.scoring.metric import Metric
 
 
@@ -154,7 +155,8 @@ def _caption(summary: dict[str, Any], own: Sequence[Metric]) -> str:
 
 def _exactness(record: BatchRecord) -> str:
     """Return right directions / found directions, or a dash for an attack without directions."""
-    if math.isnan(record.sparsity_matching) and not record.scores["directions_right"]:
+    estimated = record.status == Status.ESTIMATED or not record.scores["directions_right"]
+    if math.isnan(record.sparsity_matching) and estimated:
         return "-"
     right = f"{record.scores['directions_right']}/{record.directions}"
     return right + (" ✓" if record.scores["exact"] else " ✗")

@@ -2,8 +2,8 @@
 
 The modules follow the mathematics bottom up: `problem` (both gradients in factors), `peeling` (the
 rest without solved samples), `forward` and `backward` (the two consistencies), the searches for
-each kind of activation (`smooth`, `sparse`, `piecewise`, `regression_solver`), `search` and `solver` (rounds),
-`finish`, `joint_fit` and `proof` (the whole batch), `attack`.
+each kind of activation (`smooth`, `sparse`, `piecewise`, `regression_solver`), `search` and
+`solver` (rounds), `finish`, `joint_fit` and `proof` (the whole batch), `attack`.
 """
 
 from spear.inversion.pair.attack import SpearPair
