@@ -100,7 +100,7 @@ def results_table(
     footers = {
         "batch": "all",
         "PSNR [dB]": f"{mean} ± {deviation}",
-        "exact": exact if summary["n_exact"] or not math.isnan(summary["lambda_mean"]) else "-",
+        "exact": exact if any(_exactness(each) != "-" for each in records) else "-",
         "λ": _number(summary["lambda_mean"], ".6g"),
         "submatrices": f"{summary['submatrices_median']:,.0f}",
         "seconds": f"{summary['seconds_median']:.2f}",
