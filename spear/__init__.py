@@ -1,9 +1,9 @@
 """SPEAR: exact gradient inversion of batches in federated learning (NeurIPS 2024).
 
 `invert` attacks the gradient of one layer with a ReLU, `invert_pair` those of two layers with any
-activation between; `invert_network` picks such a pair. `match_gradients` attacks the gradients of
-a whole network, and `audit` every linear layer of a model. `Client` computes such gradients from a
-network and a batch.
+activation between, and `invert_network` picks such a pair among the layers of a network.
+`match_gradients` attacks the gradients of a whole network, and `audit` every linear layer of a
+model. `Client` computes such gradients from a network and a batch.
 """
 
 from spear.api import invert, invert_network, invert_pair, match_gradients
@@ -13,7 +13,7 @@ from spear.client.client import Client
 from spear.data import Batch
 from spear.domain import Domain
 from spear.errors import SpearError
-from spear.inversion import Spear, SpearInput, SpearIrls, SpearPair
+from spear.inversion import Spear, SpearInput, SpearIrls, SpearNetwork, SpearPair
 from spear.observation import LayerPair, Observation
 from spear.reconstruction import Reconstruction, Status
 from spear.update import Update
@@ -31,6 +31,7 @@ __all__ = [
     "SpearError",
     "SpearInput",
     "SpearIrls",
+    "SpearNetwork",
     "SpearPair",
     "Status",
     "Update",

@@ -1,6 +1,7 @@
 """Whole attacks as one call, for gradients of your own."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -9,8 +10,8 @@ from spear.activations.named import elementwise
 from spear.attack import Attack
 from spear.baselines.gradient_matching.attack import GradientMatching
 from spear.domain import Domain
-from spear.inversion import SpearIrls, SpearPair
-from spear.observation import LayerPair, Observation
+from spear.inversion import SpearIrls, SpearNetwork, SpearPair
+from spear.observation import LayerChain, LayerPair, Observation
 from spear.pairs import first_pair
 from spear.reconstruction import Reconstruction
 from spear.tracing.activations import Activation
@@ -95,7 +96,7 @@ def invert_network(
     gradients: Mapping[str, Tensor],
     domain: Domain | tuple[int, ...],
     layer: int | None = None,
-    attack: Attack[LayerPair] | None = None,
+    attack: Attack[LayerChain] | Attack[LayerPair] | None = None,
     seed: int = 0,
 ) -> Reconstruction:
     """Reconstruct the inputs of a layer of any network from the gradients of its parameters.
@@ -106,21 +107,22 @@ def invert_network(
         domain: shape of one input of the network, or its domain.
         layer: number of the linear layer, counted from 1; None takes the first that an elementwise
             activation and a linear layer follow.
-        attack: `spear.SpearPair(layer)` unless given.
+        attack: `spear.SpearNetwork(layer)` unless given, which solves the easiest layer pair in a
+            row with it.
         seed: the same seed gives the same result.
 
     Returns:
         As `invert_pair`; the inputs are those of the layer.
 
     Raises:
-        LayerError: there is no such layer pair, or it is frozen.
+        LayerError: there is no such layer, or it belongs to no layer pair that is trained.
         InvalidObservation: the gradients do not fit the network.
         VictimError: the network does not take inputs of that shape.
     """
     if not isinstance(domain, Domain):
         domain = Domain.unbounded(domain)
     update = Update(network, dict(gradients), nn.CrossEntropyLoss(), domain)
-    chosen = attack or SpearPair(layer or first_pair(update.layers))
+    chosen: Attack[Any] = attack or SpearNetwork(layer or first_pair(update.layers))
     return chosen(chosen.observe(update), seed=seed)
 
 

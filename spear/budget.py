@@ -25,6 +25,11 @@ class Budget:
         """Seconds since the budget was constructed."""
         return time.perf_counter() - self._began
 
+    def share(self, parts: int) -> "Budget":
+        """Return a budget that begins now, of one of some equal parts of the seconds left."""
+        left = None if self.limit is None else max(0.0, self.limit - self.spent) / parts
+        return Budget(left, self._progress)
+
     def over(self) -> bool:
         """Return whether more than the limit is spent; False without a limit."""
         return self.limit is not None and self.spent > self.limit

@@ -151,3 +151,66 @@ class LayerPair:
             self.activation.to(device),
             None if bias_gradient is None else bias_gradient.to(device),
         )
+
+
+@dataclass(frozen=True)
+class Link:
+    """Layer of a chain, with its parameters and their updates.
+
+    Attributes:
+        weight: W, m x n.
+        bias: m entries; None if there is none.
+        weight_gradient: dL/dW, m x n.
+        bias_gradient: dL/dbias, m entries; None if there is none, or a frozen bias.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    weight_gradient: Tensor
+    bias_gradient: Tensor | None
+
+    def to(self, device: torch.device | str) -> "Link":
+        """Return the same link on another device."""
+        return Link(
+            self.weight.to(device),
+            None if self.bias is None else self.bias.to(device),
+            self.weight_gradient.to(device),
+            None if self.bias_gradient is None else self.bias_gradient.to(device),
+        )
+
+
+@dataclass(frozen=True)
+class LayerChain:
+    """Linear layers in a row with elementwise activations between them, and the updates of all.
+
+    Attributes:
+        layers: of each layer its parameters and their updates. The last one may lack the update of
+            its bias, which is then None.
+        activations: sigma between each two layers, one fewer than layers.
+        wanted: place of the layer whose inputs are of interest, counted from 0.
+    """
+
+    layers: tuple[Link, ...]
+    activations: tuple[Elementwise, ...]
+    wanted: int
+
+    def pair(self, place: int) -> LayerPair:
+        """Return the pair of the layer at a place, counted from 0, and the next one."""
+        first, following = self.layers[place : place + 2]
+        assert first.bias is not None
+        assert first.bias_gradient is not None
+        return LayerPair(
+            Observation(first.weight, first.bias, first.weight_gradient, first.bias_gradient),
+            following.weight,
+            following.weight_gradient,
+            self.activations[place],
+            following.bias_gradient,
+        )
+
+    def to(self, device: torch.device | str) -> "LayerChain":
+        """Return the same chain on another device."""
+        return LayerChain(
+            tuple(each.to(device) for each in self.layers),
+            tuple(each.to(device) for each in self.activations),
+            self.wanted,
+        )

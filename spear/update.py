@@ -1,5 +1,6 @@
 """View of the server after a client has shared: the update, and the training task it set."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -8,10 +9,11 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from spear.chains import chain_around
 from spear.domain import Domain
 from spear.errors import InvalidObservation, LayerError
 from spear.layers import LinearLayer, Sparsity, attackable, linear_layers, numbered
-from spear.observation import LayerPair, Observation
+from spear.observation import LayerChain, LayerPair, Link, Observation
 from spear.pairs import pair_at
 from spear.validation import check_names, check_shape
 
@@ -134,6 +136,60 @@ class Update:
             next_weight_gradient=self._gradient(following, "weight"),
             activation=pair.activation(dict(self.network.named_parameters())),
             next_bias_gradient=self.gradients.get(f"{following.name}.bias"),
+        )
+
+    def observe_chain(self, layer: int) -> LayerChain:
+        """Return what an attack on a chain of layers sees: the updates of all, and the activations.
+
+        The chain ends where the update of a layer is missing.
+
+        Args:
+            layer: number of the layer whose inputs are wanted, counted from 1; -1 is the last one.
+
+        Raises:
+            LayerError: the layer belongs to no pair whose updates are there.
+            InvalidObservation: an update in the chain is not finite.
+        """
+        wanted = self.layer(layer)
+        chain = self._trained_part(chain_around(self.layers, layer), wanted)
+        parameters = dict(self.network.named_parameters())
+        pairs = [pair_at(self.layers, each.index) for each in chain[:-1]]
+        return LayerChain(
+            tuple(self._link(each) for each in chain),
+            tuple(each.activation(parameters) for each in pairs),
+            chain.index(wanted),
+        )
+
+    def _trained_part(
+        self, chain: Sequence[LinearLayer], wanted: LinearLayer
+    ) -> Sequence[LinearLayer]:
+        """The longest part of a chain around a layer whose updates are there."""
+        place = chain.index(wanted)
+        whole = [self._has_updates(each, "weight", "bias") for each in chain]
+        begin = place
+        while begin > 0 and whole[begin - 1]:
+            begin -= 1
+        end = place
+        while end + 1 < len(chain) and whole[end] and self._has_updates(chain[end + 1], "weight"):
+            end += 1
+        if begin == end:
+            raise LayerError(
+                f"layer is {wanted.index} ({wanted.name}), which belongs to no layer pair that is "
+                "trained; expected the updates of a linear layer, its bias, and of a linear layer "
+                "behind one elementwise activation."
+            )
+        return chain[begin : end + 1]
+
+    def _has_updates(self, layer: LinearLayer, *parts: str) -> bool:
+        return all(f"{layer.name}.{part}" in self.gradients for part in parts)
+
+    def _link(self, layer: LinearLayer) -> Link:
+        bias = layer.module.bias
+        return Link(
+            layer.module.weight.detach(),
+            None if bias is None else bias.detach(),
+            self._gradient(layer, "weight"),
+            self.gradients.get(f"{layer.name}.bias"),
         )
 
     def _observation(self, layer: LinearLayer) -> Observation:

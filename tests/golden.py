@@ -134,6 +134,9 @@ CASES = {
     "pair_gelu": Case(
         f"attack=spear_pair network.activation=gelu {DIGITS} batch_size=6"
     ),
+    "network_tanh": Case(
+        f"attack=spear_network attack.layer=3 network.activation=tanh {DIGITS} batch_size=6"
+    ),
     "pair_relu": Case(f"attack=spear_pair {DIGITS} batch_size=8"),
     "pair_leaky": Case(
         "attack=spear_pair network.activation=leaky_relu dataset=digits network.width=100 "

@@ -1,5 +1,6 @@
 """Interface of an elementwise activation: sigma and its first two derivatives."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -50,11 +51,14 @@ class Elementwise(ABC):
         name: as in `torch.nn.functional`, e.g. "gelu".
         homogeneous: whether sigma(t z) = t sigma(z) for all t > 0, as of ReLU and leaky ReLU.
         pieces: slopes if sigma is piecewise linear with two of them and sigma(0) = 0; else None.
+        increasing_from: sigma increases strictly above this z, and takes its values there nowhere
+            else. Infinite, as it is unless told, means that nothing of the kind is known.
     """
 
     name: str
     homogeneous: bool = False
     pieces: Pieces | None = None
+    increasing_from: float = math.inf
 
     @abstractmethod
     def value(self, z: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Activations that are an exponential on one side and linear on the other."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -17,6 +19,7 @@ class ScaledELU(Elementwise):
 
     def __init__(self, alpha: float, scale: float, rate: float) -> None:
         self._alpha, self._scale, self._rate = alpha, scale, rate
+        self.increasing_from = -math.inf if alpha > 0 else math.inf
 
     def slope(self, z: Tensor) -> Tensor:
         """Return scale above 0, else the slope of the exponential."""
@@ -74,6 +77,7 @@ class Softplus(Elementwise):
     """log(1 + exp(beta * z)) / beta, and z itself where beta * z > threshold."""
 
     name = "softplus"
+    increasing_from = -math.inf
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         self._beta, self._threshold = beta, threshold

@@ -18,6 +18,7 @@ class Tanh(Elementwise):
     """Hyperbolic tangent."""
 
     name = "tanh"
+    increasing_from = -math.inf
 
     def value(self, z: Tensor) -> Tensor:
         """Return tanh(z)."""
@@ -36,6 +37,7 @@ class Sigmoid(Elementwise):
     """Logistic function s(z) = 1 / (1 + exp(-z))."""
 
     name = "sigmoid"
+    increasing_from = -math.inf
 
     def value(self, z: Tensor) -> Tensor:
         """Return s(z)."""
@@ -59,7 +61,12 @@ class Gate(NamedTuple):
 
 
 class Gated(Elementwise):
-    """z g(z), for a gate g: its slope is g + z g', its curvature 2 g' + z g''."""
+    """z g(z), for a gate g: its slope is g + z g', its curvature 2 g' + z g''.
+
+    Where z < 0, so is z g(z), and it takes each of its values there twice.
+    """
+
+    increasing_from = 0.0
 
     def slope(self, z: Tensor) -> Tensor:
         """Return g + z g'."""

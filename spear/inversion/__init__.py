@@ -7,6 +7,7 @@ The rooms follow the mathematics bottom up, and none imports from one after it:
 * `sampling`: directions from random submatrices (Algorithm 1, `Spear`, `SpearNoisy`, `SpearPrior`);
 * `descent`: directions by descent (`SpearIrls`);
 * `pair`: a layer and the next one, with any activation between (`SpearPair`);
+* `network`: any layer, through the layer pair that is solved most easily (`SpearNetwork`);
 * `inputs`: the transposed problem, in which the inputs are sparse (`SpearInput`);
 * `labels`: every label of a batch whose inputs are known (`BatchLabels`).
 """
@@ -15,6 +16,7 @@ from spear.inversion.beside_svd import BesideSvd
 from spear.inversion.descent import SpearIrls
 from spear.inversion.inputs import SpearInput
 from spear.inversion.labels import BatchLabels
+from spear.inversion.network import SpearNetwork
 from spear.inversion.pair import SpearPair
 from spear.inversion.sampling import Spear, SpearNoisy, SpearPrior
 
@@ -24,6 +26,7 @@ __all__ = [
     "Spear",
     "SpearInput",
     "SpearIrls",
+    "SpearNetwork",
     "SpearNoisy",
     "SpearPair",
     "SpearPrior",

@@ -7,7 +7,7 @@ import pytest
 
 import spear.inversion
 
-ORDER = ("factors", "directions", "sampling", "descent", "inputs", "labels", "pair")
+ORDER = ("factors", "directions", "sampling", "descent", "inputs", "labels", "pair", "network")
 ROOT = Path(spear.inversion.__file__).parent
 
 

@@ -1,18 +1,16 @@
 """Exact gradient inversion behind any activation, from the gradients of two layers in a row."""
 
-import math
+from dataclasses import replace
 
 import torch
 
 from spear.attack import PairAttack, Progress, ProgressCallback
 from spear.budget import Budget
 from spear.errors import ConfigError
-from spear.inversion.directions.sparsity_matching import sparsity_matching
 from spear.inversion.factors.rank import check_rank
 from spear.inversion.pair.choice import Method, search_for
-from spear.inversion.pair.finish import finished, unfinished
 from spear.inversion.pair.problem import PairProblem, pair_problem
-from spear.inversion.pair.proof import evidence, verdict
+from spear.inversion.pair.reconstruct import reconstruction_of
 from spear.inversion.pair.search import Search
 from spear.observation import LayerPair
 from spear.reconstruction import Reconstruction, Status
@@ -73,8 +71,21 @@ class SpearPair(PairAttack):
             problem = pair_problem(observation.to(self.device), self.rank)
             if isinstance(problem, Status):
                 return Reconstruction.empty(observation.m, observation.n, problem, budget.spent)
-            search = search_for(problem, self.method, seed)
-            return _assemble(problem, search, self._run(search, budget), budget)
+            return self.reconstruct(problem, seed, budget)
+
+    def reconstruct(self, problem: PairProblem, seed: int, budget: Budget) -> Reconstruction:
+        """Reconstruct the batch behind a pair in factors; see `__call__`.
+
+        Args:
+            problem: the pair, on the device of the search.
+            seed: of the starts.
+            budget: of this search; `seconds` of the result is what it has spent.
+        """
+        search = search_for(problem, self.method, seed)
+        status = self._run(search, budget)
+        details = {"rounds": float(search.rounds), "starts": float(search.starts)}
+        found = reconstruction_of(problem, search.known, status, details)
+        return replace(found, seconds=budget.spent)
 
     def _run(self, search: Search, budget: Budget) -> Status:
         """Search until it is solved, or return the status that says why it was given up."""
@@ -86,30 +97,3 @@ class SpearPair(PairAttack):
             if budget.over():
                 return Status.TIMED_OUT
         return Status.PARTIAL
-
-
-def _assemble(
-    problem: PairProblem, search: Search, otherwise: Status, budget: Budget
-) -> Reconstruction:
-    """The reconstruction from what a search found, and the verdict on it."""
-    details = {"rounds": float(search.rounds), "starts": float(search.starts)}
-    status = otherwise
-    if search.solved:
-        disaggregation = finished(problem, search.known)
-        found = evidence(problem, disaggregation)
-        details["residual"] = found.largest
-        status = verdict(problem, found)
-    else:
-        disaggregation = unfinished(problem, search.known)
-    is_relu = problem.activation.name == "relu"
-    return Reconstruction(
-        inputs=torch.linalg.solve(disaggregation, problem.first.right).cpu(),
-        activation_gradients=(problem.left @ disaggregation).cpu(),
-        disaggregation=disaggregation.cpu(),
-        sparsity_matching=sparsity_matching(problem.first, disaggregation) if is_relu else math.nan,
-        n_directions=len(search.known),
-        submatrices=0,
-        seconds=budget.spent,
-        status=status,
-        details=details,
-    )

@@ -1,0 +1,50 @@
+"""From the samples that a search found to a reconstruction, and the verdict on it."""
+
+import math
+
+import torch
+
+from spear.inversion.directions.sparsity_matching import sparsity_matching
+from spear.inversion.pair.finish import finished, unfinished
+from spear.inversion.pair.peeling import Samples
+from spear.inversion.pair.problem import PairProblem
+from spear.inversion.pair.proof import evidence, verdict
+from spear.reconstruction import Reconstruction, Status
+
+
+def reconstruction_of(
+    problem: PairProblem,
+    samples: Samples,
+    otherwise: Status,
+    details: dict[str, float],
+    seconds: float = 0.0,
+) -> Reconstruction:
+    """Complete and judge the samples of a layer pair.
+
+    Args:
+        problem: the whole pair.
+        samples: those found.
+        otherwise: the status if some are missing.
+        details: of the search; the largest relative residual of the proof comes to them.
+        seconds: wall time until here.
+    """
+    status = otherwise
+    if len(samples) == problem.b:
+        disaggregation = finished(problem, samples)
+        found = evidence(problem, disaggregation)
+        details = details | {"residual": found.largest}
+        status = verdict(problem, found)
+    else:
+        disaggregation = unfinished(problem, samples)
+    is_relu = problem.activation.name == "relu"
+    return Reconstruction(
+        inputs=torch.linalg.solve(disaggregation, problem.first.right).cpu(),
+        activation_gradients=(problem.left @ disaggregation).cpu(),
+        disaggregation=disaggregation.cpu(),
+        sparsity_matching=sparsity_matching(problem.first, disaggregation) if is_relu else math.nan,
+        n_directions=len(samples),
+        submatrices=0,
+        seconds=seconds,
+        status=status,
+        details=details,
+    )

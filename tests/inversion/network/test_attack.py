@@ -1,0 +1,132 @@
+"""Any layer of a chain: through the easiest pair, forwards and backwards, and what is refused."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from support.pairs import worst_psnr
+from torch import Tensor, nn
+
+import spear
+from spear.budget import Budget
+from spear.client.client import Client
+from spear.data import Batch
+from spear.domain import Domain
+from spear.errors import LayerError
+from spear.inversion import SpearNetwork
+from spear.inversion.network.attack import by_condition
+from spear.inversion.pair.problem import PairProblem, pair_problem
+from spear.reconstruction import Status
+from spear.scoring import truth_of
+from spear.update import Update
+
+LABELS = torch.tensor([0, 3, 5, 5])
+
+
+def shared(network: nn.Sequential, scale: float = 1.0) -> tuple[Client, Batch, Update]:
+    generator = torch.Generator().manual_seed(1)
+    batch = Batch(scale * torch.randn(4, 40, generator=generator), LABELS)
+    client = Client(network)
+    return client, batch, client.share(batch)
+
+
+def network(*activations: nn.Module, width: int = 60) -> nn.Sequential:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        layers: list[nn.Module] = [nn.Linear(40, width)]
+        for each in activations:
+            layers += [each, nn.Linear(width, width)]
+        return nn.Sequential(*layers, nn.ReLU(), nn.Linear(width, 10))
+
+
+def inputs_of(client: Client, batch: Batch, layer: int) -> Tensor:
+    return truth_of(client, batch, layer).inputs.double()
+
+
+@pytest.mark.parametrize("layer", [1, 2, 3, 4, -1])
+def test_every_layer_is_inverted(layer: int) -> None:
+    client, batch, update = shared(network(nn.GELU(), nn.Tanh()))
+    attack = SpearNetwork(layer, time_limit=20.0)
+    found = attack(attack.observe(update))
+    assert found.status == Status.EXACT
+    truth = truth_of(client, batch, layer if layer > 0 else 4)
+    assert worst_psnr(found.inputs, truth.inputs) > 80
+    product = found.activation_gradients @ found.inputs
+    linear = update.layer(layer)
+    expected = update.gradients[f"{linear.name}.weight"]
+    torch.testing.assert_close(product.float(), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("inner", [nn.GELU, nn.Tanh, nn.LeakyReLU, nn.ReLU, nn.SiLU])
+def test_a_pair_deep_inside_gives_the_first_layer_away(inner: type[nn.Module]) -> None:
+    client, batch, update = shared(network(inner(), inner()), scale=2.0)
+    attack = SpearNetwork(1, time_limit=20.0)
+    chain = attack.observe(update)
+    problems = [pair_problem(chain.pair(k)) for k in range(3)]
+    third = attack._pair.reconstruct(problems[2], 0, Budget(20.0))
+    assert third.status == Status.EXACT
+    found = attack._followed(chain, problems, 2, third)
+    assert found.status == Status.EXACT
+    assert worst_psnr(found.inputs, inputs_of(client, batch, 1)) > 80
+
+
+def test_inputs_that_do_not_explain_the_layers_behind_are_not_exact() -> None:
+    _, _, update = shared(network(nn.GELU(), nn.Tanh()))
+    behind = torch.ones_like(update.gradients["6.weight"])
+    altered = replace(update, gradients=update.gradients | {"6.weight": behind})
+    attack = SpearNetwork(1, time_limit=5.0)
+    found = attack(attack.observe(altered))
+    assert found.status != Status.EXACT
+
+
+def test_the_best_conditioned_of_the_largest_rank_comes_first() -> None:
+    chain = SpearNetwork().observe(shared(network(nn.Sigmoid(), nn.Sigmoid()))[2])
+    problems = [pair_problem(chain.pair(k)) for k in range(3)]
+    order = by_condition(problems)
+    assert order[0] == 0
+    fewer = pair_problem(chain.pair(0), rank=3)
+    assert isinstance(fewer, PairProblem)
+    assert by_condition([fewer, *problems[1:]])[0] == 1
+    assert by_condition([Status.FULL_RANK]) == []
+
+
+def test_the_pair_that_was_solved_is_told() -> None:
+    _, _, update = shared(network(nn.GELU()))
+    attack = SpearNetwork(3)
+    found = attack(attack.observe(update))
+    assert found.details["solved"] in (1.0, 2.0)
+    assert found.batch_size == 4
+
+
+def test_a_chain_ends_at_a_frozen_layer() -> None:
+    model = network(nn.GELU(), nn.Tanh())
+    model[2].requires_grad_(False)
+    client, batch, update = shared(model)
+    attack = SpearNetwork(4)
+    assert len(attack.observe(update).layers) == 2
+    found = attack(attack.observe(update))
+    assert found.status == Status.EXACT
+    assert worst_psnr(found.inputs, inputs_of(client, batch, 4)) > 60
+    with pytest.raises(LayerError, match=r"layer is 1 \(0\), which belongs to no layer pair that"):
+        SpearNetwork(1).observe(update)
+
+
+def test_a_network_without_a_pair_is_refused() -> None:
+    alone = nn.Sequential(nn.Linear(40, 10))
+    with pytest.raises(LayerError, match=r"layer is 1 \(0\), which belongs to no layer pair;"):
+        SpearNetwork().check(alone, Domain.unbounded((40,)))
+
+
+def test_a_gradient_of_zeros_gives_nothing() -> None:
+    _, _, update = shared(network(nn.GELU()))
+    zeros = {name: torch.zeros_like(each) for name, each in update.gradients.items()}
+    attack = SpearNetwork()
+    found = attack(attack.observe(replace(update, gradients=zeros)))
+    assert (found.status, found.batch_size) == (Status.ZERO_GRADIENT, 0)
+
+
+def test_the_call_for_a_network_takes_the_last_layer_too() -> None:
+    client, batch, update = shared(network(nn.GELU()))
+    found = spear.invert_network(client.network, update.gradients, (40,), layer=3)
+    assert found.status == Status.EXACT
+    assert worst_psnr(found.inputs, inputs_of(client, batch, 3)) > 80
