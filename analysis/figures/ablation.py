@@ -33,7 +33,7 @@ def draw(results: pd.DataFrame) -> Figure:
     left.grid(visible=False, axis="y")
     left.set_xlabel("batches exact [%]")
     left.set_xlim(0, 102)
-    right.set_xlabel("seconds a batch")
+    right.set_xlabel("seconds per batch")
     right.set_xscale("log")
     right.tick_params(left=False)
     figure.legend(loc="outside upper center", ncols=3)

@@ -41,7 +41,7 @@ def draw(results: pd.DataFrame) -> Figure:
     axes.set_yscale("log")
     axes.set_xticks(sorted(results["batch_size"].unique()))
     axes.set_xlabel(f"batch size b ({_numbers(results)})")
-    axes.set_ylabel("submatrices sampled a batch (whole chunks)")
+    axes.set_ylabel("submatrices sampled per batch (whole chunks)")
     if results["network.width"].nunique() == 2:
         axes.set_title(_compared(results))
     axes.legend(loc="upper left")

@@ -76,6 +76,6 @@ def _panel(
     style.banded(right, table[column], table, style.BLUE, "D", "submatrices, 10-90 %")
     right.set_yscale("log")
     right.set_ylim(submatrices.min() / 10, submatrices.max() * 100)
-    right.set_ylabel("submatrices a batch", color=style.BLUE)
+    right.set_ylabel("submatrices per batch", color=style.BLUE)
     right.grid(visible=False)
     return right

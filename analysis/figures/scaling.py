@@ -33,10 +33,10 @@ def draw(results: pd.DataFrame) -> Figure:
         style.plain_ticks(axes, sorted(descent["batch_size"].unique()))
     left.plot(b, law * seconds_per_submatrix(sampling), "--", color=style.GREY, zorder=1)
     right.plot(b, law, "--", color=style.GREY, label="Lemma 5.2, expected", zorder=1)
-    left.set_ylabel("seconds a batch")
+    left.set_ylabel("seconds per batch")
     left.set_ylim(descent["seconds"].min() / 2, 1e10)
     style.durations(left)
-    right.set_ylabel("starts or submatrices a batch")
+    right.set_ylabel("starts or submatrices per batch")
     right.set_ylim(10, 1e14)
     figure.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure

@@ -34,7 +34,7 @@ def draw(results: pd.DataFrame) -> Figure:
     axes.set_xticks(sorted(table["batch_size"].unique()))
     axes.set_xlim(table["batch_size"].min() - 1, table["batch_size"].max() + 0.5)
     axes.set_xlabel("batch size b (m = 200)")
-    axes.set_ylabel("seconds a batch")
+    axes.set_ylabel("seconds per batch")
     axes.margins(y=0.1)
     style.durations(axes)
     axes.legend(loc="upper left")
