@@ -1,7 +1,7 @@
 """Table 4 after training (Sec. 6.2): layer 5 after 5,000 gradient steps, Tiny ImageNet, m = 400.
 
-The paper: more than 95 % in less than a minute per batch, after 83 % in 70 min at initialisation. MAE
-on the layer's inputs, mean over batches; accuracy: batches with all directions right; seconds:
+The paper: more than 95 % in less than a minute per batch, after 83 % in 70 min at initialisation.
+MAE on the layer's inputs, mean over batches; accuracy: batches with all directions right; seconds:
 median and slowest of ours on one thread. The network was trained on the split that is attacked.
 """
 
