@@ -98,6 +98,7 @@ def _check_chain(layers: Sequence[LinearLayer]) -> None:
 def _refuse(found: str) -> NoReturn:
     raise LayerError(
         f"the network has {found}, but analytic inversion goes back through linear layers with a "
-        "ReLU and nothing else between any two of them; choose network=fcnn, or "
-        "attack=label_recovery for the last layer."
+        "ReLU and nothing else between any two of them; choose a fully connected ReLU network "
+        "(network=fcnn), or LabelRecovery (attack=label_recovery), which looks at the last layer "
+        "alone."
     )
