@@ -38,6 +38,7 @@ def main() -> None:
         try:
             said = _run(name, arguments)
         finally:
+            _reader_left()
             unfinished = end_sweep(early=bool(said))
     if said or unfinished:
         command = "spear" if name == DEFAULT else f"spear {name}"
@@ -61,15 +62,28 @@ def _run(name: str, arguments: list[str]) -> str:
     except SpearError as error:
         return str(error)
     except (HydraException, OmegaConfBaseException) as error:
-        return explain(error)
+        return explain(error, arguments)
     except KeyboardInterrupt:
         return f"interrupted{DONE}" if name == DEFAULT else "interrupted."
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _reader_left("\n"):
+            sys.exit(1)  # in silence, as others do in `| head`
         sentence = explain_other(error) if name == DEFAULT else _about_files(error)
         if not sentence:
             raise
         return sentence
     return ""
+
+
+def _reader_left(rest: str = "") -> bool:
+    """Write the rest of the output; return whether nobody reads it any more, and then drop it."""
+    try:
+        sys.stdout.write(rest)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return True
+    return False
 
 
 def _stray_word(arguments: list[str]) -> str:

@@ -2,9 +2,15 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from spear.experiments.config.experiments import unknown_experiment
+from spear.experiments.config.experiments import (
+    current_name,
+    experiment_name,
+    experiments,
+    own_keys,
+    unknown_experiment,
+)
 from spear.experiments.config.moved import GROUPS, hint
 from spear.experiments.config.schema import JobSchema
 from spear.experiments.sweep.monitor import sweep_runs_here
@@ -12,16 +18,22 @@ from spear.experiments.sweep.monitor import sweep_runs_here
 LONGEST_REASON = 300
 
 
-def explain(error: Exception) -> str:
-    """Return a sentence for an error in the composition of the configuration."""
+def explain(error: Exception, arguments: Sequence[str] = ()) -> str:
+    """Return a sentence for an error in the composition of the configuration.
+
+    Args:
+        error: of Hydra or OmegaConf.
+        arguments: the command line's.
+    """
     text = "\n".join(str(each) for each in _chain(error))
     unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text)
     if unknown:
-        return _unknown_key(unknown.group(1) or unknown.group(2))
+        key = unknown.group(1) or unknown.group(2)
+        return _swept_key(key, arguments) or _unknown_key(key)
     typed = re.search(r"Value '([^']*)' .*could not be converted to (\w+)", text)
-    key = re.search(r"full_key: (\S+)", text)
-    if typed and key:
-        return f"key {key.group(1)!r} is {typed.group(1)!r}; expected {typed.group(2).lower()}."
+    full = re.search(r"full_key: (\S+)", text)
+    if typed and full:
+        return f"key {full.group(1)!r} is {typed.group(1)!r}; expected {typed.group(2).lower()}."
     experiment = re.search(r"Could not find 'experiment/([^']+)'", text)
     if experiment:
         return unknown_experiment(experiment.group(1))
@@ -59,6 +71,22 @@ def _missing_launcher(text: str) -> str:
     return (
         f"the launcher's plugin, hydra-{plugin.group(1)}-launcher, is not installed; "
         f"run `pip install 'spear-suite[{extra}]'`."
+    )
+
+
+def _swept_key(key: str, arguments: Sequence[str]) -> str:
+    """Return a sentence for a key that only the experiment's own sweep names, or nothing."""
+    given = dict(each.lstrip("+").split("=", 1) for each in arguments if "=" in each)
+    experiment = experiments().get(current_name(experiment_name(given.get("experiment"))))
+    if experiment is None or key in given:
+        return ""
+    if f"hydra.sweeper.params.{key}" not in own_keys(experiment.choice):
+        return ""
+    group = key.partition(".")[0]
+    chosen = f"{group}={given[group]}" if group in given else f"this {group}"
+    return (
+        f"experiment={experiment.name} sweeps {key}, a key that {chosen} does not have; leave "
+        f"{group} to the experiment, or add hydra.mode=RUN for one job without the sweep."
     )
 
 

@@ -97,6 +97,14 @@ def test_a_word_that_is_none_is_refused(spear, word, hint):
         (("show", "nowhere"), "no complete job below nowhere; run an experiment first."),
         (("page", "--to", "file/below"), "file/below cannot be used (Not a directory)."),
         (("plan", "batchsize=3"), "key 'batchsize' does not exist; did you mean 'batch_size'?"),
+        (
+            ("plan", "experiment=table4", "attack=geiping"),
+            "experiment=table4 sweeps attack.layer, a key that attack=geiping does not have; leave",
+        ),
+        (
+            ("plan", "experiment=table4", "attack=geiping", "attack.layer=1"),
+            "key 'attack.layer' does",
+        ),
     ],
 )
 def test_errors_are_told_in_one_sentence(spear, tmp_path, monkeypatch, line, message):
@@ -106,6 +114,18 @@ def test_errors_are_told_in_one_sentence(spear, tmp_path, monkeypatch, line, mes
     assert outcome.code == 1
     assert outcome.error.startswith(f"spear {line[0]}: {message}")
     assert outcome.error.count("\n") == 0
+
+
+def test_it_ends_quietly_when_nobody_reads_its_output():
+    """As in `spear experiments | head -1`."""
+    program = "from spear.experiments.cli.entry import main; main()"
+    line = [sys.executable, "-c", program, "experiments"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}  # so that the write itself fails
+    done = subprocess.run(line, stdout=writer, stderr=subprocess.PIPE, env=environment)
+    os.close(writer)
+    assert done.stderr == b""
 
 
 def test_a_wrong_option_is_refused(spear):
