@@ -38,7 +38,7 @@ SAMPLING := figure4_b18_to_b24 table9_sampling table3_sampling figure4 figure7_s
 GPU := table4_sampling table10_sampling exact_recovery_b400 exact_recovery_gpu exact_recovery_b50_gpu \
 	exact_recovery_b100_gpu exact_recovery_b200_gpu
 BASELINES := table1 table6_features table6 table1_32px_sigmoid table1_32px table6_geiping figure9
-ABOUT_FAILURES := phase_transition figure8 figure7
+ABOUT_FAILURES := phase_transition figure8 figure7 activations peeling peeling_m400
 # end of spear experiments
 
 # A batch that cannot be attacked makes an experiment's exit code 1, unless it is about such batches (ABOUT_FAILURES).

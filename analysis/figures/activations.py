@@ -1,0 +1,48 @@
+"""Share of exact batches behind each activation over the batch size, from two layers' gradients."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import PercentFormatter
+
+from spear.analysis.render import style
+from spear.analysis.statistics.measures import exact
+
+EXPERIMENTS = ("activations",)
+
+NEXT = {6: "next layer as wide (rank b)", 2: "classifier of 10 classes (rank 9 at most)"}
+
+
+def draw(results: pd.DataFrame) -> Figure:
+    """Draw a map for each kind of next layer, the easiest activations on top."""
+    shares = results.groupby("network.activation")["exact"].mean()
+    given = {name: place for place, name in enumerate(dict.fromkeys(results["network.activation"]))}
+    order = sorted(shares.index, key=lambda name: (-shares[name], given[name]))
+    figure = style.new_figure(1.0 + 0.24 * len(order))
+    grid = figure.subplots(1, len(NEXT), sharey=True)
+    for axes, (depth, title) in zip(grid, NEXT.items(), strict=True):
+        image = _map(axes, results[results["network.depth"] == depth], order)
+        axes.set_title(title)
+        axes.set_xlabel("batch size b (m = 200)")
+    figure.colorbar(image, ax=grid, label="batches exact", format=PercentFormatter(1), aspect=30)
+    return figure
+
+
+def _map(axes: Axes, batches: pd.DataFrame, order: list[str]) -> AxesImage:
+    """Draw cells with their counts, blank if nothing was measured."""
+    table = exact(batches, ["network.activation", "batch_size"])
+    counts = table.assign(text=table["n_exact"].astype(str) + "/" + table["n"].astype(str))
+    share = counts.pivot(index="network.activation", columns="batch_size", values="share")
+    text = counts.pivot(index="network.activation", columns="batch_size", values="text")
+    share, text = share.reindex(order), text.reindex(order)
+    image = axes.imshow(share, cmap="cividis", vmin=0, vmax=1, aspect="auto", interpolation="none")
+    for (i, j), value in np.ndenumerate(share.to_numpy(dtype=float)):
+        if np.isfinite(value):
+            colour = "black" if value > 0.5 else "white"
+            axes.text(j, i, text.iloc[i, j], ha="center", va="center", color=colour, fontsize=7)
+    axes.set_xticks(range(len(share.columns)), [str(b) for b in share.columns])
+    axes.set_yticks(range(len(order)), order)
+    axes.grid(visible=False)
+    return image

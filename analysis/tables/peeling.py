@@ -1,0 +1,40 @@
+"""Peeling, with the next layer's gradient, beside the descent on one layer; one thread per batch.
+
+Exact: all directions right by the truth; seconds: median (10th to 90th percentile), in which a
+batch that ran into the time limit counts with it; ratio: of the medians, descent over peeling, at
+least that if most of the descent's batches ran into the limit.
+"""
+
+import pandas as pd
+
+from spear.analysis.statistics.measures import duration, spread, times, with_deviation
+
+EXPERIMENTS = ("peeling", "peeling_m400")
+
+SEARCHES = {"spear_irls": "descent", "spear_peeling": "peeling"}
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each m and b."""
+    rows = []
+    for (m, b), batches in results.groupby(["network.width", "batch_size"]):
+        row = {"m": str(m), "b": str(b), "m/b": f"{m / b:.1f}"}
+        medians = {}
+        for attack, search in SEARCHES.items():
+            chosen = batches[batches["attack"] == attack]
+            if chosen.empty:
+                continue
+            seconds = spread(chosen, "batch_size", "seconds").iloc[0]
+            medians[search] = seconds["median"]
+            row |= {
+                f"{search}: exact": f"{chosen['exact'].sum()}/{len(chosen)}",
+                f"{search}: PSNR [dB]": with_deviation(chosen["psnr"]),
+                f"{search}: seconds": f"{duration(seconds['median'])} "
+                f"({duration(seconds['low'])} to {duration(seconds['high'])})",
+            }
+        if len(medians) == len(SEARCHES):
+            found = batches[batches["attack"] == "spear_irls"]["exact"].mean() > 0.5
+            ratio = times(medians["descent"] / medians["peeling"])
+            row["ratio"] = ratio if found else f"> {ratio}"
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("")
