@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from spear.errors import SpearError
 from spear.experiments.cli.commands import SUBCOMMANDS, listing
 from spear.experiments.cli.explain import explain, explain_other
+from spear.experiments.config.choice import EXPERIMENT, divided
 from spear.experiments.config.moved import accept_old_groups
 from spear.experiments.config.schema import JobSchema
 from spear.experiments.sweep.monitor import end_sweep
@@ -23,6 +24,7 @@ DEFAULT = "run"
 COMPOSING = (DEFAULT, "plan")
 """Subcommands whose arguments are a configuration."""
 
+INTERRUPTED = "interrupted"
 DONE = "; what is done is recorded: run the same command again to go on."
 
 
@@ -30,19 +32,55 @@ def main() -> None:
     """Run the command line's subcommand; exit 1 after an error, told in one sentence."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # hand exceptions over instead of printing them
     OmegaConf.register_new_resolver("spear.subcommands", listing, replace=True)  # for the help
-    said = ""
     name, arguments = chosen(sys.argv[1:])
     if name in COMPOSING:
         arguments = accept_old_groups(arguments)
+    command = "spear" if name == DEFAULT else f"spear {name}"
     with sigterm_interrupts():
         try:
-            said = _run(name, arguments)
+            said = _run_all(arguments, command) if name == DEFAULT else _run(name, arguments)
         finally:
             _reader_left()
-            unfinished = end_sweep(early=bool(said))
-    if said or unfinished:
-        command = "spear" if name == DEFAULT else f"spear {name}"
-        sys.exit(f"{command}: {said or unfinished}")
+    if said:
+        sys.exit(f"{command}: {said}")
+
+
+def _run_all(arguments: list[str], command: str) -> str:
+    """Run a job, a sweep, or one experiment after the other; return what went wrong, or nothing."""
+    try:
+        lines = divided(arguments)
+    except SpearError as error:
+        return str(error)
+    except HydraException as error:
+        return explain(error, arguments)
+    if len(lines) == 1:
+        return _run_one(lines[0])
+    unfinished = []
+    for number, line in enumerate(lines, start=1):
+        name = next(each for each in line if EXPERIMENT.match(each)).partition("=")[2]
+        sys.stderr.write(f"experiment {number} of {len(lines)}: {name}\n")
+        said = _run_one(line)
+        if said.startswith(INTERRUPTED):
+            return said
+        if said:
+            sys.stderr.write(f"{command}: {name}: {said}\n")
+            unfinished.append(name)
+    if not unfinished:
+        return ""
+    return (
+        f"{len(unfinished)} of {len(lines)} experiments are not done ({', '.join(unfinished)}); "
+        "run the same command again to finish them."
+    )
+
+
+def _run_one(arguments: list[str]) -> str:
+    """Run a job or a sweep and show its outcome; return what went wrong, or nothing."""
+    said = ""
+    try:
+        said = _run(DEFAULT, arguments)
+    finally:
+        unfinished = end_sweep(early=bool(said))
+    return said or unfinished
 
 
 def chosen(arguments: list[str]) -> tuple[str, list[str]]:
@@ -64,7 +102,7 @@ def _run(name: str, arguments: list[str]) -> str:
     except (HydraException, OmegaConfBaseException) as error:
         return explain(error, arguments)
     except KeyboardInterrupt:
-        return f"interrupted{DONE}" if name == DEFAULT else "interrupted."
+        return f"{INTERRUPTED}{DONE}" if name == DEFAULT else f"{INTERRUPTED}."
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _reader_left("\n"):
             sys.exit(1)  # in silence, as others do in `| head`

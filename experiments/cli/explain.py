@@ -44,6 +44,11 @@ def explain(error: Exception, arguments: Sequence[str] = ()) -> str:
         group, name, rest = choice.groups()
         options = rest.split("Config search path")[0].split()
         return f"{group}={name} does not exist; choose one of {', '.join(options)}."
+    if "does not support sweep type" in text:
+        return (
+            "an interval has no values to take in turn; list them, as in KEY=1,2, or search it by "
+            "a sweeper such as hydra/sweeper=optuna."
+        )
     return " ".join(text.split())
 
 

@@ -1,22 +1,20 @@
 """`spear plan`: print the expected time of a job or a sweep, without running an attack."""
 
-import itertools
 import sys
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from spear.auditing.explain import duration
 from spear.errors import SpearError
 from spear.experiments.config.build import build
-from spear.experiments.config.choice import located, shortened
+from spear.experiments.config.choice import EXPERIMENT, divided, located, shortened
 from spear.experiments.config.moved import accept_old_targets
 from spear.experiments.config.schema import CONF, register
+from spear.experiments.sweep.axes import jobs_of
 from spear.inversion.descent.cost import Search, forecast, pilot
 
 HELP = """usage: spear plan [-m] [key=value ...]
@@ -66,29 +64,25 @@ def main(arguments: list[str]) -> None:
 
 
 def plan(overrides: list[str]) -> list[Planned]:
-    """Return every job of a sweep, also of one that a prepared experiment contains."""
+    """Return every job of a sweep, also of those that prepared experiments contain.
+
+    Raises:
+        SpearError: an experiment or a sweep has no job.
+        HydraException: an override cannot be parsed or applied.
+    """
     register()
-    overrides = located(overrides)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        chosen = [each for each in overrides if each.startswith("experiment=")]
-        swept = compose("config", chosen, return_hydra_config=True).hydra.sweeper.params
-        given = {each.partition("=")[0] for each in overrides}
-        prepared = OmegaConf.to_container(swept) if swept else {}
-        assert isinstance(prepared, dict)
-        lines = [f"{key!s}={values}" for key, values in prepared.items() if key not in given]
-        return [_planned(list(each)) for each in _jobs([*overrides, *lines])]
+        return [job for each in divided(overrides) for job in _jobs(located(each))]
 
 
-def _jobs(lines: list[str]) -> Any:
-    """Return the overrides of every job: all combinations of the swept values."""
-    choices = []
-    for override in OverridesParser.create().parse_overrides(lines):
-        if override.is_sweep_override():
-            key = override.get_key_element()
-            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
-        else:
-            choices.append([str(override.input_line)])
-    return itertools.product(*choices)
+def _jobs(overrides: list[str]) -> list[Planned]:
+    """Return every job of a sweep in which at most one experiment is named."""
+    chosen = [each for each in overrides if EXPERIMENT.match(each)]
+    swept = compose("config", chosen, return_hydra_config=True).hydra.sweeper.params
+    prepared = OmegaConf.to_container(swept) if swept else {}
+    assert isinstance(prepared, dict)
+    lines = [f"{key!s}={values}" for key, values in prepared.items()]
+    return [_planned(each) for each in jobs_of([*lines, *overrides])]
 
 
 def _planned(overrides: list[str]) -> Planned:

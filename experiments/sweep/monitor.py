@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, read_write
 
+from spear.errors import SpearError
 from spear.experiments.config.choice import shortened
 from spear.experiments.job.folder import in_use
 from spear.experiments.job.status import JobOutcome
+from spear.experiments.sweep.axes import jobs_of
 from spear.experiments.sweep.journal import VARIABLE, Entry, Journal
 from spear.experiments.sweep.progress import SweepBar, outcomes_table
 from spear.experiments.tracking.console import shared_console
@@ -33,12 +34,16 @@ class SweepCallback(Callback):
         """Create the journal for the jobs, whatever launcher starts them, and watch it."""
         global _running
         journal = Journal.new(Path(config.hydra.sweep.dir))
+        plan, refusal = _plan_if_known(config)
+        sweep = Sweep(journal, plan, refusal)
+        sweep.watch()
+        _running = sweep
+        # Last, since Hydra turns what is raised here into a warning: only jobs that somebody
+        # watches may hand their errors over to the journal.
         with read_write(config.hydra.overrides):
             config.hydra.overrides.hydra.append(
                 f"+hydra.job.env_set.{VARIABLE}={_quoted(str(journal.folder))}"
             )
-        _running = Sweep(journal, planned(config))
-        _running.watch()
 
 
 class Sweep:
@@ -47,11 +52,13 @@ class Sweep:
     Args:
         journal: journal in which the jobs record their state.
         plan: overrides of each job, by number; None if only the sweeper knows them.
+        refusal: sentence about overrides that stand for no job, or "".
     """
 
-    def __init__(self, journal: Journal, plan: list[list[str]] | None) -> None:
+    def __init__(self, journal: Journal, plan: list[list[str]] | None, refusal: str = "") -> None:
         self.journal = journal
         self.plan = plan
+        self.refusal = refusal
         self._bar = SweepBar(len(plan) if plan else None)
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -67,13 +74,13 @@ class Sweep:
             early: whether the sweep ended before its last job did.
 
         Returns:
-            A sentence about the incomplete jobs, or "" if there are none.
+            A sentence about the incomplete jobs, or about a sweep of none; "" if all is done.
         """
         self._ended.set()
         self._watcher.join()
         entries = self.final_entries(early)
         if not entries:
-            return ""
+            return self.refusal
         incomplete = [each for each in entries.values() if not _is_complete(each)]
         shared_console().print(outcomes_table(entries))
         for entry in incomplete:
@@ -99,10 +106,25 @@ class Sweep:
             number: self._unended(entry, early) if entry.outcome is JobOutcome.RUNNING else entry
             for number, entry in self.journal.read().items()
         }
-        for number, overrides in enumerate(self.plan or []):
-            missing = Entry(",".join(overrides), overrides, JobOutcome.NOT_RUN)
-            entries.setdefault(number, missing)
+        for number, overrides in self._not_begun(entries).items():
+            entries[number] = Entry(",".join(overrides), overrides, JobOutcome.NOT_RUN)
         return dict(sorted(entries.items()))
+
+    def _not_begun(self, entries: dict[int, Entry]) -> dict[int, list[str]]:
+        """Return the overrides of each job without an entry, by number.
+
+        A sweep that is shuffled has another order in the plan than in the sweeper. Its jobs are
+        told by their overrides, and the missing ones take the numbers that are left.
+        """
+        plan = self.plan or []
+        missing = [_without_hydra(each) for each in plan]
+        for entry in entries.values():
+            if entry.overrides in missing:
+                missing.remove(entry.overrides)
+        free = [number for number in range(len(plan)) if number not in entries]
+        if len(missing) != len(free):  # told apart by nothing but their numbers
+            missing = [plan[number] for number in free]
+        return dict(zip(free, missing, strict=True))
 
     def _unended(self, entry: Entry, early: bool) -> Entry:
         """Return the final state of a job that has not recorded its end."""
@@ -136,9 +158,26 @@ def planned(config: DictConfig) -> list[list[str]] | None:
         return None
     params = sweeper.params or {}
     given = [f"{key!s}={value}" for key, value in params.items()]
-    overrides = OverridesParser.create().parse_overrides([*given, *config.hydra.overrides.task])
-    (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-    return jobs
+    return jobs_of([*given, *config.hydra.overrides.task])
+
+
+def _plan_if_known(config: DictConfig) -> tuple[list[list[str]] | None, str]:
+    """Return `planned`, and a sentence if there is nothing to run; never raise.
+
+    What else is wrong with the overrides, the sweeper says itself.
+    """
+    try:
+        return planned(config), ""
+    except SpearError as error:
+        return None, str(error)
+    except Exception as error:
+        log.debug("the jobs of this sweep are not known beforehand (%s)", error)
+        return None, ""
+
+
+def _without_hydra(overrides: list[str]) -> list[str]:
+    """Return the overrides that a job records: all but those of Hydra's own configuration."""
+    return [each for each in overrides if not each.lstrip("+~").startswith(("hydra.", "hydra/"))]
 
 
 def _is_complete(entry: Entry) -> bool:
