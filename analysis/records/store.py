@@ -8,7 +8,7 @@ beside them, its sheet (`spear.scoring.sheet.image_sheet`) `<job>.png`.
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from itertools import groupby
@@ -19,6 +19,7 @@ import yaml
 
 import spear
 from spear.analysis.records.sharing import from_json
+from spear.experiments.config.experiments import current_name
 from spear.experiments.record.run_files import BATCHES, CONFIG, PICTURE, SHEET, SUMMARY
 
 HERE = Path("results")
@@ -84,12 +85,53 @@ class Recorded:
         sheets = {name: collected_sheet(folder, name) for name in jobs}
         return cls(jobs, batches, pictures, sheets)
 
+    @classmethod
+    def together(cls, parts: Mapping[str, Self]) -> Self:
+        """Return all jobs of several folders; each name begins with its folder if there are two.
+
+        Args:
+            parts: records by the name of their folder.
+        """
+        if len(parts) == 1:
+            return next(iter(parts.values()))
+        named = {
+            f"{folder}/{job}": (part, job) for folder, part in parts.items() for job in part.jobs
+        }
+        rows = {folder: part.rows() for folder, part in parts.items()}
+        return cls(
+            {name: part.jobs[job] for name, (part, job) in named.items()},
+            to_csv({f"{k}/{job}": own for k, each in rows.items() for job, own in each.items()}),
+            {name: part.pictures[job] for name, (part, job) in named.items()},
+            {name: part.sheets[job] for name, (part, job) in named.items()},
+        )
+
+    def of_experiments(self) -> dict[str, Self]:
+        """Return the jobs of each experiment apart, by the name that their summaries have."""
+        rows, found = self.rows(), dict.fromkeys(map(experiment_of, self.jobs.values()))
+        if len(found) == 1:
+            return dict.fromkeys(found, self)
+        return {name: self._only(name, rows) for name in found}
+
+    def _only(self, experiment: str, rows: Rows) -> Self:
+        jobs = {name: job for name, job in self.jobs.items() if experiment_of(job) == experiment}
+        return type(self)(
+            jobs,
+            to_csv({name: rows[name] for name in jobs}),
+            {name: self.pictures[name] for name in jobs},
+            {name: self.sheets[name] for name in jobs},
+        )
+
     def rows(self) -> Rows:
         """Return the batches, parsed."""
         rows: Rows = {name: [] for name in self.jobs}
         for row in csv.DictReader(StringIO(self.batches, newline="")):
             rows[row.pop(JOB)].append(row)
         return rows
+
+
+def experiment_of(job: dict[str, Any]) -> str:
+    """Return the present name of a job's experiment, from its summary."""
+    return current_name(str(job["summary"]["experiment"]))
 
 
 def to_csv(rows: Rows) -> str:
@@ -143,9 +185,14 @@ def collected_folders(root: Path) -> list[Path]:
 
 def read(root: Path) -> list[Recorded]:
     """Return every experiment at or below `root`: folders of runs, then collected files."""
+    return [recorded for _, recorded in read_folders(root)]
+
+
+def read_folders(root: Path) -> list[tuple[Path, Recorded]]:
+    """Return what `read` returns, each with the folder of its run folders or collected files."""
     runs = groupby(run_folders(root), key=lambda folder: folder.parent)
-    return [Recorded.from_runs(folders) for _, folders in runs] + [
-        Recorded.from_collected(folder) for folder in collected_folders(root)
+    return [(parent, Recorded.from_runs(folders)) for parent, folders in runs] + [
+        (folder, Recorded.from_collected(folder)) for folder in collected_folders(root)
     ]
 
 

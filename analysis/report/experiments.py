@@ -14,6 +14,7 @@ from spear.analysis.render.rendering import origin
 from spear.analysis.report.markup import data_uri
 from spear.analysis.report.sources import Source
 from spear.experiments.config.experiments import experiments as prepared
+from spear.experiments.job.status import JobState
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,9 @@ def pictures(source: Source, most: int) -> tuple[list[Picture], int]:
     return ordered[:most], len(ordered[most:])
 
 
-def unfinished(source: Source) -> list[Path]:
-    """Return the run folders that began but have no summary."""
-    return incomplete([source.root])
+def unfinished(source: Source) -> list[tuple[Path, str]]:
+    """Return the run folders that began but have no summary, each with its state and the reason."""
+    return [(folder, _state(folder)) for folder in incomplete([source.root])]
 
 
 def not_run(sources: list[Source]) -> dict[str, str]:
@@ -141,6 +142,14 @@ def _values(panel: Panel, summaries: list[dict[str, Any]]) -> list[Value]:
         else Value("-", 0.0)
         for number in numbers
     ]
+
+
+def _state(folder: Path) -> str:
+    """Return the outcome that a run folder records, with the reason if it has one."""
+    state = JobState.read(folder)
+    if state is None:
+        return ""
+    return f"{state.outcome}: {state.reason}" if state.reason else str(state.outcome)
 
 
 def _number(value: Any) -> float:

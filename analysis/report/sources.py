@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from spear.analysis.records.store import RESULTS, Recorded, read
-from spear.experiments.config.experiments import current_name
+from spear.analysis.records.store import RESULTS, Recorded, read_folders
 
 
 @dataclass(frozen=True)
@@ -27,12 +26,13 @@ class Source:
 
     @cached_property
     def experiments(self) -> dict[str, Recorded]:
-        """Return every experiment with a complete job, by name."""
-        found = {}
-        for recorded in read(self.root):
-            first = next(iter(recorded.jobs.values()))["summary"]
-            found[current_name(str(first["experiment"]))] = recorded
-        return dict(sorted(found.items()))
+        """Return every experiment with a complete job, by name; it has the jobs of all folders."""
+        found: dict[str, dict[str, Recorded]] = {}
+        for folder, recorded in read_folders(self.root):
+            place = folder.relative_to(self.root.resolve()).as_posix()
+            for name, part in recorded.of_experiments().items():
+                found.setdefault(name, {})[place] = part
+        return {name: Recorded.together(parts) for name, parts in sorted(found.items())}
 
 
 def sources(roots: list[Path]) -> list[Source]:

@@ -120,6 +120,40 @@ def test_every_experiment_and_every_job_is_there(text, parsed, local):
         assert f"<code>spear experiment={name}</code>" in text
 
 
+def test_jobs_of_one_experiment_in_several_folders_are_all_there(local, tmp_path):
+    whole = local / "main" / "batch_size=4,dataset=digits,n_batches=2"
+    for place in ("main/a", "rng/main/a", "rng/main/b", "glob/main/a", "mixed/one", "mixed/two"):
+        shutil.copytree(whole, tmp_path / place)
+    path = tmp_path / "mixed" / "two" / "summary.json"
+    path.write_text(path.read_text().replace('"main"', '"mine"', 1))
+    shutil.copytree(local / "main" / "batch_size=8,dataset=digits,n_batches=1,network.width=6",
+                    tmp_path / "rng" / "main" / "failed")  # fmt: skip
+    (tmp_path / "rng" / "main" / "failed" / "summary.json").unlink()
+    source = Source("own", tmp_path)
+    shown = {each.name: [job.name for job in each.jobs] for each in experiments(source)}
+    recorded = len(list(tmp_path.rglob("summary.json")))
+    assert sum(map(len, shown.values())) == recorded == 6
+    assert sorted(shown["main"]) == [
+        "glob/main/a", "main/a", "mixed/one", "rng/main/a", "rng/main/b",
+    ]  # fmt: skip
+    assert shown["mine"] == ["two"]
+    assert {k: len(v) for k, v in source.experiments["main"].rows().items()} == dict.fromkeys(
+        shown["main"], 2
+    )
+    assert page([source], 0).count('<td class="job">') == recorded
+
+
+def test_a_job_that_is_not_complete_is_listed_with_its_reason(local):
+    (tmp,) = [local / "main" / "begun"]
+    (tmp / "status.json").write_text(
+        json.dumps(
+            {"outcome": "failed", "reason": "no <data>", "key": "", "parts": {}, "batches": []}
+        )
+    )
+    text = page([Source("own", local)], 0)
+    assert f"<code>{tmp}</code> failed: no &lt;data&gt;</li>" in text
+
+
 def test_every_value_of_the_papers_tables_stands_beside_ours(text):
     found = claims(RESULTS)
     table = text[text.index("data-claims") : text.index("</article>")]
