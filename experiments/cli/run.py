@@ -24,7 +24,7 @@ from spear.experiments.job.search_target import searched_number
 from spear.experiments.job.sources import sources
 from spear.experiments.job.threads import threads
 from spear.experiments.record.run_files import BATCHES
-from spear.experiments.record.summary import check_failures
+from spear.experiments.record.summary import check_failures, not_recovered
 from spear.experiments.sweep.parent_watch import end_with_parent
 from spear.experiments.sweep.reporting import reported
 from spear.reconstruction import Reconstruction, Status
@@ -137,6 +137,7 @@ def perform(config: DictConfig) -> float | None:
                 run(spec, job)
         report.skipped = folder.complete
         check_failures(folder.records, folder.path / BATCHES)
+        report.note = not_recovered(folder.records)
     return searched_number(spec, folder.path) if spec else None
 
 

@@ -38,7 +38,6 @@ TAGS = {
     "paper-gpu": "run by `make paper-gpu`",
     "paper-baselines": "run by `make paper-baselines`",
     "gpu": "needs a GPU to end in reasonable time",
-    "failures": "about batches that cannot be attacked, so that its exit code may be 1",
 }
 """Tags that a header may have, and the meaning of each."""
 

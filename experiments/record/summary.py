@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spear.errors import SpearError
 from spear.experiments.record.files import shown
 from spear.experiments.record.records import BatchRecord
+from spear.reconstruction import Status
 from spear.scoring.metric import Aggregate, Metric, mean, median, total
 from spear.scoring.scorer import STANDARD
 
@@ -25,25 +26,37 @@ _COMMON: dict[str, tuple[str, Aggregate]] = {
 
 
 class BatchesFailed(SpearError):
-    """The job ran to its end, but some batches have no reconstruction to score."""
+    """The job ran to its end, but some batches could not be attacked."""
 
 
 def check_failures(records: list[BatchRecord], path: Path) -> None:
-    """Raise an error at the end of a job if any of its batches failed.
+    """Raise an error at the end of a job if any of its batches could not be attacked.
+
+    A batch that was attacked in vain is no error (`not_recovered`): a defense may have worked.
 
     Args:
         records: records of all batches.
         path: file of the records.
 
     Raises:
-        BatchesFailed: a batch has no full reconstruction.
+        BatchesFailed: the attack of a batch ended in an error.
     """
-    failed = [record for record in records if record.failure]
+    failed = [record for record in records if record.status == Status.FAILED]
     if failed:
         raise BatchesFailed(
-            f"{len(failed)} of {len(records)} batches have no full reconstruction "
-            f"(batch {failed[0].batch}: {failed[0].failure}); all are recorded in {shown(path)}."
+            f"{len(failed)} of {len(records)} batches could not be attacked "
+            f"(batch {failed[0].batch}: {failed[0].failure}); all are recorded in {shown(path)}, "
+            "and --force attacks them again."
         )
+
+
+def not_recovered(records: list[BatchRecord]) -> str:
+    """Return how many batches have a full reconstruction and why one has none; "" if all have."""
+    without = [record for record in records if record.failure]
+    if not without:
+        return ""
+    there = len(records) - len(without)
+    return f"{there} of {len(records)} batches recovered: {without[0].failure}"
 
 
 def aggregates(own: Sequence[Metric] = ()) -> dict[str, tuple[str, Aggregate]]:

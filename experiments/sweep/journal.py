@@ -27,7 +27,7 @@ class Entry:
         name: name of its run folder.
         overrides: overrides that run it alone.
         outcome: outcome so far.
-        reason: reason of a failure, in a sentence.
+        reason: reason of a failure, or of batches that were not recovered, in a sentence.
         seconds: seconds that it took.
     """
 

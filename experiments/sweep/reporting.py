@@ -26,10 +26,12 @@ class Report:
     Attributes:
         console: console for its results; quiet in a worker of a sweep.
         skipped: whether the job was complete before this run.
+        note: sentence about batches that the attack did not recover, or "".
     """
 
     console: Console
     skipped: bool = False
+    note: str = ""
 
 
 @contextmanager
@@ -72,4 +74,4 @@ def reported(name: str, overrides: list[str], number: int | None) -> Iterator[Re
                 raise
             log.error("%s: %s", name, reason_of(error))
         else:
-            tell(JobOutcome.SKIPPED if report.skipped else JobOutcome.DONE)
+            tell(JobOutcome.SKIPPED if report.skipped else JobOutcome.DONE, report.note)

@@ -55,17 +55,27 @@ def test_a_failed_job_is_reported_and_the_others_go_on(spear: Command):
 
 
 def test_the_command_of_a_failed_job_runs_it_alone(spear: Command, monkeypatch: pytest.MonkeyPatch):
-    outcome = spear(*SWEEP, "batch_size=2", "defense._target_=faulty.Crash,faulty.ZeroGradient")
+    outcome = spear(*SWEEP, "batch_size=2", "defense._target_=faulty.Crash,faulty.NanOnSecondBatch")
     commands = [line for line in outcome.out.splitlines() if line.startswith("spear ")]
     assert [job[4].split(":")[0] for job in rows(outcome.out)] == [
         "ZeroDivisionError",
-        "2 of 2 batches have no full reconstruction (batch 0",
+        "1 of 2 batches could not be attacked (batch 1",
     ]
     monkeypatch.setattr("sys.argv", shlex.split(commands[0]))
     with pytest.raises(ZeroDivisionError):
         cli.main()
     (alone,) = spear.output_root.rglob("*Crash*/status.json")
     assert json.loads(alone.read_text())["outcome"] == "failed"
+
+
+def test_a_defense_that_works_is_no_failed_job(spear: Command):
+    sweep = (*SWEEP, "batch_size=2", "defense._target_=faulty.ZeroGradient")
+    first, again = spear(*sweep), spear(*sweep)
+    assert first.code == again.code == 0, first.error
+    ((_, _, outcome, _, reason),) = rows(first.out)
+    assert outcome == "done"
+    assert reason.startswith("0 of 2 batches recovered: the gradient of the attacked layer is zero")
+    assert [job[2:5:2] for job in rows(again.out)] == [["skipped", reason]]
 
 
 def test_a_sweep_that_is_stopped_is_finished_by_the_same_command(
