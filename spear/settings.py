@@ -46,3 +46,19 @@ def check_above_zero(**settings: float) -> None:
     for name, value in settings.items():
         if not value > 0:
             raise ConfigError(f"{name} is {value}; expected more than 0.")
+
+
+def check_time_limit(time_limit: float | None) -> None:
+    """Refuse a time limit that gives no time.
+
+    Args:
+        time_limit: seconds; None for no limit.
+
+    Raises:
+        ConfigError: it is 0, negative or NaN.
+    """
+    if time_limit is not None and not time_limit > 0:
+        raise ConfigError(
+            f"time_limit is {time_limit}; expected a number of seconds above 0, or null for no "
+            "limit."
+        )

@@ -1,11 +1,16 @@
 """Checks of settings: a bound itself is allowed, NaN never is, the first that fails is named."""
 
+import inspect
 import math
+from pkgutil import resolve_name
+from unittest.mock import Mock
 
 import pytest
+from omegaconf import OmegaConf
 
 from spear.errors import ConfigError
-from spear.settings import check_above_zero, check_least, check_weights
+from spear.experiments.config.schema import CONF
+from spear.settings import check_above_zero, check_least, check_time_limit, check_weights
 
 
 def test_bounds_are_allowed():
@@ -29,3 +34,22 @@ def test_the_first_that_fails_is_named(check, message):
     with pytest.raises(ConfigError) as error:
         check()
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("limit", [None, 1e-3, 60, math.inf])
+def test_a_time_limit_gives_some_time(limit: float | None):
+    check_time_limit(limit)
+
+
+@pytest.mark.parametrize("limit", [0, -1, math.nan])
+def test_a_time_limit_without_time_is_refused_by_every_attack(limit: float):
+    nodes = [OmegaConf.load(path) for path in (CONF / "attack").glob("*.yaml")]
+    makers = {
+        resolve_name(node._target_) for node in nodes if {"_target_", "time_limit"} <= set(node)
+    }
+    assert len(makers) > 8
+    for maker in makers:
+        parameters = inspect.signature(maker).parameters.values()
+        needed = [each.name for each in parameters if each.default is each.empty]
+        with pytest.raises(ConfigError, match=f"time_limit is {limit}; expected a number of"):
+            maker(**dict.fromkeys(needed, Mock()), time_limit=limit)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from spear.auditing import audit
+from spear.auditing import Verdict, audit
 from spear.auditing.report import as_json, html, text
 from spear.errors import CheckpointError, ConfigError, InvalidObservation
 from spear.networks import load_checkpoint, read_state_dict
@@ -26,7 +26,13 @@ examples:
 An update is gradients by parameter name; with --learning-rate the weights after training; as .npz
 (Flower: np.savez(FILE, *parameters)) the list of arrays in the order of state_dict(), after
 training. No file is ever unpickled beyond tensors.
+
+exit codes: 0 audited; 1 an error; 2 a wrong option; 3 a layer has a verdict of --fail-on, such as
+--fail-on exact,approximate for a check in continuous integration.
 """
+
+LEAKS = 3
+"""Exit code if a layer has a verdict of `--fail-on`."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
     add("--layer", help="name of the only layer to audit [all of them]")
     add("--loss", choices=LOSSES, default="cross_entropy", help="of the client [%(default)s]")
     add("--eval", action="store_true", help="set if the client trained in evaluation mode")
-    add("--budget", type=float, default=60.0, help="seconds for the attack on each layer [60]")
+    add("--budget", type=float, default=60.0, help="seconds for all layers together [60]")
+    add("--fail-on", type=_verdicts, default=(), metavar="VERDICTS", help=f"end with exit code "
+        f"{LEAKS} if a layer has one of these: {', '.join(Verdict)}")  # fmt: skip
     add("--columns", type=lambda names: names.split(","), help="of a table, such as age,hours")
     add("--json", type=Path, help="file to write the findings to")
     add("--html", type=Path, help="file to write the findings to as a page, with the inputs found")
@@ -59,6 +67,7 @@ def main(arguments: list[str]) -> None:
 
     Raises:
         SpearError: the model, the weights or the update cannot be used.
+        SystemExit: an option is wrong, or a layer has a verdict of `--fail-on`.
     """
     chosen = parser().parse_args(arguments)
     model = load_model(chosen.model)
@@ -80,6 +89,8 @@ def main(arguments: list[str]) -> None:
         chosen.json.write_text(as_json(result))
     if chosen.html:
         chosen.html.write_text(html(result, chosen.columns))
+    if any(layer.verdict in chosen.fail_on for layer in result.layers):
+        sys.exit(LEAKS)
 
 
 def load_model(name: str) -> nn.Module:
@@ -148,6 +159,14 @@ def _load_weights(model: nn.Module, path: Path) -> None:
         raise CheckpointError(
             f"weights {path} do not fit the model: {' '.join(str(error).split())}."
         ) from error
+
+
+def _verdicts(words: str) -> tuple[Verdict, ...]:
+    try:
+        return tuple(Verdict(word.strip()) for word in words.split(","))
+    except ValueError:
+        expected = ", ".join(Verdict)
+        raise argparse.ArgumentTypeError(f"{words!r}; expected some of {expected}") from None
 
 
 def _shape(words: str) -> tuple[int, ...]:

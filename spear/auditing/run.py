@@ -2,16 +2,21 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from torch import Tensor, nn
 
-from spear.auditing.findings import Audit
+from spear.auditing.findings import Audit, LayerFinding
 from spear.auditing.resimulation import Loss
 from spear.auditing.task import Task
 from spear.auditing.updates import Shared, as_gradients
 from spear.auditing.victim import locate, outputs, overlooked, share
 from spear.errors import ConfigError, LayerError
 from spear.inversion.descent.cost import pilot
+from spear.layers import LinearLayer
+
+LEAST_BUDGET = 1e-3
+"""Seconds for a layer if those before it have left none."""
 
 BatchFunction = Callable[[], tuple[Tensor, Tensor]]
 """Returns inputs (b x ...) and labels (b)."""
@@ -44,7 +49,8 @@ def audit(
         labels: labels of the batch, in any order; all possible labels are tried unless given.
         learning_rate: of the client's training, if the update consists of weights
             (`spear.auditing.updates.as_gradients`).
-        budget: seconds that the attack on one layer may take, above 0.
+        budget: seconds that the attacks on all layers together may take, above 0. Each layer has an
+            equal share of what those before it have left.
         seed: of the attack.
 
     Raises:
@@ -72,6 +78,31 @@ def audit(
         raise LayerError(f"layer is {layer!r}; {expected}.")
     classes = outputs(model, example)
     task = Task(model, gradients, loss, example, labels, classes, truth, budget, seed, pilot())
-    findings = tuple(task(each) for each in chosen)
-    notes = [note] if note else []
+    findings = _within(task, chosen)
+    notes = [each for each in (note, _disagreement(chosen, findings)) if each]
     return Audit(findings, (*notes, *overlooked(model, layers)), time.perf_counter() - start)
+
+
+def _within(task: Task, layers: list[LinearLayer]) -> tuple[LayerFinding, ...]:
+    """Return the finding about each layer; together they keep the budget of the task."""
+    end, findings = time.perf_counter() + task.budget, []
+    for number, layer in enumerate(layers):
+        share = (end - time.perf_counter()) / (len(layers) - number)
+        findings.append(replace(task, budget=max(share, LEAST_BUDGET))(layer))
+    return tuple(findings)
+
+
+def _disagreement(layers: list[LinearLayer], findings: tuple[LayerFinding, ...]) -> str:
+    """Return a note if layers that receive one row per input show different numbers of inputs."""
+    numbers = {
+        layer.name: finding.spectrum.rank
+        for layer, finding in zip(layers, findings, strict=True)
+        if finding.spectrum is not None and layer.calls == layer.positions == 1
+    }
+    if len(set(numbers.values())) < 2:
+        return ""
+    shown = ", ".join(f"{name}: {number}" for name, number in numbers.items())
+    return (
+        f"The layers disagree on the number of inputs ({shown}), of which a batch has one: "
+        "rounding or noise counts as inputs in the larger number, or hides some in the smaller"
+    )

@@ -37,7 +37,7 @@ class Task:
         labels: labels of the batch; None if they are not known.
         classes: number of the model's outputs; 0 if it is not known.
         truth: name of each layer -> true inputs (b x n), if they are known.
-        budget: seconds that the attack on a layer may take.
+        budget: seconds that the attack on the next layer may take.
         seed: of the attacks.
         rate: seconds on this machine per second of the forecast
             (`spear.inversion.descent.cost.pilot`).

@@ -10,6 +10,7 @@ from spear.inversion.factors.rank import check_rank
 from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
+from spear.settings import check_time_limit
 
 
 class SpearIrls(LayerAttack):
@@ -46,6 +47,7 @@ class SpearIrls(LayerAttack):
         if not max_starts >= 1:
             raise ConfigError(f"max_starts is {max_starts}; expected at least 1.")
         super().__init__(layer, Sparsity.GRADIENT)
+        check_time_limit(time_limit)
         self.time_limit = time_limit
         self.max_starts = max_starts
         self.rank = rank

@@ -17,6 +17,7 @@ from spear.inversion.inputs.search import InputSearch
 from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
+from spear.settings import check_time_limit
 
 
 class SpearInput(LayerAttack):
@@ -58,6 +59,7 @@ class SpearInput(LayerAttack):
             raise ConfigError(f"max_rounds is {max_rounds}; expected at least 1.")
         super().__init__(layer, Sparsity.INPUT)
         self.search = search or Descent()
+        check_time_limit(time_limit)
         self.time_limit = time_limit
         self.max_rounds = max_rounds
         self.rank = rank

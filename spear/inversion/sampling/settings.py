@@ -6,6 +6,7 @@ import torch
 
 from spear.errors import ConfigError
 from spear.inversion.factors.rank import check_rank
+from spear.settings import check_time_limit
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -47,6 +48,7 @@ class SamplingSettings:
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype is {self.dtype!r}; expected one of {sorted(DTYPES)}.")
         check_rank(self.rank)
+        check_time_limit(self.time_limit)
 
     @property
     def search_dtype(self) -> torch.dtype:

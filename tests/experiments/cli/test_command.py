@@ -278,7 +278,7 @@ def test_equal_images_in_a_batch_are_named(spear, tmp_path):
     )  # fmt: skip
     (row,) = read_rows(next(spear.output_root.rglob("summary.json")).parent)
     assert outcome.code == 0
-    assert "rank 4 but the batch has 5 inputs: some of them are equal" in outcome.error
+    assert "rank 4 but the batch has 5 inputs: some of them are equal" in outcome.out
     assert row["status"] == "exact"  # the four different images are
     assert row["exact"] == "False"
 
