@@ -133,7 +133,7 @@ def perform(config: DictConfig) -> float | None:
     with reported(folder.path.name, list(hydra_config.overrides.task), number) as report:
         with folder:
             spec = JobSpec.of(config, hydra_config.runtime.choices)
-            with threads(spec.threads), Job(spec, folder, report.console) as job:
+            with threads(spec.threads), Job(spec, folder, report.console, report.brief) as job:
                 run(spec, job)
         report.skipped = folder.complete
         check_failures(folder.records, folder.path / BATCHES)

@@ -56,7 +56,8 @@ class Job:
     Args:
         spec: specification of the job.
         folder: folder for everything that is recorded; the job holds its lock.
-        console: where results are shown.
+        console: where progress and results are shown.
+        brief: whether results are not shown, because those of all jobs will be.
 
     Attributes:
         metrics: the user's own metrics.
@@ -71,12 +72,14 @@ class Job:
         spec: JobSpec,
         folder: RunFolder,
         console: Console,
+        brief: bool = False,
     ) -> None:
         self.spec = spec
         self.metrics = own_metrics({name: make() for name, make in spec.metrics.items()})
         self.folder = folder
         self.folder.columns = columns_of(self.metrics)
         self.console = console
+        self.brief = brief
         self.provenance = provenance()
         self.numbers = range(spec.first_batch, spec.first_batch + spec.n_batches)
         self.tracking: Tracking = spec.tracking()
@@ -99,7 +102,7 @@ class Job:
                 self._finish()
         finally:
             lines = self.tracking.close(failed=error is not None)
-        if self.folder.records:
+        if self.folder.records and not self.brief:
             say_where(self.console, self.folder.path, lines)
 
     def begin(self, draw: Callable[[int], Batch]) -> bool:
@@ -206,6 +209,8 @@ class Job:
         self._show_results()
 
     def _show_results(self) -> None:
+        if self.brief:
+            return
         title = (
             f"{self.spec.experiment}: dataset={self.spec.choices['dataset']} "
             f"batch_size={self.spec.batch_size} attack={self.spec.choices['attack']} "

@@ -14,9 +14,11 @@ from spear.errors import SpearError
 from spear.experiments.config.choice import shortened
 from spear.experiments.job.folder import in_use
 from spear.experiments.job.status import JobOutcome
+from spear.experiments.record.files import shown
 from spear.experiments.sweep.axes import jobs_of
 from spear.experiments.sweep.journal import VARIABLE, Entry, Journal
-from spear.experiments.sweep.progress import SweepBar, outcomes_table
+from spear.experiments.sweep.outcomes import fitted, outcomes_table, reasons
+from spear.experiments.sweep.progress import SweepBar
 from spear.experiments.tracking.console import shared_console
 
 log = logging.getLogger(__name__)
@@ -82,16 +84,21 @@ class Sweep:
         if not entries:
             return self.refusal
         incomplete = [each for each in entries.values() if not _is_complete(each)]
-        shared_console().print(outcomes_table(entries))
-        for entry in incomplete:
-            command = shlex.join(["spear", *shortened(entry.overrides)])
-            shared_console().print(command, soft_wrap=True, highlight=False, markup=False)
+        commands = [
+            shlex.join(["spear", *shortened(entry.overrides)])
+            for entry in incomplete
+            if entry.outcome is not JobOutcome.NOT_RUN
+        ]
+        table = outcomes_table(entries, self.journal.sweep)
+        shared_console().print(fitted(table, shared_console()))
+        for line in (*reasons(entries), *commands, f"Results: {shown(self.journal.sweep)}"):
+            shared_console().print(line, soft_wrap=True, highlight=False, markup=False)
         self.journal.remove()
         if not incomplete:
             return ""
         return (
             f"{len(incomplete)} of {len(entries)} jobs are not done; run the same sweep again "
-            "to finish all of them, or one of the commands above to run one alone."
+            "to finish all of them, or a command above to run one alone."
         )
 
     def _watch(self) -> None:
@@ -149,6 +156,11 @@ def end_sweep(early: bool) -> str:
 def sweep_runs_here() -> bool:
     """Return whether this process is the one that started a sweep."""
     return _running is not None
+
+
+def one_of_many() -> bool:
+    """Return whether a sweep that runs here has other jobs; its table then shows all results."""
+    return _running is not None and (_running.plan is None or len(_running.plan) > 1)
 
 
 def planned(config: DictConfig) -> list[list[str]] | None:

@@ -1,4 +1,4 @@
-"""Progress bar of a sweep, and the table of outcomes at its end."""
+"""Progress bar of a sweep."""
 
 import logging
 from collections import Counter
@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from spear.experiments.job.status import JobOutcome
 from spear.experiments.sweep.journal import Entry
@@ -15,9 +14,7 @@ from spear.experiments.tracking.console import shared_console
 log = logging.getLogger(__name__)
 
 ENDED = (JobOutcome.DONE, JobOutcome.SKIPPED, JobOutcome.FAILED, JobOutcome.INTERRUPTED)
-COUNTED = (*ENDED, JobOutcome.RUNNING, JobOutcome.NOT_RUN)
 COMPUTED = (JobOutcome.DONE, JobOutcome.FAILED)
-STYLES = {JobOutcome.DONE: "green", JobOutcome.SKIPPED: "dim", JobOutcome.FAILED: "red"}
 
 
 class SweepBar:
@@ -65,25 +62,6 @@ class SweepBar:
         if ended > self._said and not self._console.is_terminal:
             log.info("jobs: %d of %s ended; %s", ended, self._total or "?", text)
         self._said = ended
-
-
-def outcomes_table(entries: dict[int, Entry]) -> Table:
-    """Return a table with each job's outcome, its time, and the reason if it failed."""
-    counts = Counter(entry.outcome for entry in entries.values())
-    counted = ", ".join(f"{counts[each]} {each}" for each in COUNTED if counts[each])
-    table = Table(title=f"{len(entries)} jobs: {counted}", title_justify="left")
-    table.add_column("#", justify="right")
-    table.add_column("job (what differs)", overflow="fold")
-    table.add_column("outcome")
-    table.add_column("seconds", justify="right")
-    table.add_column("reason", overflow="fold")
-    shared = set.intersection(*(set(entry.overrides) for entry in entries.values()))
-    for number, entry in entries.items():
-        own = [each for each in entry.overrides if each not in shared]
-        seconds = f"{entry.seconds:.1f}" if entry.seconds else "-"
-        style = STYLES.get(entry.outcome)
-        table.add_row(str(number), " ".join(own), entry.outcome, seconds, entry.reason, style=style)
-    return table
 
 
 def _state(entries: dict[int, Entry], total: int | None) -> str:

@@ -12,7 +12,7 @@ from spear.experiments.job.folder import reason_of
 from spear.experiments.job.status import JobOutcome
 from spear.experiments.record.redaction import Redaction
 from spear.experiments.sweep.journal import Entry, Journal
-from spear.experiments.sweep.monitor import sweep_runs_here
+from spear.experiments.sweep.monitor import one_of_many, sweep_runs_here
 from spear.experiments.sweep.signals import sigterm_interrupts
 from spear.experiments.tracking.console import shared_console
 
@@ -24,12 +24,14 @@ class Report:
     """Facts about a job that it reports to its sweep.
 
     Attributes:
-        console: console for its results; quiet in a worker of a sweep.
+        console: console for its progress; quiet in a worker of a sweep.
+        brief: whether the sweep's table alone shows the results.
         skipped: whether the job was complete before this run.
         note: sentence about batches that the attack did not recover, or "".
     """
 
     console: Console
+    brief: bool = False
     skipped: bool = False
     note: str = ""
 
@@ -48,7 +50,7 @@ def reported(name: str, overrides: list[str], number: int | None) -> Iterator[Re
     """
     journal = Journal.of_this_job()
     worker = journal is not None and not sweep_runs_here()
-    report = Report(Console(quiet=True) if worker else shared_console())
+    report = Report(Console(quiet=True) if worker else shared_console(), one_of_many())
     start = time.perf_counter()
 
     def tell(outcome: JobOutcome, reason: str = "") -> None:

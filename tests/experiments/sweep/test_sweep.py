@@ -20,16 +20,26 @@ from spear.experiments.job.folder import RunFolder
 from spear.experiments.job.status import JobOutcome
 from spear.experiments.sweep.journal import Entry, Journal
 from spear.experiments.sweep.monitor import Sweep
-from spear.experiments.sweep.progress import SweepBar, outcomes_table
+from spear.experiments.sweep.outcomes import METRICS, fitted, outcomes_table, reasons
+from spear.experiments.sweep.progress import SweepBar
 from spear.experiments.tracking.console import shared_console
 
 SWEEP = ("-m", "dataset=digits", "n_batches=2")
 
 
 def rows(text: str) -> list[list[str]]:
-    """Cells of the table of jobs."""
-    lines = [line for line in text.splitlines() if line.startswith("│ ") and line.count("│") == 6]
-    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
+    """Number, what differs, outcome, seconds and reason of each job in the table of jobs."""
+    table = text[text.rindex("┃ #") :] if "┃ #" in text else text[text.rindex("┃  # ") :]
+    names = [cell.strip() for cell in table.split("\n")[0].split("┃")[1:-1]]
+    metrics = {*METRICS, "#", "seconds", "outcome"}
+    found = []
+    for line in (each for each in table.splitlines() if each.startswith("│ ")):
+        cells = dict(zip(names, (cell.strip() for cell in line.split("│")[1:-1]), strict=True))
+        own = " ".join(f"{key}={cell}" for key, cell in cells.items() if key not in metrics)
+        reason = re.search(rf"^#{cells['#']} [\w ]+: (.*)$", text, re.M)
+        last = reason[1] if reason else ""
+        found.append([cells["#"], own, cells["outcome"], cells["seconds"], last])
+    return found
 
 
 @pytest.fixture
@@ -198,16 +208,76 @@ def test_progress_counts_jobs_and_tells_the_time_left(caplog):
     assert line == said
 
 
-def test_the_table_of_jobs_counts_them():
+def test_the_table_of_jobs_counts_them(tmp_path):
     console = Console(width=100, record=True, file=StringIO())
     entries = {
         0: Entry("a", ["seed=1", "b=2"], JobOutcome.DONE, seconds=1.25),
         1: Entry("b", ["seed=2", "b=2"], JobOutcome.FAILED, "why"),
     }
-    console.print(outcomes_table(entries))
+    console.print(outcomes_table(entries, tmp_path), *reasons(entries))
     text = console.export_text()
     assert "2 jobs: 1 done, 1 failed" in text
     assert rows(text) == [
         ["0", "seed=1", "done", "1.2", ""],
         ["1", "seed=2", "failed", "-", "why"],
     ]
+
+
+SPARSE = {
+    "n_exact": 2,
+    "n_batches": 2,
+    "lambda_mean": 1.0,
+    "recovered_mean": 1.0,
+    "psnr_mean": 161.25,
+}
+LABELS = {"n_exact": 0, "n_batches": 2, "lambda_mean": None, "label_accuracy_mean": 0.5}
+TABLES = {"n_exact": 0, "n_batches": 2, "psnr_mean": None, "tabular_accuracy_mean": 0.875}
+
+
+@pytest.mark.parametrize(
+    ("summary", "cells"),
+    [
+        (SPARSE, {"exact": "2/2", "images": "100%", "PSNR": "161.2"}),
+        (LABELS, {"labels": "50%"}),
+        (TABLES, {"cells": "88%"}),
+    ],
+)
+def test_the_table_of_jobs_has_the_metrics_that_they_have_at_80_columns(tmp_path, summary, cells):
+    entries = {
+        number: Entry(
+            name,
+            ["experiment=paper/table9", "+attack.settings.rounds=1", f"defense.noise_std={noise}",
+             f"defense={name}", "dataset=tiny_imagenet"],
+            JobOutcome.DONE, seconds=123.4,
+        )
+        for number, (name, noise) in enumerate([("dpsgd", 0.1), ("sparsification", 1e-05)])
+    }  # fmt: skip
+    for entry in entries.values():
+        (tmp_path / entry.name).mkdir()
+        (tmp_path / entry.name / "summary.json").write_text(json.dumps(summary))
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(outcomes_table(entries, tmp_path))
+    lines = console.export_text().splitlines()
+    headings = [cell.strip() for cell in lines[2].split("┃")[1:-1]]
+    expected = ["#", "noise_std", "defense", *cells, "seconds", "outcome"]
+    assert headings == expected
+    for line, entry in zip(lines[4:6], entries.values(), strict=True):
+        found = dict(zip(headings, (c.strip() for c in line.split("│")[1:-1]), strict=True))
+        assert found["defense"] == entry.name
+        assert cells.items() <= found.items()
+        assert (found["seconds"], found["outcome"]) == ("123.4", "done")
+
+
+def test_a_table_that_is_too_wide_goes_without_lines(tmp_path):
+    console = Console(width=80, record=True, file=StringIO())
+    keys = {"attack": "label_recovery", "defense": "gaussian_noise", "seed": "16"}
+    entries = {
+        0: Entry("a", [f"{key}=x" for key in keys], JobOutcome.DONE, seconds=1.0),
+        1: Entry("b", [f"{key}={value}" for key, value in keys.items()], JobOutcome.FAILED, "no"),
+    }
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "summary.json").write_text(json.dumps(SPARSE))
+    console.print(fitted(outcomes_table(entries, tmp_path), console))
+    text = console.export_text()
+    (line,) = [each for each in text.splitlines() if "label_recovery" in each]
+    assert line.split() == ["1", *keys.values(), "-", "-", "-", "-", "failed"]

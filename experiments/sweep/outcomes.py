@@ -1,0 +1,148 @@
+"""The table at a sweep's end: a line for each job, with what differs and what was reached."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+
+from spear.experiments.config.choice import shortened
+from spear.experiments.job.status import JobOutcome
+from spear.experiments.record.run_files import SUMMARY
+from spear.experiments.sweep.journal import Entry
+
+COUNTED = (
+    JobOutcome.DONE, JobOutcome.SKIPPED, JobOutcome.FAILED, JobOutcome.INTERRUPTED,
+    JobOutcome.RUNNING, JobOutcome.NOT_RUN,
+)  # fmt: skip
+WIDEST = 10_000
+"""Columns of a console in which every table fits."""
+
+STYLES = {JobOutcome.DONE: "green", JobOutcome.SKIPPED: "dim", JobOutcome.FAILED: "red"}
+ENDED = (JobOutcome.DONE, JobOutcome.SKIPPED)
+
+
+def _number(key: str, form: str) -> Callable[[dict[str, Any]], str]:
+    def shown(summary: dict[str, Any]) -> str:
+        value = summary.get(key)
+        there = isinstance(value, int | float) and math.isfinite(value)
+        return format(value, form) if there else ""
+
+    return shown
+
+
+def _exact(summary: dict[str, Any]) -> str:
+    tested = summary.get("n_exact") or summary.get("lambda_mean") is not None
+    return f"{summary['n_exact']}/{summary['n_batches']}" if tested else ""
+
+
+METRICS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "exact": _exact,
+    "images": _number("recovered_mean", ".0%"),
+    "PSNR": _number("psnr_mean", ".1f"),
+    "labels": _number("label_accuracy_mean", ".0%"),
+    "cells": _number("tabular_accuracy_mean", ".0%"),
+}
+"""Heading of a column -> the number that a job's summary has for it, or "" if it has none."""
+
+LEGEND = {
+    "exact": "batches exact",
+    "images": "images recovered",
+    "PSNR": "mean in dB",
+    "labels": "labels right",
+    "cells": "table entries right",
+}
+"""Meaning of the headings that need one."""
+
+
+def outcomes_table(entries: dict[int, Entry], folder: Path) -> Table:
+    """Return a table with each job's outcome, the keys that differ, and the metrics that it has.
+
+    Args:
+        entries: state of each job by its number, at least one.
+        folder: folder of the run folders.
+    """
+    counts = Counter(entry.outcome for entry in entries.values())
+    counted = ", ".join(f"{counts[each]} {each}" for each in COUNTED if counts[each])
+    summaries = {number: _summary(folder, entry) for number, entry in entries.items()}
+    metrics = [name for name, shown in METRICS.items() if any(map(shown, summaries.values()))]
+    meant = ", ".join(f"{name}: {LEGEND[name]}" for name in metrics if name in LEGEND)
+    table = Table(title=f"{len(entries)} jobs: {counted}", title_justify="left")
+    table.caption, table.caption_justify = meant or None, "left"
+    table.add_column("#", justify="right")
+    given = {number: _values(entry) for number, entry in entries.items()}
+    keys = differing(given.values())
+    for key, heading in zip(keys, _headings(keys), strict=True):
+        numeric = all(_is_number(each.get(key, "")) for each in given.values())
+        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+    for name in metrics:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    table.add_column("outcome", no_wrap=True)
+    for number, entry in entries.items():
+        own = [given[number].get(key, "") for key in keys]
+        reached = [METRICS[name](summaries[number]) or "-" for name in metrics]
+        seconds = f"{entry.seconds:.1f}" if entry.seconds else "-"
+        cells = [str(number), *own, *reached, seconds, entry.outcome]
+        table.add_row(*cells, style=STYLES.get(entry.outcome))
+    return table
+
+
+def fitted(table: Table, console: Console) -> Table:
+    """Return a table without its lines if it is too wide for the console with them."""
+    unbounded = console.options.update(max_width=WIDEST)
+    if Measurement.get(console, unbounded, table).maximum > console.width:
+        table.box, table.padding, table.pad_edge = None, (0, 1, 0, 0), False
+    return table
+
+
+def reasons(entries: dict[int, Entry]) -> list[str]:
+    """Return a line for each job that failed or was not recovered, with the reason."""
+    return [
+        f"#{number} {entry.outcome}: {entry.reason}"
+        for number, entry in entries.items()
+        if entry.reason
+    ]
+
+
+def differing(given: Iterable[dict[str, str]]) -> list[str]:
+    """Return the keys whose values are not the same in all jobs, in the order of the jobs."""
+    jobs = list(given)
+    keys = dict.fromkeys(key for each in jobs for key in each)
+    return [key for key in keys if len({each.get(key) for each in jobs}) > 1]
+
+
+def _values(entry: Entry) -> dict[str, str]:
+    pairs = [each.partition("=") for each in shortened(entry.overrides)]
+    return {key.lstrip("+"): value for key, _, value in pairs}
+
+
+def _headings(keys: list[str]) -> list[str]:
+    """Return the last part of each key, or all of it if another key ends alike."""
+    ends = Counter(key.rpartition(".")[2] for key in keys)
+    ends["_target_"] += 1  # says nothing by itself
+    return [key if ends[key.rpartition(".")[2]] > 1 else key.rpartition(".")[2] for key in keys]
+
+
+def _summary(folder: Path, entry: Entry) -> dict[str, Any]:
+    """Return a complete job's summary; empty if there is none to read."""
+    if entry.outcome not in (*ENDED, JobOutcome.FAILED):
+        return {}
+    try:
+        found: dict[str, Any] = json.loads((folder / entry.name / SUMMARY).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
