@@ -14,7 +14,7 @@ from spear.experiments.cli.commands import SUBCOMMANDS, listing
 from spear.experiments.cli.explain import explain, explain_other
 from spear.experiments.config.choice import EXPERIMENT, divided
 from spear.experiments.config.moved import accept_old_groups
-from spear.experiments.config.schema import JobSchema
+from spear.experiments.config.schema import JobSchema, check_name
 from spear.experiments.sweep.monitor import end_sweep
 from spear.experiments.sweep.signals import sigterm_interrupts
 
@@ -48,6 +48,9 @@ def main() -> None:
 def _run_all(arguments: list[str], command: str) -> str:
     """Run a job, a sweep, or one experiment after the other; return what went wrong, or nothing."""
     try:
+        for each in arguments:
+            if each.startswith("name="):  # before Hydra makes a folder of it
+                check_name(each.removeprefix("name=").strip("'\""))
         lines = divided(arguments)
     except SpearError as error:
         return str(error)

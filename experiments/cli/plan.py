@@ -10,11 +10,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from spear.auditing.explain import duration
 from spear.errors import SpearError
+from spear.experiments.config.axes import jobs_of
 from spear.experiments.config.build import build
 from spear.experiments.config.choice import EXPERIMENT, divided, located, shortened
 from spear.experiments.config.moved import accept_old_targets
 from spear.experiments.config.schema import CONF, register
-from spear.experiments.sweep.axes import jobs_of
 from spear.inversion.descent.cost import Search, forecast, pilot
 
 HELP = """usage: spear plan [-m] [key=value ...]

@@ -1,6 +1,7 @@
 """Typed root of the configuration, and its resolvers."""
 
 import hashlib
+import re
 import textwrap
 import warnings
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 import spear
+from spear.errors import ConfigError
 from spear.experiments.config.experiments import ROOMS, experiment_name, experiments
 from spear.experiments.config.moved import renamed
 
 CONF = (Path(spear.__file__).parent / "conf").resolve()
 LONGEST_NAME = 120
+PLAIN = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
 
 
 @dataclass
@@ -31,6 +34,7 @@ class JobSchema:
     lpips_net: str = MISSING
     data_root: str = MISSING
     output_root: str = MISSING
+    name: str | None = None
     force: bool = MISSING
     dataset: Any = MISSING
     drawing: Any = MISSING
@@ -55,6 +59,36 @@ def run_name(overrides: str) -> str:
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
         name = f"{name[:LONGEST_NAME]}~{digest}"
     return name
+
+
+def folder_name(choice: str | None, name: str | None) -> str:
+    """Return the folder of run folders: the experiment, below the sweep's name if it has one.
+
+    Args:
+        choice: experiment's file as Hydra names it; None without one.
+        name: value of the key `name`; None without one.
+
+    Raises:
+        ConfigError: the name is no plain name of a folder.
+    """
+    experiment = experiment_name(choice)
+    if name in (None, "null"):
+        return experiment
+    check_name(str(name))
+    return f"{name}/{experiment}" if choice not in (None, "null") else str(name)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name of a sweep that is no plain name of a folder.
+
+    Raises:
+        ConfigError: it has other characters, or begins with one that is neither letter nor digit.
+    """
+    if not PLAIN.fullmatch(name):
+        raise ConfigError(
+            f"name is {name!r}; expected letters, digits, '-', '_' and '.', beginning with a "
+            "letter or digit."
+        )
 
 
 def times(a: int, b: int) -> int:
@@ -99,6 +133,7 @@ def register() -> None:
     warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
     ConfigStore.instance().store(name="job_schema", node=JobSchema)
     OmegaConf.register_new_resolver("spear.experiment", experiment_name, replace=True)
+    OmegaConf.register_new_resolver("spear.folder", folder_name, replace=True)
     OmegaConf.register_new_resolver("spear.train_split", train_split, replace=True)
     OmegaConf.register_new_resolver("spear.run_name", run_name, replace=True)
     OmegaConf.register_new_resolver("spear.choices", choices, replace=True)

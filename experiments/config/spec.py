@@ -42,7 +42,7 @@ GROUPS = (
 RUNTIME = {"network": {"input_shape", "n_classes"}}
 """Arguments of a group's class that only the running job knows."""
 
-IRRELEVANT = ("tracking", "force")
+IRRELEVANT = ("tracking", "force", "name")
 """Keys of the configuration that cannot change a result."""
 
 PLACES = {"data_root": "data", "output_root": "outputs"}

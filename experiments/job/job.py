@@ -176,9 +176,12 @@ class Job:
             log.warning("batch %d: %s", number, record.failure)
 
     def _tracked(self) -> TrackedJob:
+        name = self.spec.config["name"]
+        named = [name, self.spec.experiment] if name else [self.spec.experiment]
         return TrackedJob(
             experiment=self.spec.experiment,
-            tags=[self.spec.experiment, *(self.spec.choices[group] for group in TAGGED)],
+            group=named[0],
+            tags=[*named, *(self.spec.choices[group] for group in TAGGED)],
             key=self.folder.key,
             config=self.spec.config,
             folder=self.folder.path,

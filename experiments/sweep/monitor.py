@@ -11,11 +11,11 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, read_write
 
 from spear.errors import SpearError
+from spear.experiments.config.axes import jobs_of
 from spear.experiments.config.choice import shortened
 from spear.experiments.job.folder import in_use
 from spear.experiments.job.status import JobOutcome
 from spear.experiments.record.files import shown
-from spear.experiments.sweep.axes import jobs_of
 from spear.experiments.sweep.journal import VARIABLE, Entry, Journal
 from spear.experiments.sweep.outcomes import fitted, outcomes_table, reasons
 from spear.experiments.sweep.progress import SweepBar

@@ -34,6 +34,7 @@ class TrackedJob:
 
     Attributes:
         experiment: name of its experiment.
+        group: name of its group of runs: the sweep's own name, or the experiment's.
         tags: the experiment and the choices of the job.
         key: `Key.digest`, the same when the job goes on.
         config: resolved configuration.
@@ -42,6 +43,7 @@ class TrackedJob:
     """
 
     experiment: str
+    group: str
     tags: list[str]
     key: str
     config: dict[str, Any]
@@ -51,7 +53,8 @@ class TrackedJob:
     @property
     def id(self) -> str:
         """Return an id that every run of this job has, and no other job's."""
-        name = f"{self.experiment}/{self.folder.name}/{self.key}"
+        place = "" if self.group == self.experiment else f"{self.group}/"
+        name = f"{place}{self.experiment}/{self.folder.name}/{self.key}"
         return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
@@ -135,7 +138,7 @@ class WandbTracking:
                 project=self.project,
                 entity=self.entity,
                 id=job.id,
-                group=job.experiment,
+                group=job.group,
                 tags=sorted({tag[:LONGEST_TAG] for tag in job.tags}),
                 name=job.folder.name,
                 config=job.config,

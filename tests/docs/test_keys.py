@@ -25,6 +25,9 @@ ELSEWHERE = re.compile(r"torch\.load|sparsity=None|'hydra\.searchpath=")
 IN_HELP = re.compile(r"  (\w+) .*\[(\w+)\]$")
 """Line of the help with a key and its default."""
 
+SWEEPS = {"choice", "glob", "range", "shuffle", "sort"}
+"""Functions of Hydra's grammar that stand in place of a name."""
+
 
 def named_in(text: str) -> Iterator[tuple[bool, str, str]]:
     """Whether it may be new (`+`), the key, and its value or ""; of code, not of prose."""
@@ -46,6 +49,7 @@ def fault(text: str) -> str | None:
     for _, key, value in found:
         if is_group(key):
             names = [each for each in value.split("|") if each and not each.isupper()]
+            names = [each for each in names if each not in SWEEPS]
             wrong = [each for each in names if not is_choice(key, each)]
             if wrong:
                 return f"{key} has no {wrong[0]}"

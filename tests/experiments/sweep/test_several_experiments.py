@@ -1,5 +1,6 @@
 """Command lines with several experiments, each with a sweep of its own, and sweeps of any form."""
 
+import json
 import shlex
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from spear.errors import ConfigError
 from spear.experiments.cli.plan import plan
 from spear.experiments.config.choice import divided
 from spear.experiments.config.experiments import experiments
+from spear.experiments.config.schema import folder_name
 from spear.experiments.job.status import JobOutcome
 from spear.experiments.sweep.journal import Entry, Journal
 from spear.experiments.sweep.monitor import Sweep
 from spear.experiments.tracking.console import shared_console
+from spear.experiments.tracking.wandb import NoTracking
 
 SMALL = ("dataset=digits", "batch_size=2", "n_batches=1")
 OWN = """# @package _global_
@@ -181,3 +184,41 @@ def test_jobs_of_a_shuffled_sweep_that_did_not_begin_are_told_by_their_overrides
     journal.write(0, Entry("b", ["seed=3"], JobOutcome.DONE))
     entries = Sweep(journal, [[f"seed={k}"] for k in (1, 2, 3)]).final_entries(early=True)
     assert [each.overrides for each in entries.values()] == [["seed=3"], ["seed=1"], ["seed=2"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folder"),
+    [
+        ((None, None), "main"),
+        ((None, "mine"), "mine"),
+        (("paper/table9", None), "table9"),
+        (("paper/table9", "mine"), "mine/table9"),
+    ],
+)
+def test_a_name_is_the_folder_of_a_sweep(arguments: tuple[str | None, str | None], folder: str):
+    assert folder_name(*arguments) == folder
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", "a,b", ".hidden", "", "x" * 65])
+def test_a_name_that_is_no_plain_folder_is_refused(spear: Command, name: str):
+    outcome = spear("-m", f"name={name}", *SMALL)
+    assert outcome.code == 1
+    assert outcome.message.startswith(f"spear: name is {name!r}; expected letters, digits")
+    assert not spear.output_root.parent.joinpath("out").exists()
+
+
+def test_a_named_sweep_has_its_folder_group_and_tag(
+    spear: Command, monkeypatch: pytest.MonkeyPatch
+):
+    seen = []
+    monkeypatch.setattr(NoTracking, "start", lambda _, job: seen.append(job))
+    assert spear("-m", "name=mine", *SMALL, "seed=1").code == 0
+    (job,) = seen
+    assert (
+        job.folder == spear.output_root / "mine" / "batch_size=2,dataset=digits,n_batches=1,seed=1"
+    )
+    assert (job.group, job.tags[:2]) == ("mine", ["mine", "main"])
+    state = json.loads((job.folder / "status.json").read_text())
+    assert spear(*SMALL, "seed=1").code == 0
+    other = spear.folder(job.folder.name) / "status.json"
+    assert json.loads(other.read_text())["key"] == state["key"]

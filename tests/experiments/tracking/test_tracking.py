@@ -126,7 +126,7 @@ def test_a_server_that_is_lost_costs_a_limited_time(tmp_path, online, monkeypatc
     tracking = WandbTracking("online")
     with wandb_server() as server:
         online(server.url, KEY)
-        tracking.start(TrackedJob("main", [], "key", {}, tmp_path, records=[]))
+        tracking.start(TrackedJob("main", "main", [], "key", {}, tmp_path, records=[]))
     tracking.run.log({"a": 1})
     start = time.monotonic()
     said, sync = tracking.close(failed=False)
