@@ -4,6 +4,8 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 
+from omegaconf import OmegaConf
+
 from spear.experiments.config.experiments import (
     current_name,
     experiment_name,
@@ -12,7 +14,7 @@ from spear.experiments.config.experiments import (
     unknown_experiment,
 )
 from spear.experiments.config.moved import GROUPS, hint
-from spear.experiments.config.schema import JobSchema
+from spear.experiments.config.schema import CONF, JobSchema
 from spear.experiments.sweep.monitor import sweep_runs_here
 
 LONGEST_REASON = 300
@@ -43,7 +45,9 @@ def explain(error: Exception, arguments: Sequence[str] = ()) -> str:
     if choice:
         group, name, rest = choice.groups()
         options = rest.split("Config search path")[0].split()
-        return f"{group}={name} does not exist; choose one of {', '.join(options)}."
+        close = difflib.get_close_matches(name, options, n=1)
+        near = f"did you mean {close[0]!r}? Choose" if close else "choose"
+        return f"{group}={name} does not exist; {near} one of {', '.join(options)}."
     if "does not support sweep type" in text:
         return (
             "an interval has no values to take in turn; list them, as in KEY=1,2, or search it by "
@@ -99,9 +103,23 @@ def _unknown_key(key: str) -> str:
     group = key.lstrip("/").split("@")[0]
     if group in GROUPS:
         return hint("group", group, GROUPS[group], "; rename it where it is set")
-    close = difflib.get_close_matches(key, list(JobSchema.__annotations__), n=1, cutoff=0.75)
+    known = _nested_keys(group.split(".")[0]) if "." in group else {}
+    if having := known.get(group):
+        room = group.split(".")[0]
+        choices = ", ".join(f"{room}={name}" for name in having)
+        return f"key {key!r} does not exist with this {room}; {choices} has it."
+    close = difflib.get_close_matches(key, [*JobSchema.__annotations__, *known], n=1, cutoff=0.75)
     near = f"did you mean {close[0]!r}? See" if close else "see"
     return f"key {key!r} does not exist; {near} `spear --help`, or `spear --cfg job` for all keys."
+
+
+def _nested_keys(group: str) -> dict[str, list[str]]:
+    """Return each key that a file of a group sets, in full -> the names of these files."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((CONF / group).glob("*.yaml")):
+        for key in OmegaConf.load(path):
+            found.setdefault(f"{group}.{key!s}", []).append(path.stem)
+    return found
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
