@@ -6,21 +6,21 @@ from spear.auditing.findings import Audit, LayerFinding, Recovery, Spectrum, Ver
 from spear.inversion.descent.cost import TimeForecast
 
 VERDICTS = {
-    Verdict.EXACT: "every input was reconstructed exactly, and the model gives exactly this update "
-    "for them",
-    Verdict.CONSISTENT: "every input was reconstructed and fits the ReLU pattern; the inputs are "
-    "exact if the update is an unaltered gradient, which could not be tested",
+    Verdict.EXACT: "{inputs} reconstructed exactly, and the model gives exactly this update for "
+    "{them}",
+    Verdict.CONSISTENT: "{inputs} reconstructed and {fit} the ReLU pattern; the inputs are exact "
+    "if the update is an unaltered gradient, which could not be tested in full",
     Verdict.UNCONFIRMED: "inputs were found that fit the pattern of zeros, but the model does not "
     "give this update for them: the update is no single gradient of this loss, or was altered",
-    Verdict.APPROXIMATE: "every input was reconstructed as well as the noise in the update allows",
+    Verdict.APPROXIMATE: "{inputs} reconstructed as well as the noise in the update allows",
     Verdict.PARTIAL: "not all inputs were found within the budget",
-    Verdict.NOTHING: "nothing can be found in this update",
+    Verdict.NOTHING: "this attack has nothing to begin with in this update",
     Verdict.NOT_APPLICABLE: "the method does not apply",
     Verdict.INVALID: "this is not an update that can be attacked",
 }
 
 ADVICE = {
-    Verdict.EXACT: "Whoever sees this update has the batch. This attack fails with noise, with "
+    Verdict.EXACT: "Whoever sees this update has these inputs. This attack fails with noise, with "
     "more inputs per batch than the layer is wide, or with secure aggregation of enough clients.",
     Verdict.CONSISTENT: "Treat the batch as known to whoever sees this update.",
     Verdict.UNCONFIRMED: "If several local steps or a defense made this update, the inputs found "
@@ -36,9 +36,30 @@ ADVICE = {
 
 def headline(audit: Audit) -> str:
     """Return one sentence about the model as a whole: the verdict on its worst layer."""
-    worst = [layer.name for layer in audit.layers if layer.verdict is audit.verdict]
-    where = f" (layer {worst[0]})" if worst else ""
-    return f"{audit.verdict}{where}: {VERDICTS[audit.verdict]}."
+    worst = [layer for layer in audit.layers if layer.verdict is audit.verdict]
+    where = f" (layer {worst[0].name})" if worst else ""
+    said = verdict(worst[0]) if worst else VERDICTS[audit.verdict]
+    return f"{audit.verdict}{where}: {said}."
+
+
+def verdict(layer: LayerFinding) -> str:
+    """Return the verdict on a layer in words, without a full stop.
+
+    It says "every input" only of the whole of a batch that was given. Without a batch, inputs that
+    have no gradient, such as padding or one whose label is ignored, cannot be seen.
+    """
+    count = len(layer.recovery.inputs) if layer.recovery else 0
+    if count == layer.given:
+        inputs, them, fit = "every input was", "them", "fits"
+    elif layer.given is not None and count < layer.given:
+        inputs = (
+            f"{count} of the batch's {layer.given} different inputs (the others have no gradient "
+            f"of their own here, like padding or one whose label is ignored) were"
+        )
+        them, fit = f"these {count}", "fit"
+    else:
+        inputs, them, fit = "the inputs that have a gradient in it were", "them", "fit"
+    return VERDICTS[layer.verdict].format(inputs=inputs, them=them, fit=fit)
 
 
 def notes(audit: Audit) -> list[str]:
@@ -59,21 +80,21 @@ def _listed(names: tuple[str, ...]) -> str:
 
 def sentences(layer: LayerFinding) -> list[str]:
     """Return sentences with all that is known about a layer, most important first."""
-    found = [f"{VERDICTS[layer.verdict]}.", *(f"{reason}." for reason in layer.reasons)]
+    found = [f"{verdict(layer)}.", *(f"{reason}." for reason in layer.reasons)]
     if layer.spectrum:
         found += _spectrum(layer, layer.spectrum)
     if layer.forecast:
         found.append(_forecast(layer.forecast))
     if layer.recovery:
-        found += _recovery(layer.recovery)
+        found += _recovery(layer)
     return [each if each[0] == "λ" else each[0].upper() + each[1:] for each in found]
 
 
 def _spectrum(layer: LayerFinding, spectrum: Spectrum) -> list[str]:
     width = layer.m if layer.side != "input" else layer.n
     found = [
-        f"the update has rank {spectrum.rank}, the number of different inputs behind it; the side "
-        f"with the zeros is {width} wide (ratio {spectrum.rank / width:.2g})."
+        f"{_number(layer, spectrum)}; the side with the zeros is {width} wide (ratio "
+        f"{spectrum.rank / width:.2g})."
     ]
     if spectrum.white:
         found.append(
@@ -90,6 +111,22 @@ def _spectrum(layer: LayerFinding, spectrum: Spectrum) -> list[str]:
     return found
 
 
+def _number(layer: LayerFinding, spectrum: Spectrum) -> str:
+    """Return what the rank tells of the number of inputs, which only a proof makes certain."""
+    rank = spectrum.rank
+    if layer.verdict is Verdict.EXACT:
+        return f"the update has rank {rank}: so many different inputs have a gradient in it"
+    if spectrum.gap:
+        return (
+            f"the update has rank {rank}, so that at least {rank} different inputs are behind it "
+            "if it is an unaltered gradient"
+        )
+    return (
+        f"{rank} singular values of the update stand out of its noise; how many inputs are behind "
+        "it is unknown"
+    )
+
+
 def _forecast(forecast: TimeForecast) -> str:
     return (
         f"the search was expected to take {duration(forecast.seconds)} "
@@ -97,10 +134,11 @@ def _forecast(forecast: TimeForecast) -> str:
     )
 
 
-def _recovery(recovery: Recovery) -> list[str]:
+def _recovery(layer: LayerFinding) -> list[str]:
+    recovery = layer.recovery
+    assert recovery is not None
     found = [
-        f"{recovery.found} of {len(recovery.inputs)} inputs found in "
-        f"{duration(recovery.seconds)}: {recovery.message}.",
+        f"{_count(layer, recovery)} in {duration(recovery.seconds)}: {recovery.message}.",
         f"λ = {recovery.sparsity_matching:.6g} (1 if the pattern of zeros matches everywhere), "
         f"{recovery.sparsity:.0%} zeros.",
     ]
@@ -118,6 +156,15 @@ def _recovery(recovery: Recovery) -> list[str]:
     if not math.isnan(recovery.error):
         found.append(f"compared with the true batch: largest relative error {recovery.error:.2g}.")
     return found
+
+
+def _count(layer: LayerFinding, recovery: Recovery) -> str:
+    """Return how many inputs were found; their total is known only if all were."""
+    if recovery.found and recovery.found == len(recovery.inputs):
+        return f"{recovery.found} of {recovery.found} inputs found"
+    if layer.verdict is Verdict.UNCONFIRMED:
+        return f"{recovery.candidates} candidates, none of them proven,"
+    return f"{recovery.found or 'no'} inputs found for certain"
 
 
 def duration(seconds: float) -> str:

@@ -29,9 +29,9 @@ class Verdict(StrEnum):
     """The inputs are as right as the noise in the update allows. They leak in part even if a
     defense made the noise."""
     PARTIAL = "partial"
-    """The attack ended before all inputs were found. The inputs found may still be right."""
+    """The attack ended before all inputs were found."""
     NOTHING = "nothing"
-    """Nothing can be found: the update is zero, or has as many inputs as the layer is wide."""
+    """The attack cannot begin: the layer's update is zero, or has full rank."""
     NOT_APPLICABLE = "not_applicable"
     """The method does not apply to the layer. Another method may."""
     INVALID = "invalid"
@@ -56,7 +56,9 @@ class Spectrum:
     """Facts from the singular values of a layer's update, without any attack.
 
     Attributes:
-        rank: number of inputs behind the update.
+        rank: number of singular values that are signal. If the update is an unaltered gradient, at
+            least as many different inputs are behind it.
+        gap: whether the rest is smaller by far, so that it is only rounding.
         signal_to_noise: smallest singular value that belongs to the inputs, over the noise.
         white: whether the noise is independent from entry to entry, like that of a defense or of
             weights after local steps; otherwise it is rounding.
@@ -64,6 +66,7 @@ class Spectrum:
     """
 
     rank: int
+    gap: bool
     signal_to_noise: float
     white: bool
     inactive: float
@@ -101,8 +104,11 @@ class Recovery:
     Attributes:
         status: end of the attack (`spear.Status`).
         message: the same as a sentence, without a full stop.
-        inputs: one a row (b x n), as the layer receives them; the inputs found come first.
-        found: number of inputs found, as far as the attack can tell.
+        inputs: one a row (b x n), as the layer receives them; those found come first.
+        found: number of inputs that something proves right: all together the pattern of zeros and
+            nothing refutes them, or each its own zeros. 0 if they are candidates only.
+        candidates: number of inputs that are worth a look: those found, or all if only the model
+            does not give this update for them.
         sparsity_matching: lambda in [0, 1] (Definition 4.1).
         sparsity: share of zeros in the reconstructed sparse factor, in [0, 1].
         twins: number of pairs of inputs that are nearly equal.
@@ -115,6 +121,7 @@ class Recovery:
     message: str
     inputs: Tensor = field(repr=False)
     found: int
+    candidates: int
     sparsity_matching: float
     sparsity: float
     twins: int
@@ -135,6 +142,8 @@ class LayerFinding:
         side: factor of the gradient that has the zeros; None if neither.
         spectrum, forecast, recovery: None if the audit did not come so far.
         shape: of one input if the layer receives the network's own inputs, else None.
+        given: number of different inputs that the given batch has at this layer; None without a
+            batch.
     """
 
     name: str
@@ -147,6 +156,7 @@ class LayerFinding:
     forecast: TimeForecast | None = None
     recovery: Recovery | None = None
     shape: tuple[int, ...] | None = None
+    given: int | None = None
 
     def explains(self, other: "LayerFinding") -> bool:
         """Return whether the re-simulation from this layer included another layer's update."""

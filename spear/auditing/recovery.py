@@ -6,6 +6,7 @@ from torch import Tensor
 from spear.auditing.findings import Recovery, Resimulation, Spectrum, Verdict
 from spear.inversion import SpearInput, SpearIrls
 from spear.inversion.factors.factorization import Decomposition
+from spear.inversion.factors.rank import GAP
 from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
@@ -33,6 +34,7 @@ def spectrum_of(found: Decomposition) -> Spectrum:
     behind = float(found.noise.rows.square().mean().sqrt())
     return Spectrum(
         rank=found.b,
+        gap=found.gap >= GAP,
         signal_to_noise=float(found.singular_values[-1]) / max(behind, 1e-300),
         white=found.noise.white,
         inactive=1.0 - float(found.active.double().mean()),
@@ -54,22 +56,31 @@ def attack(observation: Observation, side: Sparsity, budget: float, seed: int) -
 
 
 def recovery_of(
-    found: Reconstruction, side: Sparsity, resimulation: Resimulation, truth: Tensor | None
+    found: Reconstruction,
+    side: Sparsity,
+    verdict: Verdict,
+    spectrum: Spectrum,
+    resimulation: Resimulation,
+    truth: Tensor | None,
 ) -> Recovery:
     """Return the facts about a reconstruction, with its inputs in the order of the attack.
 
     Args:
         found: the reconstruction.
         side: factor of the gradient that has the zeros.
+        verdict: on the layer.
+        spectrum: of the layer's update.
         resimulation: test of the reconstruction by the rest of the network.
         truth: true inputs of the layer (b x n); None if they are not known.
     """
+    proven = _proven(found, side, verdict, spectrum)
     factor = found.activation_gradients if side is Sparsity.GRADIENT else found.inputs.T
     return Recovery(
         status=str(found.status),
-        message="the budget was used up" if found.status is Status.TIMED_OUT else found.message,
+        message=_message(found.status),
         inputs=found.inputs,
-        found=_proven(found),
+        found=proven,
+        candidates=found.n_directions if verdict is Verdict.UNCONFIRMED else proven,
         sparsity_matching=found.sparsity_matching,
         sparsity=_zeros(factor),
         twins=_twins(found.inputs),
@@ -79,12 +90,22 @@ def recovery_of(
     )
 
 
-def _proven(found: Reconstruction) -> int:
-    """Directions that are right as far as the attack can tell: all, or those certified singly."""
-    if found.status in (Status.EXACT, Status.APPROXIMATE):
+def _message(status: Status) -> str:
+    return "the budget was used up" if status is Status.TIMED_OUT else status.message
+
+
+def _proven(found: Reconstruction, side: Sparsity, verdict: Verdict, spectrum: Spectrum) -> int:
+    """Return the number of inputs that something proves right.
+
+    An input of a layer before a ReLU is a row of Q^-1 R, which is right only if all columns of Q
+    are. Behind a ReLU, the zeros of an input determine it alone if nothing but rounding blurs them.
+    """
+    if verdict in (Verdict.EXACT, Verdict.CONSISTENT, Verdict.APPROXIMATE):
         return found.n_directions
-    singly = found.details.get("certified", found.details.get("found", 0.0))
-    return min(int(singly), found.n_directions)
+    sharp = spectrum.gap and not spectrum.white
+    if verdict is Verdict.PARTIAL and side is Sparsity.INPUT and sharp:
+        return min(int(found.details.get("found", 0.0)), found.n_directions)
+    return 0
 
 
 def verdict_of(status: Status, resimulation: Resimulation, classes: int) -> Verdict:

@@ -74,7 +74,8 @@ def pictures(layer: LayerFinding) -> list[str]:
     if recovery is None or shape is None or len(shape) != 3 or shape[0] not in (1, 3):
         return []
     return [
-        _png(each.view(shape)) for each in recovery.inputs[: min(recovery.found, MOST_PICTURES)]
+        _png(each.view(shape))
+        for each in recovery.inputs[: min(recovery.candidates, MOST_PICTURES)]
     ]
 
 
@@ -95,7 +96,7 @@ def _rows(layer: LayerFinding) -> list[list[str]]:
     recovery = layer.recovery
     if recovery is None:
         return []
-    shown = recovery.inputs[: min(recovery.found, MOST_ROWS), :MOST_COLUMNS]
+    shown = recovery.inputs[: min(recovery.candidates, MOST_ROWS), :MOST_COLUMNS]
     return [[f"{value:.4g}" for value in row] for row in shown.tolist()]
 
 

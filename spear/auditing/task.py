@@ -86,12 +86,17 @@ class Task:
         if found.status in (Status.ZERO_GRADIENT, Status.FULL_RANK):
             return _nothing(finding, found.message)
         checked = self._resimulated(layer, found)
+        verdict = verdict_of(found.status, checked, self.classes)
+        if verdict is Verdict.APPROXIMATE and Station.UNKNOWN in layer.after:
+            verdict = Verdict.PARTIAL  # noise hides whether the side is the right one
+        spectrum, truth = spectrum_of(factor), self.truth.get(layer.name)
         return replace(
             finding,
-            verdict=verdict_of(found.status, checked, self.classes),
-            spectrum=spectrum_of(factor),
+            verdict=verdict,
+            spectrum=spectrum,
             forecast=self._forecast(factor, gradient.numel() // factor.m),
-            recovery=recovery_of(found, side, checked, self.truth.get(layer.name)),
+            recovery=recovery_of(found, side, verdict, spectrum, checked, truth),
+            given=_given(truth),
             shape=self._shape(layer),
         )
 
@@ -129,6 +134,10 @@ class Task:
 def _is_last(layer: LinearLayer) -> bool:
     """Return whether nothing but batch norm or dropout stands between a layer and the outputs."""
     return not (len(layer.after) == 1 and all(isinstance(each, Activation) for each in layer.after))
+
+
+def _given(truth: Tensor | None) -> int | None:
+    return None if truth is None else len(torch.unique(truth, dim=0))
 
 
 def _nothing(finding: LayerFinding, reason: str) -> LayerFinding:

@@ -57,6 +57,7 @@ class Decomposition:
         singular_values: S_1..S_b of G.
         noise: effect of the errors of G on L q, measured on the residual of the rank-b part.
         active: which of the m rows are active (m, bool).
+        gap: ratio of S_b to S_{b+1}; infinite if there is no S_{b+1}.
     """
 
     left: Tensor
@@ -64,6 +65,7 @@ class Decomposition:
     singular_values: Tensor
     noise: Noise
     active: Tensor
+    gap: float
 
     @property
     def b(self) -> int:
@@ -156,8 +158,11 @@ def decompose(gradient: Tensor, rank: int | None = None) -> Decomposition | Stat
     # Clients compute in float32, whatever their gradient was converted to.
     client_floor = floor * max(1.0, FLOAT32 / torch.finfo(dtype).eps)
     left_vectors, singular_values = left_spectrum(gradient, floor, at_least=rank or 0)
+    columns = int(gradient.ne(0).any(dim=0).sum())
+    # Zero columns, such as pixels that are black in all images, add singular values that are zero.
+    singular_values = singular_values[: max(columns, rank or 0)]
     if rank is None:
-        rank = _estimate_rank(gradient, singular_values, floor)
+        rank = _estimate_rank(singular_values, gradient.shape[0], columns, floor)
     if not rank or rank > singular_values.numel():
         return Status.FULL_RANK
     left = left_vectors[:, :rank] * gradient.shape[0] ** 0.5
@@ -166,20 +171,31 @@ def decompose(gradient: Tensor, rank: int | None = None) -> Decomposition | Stat
         left=left,
         right=right,
         singular_values=singular_values[:rank],
-        noise=_noise(gradient, left, right, singular_values, client_floor),
+        noise=_noise(gradient, left, right, singular_values, client_floor, columns),
         active=active,
+        gap=_gap(singular_values, rank),
     )
 
 
-def _estimate_rank(gradient: Tensor, singular_values: Tensor, floor: float) -> int | None:
+def _gap(singular_values: Tensor, rank: int) -> float:
+    behind = float(singular_values[rank]) if rank < len(singular_values) else 0.0
+    return float(singular_values[rank - 1]) / behind if behind > 0 else float("inf")
+
+
+def _estimate_rank(singular_values: Tensor, m: int, n: int, floor: float) -> int | None:
     """The rank by a gap; or by white noise, if there is no gap, or one within the signal.
 
     Noise that is nearly white has a few values above the law; they do not count.
+
+    Args:
+        singular_values: the largest ones, descending.
+        m, n: numbers of the rows and columns that are not zero.
+        floor: of rounding errors.
     """
     by_gap = estimate_rank(singular_values, floor)
-    if len(singular_values) < min(gradient.shape):
+    if len(singular_values) < min(m, n):
         return by_gap
-    by_noise = white_noise_rank(singular_values, *gradient.shape)
+    by_noise = white_noise_rank(singular_values, m, n)
     if by_gap is None or by_noise is None:
         return by_noise if by_gap is None else by_gap
     behind_gap, edge = float(singular_values[by_gap]), float(singular_values[by_noise])
@@ -187,16 +203,28 @@ def _estimate_rank(gradient: Tensor, singular_values: Tensor, floor: float) -> i
 
 
 def _noise(
-    gradient: Tensor, left: Tensor, right: Tensor, singular_values: Tensor, client_floor: float
+    gradient: Tensor,
+    left: Tensor,
+    right: Tensor,
+    singular_values: Tensor,
+    client_floor: float,
+    n: int,
 ) -> Noise:
-    """The kind of errors behind the first b singular values, and their strength."""
+    """The kind of errors behind the first b singular values, and their strength.
+
+    Args:
+        gradient, left, right: G = L R and an error.
+        singular_values: of G.
+        client_floor: of rounding errors in float32.
+        n: number of G's columns that are not zero.
+    """
     b = left.shape[1]
     spread = _row_deviation(gradient, left, right)
+    full = spread * (gradient.shape[1] / n) ** 0.5  # zero columns have no noise
     remainder = float(singular_values[b]) if b < len(singular_values) else 0.0
     rounding = ABOVE_ROUNDING * client_floor
-    n = gradient.shape[1]
-    if rounding < remainder < NEARLY_WHITE * white_edge(spread, n):
-        return white_noise(spread, singular_values[:b], remainder, n)
+    if rounding < remainder < NEARLY_WHITE * white_edge(full, n):
+        return white_noise(full, singular_values[:b], remainder, n)
     return rounding_noise(spread, singular_values[:b], remainder)
 
 
