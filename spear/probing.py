@@ -1,7 +1,8 @@
 """Hooks that record or replace the inputs and outputs of a module while its network runs."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +94,51 @@ def overriding_input(module: nn.Module, inputs: Tensor) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+def run(network: nn.Module, inputs: Any) -> Any:
+    """Return what a network returns for inputs: a tensor, a tuple or list of them, or by name."""
+    if isinstance(inputs, Mapping):
+        return network(**inputs)
+    return network(*inputs) if isinstance(inputs, tuple | list) else network(inputs)
+
+
+def tensors(value: Any, depth: int = 4) -> Iterator[Tensor]:
+    """Yield the tensors in what a network takes or returns: containers, objects with attributes.
+
+    Args:
+        value: anything.
+        depth: of the nesting that is looked into.
+    """
+    if isinstance(value, Tensor):
+        yield value
+        return
+    if isinstance(value, Mapping):
+        parts: Iterable[Any] = value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        parts = value
+    else:
+        slots = (each for kind in type(value).__mro__ for each in getattr(kind, "__slots__", ()))
+        named = [getattr(value, each) for each in slots if hasattr(value, each)]
+        parts = [*named, *getattr(value, "__dict__", {}).values()]
+    if depth > 0:
+        for each in parts:
+            yield from tensors(each, depth - 1)
+
+
+def copied(network: nn.Module, memo: dict[int, Any] | None = None) -> Any:
+    """Return a deep copy, also of a network that holds computed tensors, as a pruned one does.
+
+    Args:
+        network: any module.
+        memo: id -> what takes the place of an object.
+    """
+    memo = dict(memo or {})
+    for module in network.modules():
+        held = (each for each in vars(module).values() if isinstance(each, Tensor))
+        # deepcopy refuses results of a differentiable computation.
+        memo |= {id(each): each.detach() for each in held if not each.is_leaf}
+    return deepcopy(network, memo)
 
 
 def layer_inputs(network: nn.Module, layer: nn.Module, inputs: Tensor) -> Tensor:

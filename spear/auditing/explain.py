@@ -146,6 +146,12 @@ def _recovery(layer: LayerFinding) -> list[str]:
     if tried.obstacle:
         found.append(f"the update was not re-simulated: {tried.obstacle}.")
     else:
+        if tried.free:
+            found.append(
+                "no labels of one class each were found to explain the update; soft labels (mixup, "
+                "smoothing), class weights or another loss may, so that its gradient by the "
+                "outputs was fitted, and the rest compared."
+            )
         labels = "" if tried.labels is None else f", labels {tried.labels.flatten().tolist()}"
         found.append(
             f"re-simulated update: relative error {tried.residual:.2g} (scale {tried.scale:.4g}"

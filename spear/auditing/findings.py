@@ -83,6 +83,7 @@ class Resimulation:
         labels: labels of the reconstructed inputs that fit best, in their order.
         obstacle: reason why there was no comparison; empty if there was one.
         parameters: names of the parameters whose update was compared.
+        free: whether no labels explain the update, so that dL/d(outputs) was fitted to it.
     """
 
     residual: float
@@ -90,6 +91,7 @@ class Resimulation:
     labels: Tensor | None = field(repr=False)
     obstacle: str = ""
     parameters: tuple[str, ...] = ()
+    free: bool = False
 
     @classmethod
     def impossible(cls, obstacle: str) -> "Resimulation":

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from spear.auditing.findings import Recovery, Resimulation, Spectrum, Verdict
+from spear.auditing.limits import CONFIRMED
 from spear.inversion import SpearInput, SpearIrls
 from spear.inversion.factors.factorization import Decomposition
 from spear.inversion.factors.rank import GAP
@@ -11,10 +12,6 @@ from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring.matching import match
-
-CONFIRMED = 1e-5
-"""Largest residual of a re-simulation that confirms a reconstruction. For float32 gradients the
-residual is some 1e-7; inputs with a relative error of 0.001 leave 1e-4 and more."""
 
 UNIT_SCALE = 1e-4
 """Largest distance of the scale of a re-simulated float32 gradient from 1."""
@@ -121,6 +118,8 @@ def verdict_of(status: Status, resimulation: Resimulation, classes: int) -> Verd
         classes: number of the network's outputs; 0 if it is not known.
     """
     if status is Status.EXACT:
+        if resimulation.free and resimulation.residual <= CONFIRMED:
+            return Verdict.CONSISTENT
         merged = classes <= 2 and not abs(resimulation.scale - 1) <= UNIT_SCALE
         if resimulation.obstacle or (merged and resimulation.residual <= CONFIRMED):
             return Verdict.CONSISTENT
