@@ -112,7 +112,7 @@ def page(roots: Sequence[Path] = ROOTS, folder: Path = HERE) -> str:
 
 def _part(path: Path, caption: str, folder: Path) -> list[str]:
     if path.suffix == ".md":  # it begins with its caption
-        return [relinked(path.read_text().strip(), path.parent, folder)]
+        return [relinked(path.read_text(encoding="utf-8").strip(), path.parent, folder)]
     first = caption.partition("\n\n")[0].replace("\n", " ")
     return [caption, f"![{first}]({path_to(path.name, path.parent, folder)})"]
 
@@ -127,5 +127,5 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--to", type=Path, default=HERE, help="folder to write to [%(default)s]")
     folder = parser.parse_args(arguments).to
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PAGE).write_text(page(folder=folder))
+    (folder / PAGE).write_text(page(folder=folder), encoding="utf-8")
     sys.stderr.write(f"{folder / PAGE}\n")

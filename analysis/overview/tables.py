@@ -26,7 +26,7 @@ def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
     text = f"{caption}\n\n{table}\n{origin(results)}.\n"
     Console().print(text, markup=False, highlight=False, soft_wrap=True)
     target = path.with_suffix(".md")
-    target.write_text(text)
+    target.write_text(text, encoding="utf-8")
     return [target]
 
 

@@ -100,7 +100,7 @@ def _by_experiment(sources: list[Path]) -> dict[str, dict[str, Path]]:
         if not source.is_dir():
             raise CannotCollect(f"the folder {source} does not exist.")
         for folder in run_folders(source):
-            recorded = json.loads((folder / SUMMARY).read_text())["experiment"]
+            recorded = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["experiment"]
             experiment = current_name(recorded)
             other = experiments.setdefault(experiment, {}).setdefault(folder.name, folder)
             if other != folder:
@@ -125,8 +125,8 @@ def _write(recorded: Recorded, folder: Path, pictures: bool, sheets: bool) -> Co
             image.save(picture, quality=85, optimize=True)  # less than half of the PNG
         if sheets:
             shutil.copyfile(recorded.sheets[name], sheet)
-    (folder / BATCHES).write_text(to_csv(rows))
-    (folder / JOBS).write_text(to_json(dict(sorted(jobs.items()))))
+    (folder / BATCHES).write_text(to_csv(rows), encoding="utf-8")
+    (folder / JOBS).write_text(to_json(dict(sorted(jobs.items()))), encoding="utf-8")
     return Collected(folder, sorted(recorded.jobs), len(jobs) - len(recorded.jobs))
 
 

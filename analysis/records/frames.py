@@ -46,7 +46,7 @@ def load_summaries(root: Path) -> pd.DataFrame:
         columns.
     """
     rows = [
-        {JOB: folder.name, **_present(json.loads((folder / SUMMARY).read_text()))}
+        {JOB: folder.name, **_present(json.loads((folder / SUMMARY).read_text(encoding="utf-8")))}
         for folder in run_folders(root)
     ]
     for folder in collected_folders(root):

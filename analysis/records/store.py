@@ -67,10 +67,12 @@ class Recorded:
         jobs, pictures, sheets = {}, {}, {}
         rows: Rows = {}
         for folder in folders:
-            config = yaml.load((folder / CONFIG).read_text(), yaml.CSafeLoader)  # far faster
-            summary = json.loads((folder / SUMMARY).read_text())
+            config = yaml.load(
+                (folder / CONFIG).read_text(encoding="utf-8"), yaml.CSafeLoader
+            )  # far faster
+            summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
             jobs[folder.name] = {"config": config, "summary": summary}
-            with (folder / BATCHES).open(newline="") as file:
+            with (folder / BATCHES).open(newline="", encoding="utf-8") as file:
                 rows[folder.name] = list(csv.DictReader(file))
             pictures[folder.name] = folder / PICTURE
             sheets[folder.name] = folder / SHEET
@@ -80,7 +82,7 @@ class Recorded:
     def from_collected(cls, folder: Path) -> Self:
         """Read an experiment's collected files."""
         jobs = read_jobs(folder)
-        batches = (folder / BATCHES).read_text()
+        batches = (folder / BATCHES).read_text(encoding="utf-8")
         pictures = {name: collected_picture(folder, name) for name in jobs}
         sheets = {name: collected_sheet(folder, name) for name in jobs}
         return cls(jobs, batches, pictures, sheets)
@@ -147,7 +149,7 @@ def to_csv(rows: Rows) -> str:
 
 def read_jobs(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the `config` and the `summary` of each job of a collected experiment, by its name."""
-    return from_json((folder / JOBS).read_text())
+    return from_json((folder / JOBS).read_text(encoding="utf-8"))
 
 
 def collected_picture(folder: Path, job: str) -> Path:

@@ -44,5 +44,5 @@ def main(arguments: list[str]) -> None:
         where = " or ".join(map(str, chosen.results))
         raise ConfigError(f"there is no complete job in {where}; run one first.")
     chosen.to.parent.mkdir(parents=True, exist_ok=True)
-    chosen.to.write_text(page(found, chosen.pictures))
+    chosen.to.write_text(page(found, chosen.pictures), encoding="utf-8")
     sys.stderr.write(f"{chosen.to}\n")

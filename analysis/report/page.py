@@ -57,7 +57,7 @@ def page(sources: list[Source], most_pictures: int) -> str:
 
 
 def _file(name: str) -> Markup:
-    return Markup((HERE / name).read_text())
+    return Markup((HERE / name).read_text(encoding="utf-8"))
 
 
 def _claims(source: Source, headings: dict[str, str]) -> list[dict[str, Any]]:

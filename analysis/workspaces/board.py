@@ -51,7 +51,7 @@ class Board:
         Raises:
             ConfigError: the file lacks a key, or names a panel that does not exist.
         """
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or set(content) != KEYS:
             raise ConfigError(f"{path} must have the keys {', '.join(sorted(KEYS))}, and no other.")
         unknown = [key for key in content["panels"] if key not in PANELS]
@@ -96,5 +96,5 @@ def write(folder: Path = HERE / FOLDER) -> list[Path]:
     written = []
     for name, board in boards().items():
         written.append(folder / f"{name}.yaml")
-        written[-1].write_text(board.to_yaml())
+        written[-1].write_text(board.to_yaml(), encoding="utf-8")
     return written

@@ -1,6 +1,7 @@
 """The `spear` command: subcommands, errors told in one sentence, and an exit code."""
 
 import difflib
+import io
 import os
 import re
 import sys
@@ -25,6 +26,9 @@ COMPOSING = (DEFAULT, "plan")
 """Subcommands whose arguments are a configuration."""
 
 INTERRUPTED = "interrupted"
+KEY = re.compile(r"^--(?=[A-Za-z_][\w./@]*=)(?!(?:cfg|package|info|experimental)=)")
+"""Hyphens of an argument that is no flag of Hydra's; those of more words have hyphens inside."""
+
 DONE = "; what is done is recorded: run the same command again to go on."
 
 
@@ -32,9 +36,12 @@ def main() -> None:
     """Run the command line's subcommand; exit 1 after an error, told in one sentence."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # hand exceptions over instead of printing them
     OmegaConf.register_new_resolver("spear.subcommands", listing, replace=True)  # for the help
+    for stream in (sys.stdout, sys.stderr):  # a log's encoding may lack some signs
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     name, arguments = chosen(sys.argv[1:])
     if name in COMPOSING:
-        arguments = accept_old_groups(arguments)
+        arguments = accept_old_groups(without_hyphens(arguments))
     command = "spear" if name == DEFAULT else f"spear {name}"
     with sigterm_interrupts():
         try:
@@ -91,6 +98,14 @@ def chosen(arguments: list[str]) -> tuple[str, list[str]]:
     if arguments and arguments[0] in SUBCOMMANDS:
         return arguments[0], arguments[1:]
     return DEFAULT, arguments
+
+
+def without_hyphens(arguments: list[str]) -> list[str]:
+    """Return the arguments with `--key=value` as `key=value`, as `wandb agent` passes them.
+
+    Hydra's own flags stay as they are.
+    """
+    return [KEY.sub("", each) for each in arguments]
 
 
 def _run(name: str, arguments: list[str]) -> str:

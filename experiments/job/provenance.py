@@ -53,7 +53,7 @@ def continued(now: dict[str, Any], path: Path, batches: int) -> dict[str, Any]:
         batches: number of batches that earlier runs recorded.
     """
     try:
-        before = json.loads(path.read_text()) if batches else {}
+        before = json.loads(path.read_text(encoding="utf-8")) if batches else {}
     except (OSError, ValueError):
         before = {}
     earlier = before.pop("earlier_runs", [])
@@ -99,7 +99,7 @@ def hardware() -> dict[str, Any]:
 
 def _cpu_name() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

@@ -48,7 +48,7 @@ def intact_records(
 ) -> list[BatchRecord]:
     """Return the recorded rows before the first that is missing, damaged or interrupted."""
     try:
-        rows = from_csv((folder / BATCHES).read_text(), columns)
+        rows = from_csv((folder / BATCHES).read_text(encoding="utf-8"), columns)
     except (OSError, UnicodeDecodeError):
         rows = []
     intact: list[BatchRecord] = []
@@ -69,7 +69,7 @@ def intact_records(
 def has_summary(folder: Path) -> bool:
     """Return whether a folder has a complete summary."""
     try:
-        json.loads((folder / SUMMARY).read_text())
+        json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return True

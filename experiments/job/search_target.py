@@ -76,4 +76,4 @@ def searched_number(spec: JobSpec, folder: Path) -> float | None:
     if spec.search_target is None:
         return None
     wanted: SearchTarget = spec.search_target()
-    return wanted(json.loads((folder / SUMMARY).read_text()))
+    return wanted(json.loads((folder / SUMMARY).read_text(encoding="utf-8")))

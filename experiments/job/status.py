@@ -66,7 +66,7 @@ class JobState:
     def read(cls, folder: Path) -> Self | None:
         """Return the state in a folder, or None if there is none or it is incomplete."""
         try:
-            content = json.loads((folder / STATUS).read_text())
+            content = json.loads((folder / STATUS).read_text(encoding="utf-8"))
             outcome = JobOutcome(content.pop("outcome"))
             batches = [Trace(**each) for each in content.pop("batches")]
             return cls(outcome=outcome, batches=batches, **content)

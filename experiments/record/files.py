@@ -19,7 +19,7 @@ class CannotWrite(SpearError):
 def write_text(path: Path, text: str) -> None:
     """Write a text file; credentials in the text are replaced (`redacted`)."""
     with replacing(path) as beside:
-        beside.write_text(redacted(text))
+        beside.write_text(redacted(text), encoding="utf-8")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -74,7 +74,7 @@ class Journal:
         """Return the state that each job has recorded, by its number."""
         entries = {}
         for path in self.folder.glob("[0-9]*.json"):
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_text(encoding="utf-8"))
             entries[int(path.stem)] = Entry(**content | {"outcome": JobOutcome(content["outcome"])})
         return dict(sorted(entries.items()))
 

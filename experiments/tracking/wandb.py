@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 LONGEST_TAG = 64
 """Characters; W&B refuses more."""
 
+LONGEST_REASON = 300
+"""Characters of an error in a warning."""
+
 ANSWERS_WITHIN = 10.0
 """Seconds in which a server must answer to be used."""
 
@@ -101,6 +104,8 @@ class WandbTracking:
     A run has the job's configuration, series of its numbers, a table of its batches, its summary
     and its reconstructions.
 
+    What goes wrong at W&B costs no result: the job goes on without it, and says so once.
+
     Args:
         mode: `offline` writes the run to the run folder; `online` also streams it as long as the
             server answers.
@@ -127,8 +132,21 @@ class WandbTracking:
         uploading any.
 
         Raises:
-            ConfigError: W&B refuses, for instance because nobody is logged in.
+            ConfigError: W&B refuses to go online, for instance because nobody is logged in.
         """
+        try:
+            self._start(job)
+        except ConfigError:
+            raise
+        except Exception as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self.run = None
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
+        log.warning("Weights & Biases cannot be used (%s); the job goes on without it", reason)
+
+    def _start(self, job: TrackedJob) -> None:
         if self.mode == "online" and (reason := no_answer(wandb.setup().settings.base_url)):
             log.warning("Weights & Biases does not answer (%s); the run is kept offline", reason)
             self.mode = "offline"
@@ -153,6 +171,8 @@ class WandbTracking:
                 ),
             )
         except wandb.Error as error:
+            if self.mode == "offline":
+                raise
             raise ConfigError(
                 f"Weights & Biases did not start ({' '.join(str(error).split())}); run "
                 "`wandb login`, or use tracking=offline or tracking=off."
@@ -165,12 +185,25 @@ class WandbTracking:
 
     def batch(self, record: BatchRecord) -> None:
         """Log the batch's numbers; the step is the number of the batch."""
+        if self.run is None:
+            return
         numbers = {k: v for k, v in record.cells().items() if not isinstance(v, str)}
         row = {f"batch/{key}": value for key, value in numbers.items()}
-        self.run.log(row, step=record.batch, commit=True)
+        try:
+            self.run.log(row, step=record.batch, commit=True)
+        except Exception as error:
+            self._give_up(error)
 
     def finish(self, summary: dict[str, Any], records: list[BatchRecord], picture: Path) -> None:
         """Log the table of batches, the picture and the summary."""
+        if self.run is None:
+            return
+        try:
+            self._finish(summary, records, picture)
+        except Exception as error:
+            self._give_up(error)
+
+    def _finish(self, summary: dict[str, Any], records: list[BatchRecord], picture: Path) -> None:
         rows = [record.cells() for record in records]
         table = wandb.Table(columns=[*rows[0]], data=[[*row.values()] for row in rows])
         content: dict[str, Any] = {"batches": table}
@@ -192,6 +225,9 @@ class WandbTracking:
             self.run.finish(exit_code=int(failed))
         except TimeoutError:
             return [f"W&B run, which the server received only in part: {where}", sync]
+        except Exception as error:
+            self._give_up(error)
+            return []
         return lines
 
 

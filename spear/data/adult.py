@@ -141,7 +141,7 @@ def _read(path: Path) -> pd.DataFrame:
     n_columns = len(FEATURES) + 1
     rows = []
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             reader = csv.reader(file, skipinitialspace=True)
             for row in reader:
                 if not row or row[0].startswith("|"):

@@ -167,7 +167,7 @@ def _lines(path: Path, root: str | Path) -> list[str]:
     if not path.is_file():
         raise missing(str(path.relative_to(root)), root, TINY_SOURCE)
     try:
-        return path.read_text().splitlines()
+        return path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise unreadable(path, error, TINY_SOURCE) from error
 
