@@ -1,6 +1,5 @@
 """Whole attacks as one call, for gradients of your own."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -8,9 +7,12 @@ from torch import Tensor, nn
 from spear.activations.elementwise import Elementwise
 from spear.activations.named import elementwise
 from spear.attack import Attack
+from spear.auditing.updates import Shared, read
+from spear.auditing.victim import labels_as_tensor
 from spear.baselines.gradient_matching.attack import GradientMatching
 from spear.domain import Domain
 from spear.inversion import SpearIrls, SpearNetwork, SpearPair
+from spear.naming import unwrapped
 from spear.observation import LayerChain, LayerPair, Observation
 from spear.pairs import first_pair
 from spear.reconstruction import Reconstruction
@@ -93,7 +95,7 @@ def invert_pair(
 
 def invert_network(
     network: nn.Module,
-    gradients: Mapping[str, Tensor],
+    gradients: Shared,
     domain: Domain | tuple[int, ...],
     layer: int | None = None,
     attack: Attack[LayerChain] | Attack[LayerPair] | None = None,
@@ -103,7 +105,8 @@ def invert_network(
 
     Args:
         network: with the parameters for which the gradients were computed.
-        gradients: name -> gradient, named as in `network.named_parameters()`.
+        gradients: name -> gradient, named as in `network.named_parameters()`, or a list in the
+            order of `network.parameters()`.
         domain: shape of one input of the network, or its domain.
         layer: number of the linear layer, counted from 1; None takes the first that an elementwise
             activation and a linear layer follow.
@@ -121,16 +124,17 @@ def invert_network(
     """
     if not isinstance(domain, Domain):
         domain = Domain.unbounded(domain)
-    update = Update(network, dict(gradients), nn.CrossEntropyLoss(), domain)
+    network = unwrapped(network)
+    update = Update(network, _own(network, gradients), nn.CrossEntropyLoss(), domain)
     chosen: Attack[Any] = attack or SpearNetwork(layer or first_pair(update.layers))
     return chosen(chosen.observe(update), seed=seed)
 
 
 def match_gradients(
     network: nn.Module,
-    gradients: Mapping[str, Tensor],
+    gradients: Shared,
     domain: Domain | tuple[int, ...],
-    labels: Tensor | None = None,
+    labels: Any = None,
     attack: Attack[Update] | None = None,
     loss: nn.Module | None = None,
     seed: int = 0,
@@ -142,10 +146,11 @@ def match_gradients(
 
     Args:
         network: as it was when the gradients were computed, in evaluation mode. It is not changed.
-        gradients: name, as in `network.named_parameters()`, -> gradient. Frozen parameters are
-            left out.
+        gradients: name, as in `network.named_parameters()`, -> gradient, or a list in the order of
+            `network.parameters()`; tensors or arrays of any precision. Frozen parameters are left
+            out.
         domain: shape and range of the network's inputs, or only the shape of one of them.
-        labels: b class indices, which the default attack must know.
+        labels: b class indices, as a tensor, an array or a list; the default attack must know them.
         attack: an attack on a whole update; `spear.GradientMatching()`, the paper's baseline,
             unless given.
         loss: maps (outputs, labels) to the scalar whose gradients these are; the mean
@@ -162,6 +167,16 @@ def match_gradients(
     """
     if not isinstance(domain, Domain):
         domain = Domain.unbounded(domain)
-    update = Update(network, dict(gradients), loss or nn.CrossEntropyLoss(), domain, labels)
+    network = unwrapped(network)
+    own = _own(network, gradients)
+    known = None if labels is None else labels_as_tensor(labels)
+    update = Update(network, own, loss or nn.CrossEntropyLoss(), domain, known)
     chosen = attack or GradientMatching()
     return chosen(chosen.observe(update), seed=seed)
+
+
+def _own(network: nn.Module, gradients: Shared) -> dict[str, Tensor]:
+    """Gradients by the network's names, in its precision and on its device."""
+    parameters = dict(network.named_parameters())
+    found = read(network, gradients, form="gradients").gradients
+    return {name: each.to(parameters[name]) for name, each in found.items()}

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from numbers import Integral
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from spear.errors import LayerError, VictimError
+from spear.probing import tensors
 from spear.tracing.activations import RELU, Activation
 from spear.tracing.neighbours import Neighbour, Station, described
 from spear.tracing.run import Trace, trace
@@ -75,17 +77,19 @@ class LinearLayer:
         return self.after == {Station.OUTPUTS}
 
 
-def linear_layers(network: nn.Module, like: Tensor | Sequence[int]) -> tuple[LinearLayer, ...]:
+def linear_layers(network: nn.Module, like: Any) -> tuple[LinearLayer, ...]:
     """Return the linear layers that run, in order of execution.
 
     Args:
         network: in the mode in which the client trains it. It is not changed.
-        like: a batch (b x ...) that the network takes, or the shape of one of its inputs.
+        like: a batch (b x ...) that the network takes, several inputs in a tuple or by name, or the
+            shape of one of its inputs.
 
     Raises:
         VictimError: the network does not run on these inputs.
     """
-    found = _trace_of_shape(network, like) if not isinstance(like, Tensor) else trace(network, like)
+    batch = next(tensors(like), None) is not None
+    found = trace(network, like) if batch else _trace_of_shape(network, like)
     modules = dict(network.named_modules())
     return tuple(
         _layer(name, modules[name], index, found)

@@ -13,6 +13,7 @@ from spear.chains import chain_around
 from spear.domain import Domain
 from spear.errors import InvalidObservation, LayerError
 from spear.layers import LinearLayer, Sparsity, attackable, linear_layers, numbered
+from spear.naming import renamed
 from spear.observation import LayerChain, LayerPair, Link, Observation
 from spear.pairs import pair_at
 from spear.validation import check_names, check_shape
@@ -57,6 +58,10 @@ class Update:
 
     def __post_init__(self) -> None:
         parameters = dict(self.network.named_parameters())
+        names = renamed(self.gradients, parameters)
+        if any(name != each for name, each in names.items()):  # a wrapper's prefixes
+            own = {names[name]: each for name, each in self.gradients.items()}
+            object.__setattr__(self, "gradients", own)
         check_names(self.gradients, list(parameters))
         for name, gradient in self.gradients.items():
             shape = parameters[name].shape

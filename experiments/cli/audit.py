@@ -3,19 +3,26 @@
 import argparse
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from spear.auditing import Verdict, audit
 from spear.auditing.report import as_json, html, text
 from spear.errors import CheckpointError, ConfigError, InvalidObservation
+from spear.naming import renamed
 from spear.networks import load_checkpoint, read_state_dict
 
 LOSSES = {"cross_entropy": nn.CrossEntropyLoss, "binary_cross_entropy": nn.BCEWithLogitsLoss}
+
+WITHOUT_WEIGHTS = (
+    "no --weights were given, so that the weights that the factory makes were taken, perhaps "
+    "random ones; if the client started from others, these findings say nothing about its update"
+)
 
 EPILOG = """
 examples:
@@ -23,9 +30,10 @@ examples:
   spear audit --model mymodels:cnn --weights before.pt --update after.pt --learning-rate 0.01
   spear audit --model mymodels:mlp --weights before.npz --update after.npz --html audit.html
 
-An update is gradients by parameter name; with --learning-rate the weights after training; as .npz
-(Flower: np.savez(FILE, *parameters)) the list of arrays in the order of state_dict(), after
-training. No file is ever unpickled beyond tensors.
+An update is gradients, a difference of weights, or the weights after training: by parameter name,
+or as .npz (Flower: np.savez(FILE, *parameters)) a list of arrays in the order of state_dict().
+Which it is follows from its closeness to the weights, and is said; --form decides if that is not
+clear. No file is ever unpickled beyond tensors.
 
 exit codes: 0 audited; 1 an error; 2 a wrong option; 3 a layer has a verdict of --fail-on, such as
 --fail-on exact,approximate for a check in continuous integration.
@@ -49,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     add("--weights", type=Path, help="weights before training, in a .safetensors, .pt or .npz file")
     add("--update", type=Path, required=True, help="what the client shared, in such a file")
     add("--learning-rate", type=float, help="if given, the update is the weights after training")
+    add("--form", choices=("gradients", "weights"), help="of the update [found out]")
     add("--input-shape", type=_shape, help="of one input, such as 3,32,32 [common ones are tried]")
     add("--layer", help="name of the only layer to audit [all of them]")
     add("--loss", choices=LOSSES, default="cross_entropy", help="of the client [%(default)s]")
@@ -82,13 +91,16 @@ def main(arguments: list[str]) -> None:
         input_shape=chosen.input_shape,
         loss=LOSSES[chosen.loss](),
         learning_rate=chosen.learning_rate,
+        form=chosen.form,
         budget=chosen.budget,
     )
-    sys.stdout.write(text(result))
+    if chosen.weights is None and result.verdict is not Verdict.EXACT:
+        result = replace(result, notes=(*result.notes, WITHOUT_WEIGHTS))
     if chosen.json:
-        chosen.json.write_text(as_json(result))
+        chosen.json.write_text(as_json(result), encoding="utf-8")
     if chosen.html:
-        chosen.html.write_text(html(result, chosen.columns))
+        chosen.html.write_text(html(result, chosen.columns), encoding="utf-8")
+    sys.stdout.write(text(result))
     if any(layer.verdict in chosen.fail_on for layer in result.layers):
         sys.exit(LEAKS)
 
@@ -129,8 +141,8 @@ def load_update(path: Path) -> Any:
         InvalidObservation: the file holds something other than tensors by name.
     """
     if path.suffix != ".npz":
-        state = read_state_dict(path)
-        if not isinstance(state, dict):
+        state: Any = read_state_dict(path)
+        if isinstance(state, Tensor) or not isinstance(state, dict | list | tuple):
             raise InvalidObservation(
                 f"{path} holds a {type(state).__name__}; expected tensors by parameter name."
             )
@@ -153,8 +165,9 @@ def _load_weights(model: nn.Module, path: Path) -> None:
     arrays = load_update(path)
     if not isinstance(arrays, dict):
         arrays = dict(zip(model.state_dict(), arrays, strict=False))
+    names = renamed(arrays, model.state_dict())
     try:
-        model.load_state_dict(arrays)
+        model.load_state_dict({names[name]: each for name, each in arrays.items()})
     except RuntimeError as error:
         raise CheckpointError(
             f"weights {path} do not fit the model: {' '.join(str(error).split())}."

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from spear.auditing.findings import Applicability
 from spear.layers import LinearLayer, Sparsity
 from spear.tracing.activations import RELU, Activation
-from spear.tracing.neighbours import Neighbour, Station, described
+from spear.tracing.neighbours import Neighbour, Operation, Station, described
+
+CHOICES = ("Where", "Maximum", "MaskedFill")
+"""Operations by which a network may write a ReLU."""
 
 WHY: dict[Neighbour, str] = {
     Station.BATCH_STATISTICS: (
@@ -21,17 +24,20 @@ WHY: dict[Neighbour, str] = {
 }
 
 
-def applicability(layer: LinearLayer, gradients: Mapping[str, Tensor]) -> Applicability:
+def applicability(
+    layer: LinearLayer, gradients: Mapping[str, Tensor], model: nn.Module
+) -> Applicability:
     """Return the side of a layer on which there are the zeros that the attack needs (Sec. 3.2).
 
     Args:
         layer: the layer, with its neighbours in the network.
         gradients: the update: name of each parameter -> gradient.
+        model: whose layer it is.
     """
-    obstacle = _obstacle(layer, gradients)
+    obstacle = _obstacle(layer, gradients, model)
     if obstacle:
         return Applicability(None, (obstacle,))
-    if layer.after == {Station.UNKNOWN}:
+    if surroundings_unknown(layer):
         unknown = "its neighbours in the network are not known; the attack and its test decide"
         return Applicability(Sparsity.GRADIENT, (unknown,))
     after, before = layer.after == {RELU}, layer.before == {RELU}
@@ -68,6 +74,18 @@ def applicability(layer: LinearLayer, gradients: Mapping[str, Tensor]) -> Applic
     return Applicability(side, (*reasons, *_remarks(layer)))
 
 
+def surroundings_unknown(layer: LinearLayer) -> bool:
+    """Return whether a ReLU may follow a layer unseen.
+
+    It does not lead to the outputs as far as they are understood, or to an operation by which a
+    network may write a ReLU.
+    """
+    return not layer.after or any(
+        each is Station.UNKNOWN or (isinstance(each, Operation) and each.name in CHOICES)
+        for each in layer.after
+    )
+
+
 def _why(layer: LinearLayer) -> Iterator[str]:
     """Reason that is known for the only neighbour that follows a layer, if there is one."""
     return (WHY[each] for each in layer.after if len(layer.after) == 1 and each in WHY)
@@ -81,12 +99,34 @@ def _is_followed_by_nonlinearity(layer: LinearLayer) -> bool:
     )
 
 
-def _obstacle(layer: LinearLayer, gradients: Mapping[str, Tensor]) -> str:
-    if f"{layer.name}.bias" not in dict(layer.module.named_parameters(layer.name)):
+def _not_its_own(layer: LinearLayer, model: nn.Module) -> str:
+    """Reason that the update has no gradient of the weight or bias that is of this layer alone."""
+    for part in ("weight", "bias"):
+        value = getattr(layer.module, part)
+        every = model.named_parameters(remove_duplicate=False)
+        names = [name for name, each in every if each is value]
+        others = [name for name in names if name != f"{layer.name}.{part}"]
+        if not names:
+            return (
+                f"its {part} is computed from other parameters (pruning, weight norm or another "
+                "parametrisation), and the update has only the gradients of these"
+            )
+        if others:
+            return f"its {part} is tied to {others[0]!r}, and the gradients of both uses add up"
+        if not value.requires_grad:
+            return f"its {part} is frozen (requires_grad is False), so that no update shows it"
+    return ""
+
+
+def _obstacle(layer: LinearLayer, gradients: Mapping[str, Tensor], model: nn.Module) -> str:
+    if getattr(layer.module, "bias", None) is None:
         return "it has no bias, but the attack finds the scale of each input by the bias gradient"
+    name = _not_its_own(layer, model)
+    if name:
+        return name
     missing = [part for part in ("weight", "bias") if f"{layer.name}.{part}" not in gradients]
     if missing:
-        return f"the update does not contain its {' and '.join(missing)} (frozen?)"
+        return f"the update does not contain its {' and '.join(missing)}"
     return ""
 
 

@@ -39,7 +39,8 @@ def headline(audit: Audit) -> str:
     worst = [layer for layer in audit.layers if layer.verdict is audit.verdict]
     where = f" (layer {worst[0].name})" if worst else ""
     said = verdict(worst[0]) if worst else VERDICTS[audit.verdict]
-    return f"{audit.verdict}{where}: {said}."
+    taken = f" The update was read as {audit.reading}." if audit.reading else ""
+    return f"{audit.verdict}{where}: {said}.{taken}"
 
 
 def verdict(layer: LayerFinding) -> str:

@@ -183,11 +183,13 @@ class Audit:
         layers: finding for each fully connected layer.
         notes: sentences about the network and the update as a whole, without a full stop.
         seconds: wall time of the audit.
+        reading: what the update was taken for.
     """
 
     layers: tuple[LayerFinding, ...]
     notes: tuple[str, ...]
     seconds: float
+    reading: str = ""
 
     def __str__(self) -> str:
         """Return the report that `spear audit` prints."""
@@ -237,6 +239,7 @@ class Audit:
         """Return the audit for JSON, without reconstructed inputs."""
         return {
             "verdict": str(self.verdict),
+            "update": self.reading,
             "seconds": self.seconds,
             "notes": list(self.notes),
             "consequences": {name: list(each) for name, each in self.consequences.items()},

@@ -3,7 +3,7 @@
 For given inputs, the gradient of every parameter is linear in delta = dL/d(outputs) (b x K),
 whatever the loss. The columns of dL/dZ at the attacked layer and the gradient of the last layer
 give delta by least squares. If the gradients in between agree, the model gives the update for these
-inputs and some labels: soft or smoothed ones, a mixture, weighted ones, or several for equal inputs.
+inputs and some labels: soft ones, a mixture, weighted ones, or several for equal inputs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -110,7 +110,7 @@ def fitted(views: Views, pre_activations: Tensor, columns: Tensor, name: str) ->
     matrices = jacobian.mT @ jacobian
     right = (jacobian.mT @ columns[:, :, None])[:, :, 0]
     size = columns.square().sum().clamp(min=torch.finfo(torch.float64).tiny)
-    matrix, right = torch.block_diag(*matrices) / size, right / size
+    matrix, right = _block_diagonal(matrices) / size, right / size
     last = _last(views, outputs, name)
     if last is not None:
         features, gradient = last
@@ -152,6 +152,13 @@ def counted_labels(loss: Any, fit: Fit) -> Counted | None:
             labels = classes.repeat_interleave(whole.flatten().long())
             return Counted(labels, (fit.outputs * delta).sum())
     return None
+
+
+def _block_diagonal(matrices: Tensor) -> Tensor:
+    b, k, _ = matrices.shape
+    found = matrices.new_zeros(b, k, b, k)
+    found[torch.arange(b), :, torch.arange(b), :] = matrices
+    return found.reshape(b * k, b * k)
 
 
 def _last(views: Views, outputs: Tensor, name: str) -> tuple[Tensor, Tensor] | None:

@@ -45,7 +45,8 @@ def html(audit: Audit, columns: list[str] | None = None) -> str:
         columns: names of the model's inputs, if these are rows of a table.
     """
     environment = Environment(autoescape=select_autoescape(default=True))
-    template = environment.from_string(files("spear.auditing").joinpath("page.html").read_text())
+    source = files("spear.auditing").joinpath("page.html").read_text(encoding="utf-8")
+    template = environment.from_string(source)
     layers = [
         {
             "finding": layer,

@@ -8,8 +8,8 @@ ReLU pattern, such as twice the inputs if only dL/dW was doubled. The layers beh
 
 Labels that were not given are tried: each input gets the one whose gradient points along the
 input's column of the reconstructed dL/dZ. Given labels are assigned jointly, by direction and
-length. If none fit, dL/d(outputs) is fitted freely (`spear.auditing.free_outputs`), as it takes soft
-labels, class weights, equal inputs with several labels, or another loss to explain the update.
+length. If none fit, dL/d(outputs) is fitted freely (`spear.auditing.free_outputs`): soft labels,
+class weights, equal inputs with several labels, or another loss may explain the update.
 """
 
 from collections.abc import Callable, Iterable, Mapping

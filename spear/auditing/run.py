@@ -3,23 +3,25 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from torch import Tensor, nn
 
 from spear.auditing.findings import Audit, LayerFinding
 from spear.auditing.resimulation import Loss
 from spear.auditing.task import Task
-from spear.auditing.updates import Shared, as_gradients
-from spear.auditing.victim import locate, outputs, overlooked, share
+from spear.auditing.updates import Form, Shared, read
+from spear.auditing.victim import batch_of, labels_as_tensor, locate, outputs, overlooked, share
 from spear.errors import ConfigError, LayerError
 from spear.inversion.descent.cost import pilot
 from spear.layers import LinearLayer
 
 LEAST_BUDGET = 1e-3
 """Seconds for a layer if those before it have left none."""
+from spear.naming import bare, unwrapped
 
-BatchFunction = Callable[[], tuple[Tensor, Tensor]]
-"""Returns inputs (b x ...) and labels (b)."""
+BatchFunction = Callable[[], tuple[Any, Any]]
+"""Returns inputs (b x ..., or several of them in a tuple or by name) and labels (b)."""
 
 
 def audit(
@@ -31,6 +33,7 @@ def audit(
     loss: Loss | None = None,
     labels: Tensor | None = None,
     learning_rate: float | None = None,
+    form: Form | None = None,
     budget: float = 60.0,
     seed: int = 0,
 ) -> Audit:
@@ -39,16 +42,18 @@ def audit(
     Args:
         model: as it was when the client began, in the mode (train or eval) in which it trained. It
             is not changed.
-        update: one of three: gradients by parameter; weights after training (by parameter, with
-            `learning_rate`, or as a list of arrays in the order of `state_dict()`, as Flower sends
-            them); a function that returns a batch, whose gradient the audit then computes and whose
-            inputs it compares with its findings.
+        update: one of three: gradients, or a difference of weights; weights after training; a
+            function that returns a batch, whose gradient the audit then computes and whose inputs
+            it compares with its findings. The first two are by parameter, also with the prefixes of
+            wrappers such as DataParallel, or lists in the order of `parameters()` or
+            `state_dict()`, as Flower sends them. Which it is, the audit finds out and says.
         layer: name of the only layer to audit; all fully connected layers unless given.
         input_shape: shape of one of the model's inputs; usual shapes are tried unless given.
         loss: the one that the client minimised; the mean cross-entropy unless given.
         labels: labels of the batch, in any order; all possible labels are tried unless given.
         learning_rate: of the client's training, if the update consists of weights
-            (`spear.auditing.updates.as_gradients`).
+            (`spear.auditing.updates.read`).
+        form: "gradients" or "weights", if the audit cannot tell.
         budget: seconds that the attacks on all layers together may take, above 0. Each layer has an
             equal share of what those before it have left.
         seed: of the attack.
@@ -63,15 +68,19 @@ def audit(
     if not budget > 0:
         raise ConfigError(f"budget is {budget}; expected more than 0 seconds.")
     loss = loss or nn.CrossEntropyLoss()
-    private: Tensor | None = None
+    private: Any = None
     truth: dict[str, Tensor] = {}
+    model, labels = unwrapped(model), labels_as_tensor(labels)
     if callable(update) and not isinstance(update, Mapping):
-        private, labels = update()
+        private, labels = batch_of(update)
         gradients, truth = share(model, loss, private, labels)
+        reading = "gradients of the given batch"
     else:
-        gradients = as_gradients(model, update, learning_rate)
+        found = read(model, update, learning_rate, form)
+        gradients, reading = found.gradients, found.said
+    layer = None if layer is None else bare(layer)
     layers, example, note = locate(model, input_shape, private)
-    chosen = [each for each in layers if layer in (None, each.name)]
+    chosen = [each for each in layers if layer in (None, each.name, bare(each.name))]
     if layer is not None and not chosen:
         names = ", ".join(each.name for each in layers)
         expected = f"expected one of {names}" if names else "the model has no such layer that runs"
@@ -80,7 +89,8 @@ def audit(
     task = Task(model, gradients, loss, example, labels, classes, truth, budget, seed, pilot())
     findings = _within(task, chosen)
     notes = [each for each in (note, _disagreement(chosen, findings)) if each]
-    return Audit(findings, (*notes, *overlooked(model, layers)), time.perf_counter() - start)
+    notes += overlooked(model, layers)
+    return Audit(findings, tuple(notes), time.perf_counter() - start, reading)
 
 
 def _within(task: Task, layers: list[LinearLayer]) -> tuple[LayerFinding, ...]:

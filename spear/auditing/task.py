@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from spear.auditing.applicability import applicability
+from spear.auditing.applicability import applicability, surroundings_unknown
 from spear.auditing.findings import LayerFinding, Resimulation, Verdict
 from spear.auditing.recovery import attack, recovery_of, spectrum_of, verdict_of
 from spear.auditing.resimulation import Loss, resimulate
@@ -33,7 +34,8 @@ class Task:
         model: with the weights from which the client started.
         gradients: the update: name of each parameter -> gradient.
         loss: the one that the client minimised.
-        example: inputs that the model takes (k x ...); None if none are known.
+        example: inputs that the model takes (k x ..., or several in a tuple or by name); None if
+            none are known.
         labels: labels of the batch; None if they are not known.
         classes: number of the model's outputs; 0 if it is not known.
         truth: name of each layer -> true inputs (b x n), if they are known.
@@ -46,7 +48,7 @@ class Task:
     model: nn.Module
     gradients: Mapping[str, Tensor]
     loss: Loss
-    example: Tensor | None
+    example: Any
     labels: Tensor | None
     classes: int
     truth: Mapping[str, Tensor]
@@ -57,7 +59,7 @@ class Task:
     def __call__(self, layer: LinearLayer) -> LayerFinding:
         """Return the finding about one layer. An invalid update is a finding, too."""
         m, n = layer.module.weight.shape
-        applies = applicability(layer, self.gradients)
+        applies = applicability(layer, self.gradients, self.model)
         finding = LayerFinding(
             layer.name, m, n, Verdict.NOT_APPLICABLE, applies.reasons, applies.side
         )
@@ -87,7 +89,7 @@ class Task:
             return _nothing(finding, found.message)
         checked = self._resimulated(layer, found)
         verdict = verdict_of(found.status, checked, self.classes)
-        if verdict is Verdict.APPROXIMATE and Station.UNKNOWN in layer.after:
+        if verdict is Verdict.APPROXIMATE and surroundings_unknown(layer):
             verdict = Verdict.PARTIAL  # noise hides whether the side is the right one
         spectrum, truth = spectrum_of(factor), self.truth.get(layer.name)
         return replace(
@@ -126,6 +128,8 @@ class Task:
     def _shape(self, layer: LinearLayer) -> tuple[int, ...] | None:
         """Of one of the network's inputs, if they are those of the layer."""
         if self.example is None or layer.before != {Station.INPUTS}:
+            return None
+        if not isinstance(self.example, Tensor):
             return None
         shape = tuple(self.example.shape[1:])
         return shape if torch.Size(shape).numel() == layer.module.in_features else None

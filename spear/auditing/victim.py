@@ -1,29 +1,34 @@
 """Facts that an audit needs about any model: inputs that it takes, its layers, and its update."""
 
-from collections.abc import Sequence
-from copy import deepcopy
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from spear.auditing.resimulation import Loss
-from spear.errors import VictimError
+from spear.errors import ConfigError, InvalidObservation, VictimError
 from spear.layers import LinearLayer, linear_layers
-from spear.probing import probe
+from spear.probing import copied, probe, run, tensors
 
 USUAL_SIDES = (32, 28, 64, 224)
 """Sides of images, in pixels, to try on a network of which only the channels are known."""
 
 
+USUAL_LENGTHS = (16, 8)
+"""Numbers of token ids in an input to try on a network with an embedding."""
+
+
 def share(
-    model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor
+    model: nn.Module, loss: Loss, inputs: Any, labels: Any
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return the gradient of a batch, and the inputs of each linear layer for it.
 
     Args:
         model: in the mode in which the client trains it. It is not changed.
         loss: maps (outputs, labels) to a scalar.
-        inputs: of the batch (b x ...).
+        inputs: of the batch (b x ...), or several of them in a tuple or by name.
         labels: of the batch.
 
     Returns:
@@ -32,28 +37,72 @@ def share(
     Raises:
         VictimError: the model or its loss does not take this batch.
     """
-    copied = deepcopy(model)
-    layers = {name: m for name, m in copied.named_modules() if isinstance(m, nn.Linear)}
-    trained = {name: each for name, each in copied.named_parameters() if each.requires_grad}
+    stand_in = copied(model)
+    layers = {name: m for name, m in stand_in.named_modules() if isinstance(m, nn.Linear)}
+    trained = {name: each for name, each in stand_in.named_parameters() if each.requires_grad}
     try:
         with torch.enable_grad(), probe(layers) as calls:
-            value = loss(copied(inputs), labels)
+            value = loss(run(stand_in, inputs), labels)
             found = torch.autograd.grad(value, list(trained.values()), allow_unused=True)
     except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise VictimError(
-            f"the model and its loss do not take a batch of shape {tuple(inputs.shape)} with "
-            f"labels of shape {tuple(labels.shape)} ({line}); give another batch or loss."
+            f"the model and its loss do not take a batch of shape {_shapes(inputs)} with "
+            f"labels of shape {_shapes(labels)} ({line}); give another batch or loss."
         ) from error
     pairs = zip(trained, found, strict=True)
-    return {name: each.detach().cpu() for name, each in pairs if each is not None}, {
+    return {name: _dense(each) for name, each in pairs if each is not None}, {
         call.name: call.inputs.detach().flatten(0, -2) for call in calls
     }
 
 
+def batch_of(function: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Return the inputs and labels of a batch; class indices become whole numbers of 64 bits.
+
+    Raises:
+        ConfigError: the function returns no pair.
+    """
+    found = function()
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise ConfigError(
+            f"update returns a {type(found).__name__}; expected a function that returns a pair, "
+            "the inputs and the labels of a batch."
+        )
+    inputs, labels = found
+    if isinstance(inputs, np.ndarray):
+        inputs = torch.as_tensor(inputs)
+    return inputs, labels_as_tensor(labels)
+
+
+def labels_as_tensor(labels: Any) -> Any:
+    """Return labels as a tensor, class indices of 64 bits; anything that is none as it is.
+
+    Raises:
+        InvalidObservation: a list or an array that makes no tensor.
+    """
+    if isinstance(labels, list | tuple | np.ndarray):
+        try:
+            labels = torch.as_tensor(np.asarray(labels))
+        except (TypeError, ValueError) as error:
+            raise InvalidObservation(
+                f"labels are {labels!r:.60}; expected b class indices, or a row for each input."
+            ) from error
+    whole = isinstance(labels, Tensor) and not (labels.is_floating_point() or labels.is_complex())
+    return labels.long() if whole and labels.dtype is not torch.bool else labels
+
+
+def _dense(gradient: Tensor) -> Tensor:
+    found = gradient.detach().cpu()
+    return found if found.layout == torch.strided else found.to_dense()
+
+
+def _shapes(value: Any) -> str:
+    return " and ".join(str(tuple(each.shape)) for each in tensors(value)) or type(value).__name__
+
+
 def locate(
-    model: nn.Module, input_shape: tuple[int, ...] | None, batch: Tensor | None
-) -> tuple[Sequence[LinearLayer], Tensor | None, str]:
+    model: nn.Module, input_shape: tuple[int, ...] | None, batch: Any
+) -> tuple[Sequence[LinearLayer], Any, str]:
     """Return the linear layers in order of execution, and inputs that the model takes.
 
     Args:
@@ -71,8 +120,8 @@ def locate(
     if batch is not None:
         return linear_layers(model, batch), batch, ""
     if input_shape is not None:
-        example = torch.zeros(2, *input_shape)
-        return linear_layers(model, example), example, ""
+        layers, example = _run_on(model, input_shape)
+        return layers, example, ""
     found = _traced(model)
     if found is not None:
         layers, example = found
@@ -84,13 +133,32 @@ def locate(
     return unordered, None, note
 
 
-def outputs(model: nn.Module, example: Tensor | None) -> int:
+def _run_on(model: nn.Module, shape: tuple[int, ...]) -> tuple[Sequence[LinearLayer], Tensor]:
+    """Return the layers and inputs of a shape, in the model's precision or in whole numbers.
+
+    Raises:
+        VictimError: the model takes neither.
+    """
+    floats = (each for each in model.parameters() if each.is_floating_point())
+    like = next(floats, torch.empty(0)).detach().cpu()
+    example = like.new_zeros(2, *shape)
+    try:
+        return linear_layers(model, example), example
+    except VictimError:
+        try:
+            return linear_layers(model, example.long()), example.long()
+        except VictimError:
+            pass
+        raise
+
+
+def outputs(model: nn.Module, example: Any) -> int:
     """Return the number of the model's outputs for an input; 0 if it is not known."""
     if example is None:
         return 0
     with torch.no_grad():
-        found = deepcopy(model)(example)
-    return found.shape[-1] if isinstance(found, Tensor) and found.ndim > 1 else 0
+        found = next(tensors(run(copied(model), example)), None)
+    return 0 if found is None or found.ndim < 2 else found.shape[-1]
 
 
 def overlooked(model: nn.Module, layers: Sequence[LinearLayer]) -> list[str]:
@@ -119,12 +187,15 @@ def _traced(model: nn.Module) -> tuple[Sequence[LinearLayer], Tensor] | None:
     """
     fallback = None
     for shape in _guesses(model):
-        example = torch.zeros(2, *shape)
         try:
-            layers = linear_layers(model, example)
+            layers, example = _run_on(model, shape)
         except VictimError:
             continue
-        if len(shape) > 1 or (layers and layers[0].module.in_features == shape[0]):
+        if (
+            len(shape) > 1
+            or not example.is_floating_point()
+            or (layers and layers[0].module.in_features == shape[0])
+        ):
             return layers, example
         fallback = fallback or (layers, example)
     return fallback
@@ -136,6 +207,8 @@ def _guesses(model: nn.Module) -> list[tuple[int, ...]]:
     Modules may be registered in another order than they run.
     """
     found: dict[tuple[int, ...], None] = {}
+    if any(isinstance(each, nn.Embedding | nn.EmbeddingBag) for each in model.modules()):
+        found |= {(length,): None for length in USUAL_LENGTHS}
     for module in model.modules():
         if isinstance(module, nn.Linear):
             found[(module.in_features,)] = None

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from spear.errors import CheckpointError
+from spear.naming import renamed
 
 
 def load_checkpoint(network: nn.Module, path: str | Path) -> None:
@@ -23,7 +24,8 @@ def load_checkpoint(network: nn.Module, path: str | Path) -> None:
     """
     state = read_state_dict(Path(path))
     try:
-        network.load_state_dict(state)
+        names = renamed(state, network.state_dict())
+        network.load_state_dict({names[name]: each for name, each in state.items()})
     except (RuntimeError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"checkpoint {path} does not fit the network: {' '.join(str(error).split())}."

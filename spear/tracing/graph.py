@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction
 from torch.autograd.graph import Node
 
 from spear.tracing.activations import operation, recognised
@@ -38,6 +39,15 @@ _STATIONS = {
     **dict.fromkeys(POOLED, Station.MAX_POOLING),
 }
 _BATCH_NORMS = ("NativeBatchNorm", "CudnnBatchNorm", "MiopenBatchNorm")
+
+
+def _untold(node: Node, name: str) -> bool:
+    """Return whether an operation may be an activation that its node does not tell.
+
+    It is a function of the user's own, or a mask, as in x * (x > 0).
+    """
+    masked = name == "Mul" and any(source is None for source, _ in node.next_functions)
+    return masked or isinstance(node, BackwardCFunction)
 
 
 class Graph:
@@ -125,5 +135,7 @@ class Graph:
         if name in _BATCH_NORMS:
             training = getattr(node, "_saved_training", False)
             return Station.BATCH_STATISTICS if training else Station.BATCH_NORM
+        if _untold(node, name):
+            return Station.UNKNOWN
         known = recognised(node, self._parameters) or _STATIONS.get(name)
         return known or Operation(name)

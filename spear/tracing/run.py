@@ -5,9 +5,8 @@ same in autograd's graph, and modules may be registered in any order.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +16,11 @@ from torch.autograd.graph import Node
 from torch.nn.parameter import is_lazy
 
 from spear.errors import VictimError
-from spear.probing import Call, watching
+from spear.probing import Call, copied, run, tensors, watching
 from spear.tracing.activations import Activation
 from spear.tracing.fusing import Fusing
 from spear.tracing.graph import Graph
-from spear.tracing.neighbours import Neighbour
+from spear.tracing.neighbours import Neighbour, Station
 
 FAILURES = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError)
 """Errors by which a network refuses inputs."""
@@ -57,7 +56,10 @@ class Trace:
 
     def before(self, name: str) -> set[Neighbour]:
         """Return the neighbours that the inputs of layer `name` come from."""
-        return {self.graph.before(each.input) for each in self.passages[name]}
+        return {
+            Station.UNKNOWN if each.output is None else self.graph.before(each.input)
+            for each in self.passages[name]
+        }
 
     def after(self, name: str) -> tuple[set[Neighbour], set[Neighbour]]:
         """Return the neighbours that a layer's outputs go to, and the neighbours after those."""
@@ -90,27 +92,29 @@ class Trace:
         return (entered[0], activation) if len(entered) == 1 else None
 
 
-def trace(network: nn.Module, inputs: Tensor) -> Trace:
+def trace(network: nn.Module, inputs: Any) -> Trace:
     """Run a network once and return the trace of this run.
 
     Args:
         network: in the mode in which the client trained it. Neither the network nor the global
             random state is changed.
-        inputs: any batch (b x ...) that the network takes.
+        inputs: any batch (b x ...) that the network takes; several in a tuple or by name.
 
     Raises:
         VictimError: the network does not run on these inputs.
     """
+    given = list(tensors(inputs))
     try:
         with (
-            torch.random.fork_rng(devices=[inputs.device] if inputs.is_cuda else []),
+            torch.random.fork_rng(devices={each.device for each in given if each.is_cuda}),
             warnings.catch_warnings(action="ignore"),  # the network's own run has them, too
         ):
             return _run(_stand_in(network), inputs)
     except FAILURES as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        shape = " and ".join(str(tuple(each.shape)) for each in given)
         raise VictimError(
-            f"the network does not run on a batch of shape {tuple(inputs.shape)} ({line}); give "
+            f"the network does not run on a batch of shape {shape} ({line}); give "
             "the shape of one of its inputs (input_shape), or a batch of them."
         ) from error
 
@@ -121,14 +125,11 @@ def _stand_in(network: nn.Module) -> nn.Module:
     for each in network.parameters():
         if not is_lazy(each):
             memo[id(each)] = nn.Parameter(each.detach(), each.is_floating_point())
-    for module in network.modules():
-        held = (each for each in vars(module).values() if isinstance(each, Tensor))
-        # deepcopy refuses results of a differentiable computation.
-        memo |= {id(each): each.detach() for each in held if not each.is_leaf}
-    return deepcopy(network, memo)
+    found: nn.Module = copied(network, memo)
+    return found
 
 
-def _run(network: nn.Module, inputs: Tensor) -> Trace:
+def _run(network: nn.Module, inputs: Any) -> Trace:
     passages: dict[str, list[Passage]] = {}
 
     def see(call: Call) -> None:
@@ -137,24 +138,21 @@ def _run(network: nn.Module, inputs: Tensor) -> Trace:
         passages.setdefault(call.name, []).append(passage)
 
     layers = {name: m for name, m in network.named_modules() if isinstance(m, nn.Linear)}
-    if inputs.is_floating_point():  # a copy, because the network may work in place
-        inputs = inputs.detach().clone().requires_grad_().clone()
+    batch = len(next(tensors(inputs)))
+    inputs = _differentiable(inputs)
     with ExitStack() as stack:
         stack.enter_context(watching(layers, see))
         stack.enter_context(torch.enable_grad())
         fusing = stack.enter_context(Fusing())
-        outputs = list(_tensors(network(inputs)))
+        outputs = [each for each in tensors(run(network, inputs)) if each.requires_grad]
     names = {id(each): name for name, each in network.named_parameters()}
-    return Trace(passages, Graph(outputs, fusing.found, names), len(inputs))
+    return Trace(passages, Graph(outputs, fusing.found, names), batch)
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
-    """The differentiable tensors in what a network returns."""
-    if isinstance(value, Tensor) and value.requires_grad:
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _tensors(each)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        for each in value:
-            yield from _tensors(each)
+def _differentiable(value: Any) -> Any:
+    """Inputs that require a gradient; copies, because the network may work in place."""
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value.detach().clone().requires_grad_().clone()
+    if isinstance(value, Mapping):
+        return {key: _differentiable(each) for key, each in value.items()}
+    return [*map(_differentiable, value)] if isinstance(value, tuple | list) else value

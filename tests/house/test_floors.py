@@ -8,7 +8,7 @@ from support.sources import ROOT, SOURCES
 
 FLOORS = (
     ("errors", "seeding", "version"),
-    ("settings", "validation"),
+    ("settings", "validation", "naming"),
     ("domain", "probing", "reconstruction"),
     ("tracing",),
     ("activations",),
