@@ -28,6 +28,16 @@ def explain(error: Exception, arguments: Sequence[str] = ()) -> str:
         arguments: the command line's.
     """
     text = "\n".join(str(each) for each in _chain(error))
+    unparsed = re.search(
+        r"(?:Error parsing override|no viable alternative at|mismatched input).*", text
+    )
+    if unparsed:
+        said = re.search(r"[\w./@~+]+=[^\n']*", text)
+        which = repr(said.group(0).strip()) if said else "an argument"
+        return (
+            f"{which} cannot be read; expected KEY=VALUE, with a value that has spaces, commas or "
+            "brackets in quotes for Hydra and for the shell, such as 'key=\"a, b\"'."
+        )
     unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text)
     if unknown:
         key = unknown.group(1) or unknown.group(2)

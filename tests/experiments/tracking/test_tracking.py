@@ -143,3 +143,17 @@ def test_a_server_answers_with_any_page_but_an_error_of_its_own(monkeypatch, sta
 
     monkeypatch.setattr("urllib.request.urlopen", fail)
     assert (no_answer("http://server") == "") == answers
+
+
+def test_wandb_that_cannot_write_costs_no_result(monkeypatch, caplog, tmp_path):
+    """Its own exceptions and those of the system end the tracking, not the job."""
+
+    def refuses(**_):
+        raise PermissionError("no such home")
+
+    monkeypatch.setattr("wandb.init", refuses)
+    tracking = WandbTracking("offline")
+    tracking.start(TrackedJob("e", [], "k", {}, tmp_path, []))
+    tracking.finish({}, [], tmp_path / "none.png")
+    assert tracking.close(failed=False) == []
+    assert "the job goes on without it" in caplog.text
