@@ -15,10 +15,10 @@ from spear.auditing.victim import batch_of, labels_as_tensor, locate, outputs, o
 from spear.errors import ConfigError, LayerError
 from spear.inversion.descent.cost import pilot
 from spear.layers import LinearLayer
+from spear.naming import bare, unwrapped
 
 LEAST_BUDGET = 1e-3
 """Seconds for a layer if those before it have left none."""
-from spear.naming import bare, unwrapped
 
 BatchFunction = Callable[[], tuple[Any, Any]]
 """Returns inputs (b x ..., or several of them in a tuple or by name) and labels (b)."""
