@@ -33,15 +33,14 @@ def draw(results: pd.DataFrame) -> Figure:
 def _map(axes: Axes, batches: pd.DataFrame, order: list[str]) -> AxesImage:
     """Draw cells with their counts, blank if nothing was measured."""
     table = exact(batches, ["network.activation", "batch_size"])
-    counts = table.assign(text=table["n_exact"].astype(str) + "/" + table["n"].astype(str))
-    share = counts.pivot(index="network.activation", columns="batch_size", values="share")
-    text = counts.pivot(index="network.activation", columns="batch_size", values="text")
-    share, text = share.reindex(order), text.reindex(order)
+    counts = table.pivot(index="network.activation", columns="batch_size").reindex(order)
+    share, right, of = (counts[each] for each in ("share", "n_exact", "n"))
     image = axes.imshow(share, cmap="cividis", vmin=0, vmax=1, aspect="auto", interpolation="none")
     for (i, j), value in np.ndenumerate(share.to_numpy(dtype=float)):
         if np.isfinite(value):
             colour = "black" if value > 0.5 else "white"
-            axes.text(j, i, text.iloc[i, j], ha="center", va="center", color=colour, fontsize=7)
+            text = f"{right.iloc[i, j]:.0f}/{of.iloc[i, j]:.0f}"
+            axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=7)
     axes.set_xticks(range(len(share.columns)), [str(b) for b in share.columns])
     axes.set_yticks(range(len(order)), order)
     axes.grid(visible=False)

@@ -17,7 +17,8 @@ SEARCHES = {"spear_irls": "descent", "spear_peeling": "peeling"}
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each m and b."""
     rows = []
-    for (m, b), batches in results.groupby(["network.width", "batch_size"]):
+    for _, batches in results.groupby(["network.width", "batch_size"]):
+        m, b = (int(batches[key].iloc[0]) for key in ("network.width", "batch_size"))
         row = {"m": str(m), "b": str(b), "m/b": f"{m / b:.1f}"}
         medians = {}
         for attack, search in SEARCHES.items():
