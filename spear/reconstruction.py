@@ -18,15 +18,15 @@ class Status(StrEnum):
 
     message: str
 
-    # Definition 4.1: the sparsity-matching coefficient is 1.
-    EXACT = "exact", "every direction was found and the ReLU pattern matches everywhere"
+    # The sparsity-matching coefficient is 1 (Definition 4.1), or two layers' gradients are met.
+    EXACT = "exact", "every direction was found, and the update proves them right"
     # The pattern matches except where that noise hides it.
     APPROXIMATE = (
         "approximate",
         "every direction was found, as exactly as the noise in the update allows",
     )
     ESTIMATED = "estimated", "every input was estimated; nothing proves the estimates right"
-    PARTIAL = "partial", "no choice of the directions found matches the ReLU pattern everywhere"
+    PARTIAL = "partial", "no choice of the directions found explains the update everywhere"
     TIMED_OUT = (
         "timed_out",
         "the time limit was reached; raise time_limit to search longer",

@@ -1,11 +1,12 @@
-"""Decision to which layers the method applies, with the reasons."""
+"""Decision by which equation a layer can be attacked, with the reasons."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from spear.auditing.findings import Applicability
-from spear.layers import LinearLayer, Sparsity
+from spear.auditing.findings import Applicability, Equation
+from spear.layers import LinearLayer
+from spear.pairs import is_pair
 from spear.tracing.activations import RELU, Activation
 from spear.tracing.neighbours import Neighbour, Operation, Station, described
 
@@ -25,25 +26,29 @@ WHY: dict[Neighbour, str] = {
 
 
 def applicability(
-    layer: LinearLayer, gradients: Mapping[str, Tensor], model: nn.Module
+    layer: LinearLayer,
+    gradients: Mapping[str, Tensor],
+    model: nn.Module,
+    following: LinearLayer | None = None,
 ) -> Applicability:
-    """Return the side of a layer on which there are the zeros that the attack needs (Sec. 3.2).
+    """Return the equation that determines a layer's inputs: its zeros, or else the next layer's.
 
     Args:
         layer: the layer, with its neighbours in the network.
         gradients: the update: name of each parameter -> gradient.
         model: whose layer it is.
+        following: the linear layer called `layer.next`, if there is one.
     """
     obstacle = _obstacle(layer, gradients, model)
     if obstacle:
         return Applicability(None, (obstacle,))
     if surroundings_unknown(layer):
         unknown = "its neighbours in the network are not known; the attack and its test decide"
-        return Applicability(Sparsity.GRADIENT, (unknown,))
+        return Applicability(Equation.GRADIENT, (unknown,))
     after, before = layer.after == {RELU}, layer.before == {RELU}
     if after and Station.DROPOUT not in layer.beyond:
         reasons = ["a ReLU follows it, so that about half of dL/dZ is zero"]
-        side = Sparsity.GRADIENT
+        equation = Equation.GRADIENT
     elif before and not _is_followed_by_nonlinearity(layer):
         return Applicability(
             None,
@@ -58,7 +63,7 @@ def applicability(
             reasons.append(
                 "a ReLU follows it, too, but dropout after that hides which neurons are inactive"
             )
-        side = Sparsity.INPUT
+        equation = Equation.INPUT
     elif after:
         return Applicability(
             None,
@@ -67,11 +72,30 @@ def applicability(
                 "looks like an inactive one, so that nothing can be proven",
             ),
         )
+    elif following is not None and is_pair(layer) and layer.activation is not None:
+        hidden = _hidden(following, gradients, model)
+        if hidden:
+            return Applicability(None, (f"{layer.activation.words} follows it, but {hidden}",))
+        reasons = [
+            f"{layer.activation.words} follows it and then {following.name}, whose update tells "
+            "the activations"
+        ]
+        equation = Equation.PAIR
     else:
         before_it, after_it = described(*layer.before), described(*layer.after)
         reason = f"no ReLU on either side of it: {before_it} before, {after_it} after"
         return Applicability(None, (next(_why(layer), reason),))
-    return Applicability(side, (*reasons, *_remarks(layer)))
+    return Applicability(equation, (*reasons, *_remarks(layer)))
+
+
+def _hidden(following: LinearLayer, gradients: Mapping[str, Tensor], model: nn.Module) -> str:
+    """Reason that the update does not show the gradient of the next layer's weight."""
+    reason = _not_its_own(following, model, ("weight",))
+    if reason:
+        return f"of the next layer, {following.name}, {reason}"
+    if f"{following.name}.weight" not in gradients:
+        return f"the update does not contain the weight of the next layer, {following.name}"
+    return ""
 
 
 def surroundings_unknown(layer: LinearLayer) -> bool:
@@ -99,9 +123,11 @@ def _is_followed_by_nonlinearity(layer: LinearLayer) -> bool:
     )
 
 
-def _not_its_own(layer: LinearLayer, model: nn.Module) -> str:
-    """Reason that the update has no gradient of the weight or bias that is of this layer alone."""
-    for part in ("weight", "bias"):
+def _not_its_own(
+    layer: LinearLayer, model: nn.Module, parts: Sequence[str] = ("weight", "bias")
+) -> str:
+    """Reason that the update has no gradient of a part of the layer that is of this layer alone."""
+    for part in parts:
         value = getattr(layer.module, part)
         every = model.named_parameters(remove_duplicate=False)
         names = [name for name, each in every if each is value]

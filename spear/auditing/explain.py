@@ -2,15 +2,15 @@
 
 import math
 
-from spear.auditing.findings import Audit, LayerFinding, Recovery, Spectrum, Verdict
+from spear.auditing.findings import Audit, Equation, LayerFinding, Recovery, Spectrum, Verdict
 from spear.inversion.descent.cost import TimeForecast
 
 VERDICTS = {
     Verdict.EXACT: "{inputs} reconstructed exactly, and the model gives exactly this update for "
     "{them}",
-    Verdict.CONSISTENT: "{inputs} reconstructed and {fit} the ReLU pattern; the inputs are exact "
+    Verdict.CONSISTENT: "{inputs} reconstructed and {fit} {witness}; the inputs are exact "
     "if the update is an unaltered gradient, which could not be tested in full",
-    Verdict.UNCONFIRMED: "inputs were found that fit the pattern of zeros, but the model does not "
+    Verdict.UNCONFIRMED: "inputs were found that fit {witness}, but the model does not "
     "give this update for them: the update is no single gradient of this loss, or was altered",
     Verdict.APPROXIMATE: "{inputs} reconstructed as well as the noise in the update allows",
     Verdict.PARTIAL: "not all inputs were found within the budget",
@@ -18,6 +18,9 @@ VERDICTS = {
     Verdict.NOT_APPLICABLE: "the method does not apply",
     Verdict.INVALID: "this is not an update that can be attacked",
 }
+
+PAIR = "the updates of this layer and the next"
+"""What inputs found by a layer pair fit."""
 
 ADVICE = {
     Verdict.EXACT: "Whoever sees this update has these inputs. This attack fails with noise, with "
@@ -60,7 +63,8 @@ def verdict(layer: LayerFinding) -> str:
         them, fit = f"these {count}", "fit"
     else:
         inputs, them, fit = "the inputs that have a gradient in it were", "them", "fit"
-    return VERDICTS[layer.verdict].format(inputs=inputs, them=them, fit=fit)
+    witness = PAIR if layer.equation is Equation.PAIR else "the pattern of zeros"
+    return VERDICTS[layer.verdict].format(inputs=inputs, them=them, fit=fit, witness=witness)
 
 
 def notes(audit: Audit) -> list[str]:
@@ -92,10 +96,10 @@ def sentences(layer: LayerFinding) -> list[str]:
 
 
 def _spectrum(layer: LayerFinding, spectrum: Spectrum) -> list[str]:
-    width = layer.m if layer.side != "input" else layer.n
+    width = layer.n if layer.equation is Equation.INPUT else layer.m
+    what = "the layer" if layer.equation is Equation.PAIR else "the side with the zeros"
     found = [
-        f"{_number(layer, spectrum)}; the side with the zeros is {width} wide (ratio "
-        f"{spectrum.rank / width:.2g})."
+        f"{_number(layer, spectrum)}; {what} is {width} wide (ratio {spectrum.rank / width:.2g})."
     ]
     if spectrum.white:
         found.append(
@@ -140,8 +144,7 @@ def _recovery(layer: LayerFinding) -> list[str]:
     assert recovery is not None
     found = [
         f"{_count(layer, recovery)} in {duration(recovery.seconds)}: {recovery.message}.",
-        f"λ = {recovery.sparsity_matching:.6g} (1 if the pattern of zeros matches everywhere), "
-        f"{recovery.sparsity:.0%} zeros.",
+        _fit(layer, recovery),
     ]
     tried = recovery.resimulation
     if tried.obstacle:
@@ -163,6 +166,19 @@ def _recovery(layer: LayerFinding) -> list[str]:
     if not math.isnan(recovery.error):
         found.append(f"compared with the true batch: largest relative error {recovery.error:.2g}.")
     return found
+
+
+def _fit(layer: LayerFinding, recovery: Recovery) -> str:
+    """Return how well the equation that was solved holds."""
+    if layer.equation is not Equation.PAIR:
+        return (
+            f"λ = {recovery.sparsity_matching:.6g} (1 if the pattern of zeros matches everywhere), "
+            f"{recovery.sparsity:.0%} zeros."
+        )
+    if math.isnan(recovery.misfit):
+        return "the equations of both layers could not be tested, since inputs are missing."
+    holds = "hold" if layer.verdict is not Verdict.PARTIAL else "do not hold"
+    return f"the equations of both layers {holds} (relative error {recovery.misfit:.2g})."
 
 
 def _count(layer: LayerFinding, recovery: Recovery) -> str:

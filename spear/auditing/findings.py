@@ -8,7 +8,17 @@ from typing import Any
 from torch import Tensor
 
 from spear.inversion.descent.cost import TimeForecast
-from spear.layers import Sparsity
+
+
+class Equation(StrEnum):
+    """Property of an update that determines the inputs of a layer."""
+
+    GRADIENT = "gradient"
+    """dL/dZ has zeros: a ReLU follows the layer (Sec. 3.2)."""
+    INPUT = "input"
+    """X has zeros: a ReLU precedes the layer."""
+    PAIR = "pair"
+    """The next layer's update tells the activations (docs/theory/layer-pairs.md)."""
 
 
 class Verdict(StrEnum):
@@ -18,12 +28,12 @@ class Verdict(StrEnum):
     """
 
     EXACT = "exact"
-    """The ReLU pattern matches everywhere, and the network gives exactly this update."""
+    """The equation holds everywhere, and the network gives exactly this update."""
     CONSISTENT = "consistent"
-    """The pattern of zeros matches, but the audit could not tell whether the network gives this
+    """The equation holds, but the audit could not tell whether the network gives this
     update for these inputs alone. They are right if the update is an unaltered gradient."""
     UNCONFIRMED = "unconfirmed"
-    """The pattern of zeros matches, but the network does not give this update for these inputs:
+    """The equation holds, but the network does not give this update for these inputs:
     it is no single gradient of this loss, or it was altered."""
     APPROXIMATE = "approximate"
     """The inputs are as right as the noise in the update allows. They leak in part even if a
@@ -43,11 +53,11 @@ class Applicability:
     """Applicability of the method to a layer, judged by the network alone.
 
     Attributes:
-        side: factor of the gradient that has the zeros; None if the method does not apply.
+        equation: the one that the attack solves; None if the method does not apply.
         reasons: for this, in sentences without a full stop.
     """
 
-    side: Sparsity | None
+    equation: Equation | None
     reasons: tuple[str, ...]
 
 
@@ -112,7 +122,8 @@ class Recovery:
         candidates: number of inputs that are worth a look: those found, or all if only the model
             does not give this update for them.
         sparsity_matching: lambda in [0, 1] (Definition 4.1).
-        sparsity: share of zeros in the reconstructed sparse factor, in [0, 1].
+        sparsity: share of zeros in the reconstructed sparse factor, in [0, 1]; NaN without one.
+        misfit: largest relative residual of the equations of a layer pair; NaN of another equation.
         twins: number of pairs of inputs that are nearly equal.
         seconds: wall time of the attack.
         resimulation: test of the inputs by the rest of the network.
@@ -129,6 +140,7 @@ class Recovery:
     twins: int
     seconds: float
     resimulation: Resimulation
+    misfit: float = math.nan
     error: float = math.nan
 
 
@@ -141,7 +153,7 @@ class LayerFinding:
         m, n: numbers of its outputs and inputs.
         verdict: outcome of the audit.
         reasons: for the outcome, in sentences without a full stop.
-        side: factor of the gradient that has the zeros; None if neither.
+        equation: the one that the attack solves; None if there is none.
         spectrum, forecast, recovery: None if the audit did not come so far.
         shape: of one input if the layer receives the network's own inputs, else None.
         given: number of different inputs that the given batch has at this layer; None without a
@@ -153,7 +165,7 @@ class LayerFinding:
     n: int
     verdict: Verdict
     reasons: tuple[str, ...]
-    side: Sparsity | None = None
+    equation: Equation | None = None
     spectrum: Spectrum | None = None
     forecast: TimeForecast | None = None
     recovery: Recovery | None = None

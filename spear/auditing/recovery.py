@@ -1,15 +1,16 @@
 """Attack on a layer, and judgement how far its result can be trusted."""
 
+import math
+
 import torch
 from torch import Tensor
 
-from spear.auditing.findings import Recovery, Resimulation, Spectrum, Verdict
+from spear.auditing.findings import Equation, Recovery, Resimulation, Spectrum, Verdict
 from spear.auditing.limits import CONFIRMED
-from spear.inversion import SpearInput, SpearIrls
+from spear.inversion import SpearInput, SpearIrls, SpearPair
 from spear.inversion.factors.factorization import Decomposition
 from spear.inversion.factors.rank import GAP
-from spear.layers import Sparsity
-from spear.observation import Observation
+from spear.observation import LayerPair, Observation
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring.matching import match
 
@@ -38,23 +39,27 @@ def spectrum_of(found: Decomposition) -> Spectrum:
     )
 
 
-def attack(observation: Observation, side: Sparsity, budget: float, seed: int) -> Reconstruction:
-    """Run the exact attack for the factor of the gradient that has the zeros.
+def attack(
+    observation: Observation | LayerPair, equation: Equation, budget: float, seed: int
+) -> Reconstruction:
+    """Run the exact attack that solves an equation.
 
     Args:
-        observation: of the layer.
-        side: the factor with the zeros.
+        observation: of the layer; of the layer pair for `Equation.PAIR`.
+        equation: the one to solve.
         budget: seconds that the attack may take.
         seed: of the attack.
     """
-    if side is Sparsity.GRADIENT:
+    if isinstance(observation, LayerPair):
+        return SpearPair(time_limit=budget)(observation, seed=seed)
+    if equation is Equation.GRADIENT:
         return SpearIrls(time_limit=budget)(observation, seed=seed)
     return SpearInput(time_limit=budget)(observation, seed=seed)
 
 
 def recovery_of(
     found: Reconstruction,
-    side: Sparsity,
+    equation: Equation,
     verdict: Verdict,
     spectrum: Spectrum,
     resimulation: Resimulation,
@@ -64,14 +69,13 @@ def recovery_of(
 
     Args:
         found: the reconstruction.
-        side: factor of the gradient that has the zeros.
+        equation: the one that was solved.
         verdict: on the layer.
         spectrum: of the layer's update.
         resimulation: test of the reconstruction by the rest of the network.
         truth: true inputs of the layer (b x n); None if they are not known.
     """
-    proven = _proven(found, side, verdict, spectrum)
-    factor = found.activation_gradients if side is Sparsity.GRADIENT else found.inputs.T
+    proven = _proven(found, equation, verdict, spectrum)
     return Recovery(
         status=str(found.status),
         message=_message(found.status),
@@ -79,10 +83,11 @@ def recovery_of(
         found=proven,
         candidates=found.n_directions if verdict is Verdict.UNCONFIRMED else proven,
         sparsity_matching=found.sparsity_matching,
-        sparsity=_zeros(factor),
+        sparsity=_sparsity(found, equation),
         twins=_twins(found.inputs),
         seconds=found.seconds,
         resimulation=resimulation,
+        misfit=found.details.get("residual", math.nan),
         error=float("nan") if truth is None else largest_error(found.inputs, truth),
     )
 
@@ -91,7 +96,7 @@ def _message(status: Status) -> str:
     return "the budget was used up" if status is Status.TIMED_OUT else status.message
 
 
-def _proven(found: Reconstruction, side: Sparsity, verdict: Verdict, spectrum: Spectrum) -> int:
+def _proven(found: Reconstruction, equation: Equation, verdict: Verdict, spectrum: Spectrum) -> int:
     """Return the number of inputs that something proves right.
 
     An input of a layer before a ReLU is a row of Q^-1 R, which is right only if all columns of Q
@@ -100,7 +105,7 @@ def _proven(found: Reconstruction, side: Sparsity, verdict: Verdict, spectrum: S
     if verdict in (Verdict.EXACT, Verdict.CONSISTENT, Verdict.APPROXIMATE):
         return found.n_directions
     sharp = spectrum.gap and not spectrum.white
-    if verdict is Verdict.PARTIAL and side is Sparsity.INPUT and sharp:
+    if verdict is Verdict.PARTIAL and equation is Equation.INPUT and sharp:
         return min(int(found.details.get("found", 0.0)), found.n_directions)
     return 0
 
@@ -147,6 +152,12 @@ def largest_error(found: Tensor, truth: Tensor) -> float:
     lengths = targets.norm(dim=1).mean().clamp(min=torch.finfo(torch.float64).tiny)
     pairs = [(rows[int(k)], true) for k, true in zip(order, targets, strict=True) if k >= 0]
     return max((float((row - true).norm() / lengths) for row, true in pairs), default=float("nan"))
+
+
+def _sparsity(found: Reconstruction, equation: Equation) -> float:
+    if equation is Equation.PAIR:
+        return math.nan
+    return _zeros(found.activation_gradients if equation is Equation.GRADIENT else found.inputs.T)
 
 
 def _zeros(factor: Tensor) -> float:

@@ -86,7 +86,9 @@ def audit(
         expected = f"expected one of {names}" if names else "the model has no such layer that runs"
         raise LayerError(f"layer is {layer!r}; {expected}.")
     classes = outputs(model, example)
-    task = Task(model, gradients, loss, example, labels, classes, truth, budget, seed, pilot())
+    task = Task(
+        model, layers, gradients, loss, example, labels, classes, truth, budget, seed, pilot()
+    )
     findings = _within(task, chosen)
     notes = [each for each in (note, _disagreement(chosen, findings)) if each]
     notes += overlooked(model, layers)

@@ -1,6 +1,6 @@
 """Audit of one layer: applicability of the method, spectrum of the update, and attack."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from spear.auditing.applicability import applicability, surroundings_unknown
-from spear.auditing.findings import LayerFinding, Resimulation, Verdict
+from spear.auditing.findings import Equation, LayerFinding, Resimulation, Verdict
 from spear.auditing.recovery import attack, recovery_of, spectrum_of, verdict_of
 from spear.auditing.resimulation import Loss, resimulate
 from spear.errors import InvalidObservation
 from spear.inversion.descent.cost import Search, TimeForecast, forecast
 from spear.inversion.factors.factorization import Decomposition, decompose
-from spear.layers import LinearLayer, Sparsity
-from spear.observation import Observation
+from spear.layers import LinearLayer
+from spear.observation import LayerPair, Observation
+from spear.pairs import pair_at
 from spear.reconstruction import Reconstruction, Status
 from spear.tracing.activations import Activation
 from spear.tracing.neighbours import Station
@@ -32,6 +33,7 @@ class Task:
 
     Attributes:
         model: with the weights from which the client started.
+        layers: its linear layers in order of execution.
         gradients: the update: name of each parameter -> gradient.
         loss: the one that the client minimised.
         example: inputs that the model takes (k x ..., or several in a tuple or by name); None if
@@ -46,6 +48,7 @@ class Task:
     """
 
     model: nn.Module
+    layers: Sequence[LinearLayer]
     gradients: Mapping[str, Tensor]
     loss: Loss
     example: Any
@@ -59,32 +62,35 @@ class Task:
     def __call__(self, layer: LinearLayer) -> LayerFinding:
         """Return the finding about one layer. An invalid update is a finding, too."""
         m, n = layer.module.weight.shape
-        applies = applicability(layer, self.gradients, self.model)
+        applies = applicability(layer, self.gradients, self.model, self._following(layer))
         finding = LayerFinding(
-            layer.name, m, n, Verdict.NOT_APPLICABLE, applies.reasons, applies.side
+            layer.name, m, n, Verdict.NOT_APPLICABLE, applies.reasons, applies.equation
         )
-        if applies.side is None:
+        if applies.equation is None:
             return finding
         try:
-            return self._attacked(finding, layer, applies.side)
+            return self._attacked(finding, layer, applies.equation)
         except InvalidObservation as error:
             return replace(finding, verdict=Verdict.INVALID, reasons=(str(error).rstrip("."),))
 
-    def _attacked(self, finding: LayerFinding, layer: LinearLayer, side: Sparsity) -> LayerFinding:
-        observation = Observation(
-            layer.module.weight.detach().cpu(),
-            layer.module.bias.detach().cpu(),
-            self.gradients[f"{layer.name}.weight"],
-            self.gradients[f"{layer.name}.bias"],
-        )
+    def _following(self, layer: LinearLayer) -> LinearLayer | None:
+        """The linear layer that takes the outputs of another through one activation."""
+        return next((each for each in self.layers if each.name == layer.next), None)
+
+    def _attacked(
+        self, finding: LayerFinding, layer: LinearLayer, equation: Equation
+    ) -> LayerFinding:
+        transposed = equation is Equation.INPUT
+        observation = self._observation(layer)
         gradient = observation.weight_gradient
         with torch.no_grad():
-            factor = decompose(gradient if side is Sparsity.GRADIENT else gradient.T.contiguous())
+            factor = decompose(gradient.T.contiguous() if transposed else gradient)
         if isinstance(factor, Status):
             return _nothing(finding, factor.message)
-        if side is Sparsity.INPUT and _is_last(layer) and factor.b + 1 >= self.classes:
+        if transposed and _is_last(layer) and factor.b + 1 >= self.classes:
             return _nothing(finding, TOO_FEW_CLASSES.format(self.classes))
-        found = attack(observation, side, self.budget, self.seed)
+        seen = self._pair(layer, observation) if equation is Equation.PAIR else observation
+        found = attack(seen, equation, self.budget, self.seed)
         if found.status in (Status.ZERO_GRADIENT, Status.FULL_RANK):
             return _nothing(finding, found.message)
         checked = self._resimulated(layer, found)
@@ -96,13 +102,37 @@ class Task:
             finding,
             verdict=verdict,
             spectrum=spectrum,
-            forecast=self._forecast(factor, gradient.numel() // factor.m),
-            recovery=recovery_of(found, side, verdict, spectrum, checked, truth),
+            forecast=self._forecast(equation, factor, gradient.numel() // factor.m),
+            recovery=recovery_of(found, equation, verdict, spectrum, checked, truth),
             given=_given(truth),
             shape=self._shape(layer),
         )
 
-    def _forecast(self, factor: Decomposition, columns: int) -> TimeForecast:
+    def _observation(self, layer: LinearLayer) -> Observation:
+        return Observation(
+            layer.module.weight.detach().cpu(),
+            layer.module.bias.detach().cpu(),
+            self.gradients[f"{layer.name}.weight"],
+            self.gradients[f"{layer.name}.bias"],
+        )
+
+    def _pair(self, layer: LinearLayer, first: Observation) -> LayerPair:
+        pair = pair_at(self.layers, layer.index)
+        following = pair.following
+        return LayerPair(
+            first,
+            following.module.weight.detach().cpu(),
+            self.gradients[f"{following.name}.weight"],
+            pair.activation(dict(self.model.named_parameters())).to("cpu"),
+            self.gradients.get(f"{following.name}.bias"),
+        )
+
+    def _forecast(
+        self, equation: Equation, factor: Decomposition, columns: int
+    ) -> TimeForecast | None:
+        """Seconds expected of the search for zeros; nothing is known of that of a layer pair."""
+        if equation is Equation.PAIR:
+            return None
         search = Search(
             factor.b, factor.m, columns, noisy=factor.noise.white, time_limit=self.budget
         )

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 import spear
 from spear.auditing import Audit, Verdict, audit
+from spear.auditing.findings import Equation
 from spear.auditing.recovery import CONFIRMED, largest_error
 from spear.auditing.report import as_json, html, text
 from spear.auditing.updates import as_gradients
@@ -43,6 +44,16 @@ class LeNet(nn.Module):
         x = functional.relu(self.fc1(x))
         x = functional.relu(self.fc2(x))
         return self.fc3(x)
+
+
+def smooth(activation: nn.Module) -> nn.Sequential:
+    """Two layers with an activation between, before a classifier."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Flatten(), nn.Linear(64, 80), activation, nn.Linear(80, 60), nn.ReLU(),
+            nn.Linear(60, 10),
+        )  # fmt: skip
 
 
 class Dropped(nn.Module):
@@ -198,8 +209,8 @@ class TestVerdicts:
         ("layer", "why"),
         [
             (nn.Linear(8, 8, bias=False), "no bias"),
-            (nn.Sequential(nn.Linear(8, 8), nn.Tanh()), "a tanh after"),
-            (nn.Sequential(nn.Linear(8, 8), nn.LeakyReLU()), "a leaky ReLU after"),
+            (nn.Sequential(nn.Linear(8, 8), nn.LogSigmoid()), "a log-sigmoid after"),
+            (nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Dropout()), "a tanh after"),
             (nn.Sequential(nn.ReLU(), nn.Linear(8, 4), nn.Linear(4, 8), nn.ReLU()), "narrower"),
         ],
     )
@@ -208,6 +219,37 @@ class TestVerdicts:
         found = audit(model, lambda: (torch.rand(2, 8), torch.tensor([0, 1])), budget=1)
         assert found.layers[0].verdict is Verdict.NOT_APPLICABLE
         assert why in found.layers[0].reasons[0]
+
+    @pytest.mark.parametrize("activation", [nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU])
+    def test_any_activation_before_another_linear_layer(self, activation):
+        model, batch = smooth(activation()), normal(4)
+        found = audit(model, lambda: batch, "1", budget=20)
+        assert verdicts(found) == [Verdict.EXACT]
+        assert found["1"].equation is Equation.PAIR
+        assert "whose update tells the activations" in found["1"].reasons[0]
+        assert "The equations of both layers hold (relative error" in text(found)
+        assert "λ" not in text(found)
+        assert_right(found)
+
+    def test_an_altered_next_layer_is_not_exact(self):
+        model = smooth(nn.GELU())
+        altered = gradients(model, *normal(4))
+        altered["3.weight"] = altered["3.weight"].flip(1)
+        found = audit(model, altered, "1", input_shape=(1, 8, 8), budget=2)
+        assert found["1"].verdict is Verdict.PARTIAL
+        assert found["1"].recovery.found == 0
+
+    @pytest.mark.parametrize("missing", [True, False])
+    def test_a_next_layer_that_is_not_shared_says_so(self, missing):
+        model = smooth(nn.GELU())
+        shared = gradients(model, *normal(4))
+        if missing:
+            del shared["3.weight"]
+        else:
+            model[3].weight.requires_grad_(False)
+        found = audit(model, shared, "1", input_shape=(1, 8, 8), budget=2)
+        assert verdicts(found) == [Verdict.NOT_APPLICABLE]
+        assert "the next layer, 3" in found["1"].reasons[0]
 
     @pytest.mark.slow
     def test_classifier_of_alexnet(self):
