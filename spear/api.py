@@ -7,14 +7,13 @@ from torch import Tensor, nn
 from spear.activations.elementwise import Elementwise
 from spear.activations.named import elementwise
 from spear.attack import Attack
-from spear.auditing.updates import Shared, read
-from spear.auditing.victim import labels_as_tensor
 from spear.baselines.gradient_matching.attack import GradientMatching
 from spear.domain import Domain
 from spear.inversion import SpearIrls, SpearNetwork, SpearPair
 from spear.naming import unwrapped
 from spear.observation import LayerChain, LayerPair, Observation
 from spear.pairs import first_pair
+from spear.reading import Shared, labels_as_tensor, read
 from spear.reconstruction import Reconstruction
 from spear.tracing.activations import Activation
 from spear.update import Update

@@ -34,7 +34,7 @@ class JobSchema:
     lpips_net: str = MISSING
     data_root: str = MISSING
     output_root: str = MISSING
-    name: str | None = None
+    name: str | None = MISSING
     force: bool = MISSING
     dataset: Any = MISSING
     drawing: Any = MISSING

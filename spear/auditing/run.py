@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from spear.auditing.findings import Audit, LayerFinding
 from spear.auditing.resimulation import Loss
 from spear.auditing.task import Task
-from spear.auditing.updates import Form, Shared, read
-from spear.auditing.victim import batch_of, labels_as_tensor, locate, outputs, overlooked, share
+from spear.auditing.victim import batch_of, locate, outputs, overlooked, share
 from spear.errors import ConfigError, LayerError
 from spear.inversion.descent.cost import pilot
 from spear.layers import LinearLayer
 from spear.naming import bare, unwrapped
+from spear.reading import Form, Shared, labels_as_tensor, read
 
 LEAST_BUDGET = 1e-3
 """Seconds for a layer if those before it have left none."""
@@ -52,7 +52,7 @@ def audit(
         loss: the one that the client minimised; the mean cross-entropy unless given.
         labels: labels of the batch, in any order; all possible labels are tried unless given.
         learning_rate: of the client's training, if the update consists of weights
-            (`spear.auditing.updates.read`).
+            (`spear.reading.read`).
         form: "gradients" or "weights", if the audit cannot tell.
         budget: seconds that the attacks on all layers together may take, above 0. Each layer has an
             equal share of what those before it have left.

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from spear.auditing.resimulation import Loss
-from spear.errors import ConfigError, InvalidObservation, VictimError
+from spear.errors import ConfigError, VictimError
 from spear.layers import LinearLayer, linear_layers
 from spear.probing import copied, probe, run, tensors
+from spear.reading import labels_as_tensor
 
 USUAL_SIDES = (32, 28, 64, 224)
 """Sides of images, in pixels, to try on a network of which only the channels are known."""
@@ -72,23 +73,6 @@ def batch_of(function: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
     if isinstance(inputs, np.ndarray):
         inputs = torch.as_tensor(inputs)
     return inputs, labels_as_tensor(labels)
-
-
-def labels_as_tensor(labels: Any) -> Any:
-    """Return labels as a tensor, class indices of 64 bits; anything that is none as it is.
-
-    Raises:
-        InvalidObservation: a list or an array that makes no tensor.
-    """
-    if isinstance(labels, list | tuple | np.ndarray):
-        try:
-            labels = torch.as_tensor(np.asarray(labels))
-        except (TypeError, ValueError) as error:
-            raise InvalidObservation(
-                f"labels are {labels!r:.60}; expected b class indices, or a row for each input."
-            ) from error
-    whole = isinstance(labels, Tensor) and not (labels.is_floating_point() or labels.is_complex())
-    return labels.long() if whole and labels.dtype is not torch.bool else labels
 
 
 def _dense(gradient: Tensor) -> Tensor:

@@ -17,10 +17,10 @@ from spear.auditing import Audit, Verdict, audit
 from spear.auditing.findings import Equation
 from spear.auditing.recovery import CONFIRMED, largest_error
 from spear.auditing.report import as_json, html, text
-from spear.auditing.updates import as_gradients
 from spear.auditing.victim import locate
 from spear.errors import ConfigError, InvalidObservation, LayerError, VictimError
 from spear.experiments.cli import entry as cli
+from spear.reading import as_gradients
 
 RIGHT = 1e-3
 

@@ -13,11 +13,11 @@ from torch.nn.utils import parametrizations, prune
 import spear
 from spear.auditing import Audit, Verdict, audit
 from spear.auditing.report import text
-from spear.auditing.updates import as_gradients
 from spear.errors import InvalidObservation, SpearError
 from spear.experiments.cli import entry as cli
 from spear.experiments.cli.entry import without_hyphens
 from spear.naming import bare, renamed, unwrapped
+from spear.reading import as_gradients
 
 
 @pytest.fixture(autouse=True)

@@ -163,7 +163,7 @@ def test_interrupted_or_out_of_time_it_returns_the_best_so_far() -> None:
 
     found = CINet(width=4, iterations=100)(small(), progress=interrupt)
     assert (found.status, found.details["iterations"]) == (Status.INTERRUPTED, 10)
-    late = CINet(width=4, iterations=100, time_limit=0.0)(small())
+    late = CINet(width=4, iterations=100, time_limit=1e-9)(small())
     assert (late.status, late.details["iterations"]) == (Status.TIMED_OUT, 1)
     assert late.inputs.shape == found.inputs.shape == (2, 16)
 

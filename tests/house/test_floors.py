@@ -9,7 +9,7 @@ from support.sources import ROOT, SOURCES
 FLOORS = (
     ("errors", "seeding", "version"),
     ("settings", "validation", "naming"),
-    ("domain", "probing", "reconstruction"),
+    ("domain", "probing", "reading", "reconstruction"),
     ("tracing",),
     ("activations",),
     ("layers", "observation"),

@@ -194,7 +194,7 @@ def test_no_gradient_and_no_gap_have_their_endings() -> None:
 def test_what_a_time_limit_leaves_is_found_first_and_right(name: str) -> None:
     """The search is stopped after each of its rounds in turn, by a clock that runs out then."""
     case = pair_case(name, b=20, m=60, n=50, dtype=torch.float32)
-    found = SpearPair(time_limit=0.0)(case.pair)
+    found = SpearPair(time_limit=1e-9)(case.pair)
     assert found.status == Status.TIMED_OUT
     assert found.details["rounds"] == 1
     assert found.batch_size == 20

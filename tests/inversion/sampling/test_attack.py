@@ -206,7 +206,7 @@ class TestStatus:
     @per_sampler
     def test_timed_out(self, sampler):
         problem = make_problem(12)
-        reconstruction = Spear(sampler=sampler, time_limit=0.0)(problem.observation)
+        reconstruction = Spear(sampler=sampler, time_limit=1e-9)(problem.observation)
         assert reconstruction.status is Status.TIMED_OUT
         assert_best_effort(reconstruction, problem)
 

@@ -1,4 +1,4 @@
-"""Conversion of an update, in any form in which clients share one, to gradients by parameter.
+"""Reading of an update, in any form in which clients share one, as gradients by parameter.
 
 What an update is follows from its names, its shapes, and how close it is to the network's weights:
 weights after training point along those before it, and gradients do not.
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -110,6 +111,23 @@ def read(
     same = not any(each.any() for each in found.values())
     where = ", which are the model's own: nothing was learnt" if same else ""
     return Reading(found, f"weights after training{where}{scale}")
+
+
+def labels_as_tensor(labels: Any) -> Any:
+    """Return labels as a tensor, class indices of 64 bits; anything that is none as it is.
+
+    Raises:
+        InvalidObservation: a list or an array that makes no tensor.
+    """
+    if isinstance(labels, list | tuple | np.ndarray):
+        try:
+            labels = torch.as_tensor(np.asarray(labels))
+        except (TypeError, ValueError) as error:
+            raise InvalidObservation(
+                f"labels are {labels!r:.60}; expected b class indices, or a row for each input."
+            ) from error
+    whole = isinstance(labels, Tensor) and not (labels.is_floating_point() or labels.is_complex())
+    return labels.long() if whole and labels.dtype is not torch.bool else labels
 
 
 def _are_weights(
