@@ -150,7 +150,7 @@ def test_settings_out_of_range_are_refused(settings: dict[str, int]) -> None:
 def test_a_layer_without_a_next_one_is_refused_by_the_layers_that_have_one() -> None:
     network, _, gradients = whole()
     with pytest.raises(LayerError, match=r"layer is 3, but .* choose one of \[1, 2\]"):
-        spear.invert_network(network, gradients, (40,), layer=3)
+        spear.invert_network(network, gradients, (40,), attack=SpearPair(3))
     alone = nn.Sequential(nn.Linear(40, 10))
     with pytest.raises(LayerError, match="no linear layer with a bias that one elementwise"):
         spear.invert_network(alone, dict(alone.named_parameters()), (40,))
