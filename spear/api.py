@@ -125,7 +125,9 @@ def invert_network(
         domain = Domain.unbounded(domain)
     network = unwrapped(network)
     update = Update(network, _own(network, gradients), nn.CrossEntropyLoss(), domain)
-    chosen: Attack[Any] = attack or SpearNetwork(layer or first_pair(update.layers))
+    chosen: Attack[Any] = attack or SpearNetwork(
+        first_pair(update.layers) if layer is None else layer
+    )
     return chosen(chosen.observe(update), seed=seed)
 
 

@@ -16,7 +16,7 @@ from spear.layers import LinearLayer, Sparsity, attackable, linear_layers, numbe
 from spear.naming import renamed
 from spear.observation import LayerChain, LayerPair, Link, Observation
 from spear.pairs import pair_at
-from spear.validation import check_names, check_shape
+from spear.validation import check_finite, check_names, check_shape
 
 
 def check_update(given: object) -> None:
@@ -190,6 +190,10 @@ class Update:
 
     def _link(self, layer: LinearLayer) -> Link:
         bias = layer.module.bias
+        for part in ("weight", "bias"):
+            if self._has_updates(layer, part):
+                name = f"{layer.name}.{part}"
+                check_finite(f"the gradient of {name!r}", self.gradients[name])
         return Link(
             layer.module.weight.detach(),
             None if bias is None else bias.detach(),

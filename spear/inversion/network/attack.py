@@ -10,6 +10,7 @@ from spear.budget import Budget
 from spear.chains import chain_around
 from spear.domain import Domain
 from spear.errors import LayerError
+from spear.inversion.network.consistency import agrees_in_front, explains
 from spear.inversion.network.propagation import (
     gradients_given_inputs,
     passed_on,
@@ -21,10 +22,8 @@ from spear.inversion.pair.reconstruct import reconstruction_of
 from spear.layers import check_number, linear_layers
 from spear.observation import LayerChain
 from spear.reconstruction import Reconstruction, Status
+from spear.settings import check_time_limit
 from spear.update import Update, check_update
-
-EXPLAINED = 1e-5
-"""Largest share of a layer's update that exact inputs leave; float32 leaves some 1e-7."""
 
 
 class SpearNetwork:
@@ -56,6 +55,7 @@ class SpearNetwork:
         device: str = "cpu",
     ) -> None:
         check_number(layer)
+        check_time_limit(time_limit)
         self.layer = layer
         self.time_limit = time_limit
         self.device = device
@@ -111,7 +111,10 @@ class SpearNetwork:
                 found = self._followed(chain, problems, place, found)
             if place == chain.wanted or found.status is Status.EXACT:
                 best = replace(found, details=found.details | {"solved": float(place + 1)})
-            if best.status in (Status.EXACT, Status.APPROXIMATE) or budget.over():
+            if best.status in (Status.EXACT, Status.APPROXIMATE):
+                break
+            if budget.over():
+                best = replace(best, status=Status.TIMED_OUT)
                 break
         return replace(best, seconds=budget.spent)
 
@@ -119,7 +122,7 @@ class SpearNetwork:
         """Return the result if no pair is solved."""
         wanted = chain.layers[chain.wanted]
         own = problems[min(chain.wanted, len(problems) - 1)]
-        status = own if isinstance(own, Status) else Status.TIMED_OUT
+        status = own if isinstance(own, Status) else Status.PARTIAL
         m, n = wanted.weight.shape
         return Reconstruction.empty(m, n, status)
 
@@ -130,19 +133,36 @@ class SpearNetwork:
         place: int,
         found: Reconstruction,
     ) -> Reconstruction:
-        """Go from a solved pair to the layer that is wanted, and see that every one behind fits."""
+        """Go from a solved pair to the layer that is wanted, and see that those around it fit."""
         inputs = found.inputs.to(chain.layers[0].weight.device)
         passed = _forward(chain, place, inputs)
-        rests = [gradients_given_inputs(chain.layers[k], x)[1] for k, x in passed.items()]
-        if max(rests) > EXPLAINED:
+        if not explains(chain, passed):
             return replace(found, status=Status.PARTIAL)
+        there = found
+        for k in reversed(range(chain.wanted, place)):
+            there = _backward(problems[k], there)
+            if there.status is not Status.EXACT:
+                return there
+        if not _fits_in_front(chain, problems, min(chain.wanted, place), there):
+            return replace(there, status=Status.PARTIAL)
         if chain.wanted > place:
             return _of_layer(chain, passed[chain.wanted], found)
-        for k in reversed(range(chain.wanted, place)):
-            found = _backward(problems[k], found)
-            if found.status is not Status.EXACT:
-                break
-        return found
+        return there
+
+
+def _fits_in_front(
+    chain: LayerChain, problems: list[PairProblem | Status], place: int, found: Reconstruction
+) -> bool:
+    """Tell whether nothing in front of a layer contradicts its inputs, as far as they lead."""
+    device = chain.layers[0].weight.device
+    while agrees_in_front(chain, place, found.inputs.to(device)):
+        if place == 0:
+            return True
+        place -= 1
+        found = _backward(problems[place], found)
+        if found.status is not Status.EXACT:
+            return True
+    return False
 
 
 def by_condition(problems: list[PairProblem | Status]) -> list[int]:
@@ -181,7 +201,8 @@ def _of_layer(chain: LayerChain, inputs: Tensor, found: Reconstruction) -> Recon
 
 def _backward(problem: PairProblem | Status, found: Reconstruction) -> Reconstruction:
     """The reconstruction of the layer before one whose inputs are exact."""
-    assert isinstance(problem, PairProblem)
+    if isinstance(problem, Status) or problem.b != found.batch_size:
+        return replace(found, status=Status.PARTIAL)
     samples = samples_given_activations(problem, found.inputs.to(problem.left.device))
     if samples is None:
         return replace(found, status=Status.PARTIAL)

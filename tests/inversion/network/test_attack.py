@@ -12,7 +12,7 @@ from spear.budget import Budget
 from spear.client.client import Client
 from spear.data import Batch
 from spear.domain import Domain
-from spear.errors import LayerError
+from spear.errors import ConfigError, InvalidObservation, LayerError
 from spear.inversion import SpearNetwork
 from spear.inversion.network.attack import by_condition
 from spear.inversion.pair.problem import PairProblem, pair_problem
@@ -73,9 +73,9 @@ def test_a_pair_deep_inside_gives_the_first_layer_away(inner: type[nn.Module]) -
 def test_inputs_that_do_not_explain_the_layers_behind_are_not_exact() -> None:
     _, _, update = shared(network(nn.GELU(), nn.Tanh()))
     behind = torch.ones_like(update.gradients["6.weight"])
-    altered = replace(update, gradients=update.gradients | {"6.weight": behind})
-    attack = SpearNetwork(1, time_limit=5.0)
-    found = attack(attack.observe(altered))
+    other = replace(update, gradients=update.gradients | {"6.weight": behind})
+    attack = SpearNetwork(1, time_limit=1.0)
+    found = attack(attack.observe(other))
     assert found.status != Status.EXACT
 
 
@@ -130,3 +130,74 @@ def test_the_call_for_a_network_takes_the_last_layer_too() -> None:
     found = spear.invert_network(client.network, update.gradients, (40,), layer=3)
     assert found.status == Status.EXACT
     assert worst_psnr(found.inputs, inputs_of(client, batch, 3)) > 80
+
+
+def zero_biases(model: nn.Sequential) -> nn.Sequential:
+    for each in model.modules():
+        if isinstance(each, nn.Linear):
+            nn.init.zeros_(each.bias)
+    return model
+
+
+def altered(update: Update, names: list[str], change) -> Update:
+    return replace(
+        update,
+        gradients={
+            name: change(name, each) if name.split(".")[0] in names else each
+            for name, each in update.gradients.items()
+        },
+    )
+
+
+@pytest.mark.parametrize("names", [["0", "2"], ["2", "4"], ["4", "6"], ["2", "4", "6"]])
+@pytest.mark.parametrize("layer", [1, 3, -1])
+def test_a_scale_that_only_some_bias_gradients_have_is_no_proof(
+    names: list[str], layer: int
+) -> None:
+    client, batch, update = shared(zero_biases(network(nn.ReLU(), nn.ReLU())))
+    twice = altered(update, names, lambda name, each: 2 * each if "bias" in name else each)
+    attack = SpearNetwork(layer, time_limit=0.5, max_starts=300)
+    found = attack(attack.observe(twice))
+    if found.status == Status.EXACT:
+        truth = inputs_of(client, batch, layer if layer > 0 else 4)
+        assert worst_psnr(found.inputs, truth) > 80
+
+
+@pytest.mark.parametrize("names", [["0", "2"], ["0", "2", "4"]])
+def test_another_batch_in_some_layers_is_seen_behind_them(names: list[str]) -> None:
+    client, _, update = shared(network(nn.ReLU(), nn.ReLU()))
+    generator = torch.Generator().manual_seed(7)
+    other = client.share(Batch(torch.randn(4, 40, generator=generator), LABELS)).gradients
+    both = altered(update, names, lambda name, each: each + other[name])
+    attack = SpearNetwork(1, time_limit=0.5, max_starts=300)
+    assert attack(attack.observe(both)).status != Status.EXACT
+
+
+@pytest.mark.parametrize("names", [["4", "6"], ["2", "4", "6"]])
+def test_another_batch_behind_is_seen_in_front(names: list[str]) -> None:
+    client, _, update = shared(network(nn.ReLU(), nn.ReLU()))
+    generator = torch.Generator().manual_seed(7)
+    other = client.share(Batch(torch.randn(4, 40, generator=generator), LABELS)).gradients
+    mixed = altered(update, names, lambda name, each: other[name])
+    attack = SpearNetwork(3, time_limit=0.5, max_starts=300)
+    assert attack(attack.observe(mixed)).status != Status.EXACT
+
+
+def test_a_pair_too_narrow_in_front_is_no_crash() -> None:
+    torch.manual_seed(0)
+    layers = [nn.Linear(40, 6), nn.Tanh(), nn.Linear(6, 60), nn.Tanh(), nn.Linear(60, 60)]
+    _, _, update = shared(nn.Sequential(*layers, nn.Tanh(), nn.Linear(60, 10)))
+    attack = SpearNetwork(1, time_limit=5.0)
+    found = attack(attack.observe(update))
+    assert (found.status, found.batch_size) == (Status.FULL_RANK, 0)
+
+
+def test_what_is_out_of_range_is_told() -> None:
+    client, _, update = shared(network(nn.GELU()))
+    with pytest.raises(ConfigError, match="time_limit is -1"):
+        SpearNetwork(time_limit=-1)
+    with pytest.raises(LayerError, match="layer is 0; the network has linear layers 1 to 3"):
+        spear.invert_network(client.network, update.gradients, (40,), layer=0)
+    nan = altered(update, ["4"], lambda _, each: each * torch.nan)
+    with pytest.raises(InvalidObservation, match=r"the gradient of '4\.weight' has 600 entries"):
+        SpearNetwork().observe(nan)
