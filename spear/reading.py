@@ -4,7 +4,7 @@ What an update is follows from its names, its shapes, and how close it is to the
 weights after training point along those before it, and gradients do not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -87,6 +87,10 @@ def read(
         raise ConfigError(f"form is {form!r}; expected 'gradients' or 'weights'.")
     state = network.state_dict()
     parameters = {name: each.detach() for name, each in network.named_parameters()}
+    if not isinstance(update, Iterable):
+        raise InvalidObservation(
+            f"the update is {update!r}; expected gradients or weights, by name or as a list."
+        )
     if not isinstance(update, Mapping):
         update = _named(network, state, list(update))
     update = _inside(update)

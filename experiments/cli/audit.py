@@ -101,7 +101,9 @@ def main(arguments: list[str]) -> None:
     if chosen.html:
         chosen.html.write_text(html(result, chosen.columns), encoding="utf-8")
     sys.stdout.write(text(result))
-    if any(layer.verdict in chosen.fail_on for layer in result.layers):
+    leaks = [f"{x.name} is {x.verdict}" for x in result.layers if x.verdict in chosen.fail_on]
+    if leaks:
+        sys.stderr.write(f"spear audit: exit code {LEAKS} by --fail-on: {', '.join(leaks)}.\n")
         sys.exit(LEAKS)
 
 

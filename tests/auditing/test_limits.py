@@ -72,7 +72,7 @@ def test_layers_that_disagree_on_the_number_of_inputs_are_noted():
     [
         ((), 0, ""),
         (("--fail-on", "partial,nothing"), 0, ""),
-        (("--fail-on", "exact,approximate"), 3, ""),
+        (("--fail-on", "exact,approximate"), 3, "exit code 3 by --fail-on: 0 is exact."),
         (("--fail-on", "exact,leaks"), 2, "'exact,leaks'; expected some of exact, consistent"),
         (("--budget", "-1"), 1, "budget is -1.0; expected more than 0 seconds."),
     ],
