@@ -158,8 +158,9 @@ def table(planned: list[Planned], rate: float) -> str:
         )
     missing = sum(job.search is None for job in planned)
     beside = f", and {missing} without a forecast" if missing else ""
+    jobs = "1 job" if len(planned) == 1 else f"{len(planned)} jobs"
     lines.append(
-        f"{len(planned)} jobs: {total / 60:.2g} minutes of attacks expected{beside}; "
+        f"{jobs}: {total / 60:.2g} minutes of attacks expected{beside}; "
         "loading data, training and scoring are not included"
     )
     return "\n".join(lines) + "\n"

@@ -72,7 +72,8 @@ def outcomes_table(entries: dict[int, Entry], folder: Path) -> Table:
     summaries = {number: _summary(folder, entry) for number, entry in entries.items()}
     metrics = [name for name, shown in METRICS.items() if any(map(shown, summaries.values()))]
     meant = ", ".join(f"{name}: {LEGEND[name]}" for name in metrics if name in LEGEND)
-    table = Table(title=f"{len(entries)} jobs: {counted}", title_justify="left")
+    jobs = "1 job" if len(entries) == 1 else f"{len(entries)} jobs"
+    table = Table(title=f"{jobs}: {counted}", title_justify="left")
     table.caption, table.caption_justify = meant or None, "left"
     table.add_column("#", justify="right")
     given = {number: _values(entry) for number, entry in entries.items()}

@@ -96,10 +96,11 @@ def results_table(
     """
     table = Table(title=title, title_justify="left", show_footer=True)
     mean, deviation = (_number(summary[name], ".1f") for name in ("psnr_mean", "psnr_std"))
+    psnr = "-" if mean == "-" else f"{mean} ± {deviation}"
     exact = f"{summary['n_exact']}/{summary['n_batches']} ({summary['accuracy']:.0%})"
     footers = {
         "batch": "all",
-        "PSNR [dB]": f"{mean} ± {deviation}",
+        "PSNR [dB]": psnr,
         "exact": exact if any(_exactness(each) != "-" for each in records) else "-",
         "λ": _number(summary["lambda_mean"], ".6g"),
         "submatrices": f"{summary['submatrices_median']:,.0f}",

@@ -107,6 +107,13 @@ def test_an_estimate_has_dashes_where_there_is_nothing_to_count():
         assert (exact, matching) == ("-", "-")
 
 
+def test_a_job_without_pictures_has_a_dash_instead_of_a_mean_and_deviation():
+    rows = [record(0, psnr=math.nan)]
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(results_table("inner layer", rows, summarize(rows)))
+    assert "± 0" not in console.export_text()
+
+
 def test_nan_becomes_null_and_no_partial_file_stays(tmp_path):
     write_json(tmp_path / "summary.json", {"lpips_mean": math.nan, "inner": [math.inf, 1.5]})
     written = json.loads((tmp_path / "summary.json").read_text())

@@ -66,7 +66,7 @@ def test_every_launcher_gives_the_results_of_the_serial_run(launcher, tmp_path, 
     assert recorded(spear.output_root) == recorded(serial.output_root)
     assert len(recorded(spear.output_root)) == 2
     again = spear(*SWEEP, f"hydra/launcher={launcher}", "seed=1")
-    assert "1 jobs: 1 skipped" in again.out
+    assert "1 job: 1 skipped" in again.out
 
 
 @pytest.fixture
