@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from spear.experiments.config.experiments import (
     current_name,
@@ -114,10 +114,13 @@ def _unknown_key(key: str) -> str:
     if group in GROUPS:
         return hint("group", group, GROUPS[group], "; rename it where it is set")
     known = _nested_keys(group.split(".")[0]) if "." in group else {}
+    if "/" in group:
+        known = _nested_groups(group.split("/")[0])
     if having := known.get(group):
-        room = group.split(".")[0]
+        room = re.split(r"[./]", group)[0]
         choices = ", ".join(f"{room}={name}" for name in having)
-        return f"key {key!r} does not exist with this {room}; {choices} has it."
+        have = "has" if len(having) == 1 else "have"
+        return f"key {key!r} does not exist with this {room}; {choices} {have} it."
     close = difflib.get_close_matches(key, [*JobSchema.__annotations__, *known], n=1, cutoff=0.75)
     near = f"did you mean {close[0]!r}? See" if close else "see"
     return f"key {key!r} does not exist; {near} `spear --help`, or `spear --cfg job` for all keys."
@@ -129,6 +132,19 @@ def _nested_keys(group: str) -> dict[str, list[str]]:
     for path in sorted((CONF / group).glob("*.yaml")):
         for key in OmegaConf.load(path):
             found.setdefault(f"{group}.{key!s}", []).append(path.stem)
+    return found
+
+
+def _nested_groups(group: str) -> dict[str, list[str]]:
+    """Return each group that files of a group choose from, in full -> the names of these files."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((CONF / group).glob("*.yaml")):
+        file = OmegaConf.load(path)
+        assert isinstance(file, DictConfig)
+        for each in file.get("defaults", []):
+            name = str(*each) if isinstance(each, DictConfig) else ""
+            if name and (CONF / group / name).is_dir():
+                found.setdefault(f"{group}/{name}", []).append(path.stem)
     return found
 
 

@@ -168,7 +168,7 @@ def unknown_experiment(name: str) -> str:
     names = [*experiments(), *RENAMED]
     close = difflib.get_close_matches(name.rpartition("/")[2], names, n=3, cutoff=0.7)
     known = dict.fromkeys(map(current_name, close))
-    hint = f"did you mean {' or '.join(known)}? " if known else ""
+    hint = f"did you mean {' or '.join(map(repr, known))}? " if known else ""
     return f"experiment={name} does not exist; {hint}`spear experiments` lists all."
 
 

@@ -1,5 +1,6 @@
 """Activations of the hidden layers: the usual ones by name, any other as a module."""
 
+import difflib
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
@@ -42,8 +43,11 @@ def activated_by(activation: str | nn.Module) -> nn.Module:
     if isinstance(activation, nn.Module):
         return deepcopy(activation)
     if activation not in ACTIVATIONS:
+        close = difflib.get_close_matches(str(activation), ACTIVATIONS, n=1)
+        near = f"did you mean {close[0]!r}? E" if close else "e"
         raise ConfigError(
-            f"activation is {activation!r}; expected one of {', '.join(ACTIVATIONS)}, or a module "
+            f"activation is {activation!r}; {near}xpected one of "
+            f"{', '.join(ACTIVATIONS)}, or a module "
             "(in a configuration, the _target_ of its class)."
         )
     return ACTIVATIONS[activation]()

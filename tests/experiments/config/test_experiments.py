@@ -104,8 +104,8 @@ def test_what_is_no_override_is_refused():
 
 
 def test_an_unknown_name_is_told_with_close_ones():
-    assert "did you mean table9 or" in unknown_experiment("table99")
-    assert "did you mean gifd_out_of_distribution" in unknown_experiment("gifd_ou")
+    assert "did you mean 'table9' or" in unknown_experiment("table99")
+    assert "did you mean 'gifd_out_of_distribution'" in unknown_experiment("gifd_ou")
     assert "did you mean" not in unknown_experiment("nix")
 
 
