@@ -60,12 +60,6 @@ class Status(StrEnum):
         return member
 
 
-PROVEN_WITHOUT_PATTERN = (
-    "every input was found: the batch reproduces the gradients, and no other batch near it does"
-)
-"""Message of an exact result of attacks that read no ReLU pattern, those on layer pairs."""
-
-
 @dataclass(frozen=True)
 class Reconstruction:
     """The result of an attack on one observation, in the notation of Theorem 3.2.
@@ -115,12 +109,10 @@ class Reconstruction:
     @property
     def message(self) -> str:
         """Sentence for people, without a full stop: how the attack ended, and what is missing."""
-        unpatterned = self.status is Status.EXACT and math.isnan(self.sparsity_matching)
-        ended = PROVEN_WITHOUT_PATTERN if unpatterned else self.status.message
         if self.missing == 0:
-            return ended
+            return self.status.message
         return (
-            f"{ended}; {self.missing} of {self.batch_size} directions are missing, "
+            f"{self.status.message}; {self.missing} of {self.batch_size} directions are missing, "
             f"those of the first {self.n_directions} inputs were found"
         )
 

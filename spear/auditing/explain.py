@@ -31,8 +31,7 @@ ADVICE = {
     Verdict.APPROXIMATE: "Look at the reconstructions to judge whether the noise is enough.",
     Verdict.PARTIAL: "A longer budget may find more. This is no proof of safety.",
     Verdict.NOTHING: "Other attacks may still estimate the batch. This is no proof of safety.",
-    Verdict.NOT_APPLICABLE: "Other attacks may still reconstruct the batch, spear.invert_network "
-    "exactly if two linear layers have another activation between them. This is no proof of "
+    Verdict.NOT_APPLICABLE: "Other attacks may still estimate the batch. This is no proof of "
     "safety.",
     Verdict.INVALID: "Nothing is known about this layer.",
 }
