@@ -153,7 +153,7 @@ def test_wandb_that_cannot_write_costs_no_result(monkeypatch, caplog, tmp_path):
 
     monkeypatch.setattr("wandb.init", refuses)
     tracking = WandbTracking("offline")
-    tracking.start(TrackedJob("e", [], "k", {}, tmp_path, []))
+    tracking.start(TrackedJob("e", "e", [], "k", {}, tmp_path, []))
     tracking.finish({}, [], tmp_path / "none.png")
     assert tracking.close(failed=False) == []
     assert "the job goes on without it" in caplog.text
