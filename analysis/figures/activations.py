@@ -1,6 +1,5 @@
 """Share of exact batches behind each activation over the batch size, from two layers' gradients."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -33,15 +32,9 @@ def draw(results: pd.DataFrame) -> Figure:
 def _map(axes: Axes, batches: pd.DataFrame, order: list[str]) -> AxesImage:
     """Draw cells with their counts, blank if nothing was measured."""
     table = exact(batches, ["network.activation", "batch_size"])
-    counts = table.pivot(index="network.activation", columns="batch_size").reindex(order)
-    share, right, of = (pd.DataFrame(counts[each]) for each in ("share", "n_exact", "n"))
-    image = axes.imshow(share, cmap="cividis", vmin=0, vmax=1, aspect="auto", interpolation="none")
-    for (i, j), value in np.ndenumerate(share.to_numpy(dtype=float)):
-        if np.isfinite(value):
-            colour = "black" if value > 0.5 else "white"
-            text = f"{right.to_numpy()[i, j]:.0f}/{of.to_numpy()[i, j]:.0f}"
-            axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=7)
-    axes.set_xticks(range(len(share.columns)), [str(b) for b in share.columns])
-    axes.set_yticks(range(len(order)), order)
-    axes.grid(visible=False)
-    return image
+    table["text"] = table["n_exact"].astype(str) + "/" + table["n"].astype(str)
+    share, text = (
+        table.pivot(index="network.activation", columns="batch_size", values=each).reindex(order)
+        for each in ("share", "text")
+    )
+    return style.share_map(axes, share, text.to_numpy().tolist())

@@ -52,16 +52,8 @@ def _map(axes: Axes, batches: pd.DataFrame, b: list[int], m: list[int]) -> AxesI
     table = exact(batches, ["batch_size", "network.width"])
     share = table.pivot(index="batch_size", columns="network.width", values="share")
     share = share.reindex(index=b, columns=m)
-    image = axes.imshow(
-        share, cmap="cividis", vmin=0, vmax=1, origin="lower", aspect="auto", interpolation="none"
-    )
-    for (i, j), value in np.ndenumerate(share.to_numpy()):
-        if share.index[i] >= share.columns[j]:
-            axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, **IMPOSSIBLE))
-        elif np.isfinite(value):
-            colour = "black" if value > 0.5 else "white"
-            axes.text(j, i, f"{value:.0%}", ha="center", va="center", color=colour, fontsize=7.5)
-    axes.set_xticks(range(len(share.columns)), [str(m) for m in share.columns])
-    axes.set_yticks(range(len(share.index)), [str(b) for b in share.index])
-    axes.grid(visible=False)
-    return image
+    impossible = np.greater_equal.outer(share.index.to_numpy(), share.columns.to_numpy())
+    texts = share.map("{:.0%}".format).mask(impossible, "").to_numpy().tolist()
+    for i, j in np.argwhere(impossible):
+        axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, **IMPOSSIBLE))
+    return style.share_map(axes, share, texts, origin="lower")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import PercentFormatter
 
 COLOURS = {
@@ -81,6 +82,28 @@ def shares(axes: Axes, x: pd.Series, table: pd.DataFrame, **line: Any) -> None:
     """Draw a line through shares of batches with 95 % intervals (`measures.exact_interval`)."""
     error = [table["share"] - table["low"], table["high"] - table["share"]]
     axes.errorbar(x, table["share"], error, capsize=2, elinewidth=0.8, **line)
+
+
+def share_map(axes: Axes, share: pd.DataFrame, texts: list[list[str]], **image: Any) -> AxesImage:
+    """Draw a map of shares with a text in each cell, blank where there is no share.
+
+    Args:
+        axes: on which to draw.
+        share: shares in [0, 1]; index and columns are written beside the cells.
+        texts: of the cells, a list for each row; none is drawn for an empty one.
+        image: further arguments of `imshow`.
+    """
+    drawn = axes.imshow(
+        share, cmap="cividis", vmin=0, vmax=1, aspect="auto", interpolation="none", **image
+    )
+    for (i, j), value in np.ndenumerate(share.to_numpy(dtype=float)):
+        if np.isfinite(value) and texts[i][j]:
+            colour = "black" if value > 0.5 else "white"
+            axes.text(j, i, texts[i][j], ha="center", va="center", color=colour, fontsize=7.5)
+    axes.set_xticks(range(len(share.columns)), [str(each) for each in share.columns])
+    axes.set_yticks(range(len(share.index)), [str(each) for each in share.index])
+    axes.grid(visible=False)
+    return drawn
 
 
 def per_cent(axes: Axes) -> None:
