@@ -26,6 +26,8 @@ COMPOSING = (DEFAULT, "plan")
 """Subcommands whose arguments are a configuration."""
 
 INTERRUPTED = "interrupted"
+"""Beginning of what is said of a command that was stopped."""
+
 KEY = re.compile(r"^--(?=[A-Za-z_][\w./@]*=)(?!(?:cfg|package|info|experimental)=)")
 """Hyphens of an argument that is no flag of Hydra's; those of more words have hyphens inside."""
 

@@ -135,7 +135,9 @@ def _summary(folder: Path, entry: Entry) -> dict[str, Any]:
     if entry.outcome not in (*ENDED, JobOutcome.FAILED):
         return {}
     try:
-        found: dict[str, Any] = json.loads((folder / entry.name / SUMMARY).read_text())
+        found: dict[str, Any] = json.loads(
+            (folder / entry.name / SUMMARY).read_text(encoding="utf-8")
+        )
     except (OSError, ValueError):
         return {}
     return found
