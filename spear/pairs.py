@@ -9,6 +9,7 @@ from spear.activations.elementwise import Elementwise
 from spear.activations.named import KNOWN, elementwise
 from spear.errors import LayerError
 from spear.layers import LinearLayer, numbered
+from spear.observation import LayerPair, Observation
 from spear.tracing.neighbours import described
 
 
@@ -35,6 +36,29 @@ class Pair:
         """
         assert self.first.activation is not None  # checked by `pair_at`
         return elementwise(self.first.activation, parameters)
+
+    def observed(
+        self, first: Observation, gradients: Mapping[str, Tensor], parameters: Mapping[str, Tensor]
+    ) -> LayerPair:
+        """Return what the server holds of both layers.
+
+        Args:
+            first: of the first layer.
+            gradients: name of each parameter -> gradient; that of the second weight is among them.
+            parameters: the network's, by name.
+
+        Raises:
+            LayerError: the derivatives of the activation are not known.
+            InvalidObservation: the update of the second layer is not finite or not shaped like it.
+        """
+        following = self.following
+        return LayerPair(
+            first=first,
+            next_weight=following.module.weight.detach(),
+            next_weight_gradient=gradients[f"{following.name}.weight"],
+            activation=self.activation(parameters),
+            next_bias_gradient=gradients.get(f"{following.name}.bias"),
+        )
 
 
 def pair_at(layers: Sequence[LinearLayer], index: int) -> Pair:

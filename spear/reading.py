@@ -219,12 +219,17 @@ def _fit(arrays: list[Any], like: list[Tensor]) -> bool:
 
 def _tensor(name: str, value: Any) -> Tensor:
     try:
-        found = torch.as_tensor(value).detach().cpu()
-        return found if found.layout == torch.strided else found.to_dense()
+        return dense(torch.as_tensor(value))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InvalidObservation(
             f"the update of {name!r} is a {type(value).__name__}; expected a tensor or an array."
         ) from error
+
+
+def dense(tensor: Tensor) -> Tensor:
+    """Return a tensor on the CPU, without its history, and without a sparse layout."""
+    found = tensor.detach().cpu()
+    return found if found.layout == torch.strided else found.to_dense()
 
 
 def _some(names: list[str]) -> str:

@@ -134,14 +134,9 @@ class Update:
             InvalidObservation: the update of these layers is not finite or not shaped like them.
         """
         pair = pair_at(self.layers, layer)
-        following = pair.following
-        return LayerPair(
-            first=self._observation(pair.first),
-            next_weight=following.module.weight.detach(),
-            next_weight_gradient=self._gradient(following, "weight"),
-            activation=pair.activation(dict(self.network.named_parameters())),
-            next_bias_gradient=self.gradients.get(f"{following.name}.bias"),
-        )
+        first = self._observation(pair.first)
+        self._gradient(pair.following, "weight")  # refuses a frozen one
+        return pair.observed(first, self.gradients, dict(self.network.named_parameters()))
 
     def observe_chain(self, layer: int) -> LayerChain:
         """Return what an attack on a chain of layers sees: the updates of all, and the activations.

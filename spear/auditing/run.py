@@ -11,6 +11,7 @@ from spear.auditing.findings import Audit, LayerFinding
 from spear.auditing.resimulation import Loss
 from spear.auditing.task import Task
 from spear.auditing.victim import batch_of, locate, outputs, overlooked, share
+from spear.budget import Budget
 from spear.errors import ConfigError, LayerError
 from spear.inversion.descent.cost import pilot
 from spear.layers import LinearLayer
@@ -97,9 +98,9 @@ def audit(
 
 def _within(task: Task, layers: list[LinearLayer]) -> tuple[LayerFinding, ...]:
     """Return the finding about each layer; together they keep the budget of the task."""
-    end, findings = time.perf_counter() + task.budget, []
+    whole, findings = Budget(task.budget), []
     for number, layer in enumerate(layers):
-        share = (end - time.perf_counter()) / (len(layers) - number)
+        share = whole.share(len(layers) - number).limit or 0.0
         findings.append(replace(task, budget=max(share, LEAST_BUDGET))(layer))
     return tuple(findings)
 

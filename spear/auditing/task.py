@@ -118,14 +118,7 @@ class Task:
 
     def _pair(self, layer: LinearLayer, first: Observation) -> LayerPair:
         pair = pair_at(self.layers, layer.index)
-        following = pair.following
-        return LayerPair(
-            first,
-            following.module.weight.detach().cpu(),
-            self.gradients[f"{following.name}.weight"],
-            pair.activation(dict(self.model.named_parameters())).to("cpu"),
-            self.gradients.get(f"{following.name}.bias"),
-        )
+        return pair.observed(first, self.gradients, dict(self.model.named_parameters())).to("cpu")
 
     def _forecast(
         self, equation: Equation, factor: Decomposition, columns: int

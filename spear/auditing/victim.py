@@ -11,7 +11,7 @@ from spear.auditing.resimulation import Loss
 from spear.errors import ConfigError, VictimError
 from spear.layers import LinearLayer, linear_layers
 from spear.probing import copied, probe, run, tensors
-from spear.reading import labels_as_tensor
+from spear.reading import dense, labels_as_tensor
 
 USUAL_SIDES = (32, 28, 64, 224)
 """Sides of images, in pixels, to try on a network of which only the channels are known."""
@@ -52,7 +52,7 @@ def share(
             f"labels of shape {_shapes(labels)} ({line}); give another batch or loss."
         ) from error
     pairs = zip(trained, found, strict=True)
-    return {name: _dense(each) for name, each in pairs if each is not None}, {
+    return {name: dense(each) for name, each in pairs if each is not None}, {
         call.name: call.inputs.detach().flatten(0, -2) for call in calls
     }
 
@@ -73,11 +73,6 @@ def batch_of(function: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
     if isinstance(inputs, np.ndarray):
         inputs = torch.as_tensor(inputs)
     return inputs, labels_as_tensor(labels)
-
-
-def _dense(gradient: Tensor) -> Tensor:
-    found = gradient.detach().cpu()
-    return found if found.layout == torch.strided else found.to_dense()
 
 
 def _shapes(value: Any) -> str:

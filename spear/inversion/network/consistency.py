@@ -22,7 +22,7 @@ from torch import Tensor
 
 from spear.activations.elementwise import Elementwise
 from spear.activations.inverse import preimages
-from spear.inversion.network.propagation import MARGIN
+from spear.inversion.network.propagation import allowed_error, pre_activations
 from spear.observation import LayerChain, Link
 
 EXPLAINED = 1e-5
@@ -88,9 +88,7 @@ def explains(chain: LayerChain, passed: dict[int, Tensor]) -> bool:
 def _follows(chain: LayerChain, place: int, inputs: Tensor, behind: Fit) -> bool:
     """Tell whether D of the next layer makes the update of a layer by the chain rule."""
     link, weight = chain.layers[place], chain.layers[place + 1].weight.to(inputs)
-    assert link.bias is not None  # only the last layer of a chain lacks one
-    z = inputs @ link.weight.to(inputs).T + link.bias.to(inputs)
-    slopes = chain.activations[place].slope(z).T
+    slopes = chain.activations[place].slope(pre_activations(link, inputs)).T
     observed, known = _with_bias(link, inputs)
     size = torch.linalg.vector_norm(observed)
     rest = _share(observed - slopes * (weight.T @ behind.gradients) @ known, size)
@@ -126,7 +124,7 @@ def agrees_in_front(chain: LayerChain, place: int, inputs: Tensor) -> bool:
 
 def _slopes(activation: Elementwise, values: Tensor) -> tuple[Tensor, Tensor]:
     """sigma' of each activation, and whether it is known: on flat pieces, too (b x m)."""
-    margin = MARGIN * float(values.square().mean().sqrt())
+    margin = allowed_error(values)
     z, known = preimages(activation, values, margin)
     slopes, pieces = activation.slope(z), activation.pieces
     if pieces is None:

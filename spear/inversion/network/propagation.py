@@ -28,9 +28,13 @@ CHUNK = 1 << 24
 
 def passed_on(link: Link, activation: Elementwise, inputs: Tensor) -> Tensor:
     """Return the inputs of the next layer, sigma(W x + c), one a row (b x m)."""
+    return activation.value(pre_activations(link, inputs))
+
+
+def pre_activations(link: Link, inputs: Tensor) -> Tensor:
+    """Return Z = W X + c of a layer that another follows, a row for each input (b x m)."""
     assert link.bias is not None  # only the last layer of a chain lacks one
-    z = inputs @ link.weight.to(inputs).T + link.bias.to(inputs)
-    return activation.value(z)
+    return inputs @ link.weight.to(inputs).T + link.bias.to(inputs)
 
 
 def gradients_given_inputs(link: Link, inputs: Tensor) -> tuple[Tensor, float]:
@@ -49,6 +53,11 @@ def gradients_given_inputs(link: Link, inputs: Tensor) -> tuple[Tensor, float]:
     return gradients.T, float(rest / torch.linalg.vector_norm(observed))
 
 
+def allowed_error(activations: Tensor) -> float:
+    """Return the error that is allowed for in activations which are known (k x m)."""
+    return MARGIN * float(activations.square().mean().sqrt())
+
+
 def samples_given_activations(problem: PairProblem, activations: Tensor) -> Samples | None:
     """Solve for the samples of a layer pair whose activations are known.
 
@@ -61,7 +70,7 @@ def samples_given_activations(problem: PairProblem, activations: Tensor) -> Samp
     Returns:
         The samples in their order; None if sigma can be inverted at too few neurons.
     """
-    margin = MARGIN * float(activations.square().mean().sqrt())
+    margin = allowed_error(activations)
     z, known = preimages(problem.activation, activations, margin)
     weights = known * problem.activation.slope(z)
     if int(known.sum(dim=1).min()) < problem.b:

@@ -25,6 +25,14 @@ def kept_of(case: PairCase, count: int, seed: int) -> tuple[list[int], list[int]
     return order[:count], sorted(order[count:])
 
 
+def peeled(name: str, shape: str, seed: int, data) -> tuple[PairCase, list[int], Rest]:
+    """A pair, the samples that remain of it, and the rest of the pair without the others."""
+    b, classes = RANKS[shape]
+    case = pair_case(name, b=b, classes=classes, depth=2, seed=seed)
+    taken, kept = kept_of(case, data.draw(st.integers(1, b - 1)), seed)
+    return case, kept, Rest.whole(case.problem).without(case.samples[taken])
+
+
 def on_random_pairs(test):
     """Run a test on pairs of every activation, with r = b and r < b, and a choice of its own."""
     drawn = given(
@@ -38,12 +46,9 @@ def on_random_pairs(test):
 
 @on_random_pairs
 def test_the_rest_is_the_pair_of_the_others(name, shape, seed, data):
-    b, classes = RANKS[shape]
-    case = pair_case(name, b=b, classes=classes, depth=2, seed=seed)
-    taken, kept = kept_of(case, data.draw(st.integers(1, b - 1)), seed)
-    rest = Rest.whole(case.problem).without(case.samples[taken])
+    case, kept, rest = peeled(name, shape, seed, data)
     found, alone = rest.problem, case.of(kept).problem
-    assert (found.b, found.m, found.r) == (alone.b, alone.m, min(alone.b, classes - 1))
+    assert (found.b, found.m, found.r) == (alone.b, alone.m, min(alone.b, RANKS[shape][1] - 1))
     error = 1e-7 * float(torch.linalg.cond(case.gradients))
     # G1: the same singular values, columns and pre-activations.
     values = found.first.singular_values
@@ -64,10 +69,7 @@ def test_the_rest_is_the_pair_of_the_others(name, shape, seed, data):
 
 @on_random_pairs
 def test_its_samples_are_those_of_the_whole(name, shape, seed, data):
-    b, classes = RANKS[shape]
-    case = pair_case(name, b=b, classes=classes, depth=2, seed=seed)
-    taken, kept = kept_of(case, data.draw(st.integers(1, b - 1)), seed)
-    rest = Rest.whole(case.problem).without(case.samples[taken])
+    case, kept, rest = peeled(name, shape, seed, data)
     problem, error = rest.problem, 1e-7 * float(torch.linalg.cond(case.gradients))
     # Its Q and rows from the gradients, its E from G2.
     directions = torch.linalg.lstsq(problem.left, case.gradients[:, kept]).solution
