@@ -63,7 +63,7 @@ def audit(before: Path, after: Path, shape: tuple[int, ...]) -> Audit:
     model = Classifier(torch.Size(shape).numel())
     weights = map(torch.from_numpy, arrays(before))
     model.load_state_dict(dict(zip(model.state_dict(), weights, strict=True)))
-    return spear.audit(model, arrays(after), LAYER, input_shape=shape)
+    return spear.audit(model, arrays(after), LAYER, input_shape=shape, form="weights")
 
 
 def psnr(found: Audit, private: Tensor) -> np.ndarray:
