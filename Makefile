@@ -1,5 +1,6 @@
 # make demo    set everything up and reconstruct 5 batches of 20 faces
 # make test    set everything up and run the tests
+# make test-results  tests of the committed results: every table, figure and notebook, the claims, the report
 # make test-flower  set up Flower beside it and run the tests of examples/flower (test-flower-slow: by `flwr run`)
 # make check   lint, format, types
 # make docs    the documentation site in site/
@@ -52,7 +53,7 @@ BASELINE_FIGURES := figure1 figure9
 SAMPLED_FIGURES := figure4 figure5 figure6 figure7
 RENDERED := outputs/paper
 
-.PHONY: install install-flower demo test test-slow test-flower test-flower-slow check docs format benchmark lock clean paper \
+.PHONY: install install-flower demo test test-results test-slow test-flower test-flower-slow check docs format benchmark lock clean paper \
 	paper-sampling paper-gpu paper-baselines report
 .DEFAULT_GOAL := demo
 
@@ -60,7 +61,10 @@ demo: install
 	$(BIN)/spear
 
 test: install
-	$(BIN)/pytest -m "not slow" -n auto
+	$(BIN)/pytest -m "not slow" -n auto --dist loadfile
+
+test-results: install
+	$(BIN)/pytest -m slow -n auto tests/analysis
 
 test-flower: install-flower
 	$(FLOWER_BIN)/python -m pytest -m "not slow" tests/examples/test_flower.py

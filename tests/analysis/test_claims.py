@@ -16,6 +16,7 @@ def found() -> pd.DataFrame:
     return claims(RESULTS)
 
 
+@pytest.mark.slow
 def test_every_value_of_the_papers_tables_is_compared(found):
     for name, module in compared_tables(RESULTS).items():
         rows = found[found["table"] == name]
@@ -23,6 +24,7 @@ def test_every_value_of_the_papers_tables_is_compared(found):
         assert len(rows) == values.to_numpy().sum() - NOT_RUN.get(name, 0), name
 
 
+@pytest.mark.slow
 def test_every_cell_has_the_papers_hundred_batches(found):
     fewer = found[found["batches"] < 100]
     # Tables 1 and 2 do not say how many, and gradient matching makes few of Table 5.
@@ -30,6 +32,7 @@ def test_every_cell_has_the_papers_hundred_batches(found):
     assert set(fewer[fewer["table"] == "table3"]["cell"]) <= {"dataset = imagenet_720"}
 
 
+@pytest.mark.slow
 def test_ours_is_worse_exactly_where_a_reason_is_given(found):
     worse = found[found["verdict"] == "worse"]
     explained = deviations()
@@ -77,6 +80,7 @@ def test_without_any_results_there_is_nothing_to_compare(tmp_path):
         claims(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_says_how_many_deviate(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)  # by the results that come with the package
     with pytest.raises(SystemExit) as stop:

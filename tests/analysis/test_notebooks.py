@@ -35,6 +35,7 @@ def has_results(name: str) -> bool:
     return any(found) and all((RESULTS / each).exists() for each in needed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_shows_what_has_results_and_names_what_is_missing(name, tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))

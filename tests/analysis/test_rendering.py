@@ -163,6 +163,7 @@ def test_tables_are_markdown_with_their_origin(results, name, tmp_path):
     assert text.endswith("Measured on A processor, 1 thread, commit 0123456.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("package", "main"), [(FIGURES, figures), (TABLES, tables)])
 def test_whatever_has_committed_results_can_be_rendered(package, main, tmp_path):
     for name, module in package.items():

@@ -66,7 +66,7 @@ def local(tmp_path_factory) -> Path:
     """Run folders: a complete job, one that failed to begin with, and one whose name is markup."""
     root = tmp_path_factory.mktemp("local") / "runs"
     with pytest.MonkeyPatch.context() as patch:
-        spear = Command(root, patch, NoCapture())
+        spear = Command(root, patch, NoCapture(), pictures=True)
         assert spear("dataset=digits", "batch_size=4", "n_batches=2").code == 0
         assert spear("dataset=digits", "batch_size=8", "network.width=6", "n_batches=1").code == 0
     whole = root / "main" / "batch_size=4,dataset=digits,n_batches=2"
@@ -83,9 +83,10 @@ class NoCapture:
         return type("Captured", (), {"out": "", "err": ""})
 
 
-@pytest.fixture(scope="module")
-def text(local) -> str:
-    return page(sources([RESULTS, local]), 2)
+@pytest.fixture(scope="module", params=["own", pytest.param("all", marks=pytest.mark.slow)])
+def text(local, request) -> str:
+    """The page of run folders, and that of all committed results besides."""
+    return page(sources([local] if request.param == "own" else [RESULTS, local]), 2)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,8 @@ def test_links_lead_somewhere_and_places_are_unique(parsed):
     assert {link[1:] for link in parsed.having("href", "a")} <= set(places)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["all"], indirect=True)
 def test_every_experiment_and_every_job_is_there(text, parsed, local):
     shown = Counter(parsed.having("data-experiments", "details"))
     committed = {path.parent.name for path in RESULTS.rglob(JOBS)}
@@ -154,6 +157,8 @@ def test_a_job_that_is_not_complete_is_listed_with_its_reason(local):
     assert f"<code>{tmp}</code> failed: no &lt;data&gt;</li>" in text
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["all"], indirect=True)
 def test_every_value_of_the_papers_tables_stands_beside_ours(text):
     found = claims(RESULTS)
     table = text[text.index("data-claims") : text.index("</article>")]
@@ -164,6 +169,8 @@ def test_every_value_of_the_papers_tables_stands_beside_ours(text):
         assert f'<b class="{verdict}">{n}</b>' in text
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["all"], indirect=True)
 def test_local_jobs_are_told_from_committed_ones(text, parsed, local):
     assert set(parsed.having("data-source")) == {"committed", str(local)}
     assert f'<span class="pill local">{local}</span>' in text

@@ -76,6 +76,7 @@ def words(text: str) -> list[str]:
     return [" ".join(re.sub("[━─]+", "─", line).split()) for line in lines]
 
 
+@pytest.mark.slow
 def test_the_command_of_the_readme_prints_what_it_says(copy):
     done = shell(BLOCKS[1], copy)
     assert done.returncode == 0, done.stderr
@@ -123,6 +124,7 @@ def test_its_own_tests_pass(copy):
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_its_wheel_has_the_configuration(copy, tmp_path):
     build = "-m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir"
     done = shell(f"'{sys.executable}' {build} '{tmp_path}' .", copy)

@@ -30,11 +30,17 @@ class Outcome:
 
 
 class Command:
-    """Runs `spear` with its results under `output_root`."""
+    """Runs `spear` with its results under `output_root`, by default without drawing pictures."""
 
     def __init__(
-        self, output_root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+        self,
+        output_root: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+        pictures: bool = False,
     ) -> None:
+        if not pictures:
+            draw_nothing(monkeypatch)
         self.output_root = output_root
         self._monkeypatch = monkeypatch
         self._capfd = capfd

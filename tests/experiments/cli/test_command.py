@@ -236,6 +236,7 @@ def test_an_output_folder_that_cannot_be_written_is_named(spear, tmp_path):
     assert "Traceback" not in outcome.error
 
 
+@pytest.mark.slow
 def test_luck_helps_where_training_has_made_the_descent_weak(spear):
     trained = (
         "dataset=digits",

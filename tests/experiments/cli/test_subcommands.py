@@ -116,6 +116,7 @@ def test_errors_are_told_in_one_sentence(spear, tmp_path, monkeypatch, line, mes
     assert outcome.error.count("\n") == 0
 
 
+@pytest.mark.slow
 def test_it_ends_quietly_when_nobody_reads_its_output():
     """As in `spear experiments | head -1`."""
     program = "from spear.experiments.cli.entry import main; main()"
@@ -155,6 +156,7 @@ def module(name: str, *arguments: str, folder: Path = ROOT) -> subprocess.Comple
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_old_programs_of_a_checkout_run_the_new_commands(tmp_path):
     done = module("analysis.tables", "appendix_b2", "--to", str(tmp_path))
     note = "command 'python -m analysis.tables' is now 'spear tables'; the next version will refuse"
@@ -168,6 +170,7 @@ def test_every_old_program_has_a_subcommand():
     assert {each.partition(".")[0] for each in aliases.PROGRAMS} == {"analysis", "experiments"}
 
 
+@pytest.mark.slow
 def test_another_program_by_its_old_name_is_refused():
     done = module("experiments.job.key")
     assert done.returncode == 1

@@ -1,6 +1,7 @@
 """Every configuration file composes, fits its class, and every experiment runs, tiny."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,24 @@ def first_of(override: Override) -> object:
     )
 
 
-@pytest.mark.parametrize("name", experiments())
+def chosen_attack(name: str) -> str:
+    """The attacks of an experiment, as its file writes them."""
+    text = re.sub("#.*", "", (FOLDER / f"{experiments()[name].choice}.yaml").read_text())
+    return " ".join(re.findall(r"(?:override /)?attack(?:/\w+)?: *([\w,]+)", text))
+
+
+def first_of_each_attack() -> set[str]:
+    """An experiment for each choice of attacks: the others differ in sizes and data."""
+    return {*{chosen_attack(name): name for name in reversed([*experiments()])}.values()}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in first_of_each_attack() else pytest.param(name, marks=pytest.mark.slow)
+        for name in experiments()
+    ],
+)
 def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
     chosen = f"experiment={experiments()[name].choice}"
     if "/hydra/sweeper: optuna" in (FOLDER / f"{experiments()[name].choice}.yaml").read_text():
@@ -117,7 +135,6 @@ def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
         )
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", [chosen], return_hydra_config=True)
-        on_faces = compose("config", [chosen, "dataset=faces"])
     sweep = OmegaConf.to_container(config.hydra.sweeper.params or OmegaConf.create({}))
     lines = [f"{key}={values}" for key, values in sweep.items()]
     sweeps = OverridesParser.create().parse_overrides(lines)
@@ -125,6 +142,8 @@ def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
     if "SPEAR_DATA" not in os.environ:  # then on data that are always there
         first = [each for each in first if not each.startswith("dataset")] + ["dataset=faces"]
         its_own = ("resolution", "folder")
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            on_faces = compose("config", [chosen, "dataset=faces"])
         first += [f"~dataset.{key}" for key in its_own if key in on_faces.dataset]
     elif "resolution" in config.dataset:  # on whichever images are there, small
         folders = ("imagenet", "imagenet-sample", "imagenet-large")

@@ -181,6 +181,7 @@ def test_the_command_refuses_an_unknown_tag(capsys):
     assert "invalid choice: 'colours'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_variants_say_only_what_differs():
     """A key of a variant that the experiment below it has with the same value is one too many."""
     with initialize_config_dir(str(CONF), version_base="1.3"):

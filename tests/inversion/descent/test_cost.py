@@ -8,6 +8,7 @@ from spear.experiments.cli.plan import plan, table
 from spear.inversion.descent.cost import BAND, COSTS, ROUNDS, Search, forecast, rounds
 
 
+@pytest.mark.slow
 def test_most_recorded_jobs_take_what_was_forecast():
     """Within a factor of two for 80 % of them; machines by their medians, as a pilot has them."""
     found = cells()
