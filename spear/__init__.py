@@ -4,7 +4,14 @@
 activation between, and `invert_network` picks such a pair among the layers of a network.
 `match_gradients` attacks the gradients of a whole network, and `audit` every linear layer of a
 model. `Client` computes such gradients from a network and a batch.
+
+`run` runs a job or a sweep of the command, `results` returns all results of a folder as a data
+frame, and `reconstructions` those that a job has saved. `table` and `figure` return what
+`spear tables` and `spear figures` show.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from spear.api import invert, invert_network, invert_pair, match_gradients
 from spear.auditing.run import audit
@@ -18,6 +25,23 @@ from spear.observation import LayerPair, Observation
 from spear.reconstruction import Reconstruction, Status
 from spear.update import Update
 from spear.version import __version__
+
+if TYPE_CHECKING:
+    from spear.analysis.overview.named import figure, table
+    from spear.analysis.records.reconstructions import reconstructions
+    from spear.analysis.records.results import results
+    from spear.experiments.cli.from_python import run
+
+LATER = {
+    "figure": "spear.analysis.overview.named",
+    "reconstructions": "spear.analysis.records.reconstructions",
+    "results": "spear.analysis.records.results",
+    "run": "spear.experiments.cli.from_python",
+    "table": "spear.analysis.overview.named",
+}
+"""Functions of the rooms above the library -> modules, imported when they are first asked for.
+
+Hydra and matplotlib take seconds, and an attack needs neither."""
 
 __all__ = [
     "Batch",
@@ -37,8 +61,27 @@ __all__ = [
     "Update",
     "__version__",
     "audit",
+    "figure",
     "invert",
     "invert_network",
     "invert_pair",
     "match_gradients",
+    "reconstructions",
+    "results",
+    "run",
+    "table",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a function of `LATER`."""
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(LATER[name]), name)
+    globals()[name] = found  # `spear/results` is a folder, too
+    return found
+
+
+def __dir__() -> list[str]:
+    """Return all names, those that are imported later included."""
+    return sorted({*globals(), *LATER})

@@ -76,7 +76,8 @@ def load_batches(root: Path) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def _batches(recorded: Recorded) -> pd.DataFrame:
+def batch_columns(recorded: Recorded) -> pd.DataFrame:
+    """Return every batch with the name of its job and a column for each entry of `details`."""
     batches = pd.read_csv(
         StringIO(recorded.batches),
         dtype={JOB: str},
@@ -84,7 +85,12 @@ def _batches(recorded: Recorded) -> pd.DataFrame:
         na_values=[ABSENT],
         low_memory=False,  # one type a column
     )
-    details = pd.DataFrame([_flat(json.loads(text)) for text in batches.pop("details")])
+    details = pd.DataFrame([flat(json.loads(text)) for text in batches.pop("details")])
+    return pd.concat([batches, details.add_prefix("details.")], axis=1)
+
+
+def _batches(recorded: Recorded) -> pd.DataFrame:
+    batches = batch_columns(recorded)
     jobs = pd.DataFrame(
         [
             _columns(name, job)
@@ -93,15 +99,14 @@ def _batches(recorded: Recorded) -> pd.DataFrame:
         ],
         index=list(recorded.jobs),
     )
-    of_batches = jobs.drop(columns=batches.columns, errors="ignore").loc[batches[JOB]]
-    return pd.concat(
-        [batches, details.add_prefix("details."), of_batches.reset_index(drop=True)], axis=1
-    )
+    columns = [each for each in jobs if each not in batches or str(each).startswith("details.")]
+    of_batches = jobs[columns].loc[batches[JOB]]
+    return pd.concat([batches, of_batches.reset_index(drop=True)], axis=1)
 
 
 def _columns(name: str, job: dict[str, Any]) -> dict[str, Any]:
     """Return a job's configuration and summary with dotted keys; a key of both, once."""
-    config, summary = _flat(job["config"]), _flat(_present(job["summary"]))
+    config, summary = flat(job["config"]), flat(_present(job["summary"]))
     for key in config.keys() & summary.keys():
         if config[key] != summary[key]:
             raise ValueError(
@@ -118,13 +123,13 @@ def _present(summary: dict[str, Any]) -> dict[str, Any]:
     return summary | {"experiment": current_name(summary["experiment"])}
 
 
-def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return a nested mapping with dotted keys."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in nested.items():
         name = prefix + key
-        flat |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return flat
+        found |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return found
 
 
 def show(table: pd.DataFrame, columns: list[str], console: Console) -> None:

@@ -47,14 +47,14 @@ def main() -> None:
     command = "spear" if name == DEFAULT else f"spear {name}"
     with sigterm_interrupts():
         try:
-            said = _run_all(arguments, command) if name == DEFAULT else _run(name, arguments)
+            said = run_all(arguments, command) if name == DEFAULT else _run(name, arguments)
         finally:
             _reader_left()
     if said:
         sys.exit(f"{command}: {said}")
 
 
-def _run_all(arguments: list[str], command: str) -> str:
+def run_all(arguments: list[str], command: str) -> str:
     """Run a job, a sweep, or one experiment after the other; return what went wrong, or nothing."""
     try:
         for each in arguments:

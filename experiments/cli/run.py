@@ -26,6 +26,7 @@ from spear.experiments.job.threads import threads
 from spear.experiments.record.run_files import BATCHES
 from spear.experiments.record.summary import check_failures, not_recovered
 from spear.experiments.sweep.parent_watch import end_with_parent
+from spear.experiments.sweep.ran import note
 from spear.experiments.sweep.reporting import reported
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring.lpips import MIN_SIDE, LpipsDistance, load_lpips
@@ -77,6 +78,7 @@ def run(spec: JobSpec, job: Job) -> None:
         if k == spec.first_batch:
             job.images(k, score, shown_images(matched))
             job.rows(shown_rows(matched))
+        job.tensors(k, matched)
         job.record(k, batch, truth, reconstruction, score, failure, foreseen)
         if reconstruction.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
@@ -127,12 +129,14 @@ def perform(config: DictConfig) -> float | None:
     """
     end_with_parent()
     hydra_config = HydraConfig.get()
-    folder = RunFolder(Path(hydra_config.runtime.output_dir))
+    choices, overrides = hydra_config.runtime.choices, list(hydra_config.overrides.task)
+    folder = RunFolder(Path(hydra_config.runtime.output_dir), choices, overrides)
+    note(folder.path)
     number = hydra_config.job.get("num")  # of a sweep; None of a single job
     spec = None
-    with reported(folder.path.name, list(hydra_config.overrides.task), number) as report:
+    with reported(folder.path.name, overrides, number) as report:
         with folder:
-            spec = JobSpec.of(config, hydra_config.runtime.choices)
+            spec = JobSpec.of(config, choices)
             with threads(spec.threads), Job(spec, folder, report.console, report.brief) as job:
                 run(spec, job)
         report.skipped = folder.complete

@@ -35,6 +35,7 @@ class JobSchema:
     data_root: str = MISSING
     output_root: str = MISSING
     name: str | None = MISSING
+    save: str | None = MISSING
     force: bool = MISSING
     dataset: Any = MISSING
     drawing: Any = MISSING

@@ -29,7 +29,8 @@ from spear.experiments.config.schema import JobSchema
 from spear.experiments.config.targets import check_targets
 
 NUMBERS = (
-    "batch_size", "n_batches", "first_batch", "seed", "device", "threads", "lpips_net", "force",
+    "batch_size", "n_batches", "first_batch", "seed", "device", "threads", "lpips_net", "save",
+    "force",
 )  # fmt: skip
 """Keys whose values enter the specification unchanged."""
 
@@ -42,7 +43,10 @@ GROUPS = (
 RUNTIME = {"network": {"input_shape", "n_classes"}}
 """Arguments of a group's class that only the running job knows."""
 
-IRRELEVANT = ("tracking", "force", "name")
+RECONSTRUCTIONS = "reconstructions"
+"""Value of the key `save` with which the tensors of every batch are kept."""
+
+IRRELEVANT = ("tracking", "force", "name", "save")
 """Keys of the configuration that cannot change a result."""
 
 PLACES = {"data_root": "data", "output_root": "outputs"}
@@ -64,8 +68,9 @@ class JobSpec:
     Attributes:
         experiment: name of the experiment.
         choices: group of `conf/` -> chosen file.
-        batch_size, n_batches, first_batch, seed, device, threads, lpips_net, data_root, force: the
-            values of the keys of these names, in range; the device exists on this machine.
+        batch_size, n_batches, first_batch, seed, device, threads, lpips_net, save, data_root,
+            force: the values of the keys of these names, in range; the device exists on this
+            machine.
         dataset, drawing, augmentation, network, fedavg, defense, risk, attack, tracking: factories
             of what the group of this name chooses; its keys and their types are checked.
         metrics: factories of the user's own metrics, by their names under the key `metrics`.
@@ -84,6 +89,7 @@ class JobSpec:
     device: str
     threads: int | None
     lpips_net: str
+    save: str | None
     data_root: Path
     force: bool
     dataset: Callable[[], Dataset]
@@ -151,6 +157,8 @@ def check_keys(config: DictConfig) -> None:
             raise ConfigError(f"key {key!r} is {config[key]}; expected 0 or more.")
     if config.threads is not None and config.threads < 1:
         raise ConfigError(f"key 'threads' is {config.threads}; expected at least 1, or null.")
+    if config.save not in (None, RECONSTRUCTIONS):
+        raise ConfigError(f"key 'save' is {config.save!r}; expected {RECONSTRUCTIONS}, or null.")
 
 
 def relevant(config: DictConfig) -> dict[str, Any]:

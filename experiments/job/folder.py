@@ -2,7 +2,7 @@
 
 import hashlib
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -44,13 +44,18 @@ class RunFolder:
 
     Args:
         path: path of the folder, which is created if needed.
+        choices: chosen files of the configuration by group, for the status of a job that has no
+            summary yet; `overrides`, what its command set.
 
     Attributes:
         columns: columns of `batches.csv` with their types; a job adds those of its own metrics.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, choices: Mapping[str, str] | None = None, overrides: Sequence[str] = ()
+    ) -> None:
         self.path = path
+        self._choices, self._overrides = dict(choices or {}), list(overrides)
         self.columns = columns_of()
         self.records: list[BatchRecord] = []
         self.complete = False
@@ -95,7 +100,7 @@ class RunFolder:
             self._lock.release()
 
     def begin(
-        self, key: Key, numbers: Sequence[int], draw: Callable[[int], Batch], force: bool = False
+        self, key: Key, numbers: Sequence[int], draw: Callable[[int], Batch], unwanted: str = ""
     ) -> None:
         """Load the `records` of an earlier run with the same key and data, if there are any.
 
@@ -107,11 +112,11 @@ class RunFolder:
             numbers: numbers of its batches.
             draw: returns the private batch of a number, which is compared with the recorded one. Of
                 a complete job only the first batch is compared.
-            force: whether to move aside whatever is there.
+            unwanted: reason to move aside whatever is there, or "".
         """
         state = JobState.read(self.path) or JobState()
         if resume.holds_result(self.path):
-            reason = "of a run before --force" if force else resume.mismatch(state, key)
+            reason = unwanted or resume.mismatch(state, key)
             reason = reason or self._take_up(state, numbers, draw)
             if reason:
                 set_aside(self.path, reason, state.key)
@@ -137,7 +142,7 @@ class RunFolder:
         """Write the summary, which makes the job complete."""
         write_json(self.path / SUMMARY, summary)
         self._begun.outcome = JobOutcome.DONE
-        self._begun.write(self.path)
+        self._write_state(self._begun)
 
     @property
     def data_hash(self) -> str:
@@ -172,11 +177,15 @@ class RunFolder:
         else:
             state.outcome, state.reason = JobOutcome.FAILED, reason_of(error)
             write_text(self.path / ERROR, "".join(traceback.format_exception(error)))
+        self._write_state(state)
+
+    def _write_state(self, state: JobState) -> None:
+        state.choices, state.overrides = self._choices, self._overrides
         state.write(self.path)
 
     def _write_batches(self) -> None:
         """Write the traces first: a trace without a row is no damage, a row without a trace is."""
-        self._begun.write(self.path)
+        self._write_state(self._begun)
         write_text(self.path / BATCHES, to_csv(self.records, self.columns))
 
 

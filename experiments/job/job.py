@@ -12,19 +12,22 @@ from torch import Tensor
 from spear.attack import ProgressCallback
 from spear.data import Batch
 from spear.data.tabular import TableDomain, side_by_side
-from spear.experiments.config.spec import JobSpec
+from spear.experiments.config.spec import RECONSTRUCTIONS, JobSpec
 from spear.experiments.job.folder import RunFolder
 from spear.experiments.job.key import Key
 from spear.experiments.job.provenance import continued, provenance
+from spear.experiments.job.status import JobState
 from spear.experiments.record.files import replacing, write_json, write_text
 from spear.experiments.record.own_metrics import own_metrics
 from spear.experiments.record.records import BatchRecord, columns_of
 from spear.experiments.record.run_files import CONFIG, PICTURE, PROVENANCE, ROWS, SHEET
 from spear.experiments.record.summary import summarize
+from spear.experiments.record.tensors import lack_tensors, write_tensors
 from spear.experiments.tracking.console import BatchBar, batch_bar, results_table, say_where
 from spear.experiments.tracking.wandb import TrackedJob, Tracking
 from spear.reconstruction import Reconstruction
 from spear.scoring.figure import reconstruction_figure
+from spear.scoring.matched import Matched
 from spear.scoring.scorer import Score
 from spear.scoring.sheet import image_sheet
 from spear.scoring.truth import Truth
@@ -115,7 +118,7 @@ class Job:
             Whether any batch is left to do.
         """
         key = Key.of(self.spec.relevant)
-        self.folder.begin(key, self.numbers, draw, self.spec.force)
+        self.folder.begin(key, self.numbers, draw, self._unwanted())
         done, n = len(self.folder.records), len(self.numbers)
         if self.folder.complete:
             log.info("complete already (key %s): nothing is computed without --force", key.digest)
@@ -153,6 +156,11 @@ class Job:
             with replacing(self.folder.path / SHEET) as beside:
                 image_sheet(*images, beside)
 
+    def tensors(self, number: int, matched: Matched) -> None:
+        """Write the tensors of a batch if the key `save` asks for them."""
+        if self.spec.save == RECONSTRUCTIONS:
+            write_tensors(self.folder.path, number, matched)
+
     def rows(self, rows: tuple[TableDomain, Tensor, Tensor] | None) -> None:
         """Write a batch's table rows, each original above its reconstruction, if it has any."""
         if rows is not None:
@@ -174,6 +182,16 @@ class Job:
         self.tracking.batch(record)
         if record.failure:
             log.warning("batch %d: %s", number, record.failure)
+
+    def _unwanted(self) -> str:
+        """Return the reason that an earlier result in the folder is of no use, or ""."""
+        if self.spec.force:
+            return "of a run before --force"
+        state = JobState.read(self.folder.path)
+        recorded = self.numbers[: len(state.batches)] if state else self.numbers[:0]
+        if self.spec.save and lack_tensors(self.folder.path, recorded):
+            return "without saved reconstructions"
+        return ""
 
     def _tracked(self) -> TrackedJob:
         name = self.spec.config["name"]

@@ -49,6 +49,8 @@ class JobState:
         key: `Key.digest` of the results here; empty if a run failed before it had one.
         parts: the parts of that key.
         batches: trace of each recorded batch, in order.
+        choices: chosen files of the configuration by group.
+        overrides: what the command set, `key=value` each.
     """
 
     outcome: JobOutcome = JobOutcome.RUNNING
@@ -56,6 +58,8 @@ class JobState:
     key: str = ""
     parts: dict[str, str] = field(default_factory=dict)
     batches: list[Trace] = field(default_factory=list)
+    choices: dict[str, str] = field(default_factory=dict)
+    overrides: list[str] = field(default_factory=list)
 
     @classmethod
     def new(cls, key: Key) -> Self:

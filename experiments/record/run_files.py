@@ -20,6 +20,9 @@ SHEET = "sheet.png"
 ROWS = "reconstructions.csv"
 """Readable rows of a table, each original above its reconstruction."""
 
+TENSORS = "reconstructions"
+"""Folder with the tensors of each batch (`spear.experiments.record.tensors`)."""
+
 ERROR = "error.txt"
 LOG = "job.log"
 """Written by Hydra; `conf/config.yaml` has the same name."""
@@ -28,7 +31,9 @@ LOCK = ".lock"
 TRACKER = "wandb"
 """Folder of the tracker."""
 
-RESULT = (BATCHES, SUMMARY, PICTURE, SHEET, ROWS, ERROR, CONFIG, PROVENANCE, TRACKER, STATUS)
+RESULT = (
+    BATCHES, SUMMARY, PICTURE, SHEET, ROWS, TENSORS, ERROR, CONFIG, PROVENANCE, TRACKER, STATUS,
+)  # fmt: skip
 """Files of one result. The status, which has the key, is moved last: if moving is interrupted, the
 next run still knows the key of the others."""
 

@@ -19,6 +19,7 @@ from spear.experiments.record.files import shown
 from spear.experiments.sweep.journal import VARIABLE, Entry, Journal
 from spear.experiments.sweep.outcomes import fitted, outcomes_table, reasons
 from spear.experiments.sweep.progress import SweepBar
+from spear.experiments.sweep.ran import note
 from spear.experiments.tracking.console import shared_console
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,9 @@ class Sweep:
         shared_console().print(fitted(table, shared_console()))
         for line in (*reasons(entries), *commands, f"Results: {shown(self.journal.sweep)}"):
             shared_console().print(line, soft_wrap=True, highlight=False, markup=False)
+        for entry in entries.values():
+            if entry.outcome is not JobOutcome.NOT_RUN:
+                note(self.journal.sweep / entry.name)
         self.journal.remove()
         if not incomplete:
             return ""

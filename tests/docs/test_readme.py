@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from support.command import Command
+from PIL import Image
+from support.command import Command, draw_nothing
 from torch import cosine_similarity
 
 from spear.experiments.cli.commands import SUBCOMMANDS
@@ -21,9 +22,9 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_library_examples_recover_their_batch():
-    pair, example, matching = blocks("python")
+    pair, example, matching, _ = blocks("python")
     lines = [[line for line in each.splitlines() if line.strip()] for each in blocks("python")]
-    assert [len(each) for each in lines] == [8, 8, 3]
+    assert [len(each) for each in lines] == [8, 8, 3, 6]
     names: dict = {}
     for exact in (pair, example):
         exec(exact, names)
@@ -36,6 +37,20 @@ def test_the_library_examples_recover_their_batch():
     assert estimate.status == "estimated"
     order = match(estimate.inputs, private)
     assert cosine_similarity(estimate.inputs[order], private).mean() > 0.6
+
+
+def test_the_results_are_looked_at_as_it_is_shown(tmp_path, monkeypatch, capsys):
+    draw_nothing(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(blocks("python")[3].replace("2,4,8", "2,4"), names)
+    (line,) = re.findall(r"^spear_irls (.*)$", capsys.readouterr().out, re.M)
+    assert line.split() == [
+        f"{each:.6f}" for each in names["frame"].groupby("batch_size")["psnr"].mean()
+    ]
+    (drawn,) = names["axes"].lines
+    assert list(drawn.get_xdata()) == [2, 4]
+    assert Image.open("psnr.png").width > 200
 
 
 def test_the_first_commands_are_targets_of_the_makefile():
