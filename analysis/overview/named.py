@@ -49,7 +49,8 @@ def figure(name: str, results: str | Path | None = None) -> Figure:
         results: as of `table`.
 
     Returns:
-        The figure; it needs no display, and `savefig` writes it.
+        The figure; it needs no display, and `savefig` writes it. A notebook shows it after
+        `%matplotlib inline`.
 
     Raises:
         ConfigError: there is no figure of that name.

@@ -244,10 +244,10 @@ def _ordered(jobs: pd.DataFrame) -> pd.DataFrame:
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with whole numbers and truth values as such, though some are missing."""
-    for name in frame.columns.intersection([BATCH, *COUNTS]):
-        if name == BATCH or frame[name].dtype == float:
-            frame[name] = frame[name].astype("Int64")
-    for name in filter(lambda each: is_object_dtype(frame[each]), frame):
+    for count in {BATCH, *COUNTS} & {*frame}:
+        if count == BATCH or frame[count].dtype == float:
+            frame[count] = frame[count].astype("Int64")
+    for name in [each for each in frame if is_object_dtype(frame[each])]:
         there = frame[name].dropna()
         if len(there) and all(isinstance(each, bool) for each in there):
             frame[name] = frame[name].astype("boolean")
