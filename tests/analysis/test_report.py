@@ -105,6 +105,8 @@ def test_nothing_is_outside_the_page(text, parsed):
     assert len(text) < 15e6
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["all"], indirect=True)
 def test_links_lead_somewhere_and_places_are_unique(parsed):
     places = parsed.having("id")
     assert len(places) == len(set(places))

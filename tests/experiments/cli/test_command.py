@@ -56,7 +56,8 @@ def spear(tmp_path, monkeypatch, capfd):
     return Command(tmp_path / "out", monkeypatch, capfd)
 
 
-def test_a_job_leaves_its_whole_record(spear):
+def test_a_job_leaves_its_whole_record(tmp_path, monkeypatch, capfd):
+    spear = Command(tmp_path / "out", monkeypatch, capfd, pictures=True)
     outcome = spear("batch_size=4", "n_batches=2")
     folder = spear.folder("batch_size=4,n_batches=2")
     summary = json.loads((folder / "summary.json").read_text())
@@ -313,7 +314,8 @@ def test_a_checkpoint_is_attacked(spear, tmp_path):
     assert "2/2 (100%)" in outcome.out
 
 
-def test_an_attack_without_a_proof_is_recorded_with_what_it_has(spear):
+def test_an_attack_without_a_proof_is_recorded_with_what_it_has(tmp_path, monkeypatch, capfd):
+    spear = Command(tmp_path / "out", monkeypatch, capfd, pictures=True)
     quick = ("attack.iterations=150", "attack.regularisers.total_variation.weight=0.001")
     outcome = spear("dataset=digits", "attack=geiping", *quick, "batch_size=1", "n_batches=2")
     folder = next(spear.output_root.rglob("summary.json")).parent
