@@ -53,8 +53,8 @@ BASELINE_FIGURES := figure1 figure9
 SAMPLED_FIGURES := figure4 figure5 figure6 figure7
 RENDERED := outputs/paper
 
-.PHONY: install install-flower demo test test-results test-slow test-flower test-flower-slow check docs format benchmark lock clean paper \
-	paper-sampling paper-gpu paper-baselines report
+.PHONY: install install-flower demo test test-results test-slow test-flower test-flower-slow check docs format benchmark \
+	lock clean paper paper-sampling paper-gpu paper-baselines report
 .DEFAULT_GOAL := demo
 
 demo: install

@@ -95,7 +95,8 @@ def results(path: str | Path | None = None, level: Level = "batches") -> pd.Data
         ConfigError: there is no such level.
     """
     folder = _located(path)
-    found = [_of_runs(job_folders(folder))] if job_folders(folder) else []
+    runs = job_folders(folder)
+    found = [_of_runs(runs)] if runs else []
     found += [_of_collected(each) for each in collected_folders(folder)]
     if not found:
         raise NoResults(
