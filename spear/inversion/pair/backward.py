@@ -31,7 +31,7 @@ def samples_of_rows(problem: PairProblem, rows: Tensor) -> tuple[Samples, Tensor
         The samples, and the residual of each relative to |L q| (k).
     """
     z = problem.pre_activations(rows)
-    slopes, decided = problem.activation.slope(z), problem.decided(z)
+    slopes, decided = problem.activation.slope(z), problem.decided(rows, z)
     directions, nexts, residuals = solved_for_slopes(problem, slopes, decided)
     return Samples.scaled(rows, directions, nexts), residuals
 

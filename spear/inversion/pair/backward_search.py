@@ -12,6 +12,7 @@ from spear.inversion.pair.levenberg_marquardt import NEARLY_NEWTON, minimise
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import RowSpace, distinct_rows, mutually_consistent
+from spear.inversion.pair.tolerance import POSSIBLE, backward_errors, squared
 
 STARTS = 48
 """Starts a round."""
@@ -140,10 +141,12 @@ def backward_round(problem: PairProblem, generator: torch.Generator) -> tuple[Sa
     starts = objective.start(v, aims)
     points, costs = minimise(objective, starts, ITERATIONS, ARRIVED * count, PROMISING * count)
     best = costs.argsort()
-    _, v, _ = objective.parts(points[best[costs[best] < SOLVED * count]])
+    best = best[costs[best] < solution_squares(objective, space, problem, points[best]) * count]
+    _, v, _ = objective.parts(points[best])
     samples, residuals = samples_of_rows(problem, distinct_rows(space.rows(v)))
-    samples = samples[residuals < FITTING]
-    return samples[mutually_consistent(samples)], STARTS
+    fitting = (POSSIBLE * backward_errors(problem, samples)).clamp(min=FITTING)
+    samples = samples[residuals < fitting]
+    return samples[mutually_consistent(problem, samples)], STARTS
 
 
 def backward_renewed(problem: PairProblem, samples: Samples) -> Samples:
@@ -155,8 +158,19 @@ def backward_renewed(problem: PairProblem, samples: Samples) -> Samples:
     points, costs = minimise(
         objective, starts, POLISHING, ARRIVED * m, PROMISING * m, NEARLY_NEWTON
     )
-    _, v, _ = objective.parts(points[costs < SOLVED * m])
+    limits = solution_squares(objective, space, problem, points) * m
+    _, v, _ = objective.parts(points[costs < limits])
     return samples_of_rows(problem, space.rows(v))[0]
+
+
+def solution_squares(
+    objective: BackwardConsistency, space: RowSpace, problem: PairProblem, points: Tensor
+) -> Tensor:
+    """Squared relative residuals up to which points may be solutions, whatever the noise."""
+    q, v, e = objective.parts(points)
+    scale = (problem.m * problem.r) ** 0.5 / torch.linalg.vector_norm(problem.back)
+    errors = backward_errors(problem, Samples(space.rows(v), q, e * scale))
+    return squared(errors, POSSIBLE, SOLVED)
 
 
 def on_neurons(

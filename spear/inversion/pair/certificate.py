@@ -12,6 +12,7 @@ from spear.inversion.pair.forward_search import (
     SOLVED,
     on_neurons,
     residuals,
+    solution_squares,
     subset,
 )
 from spear.inversion.pair.levenberg_marquardt import NEARLY_NEWTON, minimise
@@ -56,5 +57,5 @@ def certified_rows(
     rows = space.rows(points)
     errors = residuals(problem, rows).square()
     order = errors.argsort()
-    right = order[errors[order] < SOLVED]
+    right = order[errors[order] < solution_squares(problem, rows[order])]
     return rows[right], right

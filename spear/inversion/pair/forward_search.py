@@ -10,6 +10,12 @@ from spear.inversion.pair.levenberg_marquardt import NEARLY_NEWTON, minimise
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import RowSpace, distinct_rows, mutually_consistent
+from spear.inversion.pair.tolerance import (
+    POSSIBLE,
+    backward_errors,
+    forward_errors,
+    squared,
+)
 
 STARTS = 16
 """Starts a round: more would meet the same few attractors."""
@@ -48,9 +54,9 @@ def forward_round(problem: PairProblem, generator: torch.Generator) -> tuple[Sam
     else:
         rows, starts = _descended(problem, space, generator), STARTS
         rows, _ = solved_rows(problem, distinct_rows(rows))
-    samples, residuals = samples_of_rows(problem, distinct_rows(rows))
-    samples = samples[residuals < FITTING]
-    return samples[mutually_consistent(samples)], starts
+    samples, errors = samples_of_rows(problem, distinct_rows(rows))
+    samples = samples[errors < (POSSIBLE * backward_errors(problem, samples)).clamp(min=FITTING)]
+    return samples[mutually_consistent(problem, samples)], starts
 
 
 def forward_renewed(problem: PairProblem, samples: Samples) -> Samples:
@@ -87,8 +93,13 @@ def solved_rows(
     solved = space.rows(points)
     if neurons is not None:
         costs = residuals(problem, solved).square() * count
-    right = (costs < SOLVED * count).nonzero()[:, 0]
+    right = (costs < solution_squares(problem, solved) * count).nonzero()[:, 0]
     return solved[right], right
+
+
+def solution_squares(problem: PairProblem, rows: Tensor) -> Tensor:
+    """Squared relative residuals up to which rows may solve the equations, whatever the noise."""
+    return squared(forward_errors(problem, rows), POSSIBLE, SOLVED)
 
 
 def residuals(problem: PairProblem, rows: Tensor) -> Tensor:
@@ -105,7 +116,8 @@ def _descended(problem: PairProblem, space: RowSpace, generator: torch.Generator
     starts = space.random(STARTS, generator)
     points, costs = minimise(objective, starts, ITERATIONS, ARRIVED * count, PROMISING * count)
     best = costs.argsort()
-    return space.rows(points[best[costs[best] < SOLVED * count]])
+    rows = space.rows(points[best])
+    return rows[costs[best] < solution_squares(problem, rows) * count]
 
 
 def on_neurons(

@@ -82,7 +82,7 @@ def _errors_of_directions(problem: PairProblem, rows: Tensor, tolerances: Tensor
         dx_i = sum over j of (p_i . dq_j) (x_i - x_j).
     """
     z = problem.pre_activations(rows)
-    slopes, decided = problem.activation.slope(z), problem.decided(z)
+    slopes, decided = problem.activation.slope(z), problem.decided(rows, z)
     lengths = _length(problem, rows)
     directions = torch.linalg.inv(rows)
     errors = torch.zeros_like(lengths)

@@ -11,6 +11,7 @@ and the b x b matrix N diag(S) = U' S' W'^T gives the factors of the rest: L' = 
 R' = U'^T N R. Likewise for G2 = U2 diag(S2) R2, of which diag(S2) - E_f (R2 A_f)^T remains.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -123,6 +124,7 @@ def _peeled_first(first: Factorization, samples: Samples) -> tuple[Factorization
             noise,
             rows=noise.rows + values[size],
             gains=(noise.gains * first.singular_values.square()).amax() / values[:size].square(),
+            right=noise.right * float(torch.linalg.matrix_norm(projected)) / size**0.5,
         ),
         bias_coordinates=basis.T @ (first.bias_coordinates - samples.directions.sum(dim=0)),
         projected_weight=first.projected_weight @ projected.T,
@@ -143,12 +145,14 @@ def _peeled_next(problem: PairProblem, samples: Samples, size: int) -> tuple[Pai
         gradient = problem.next_values[:, None] * problem.activations - nexts.T @ activations
         vectors, values, rows = torch.linalg.svd(gradient, full_matrices=False)
     vectors = vectors[:, :rank]
+    left_over = float(values[rank]) if rank < len(values) else 0.0
     bias = problem.next_bias
     rest = replace(
         problem,
         activations=rows[:rank],
         next_values=values[:rank],
         back=problem.back @ vectors,
+        next_error=math.hypot(problem.next_error, left_over / problem.m**0.5),
         next_bias=None if bias is None else vectors.T @ (bias - nexts.sum(dim=0)),
     )
     return rest, vectors

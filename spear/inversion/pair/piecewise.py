@@ -25,7 +25,7 @@ class PiecewiseEngine:
         rows, right = certified_rows(problem, found.slopes, found.offsets, generator)
         found = found.these(right)
         samples = Samples.scaled(rows, found.directions, found.next_coordinates)
-        return samples[mutually_consistent(samples)], count
+        return samples[mutually_consistent(problem, samples)], count
 
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.renewed`."""

@@ -26,6 +26,9 @@ from spear.inversion.factors.factorization import (
 from spear.observation import LayerPair
 from spear.reconstruction import Status
 
+CERTAIN = 2.0
+"""Distance of z from a kink, in deviations, from which its piece is certain."""
+
 
 @dataclass(frozen=True)
 class PairProblem:
@@ -38,6 +41,7 @@ class PairProblem:
         activations: R2, orthonormal rows that span the row space of G2 (r x m).
         next_values: singular values of G2 = U2 diag(next_values) R2 (r).
         back: V = W2^T U2 (m x r).
+        next_norms: lengths of the columns of W2 (m).
         next_bias: U2^T dL/dc2 (r); None if the next layer shares no bias gradient.
         first_error: deviation of an entry of G1.
         next_error: deviation of an entry of G2.
@@ -50,6 +54,7 @@ class PairProblem:
     activations: Tensor
     next_values: Tensor
     back: Tensor
+    next_norms: Tensor
     next_bias: Tensor | None
     first_error: float
     next_error: float
@@ -75,16 +80,27 @@ class PairProblem:
         """Tell whether the rows of G2 span every sample's activations."""
         return self.r == self.b
 
-    def decided(self, z: Tensor) -> Tensor:
-        """Mark the neurons whose piece is certain in spite of the client's rounding (k x m).
+    def decided(self, rows: Tensor, z: Tensor) -> Tensor:
+        """Mark the neurons whose piece is certain in spite of rounding and noise (k x m).
 
         All are, unless the activation is piecewise linear.
+
+        Args:
+            rows: p (k x b).
+            z: their pre-activations (k x m).
         """
         pieces = self.activation.pieces
         if pieces is None:
             return torch.ones_like(z, dtype=torch.bool)
         open_ = ROUNDING * z.square().mean(dim=1, keepdim=True).sqrt()
+        if self.noisy:
+            open_ = torch.maximum(open_, CERTAIN * self.deviation(rows))
         return torch.minimum((z - pieces.lower).abs(), (z - pieces.upper).abs()) > open_
+
+    def deviation(self, rows: Tensor) -> Tensor:
+        """Deviation of z of true rows p by noise in the row space of G1 (k x m); 0 without noise."""
+        lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+        return self.first.noise.right * lengths * self.first.weight_norms
 
     def pre_activations(self, rows: Tensor) -> Tensor:
         """Z of rows p, a row a sample (k x m)."""
@@ -121,6 +137,7 @@ def pair_problem(pair: LayerPair, rank: int | None = None) -> PairProblem | Stat
         activations=second.right / second.singular_values[:, None] * second.left.shape[0] ** 0.5,
         next_values=second.singular_values,
         back=pair.next_weight[second.active].to(torch.float64).T @ columns,
+        next_norms=torch.linalg.vector_norm(pair.next_weight[second.active].double(), dim=0),
         next_bias=None if bias is None else columns.T @ bias[second.active].to(torch.float64),
         first_error=_error(first),
         next_error=_error(second),

@@ -93,7 +93,7 @@ def evidence(problem: PairProblem, disaggregation: Tensor) -> Evidence:
     return Evidence(
         forward=forward,
         forward_error=forward_error,
-        backward=_relative((columns - computed) * problem.decided(z), columns),
+        backward=_relative((columns - computed) * problem.decided(rows, z), columns),
         backward_error=first.noise.deviation(unit_columns).square().mean(dim=0).sqrt(),
         next_sum=_next_sum(problem, nexts),
         disaggregation=disaggregation,

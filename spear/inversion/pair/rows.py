@@ -9,6 +9,7 @@ from spear.inversion.directions.completion import orthogonal_complement
 from spear.inversion.factors.gram import unit
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
+from spear.inversion.pair.tolerance import consistency
 
 RADIUS = 4.0
 """Largest distance of a start from the shortest row, in units of sqrt(b) / |s|; true rows lie at 1
@@ -77,12 +78,18 @@ def distinct_rows(rows: Tensor) -> Tensor:
     return kept
 
 
-def mutually_consistent(samples: Samples) -> list[int]:
-    """Indices of samples with p_i . q_j = 0 for all others chosen, the first preferred."""
+def mutually_consistent(problem: PairProblem, samples: Samples) -> list[int]:
+    """Indices of samples with p_i . q_j = 0 for all others chosen, the first preferred.
+
+    Args:
+        problem: whose samples they are, and whose noise is allowed for.
+        samples: any number.
+    """
     products = (samples.rows @ samples.directions.T).abs()
     worst = torch.maximum(products, products.T)
+    limits = consistency(problem, samples, BIORTHOGONAL)
     chosen: list[int] = []
     for i in range(len(samples)):
-        if bool((worst[i, chosen] < BIORTHOGONAL).all()):
+        if bool((worst[i, chosen] < limits[chosen].clamp(min=limits[i])).all()):
             chosen.append(i)
     return chosen

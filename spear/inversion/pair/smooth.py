@@ -5,6 +5,7 @@ import torch
 from spear.inversion.pair.backward_search import backward_renewed, backward_round
 from spear.inversion.pair.forward_search import forward_renewed, forward_round
 from spear.inversion.pair.peeling import Samples
+from spear.inversion.pair.likely import likely
 from spear.inversion.pair.problem import PairProblem
 
 
@@ -20,5 +21,8 @@ class SmoothEngine:
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.renewed`."""
         if problem.spans_activations:
-            return forward_renewed(problem, samples)
-        return backward_renewed(problem, samples)
+            samples = forward_renewed(problem, samples)
+            if not problem.noisy:
+                return samples
+        samples = backward_renewed(problem, samples)
+        return samples[likely(problem, samples)]

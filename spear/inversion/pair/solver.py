@@ -8,7 +8,7 @@ from spear.inversion.pair.search import Search
 
 RENEWAL = 2
 """The known samples are solved anew whenever the missing ones are fewer by this factor: errors of
-peeling add up."""
+peeling add up. With noise they are at once, and judged again without the errors of peeling."""
 
 PATIENCE = 2
 """Rounds without a find after which they are solved anew, too."""
@@ -40,7 +40,7 @@ class Peeling(Search):
             self.known = self.known.and_others(self._rest.in_whole(found))
             if not self.solved:
                 self._rest = self._rest.without(found)
-        few = self.missing * RENEWAL <= self.problem.b - self._renewed
+        few = self.problem.noisy or self.missing * RENEWAL <= self.problem.b - self._renewed
         if len(self.known) > self._renewed and (few or self._without_find == PATIENCE):
             self._renew()
 
@@ -48,7 +48,7 @@ class Peeling(Search):
         """Solve new samples again on the whole problem; wrong ones and second ones are dropped."""
         before, new = self.known[: self._renewed], self.known[self._renewed :]
         known = before.and_others(self.engine.renewed(self.problem, new))
-        self.known = known[mutually_consistent(known)]
+        self.known = known[mutually_consistent(self.problem, known)]
         self._renewed = len(self.known)
         if not self.solved:
             self._rest = Rest.whole(self.problem).without(self.known)

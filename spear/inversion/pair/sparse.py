@@ -65,14 +65,14 @@ def _certified(problem: PairProblem, directions: Tensor, generator: torch.Genera
     slopes = active.to(directions.dtype)
     rows, right = certified_rows(problem, slopes, torch.zeros_like(slopes), generator)
     samples = _sample(problem, rows, directions[right])
-    return samples[mutually_consistent(samples)]
+    return samples[mutually_consistent(problem, samples)]
 
 
 def _sample(problem: PairProblem, rows: Tensor, directions: Tensor) -> Samples:
     """Samples of rows and their directions of any length; e by least squares where they act."""
     directions = directions / (rows * directions).sum(dim=1, keepdim=True)
     z = problem.pre_activations(rows)
-    slopes = problem.activation.slope(z) * problem.decided(z)
+    slopes = problem.activation.slope(z) * problem.decided(rows, z)
     systems = slopes[:, :, None] * problem.back
     right = ((directions @ problem.left.T)[:, None, :] @ systems)[:, 0]
     factor, info = torch.linalg.cholesky_ex(systems.mT @ systems)

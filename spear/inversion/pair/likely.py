@@ -1,0 +1,25 @@
+"""Samples of a noisy pair, judged on all of its neurons by what noise explains."""
+
+import torch
+from torch import Tensor
+
+from spear.inversion.pair.backward import samples_of_rows
+from spear.inversion.pair.forward_search import residuals
+from spear.inversion.pair.peeling import Samples
+from spear.inversion.pair.problem import PairProblem
+from spear.inversion.pair.tolerance import LIKELY, backward_errors, forward_errors
+
+
+def likely(problem: PairProblem, samples: Samples) -> Tensor:
+    """Mark the samples that satisfy both consistencies as nearly as noise explains (k).
+
+    All are without noise: then the searches judge.
+    """
+    if not problem.noisy:
+        return torch.ones(len(samples), dtype=torch.bool, device=problem.left.device)
+    _, backward = samples_of_rows(problem, samples.rows)
+    found = backward < LIKELY * backward_errors(problem, samples)
+    if problem.spans_activations:
+        forward = residuals(problem, samples.rows)
+        found &= forward < LIKELY * forward_errors(problem, samples.rows)
+    return found
