@@ -11,6 +11,7 @@ from spear.inversion.pair.search import Search
 from spear.inversion.pair.smooth import SmoothEngine
 from spear.inversion.pair.solver import Peeling
 from spear.inversion.pair.sparse import SparseEngine
+from spear.inversion.pair.zero_search import ZeroSearch
 
 
 class Method(StrEnum):
@@ -37,8 +38,10 @@ def search_for(problem: PairProblem, method: Method | None, seed: int) -> Search
     Raises:
         InvalidObservation: the method does not fit them.
     """
-    method = method or _suitable(problem)
     name = problem.activation.name
+    if method is None and name == "relu" and problem.noisy:
+        return ZeroSearch(problem, seed)
+    method = method or _suitable(problem)
     if method == Method.PEELING and not (name == "relu" and problem.spans_activations):
         raise InvalidObservation(
             f"method is peeling, but the activation is {name} and the next layer's gradient has "

@@ -11,7 +11,7 @@ from spear.inversion.factors.gram import unit
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.joint_fit import refit
 from spear.inversion.pair.peeling import Samples
-from spear.inversion.pair.problem import PairProblem
+from spear.inversion.pair.problem import CERTAIN, PairProblem
 
 
 def finished(problem: PairProblem, samples: Samples) -> Tensor:
@@ -29,13 +29,25 @@ def finished(problem: PairProblem, samples: Samples) -> Tensor:
     if pieces is None:
         return torch.linalg.inv(refit(problem, samples.rows))
     if problem.activation.name == "relu":
-        directions = kernels(problem, samples.rows)
+        directions = _zero_directions(problem, samples)
     else:
         directions = samples_of_rows(problem, samples.rows)[0].directions
     directions = unit(directions).T
     if not is_regular(directions):  # the pieces do not tell the samples apart
         return unfinished(problem, samples[:1])
     return fix_scale(problem.first, directions)
+
+
+def _zero_directions(problem: PairProblem, samples: Samples) -> Tensor:
+    """Unit directions of all samples behind a ReLU (b x b).
+
+    With noise the entries of L q tell the inactive neurons better than rows from the other gradient
+    do.
+    """
+    if not problem.noisy:
+        return kernels(problem, samples.rows)
+    exact = Polish(problem.first).exact(unit(samples.directions))
+    return exact if len(exact) == problem.b else samples.directions
 
 
 def unfinished(problem: PairProblem, samples: Samples) -> Tensor:
@@ -46,6 +58,10 @@ def unfinished(problem: PairProblem, samples: Samples) -> Tensor:
 
 def kernels(problem: PairProblem, rows: Tensor) -> Tensor:
     """Return unit directions that vanish on the neurons which rows leave inactive (k x b)."""
-    z = problem.pre_activations(rows)[:, problem.first.active]
-    inactive = z < -ROUNDING * z.std(dim=1, keepdim=True)
+    active = problem.first.active
+    z = problem.pre_activations(rows)[:, active]
+    open_ = ROUNDING * z.std(dim=1, keepdim=True)
+    if problem.noisy:
+        open_ = torch.maximum(open_, CERTAIN * problem.deviation(rows)[:, active])
+    inactive = z < -open_
     return Polish(problem.first).kernels(inactive, unit(rows))

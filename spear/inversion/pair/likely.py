@@ -13,12 +13,15 @@ from spear.inversion.pair.tolerance import LIKELY, backward_errors, forward_erro
 def likely(problem: PairProblem, samples: Samples) -> Tensor:
     """Mark the samples that satisfy both consistencies as nearly as noise explains (k).
 
-    All are without noise: then the searches judge.
+    All are without noise: then the searches judge. Behind a piecewise linear activation a neuron of
+    the wrong piece weighs more than noise, and backward consistency is not asked.
     """
+    found = torch.ones(len(samples), dtype=torch.bool, device=problem.left.device)
     if not problem.noisy:
-        return torch.ones(len(samples), dtype=torch.bool, device=problem.left.device)
-    _, backward = samples_of_rows(problem, samples.rows)
-    found = backward < LIKELY * backward_errors(problem, samples)
+        return found
+    if problem.activation.pieces is None:
+        _, backward = samples_of_rows(problem, samples.rows)
+        found &= backward < LIKELY * backward_errors(problem, samples)
     if problem.spans_activations:
         forward = residuals(problem, samples.rows)
         found &= forward < LIKELY * forward_errors(problem, samples.rows)

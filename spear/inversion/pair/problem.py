@@ -26,7 +26,7 @@ from spear.inversion.factors.factorization import (
 from spear.observation import LayerPair
 from spear.reconstruction import Status
 
-CERTAIN = 2.0
+CERTAIN = 4.0
 """Distance of z from a kink, in deviations, from which its piece is certain."""
 
 

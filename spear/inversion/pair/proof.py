@@ -18,7 +18,9 @@ import torch
 from torch import Tensor
 
 from spear.inversion.pair.isolation import HIDDEN, isolated
+from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
+from spear.inversion.pair.tolerance import backward_errors, forward_errors
 from spear.reconstruction import Status
 
 ROUNDING = 25 * torch.finfo(torch.float32).eps
@@ -26,6 +28,9 @@ ROUNDING = 25 * torch.finfo(torch.float32).eps
 
 DEVIATIONS = 10.0
 """Relative residual that errors explain, in deviations expected of independent ones."""
+
+NOISE_DEVIATIONS = 3.0
+"""The same of white noise, whose effect on both gradients is known: true samples have up to 2."""
 
 SUMS = 1e-5
 """Relative error of a sum over the batch that rounding explains."""
@@ -45,6 +50,7 @@ class Evidence:
         backward_error: what the errors of G1 make of it (b).
         next_sum: relative error of dL/dc2; 0 if it is not shared.
         disaggregation: Q of the solution (b x b).
+        deviations: residual that errors explain, relative to the one to expect.
     """
 
     forward: Tensor
@@ -53,13 +59,14 @@ class Evidence:
     backward_error: Tensor
     next_sum: float
     disaggregation: Tensor
+    deviations: float = DEVIATIONS
 
     @property
     def explained(self) -> bool:
         """Tell whether the errors of the gradients explain every residual."""
         return bool(
-            (self.forward <= _tolerance(self.forward_error)).all()
-            and (self.backward <= _tolerance(self.backward_error)).all()
+            (self.forward <= _tolerance(self.forward_error, self.deviations)).all()
+            and (self.backward <= _tolerance(self.backward_error, self.deviations)).all()
         )
 
     @property
@@ -90,13 +97,18 @@ def evidence(problem: PairProblem, disaggregation: Tensor) -> Evidence:
     computed = problem.activation.slope(z) * (nexts @ problem.back.T)
     forward, forward_error = _forward(problem, a)
     unit_columns = disaggregation / torch.linalg.vector_norm(disaggregation, dim=0)
+    backward_error = first.noise.deviation(unit_columns).square().mean(dim=0).sqrt()
+    if problem.noisy:
+        forward_error = forward_errors(problem, rows)
+        backward_error = backward_errors(problem, Samples(rows, disaggregation.T, nexts))
     return Evidence(
         forward=forward,
         forward_error=forward_error,
         backward=_relative((columns - computed) * problem.decided(rows, z), columns),
-        backward_error=first.noise.deviation(unit_columns).square().mean(dim=0).sqrt(),
+        backward_error=backward_error,
         next_sum=_next_sum(problem, nexts),
         disaggregation=disaggregation,
+        deviations=NOISE_DEVIATIONS if problem.noisy else DEVIATIONS,
     )
 
 
@@ -147,9 +159,9 @@ def _next_sum(problem: PairProblem, nexts: Tensor) -> float:
     return float(_relative(nexts.sum(dim=0) - problem.next_bias, nexts.flatten()))
 
 
-def _tolerance(errors: Tensor) -> Tensor:
+def _tolerance(errors: Tensor, deviations: float = DEVIATIONS) -> Tensor:
     """Relative residuals that errors explain."""
-    return ROUNDING + DEVIATIONS * errors
+    return ROUNDING + deviations * errors
 
 
 def _relative(rest: Tensor, whole: Tensor) -> Tensor:

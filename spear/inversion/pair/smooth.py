@@ -20,9 +20,9 @@ class SmoothEngine:
 
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.renewed`."""
+        if problem.noisy:  # backward consistency tells more, as it is of both gradients
+            samples = backward_renewed(problem, samples)
+            return samples[likely(problem, samples)]
         if problem.spans_activations:
-            samples = forward_renewed(problem, samples)
-            if not problem.noisy:
-                return samples
-        samples = backward_renewed(problem, samples)
-        return samples[likely(problem, samples)]
+            return forward_renewed(problem, samples)
+        return backward_renewed(problem, samples)

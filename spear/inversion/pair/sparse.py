@@ -18,6 +18,7 @@ from spear.inversion.factors.gram import Grams, unit
 from spear.inversion.pair.certificate import NEURONS, certified_rows
 from spear.inversion.pair.finish import kernels
 from spear.inversion.pair.forward_search import evenly_spaced, solved_rows
+from spear.inversion.pair.likely import likely
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import mutually_consistent
@@ -51,6 +52,10 @@ class SparseEngine:
 
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.renewed`: each direction is the kernel of its inactive neurons."""
+        if problem.noisy:
+            rows, _ = solved_rows(problem, samples.rows)
+            found = _sample(problem, rows, kernels(problem, rows))
+            return found[likely(problem, found)]
         neurons = evenly_spaced(problem, NEURONS)  # enough for rows from which the pieces follow
         rows, _ = solved_rows(problem, samples.rows, neurons)
         return _sample(problem, rows, kernels(problem, rows))

@@ -28,7 +28,7 @@ LIKELY = 1.6
 less than this."""
 
 CONSISTENT = 3.0
-"""Largest |p_i . q_j| of two samples, relative to the residual of backward consistency to expect:
+"""Largest |p_i . q_j| of two samples, relative to the residuals of both consistencies together:
 true ones have up to 1.5."""
 
 MOST_CONSISTENT = 0.5
@@ -73,7 +73,8 @@ def backward_errors(problem: PairProblem, samples: Samples) -> Tensor:
 
 def consistency(problem: PairProblem, samples: Samples, least: float) -> Tensor:
     """Largest |p . q| with another sample to expect of each true one, `least` or more (k)."""
-    return (CONSISTENT * backward_errors(problem, samples)).clamp(least, MOST_CONSISTENT)
+    errors = torch.hypot(backward_errors(problem, samples), forward_errors(problem, samples.rows))
+    return (CONSISTENT * errors).clamp(least, MOST_CONSISTENT)
 
 
 def squared(errors: Tensor, factor: float, least: float) -> Tensor:
