@@ -51,4 +51,5 @@ class Peeling(Search):
         self.known = known[mutually_consistent(self.problem, known)]
         self._renewed = len(self.known)
         if not self.solved:
-            self._rest = Rest.whole(self.problem).without(self.known)
+            whole = Rest.whole(self.problem)
+            self._rest = whole.without(self.known) if len(self.known) else whole

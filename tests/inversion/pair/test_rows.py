@@ -60,15 +60,16 @@ def test_equal_rows_are_returned_once_and_the_first_of_them():
 def test_true_samples_fit_together_and_mixtures_do_not_fit_them():
     case = pair_case("gelu", b=5)
     true = case.samples
-    assert mutually_consistent(true) == [0, 1, 2, 3, 4]
+    assert mutually_consistent(case.problem, true) == [0, 1, 2, 3, 4]
     row = (true.rows[:1] + true.rows[1:2]) / 2
     direction = true.directions[:1] + true.directions[1:2]
     mixture = Samples(row, direction, true.next_coordinates[:1])
-    assert mutually_consistent(true.and_others(mixture)) == [0, 1, 2, 3, 4]
+    assert mutually_consistent(case.problem, true.and_others(mixture)) == [0, 1, 2, 3, 4]
     # The first is preferred.
-    assert mutually_consistent(mixture.and_others(true)) == [0, 3, 4, 5]
+    assert mutually_consistent(case.problem, mixture.and_others(true)) == [0, 3, 4, 5]
     slightly = Samples(
         true.rows, true.directions + 0.1 * BIORTHOGONAL * case.rows, true.next_coordinates
     )
     limit = (slightly.rows @ slightly.directions.T - torch.eye(5)).abs().max()
-    assert (limit < BIORTHOGONAL) == (mutually_consistent(slightly) == [0, 1, 2, 3, 4])
+    fit = mutually_consistent(case.problem, slightly) == [0, 1, 2, 3, 4]
+    assert (limit < BIORTHOGONAL) == fit

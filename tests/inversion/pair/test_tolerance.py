@@ -1,0 +1,101 @@
+"""Residuals that noise explains: predicted, and used by the searches and the proof."""
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+from support.pairs import PairCase, pair_case
+from torch import Tensor
+
+from spear.client.client import Client
+from spear.data.base import Batch
+from spear.inversion import SpearPair
+from spear.inversion.pair.backward import samples_of_rows
+from spear.inversion.pair.forward_search import residuals
+from spear.inversion.pair.tolerance import backward_errors, forward_errors
+from spear.observation import LayerPair
+from spear.reconstruction import Status
+from spear.scoring.bounds import inputs_given_gradients
+
+RELATIVE = 1e-3
+"""Noise in an entry, relative to the root mean square of G1."""
+
+
+def noisy(pair: LayerPair, relative: float, seed: int = 0) -> LayerPair:
+    """Independent noise of one deviation in every entry of all four gradients, as DP-SGD has it."""
+    generator = torch.Generator().manual_seed(seed)
+    deviation = relative * float(pair.first.weight_gradient.square().mean().sqrt())
+
+    def moved(value: Tensor) -> Tensor:
+        return value + deviation * torch.randn(value.shape, generator=generator).to(value)
+
+    assert pair.next_bias_gradient is not None
+    first = replace(
+        pair.first,
+        weight_gradient=moved(pair.first.weight_gradient),
+        bias_gradient=moved(pair.first.bias_gradient),
+    )
+    return replace(
+        pair,
+        first=first,
+        next_weight_gradient=moved(pair.next_weight_gradient),
+        next_bias_gradient=moved(pair.next_bias_gradient),
+    )
+
+
+@cache
+def case_of(name: str, relative: float = RELATIVE) -> PairCase:
+    case = pair_case(name, b=4, m=80, n=120, dtype=torch.float32)
+    return replace(case, pair=noisy(case.pair, relative))
+
+
+@pytest.mark.parametrize("relative", [1e-4, 1e-2])
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"])
+def test_true_rows_leave_the_residuals_that_are_predicted(name: str, relative: float) -> None:
+    case = case_of(name, relative)
+    problem, rows = case.problem, case.rows
+    assert problem.noisy
+    forward = residuals(problem, rows) / forward_errors(problem, rows)
+    samples, backward = samples_of_rows(problem, rows)
+    backward = backward / backward_errors(problem, samples)
+    for ratio in (forward, backward):
+        assert (ratio > 0.5).all()
+        assert (ratio < 2.0).all()
+
+
+def test_nothing_is_predicted_without_noise() -> None:
+    case = pair_case("gelu", dtype=torch.float32)
+    assert not case.problem.noisy
+    assert not forward_errors(case.problem, case.rows).any()
+    assert not backward_errors(case.problem, case.samples).any()
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu", "silu", "tanh"])
+def test_a_noisy_pair_is_approximate_and_near_the_bound(name: str) -> None:
+    case = case_of(name)
+    found = SpearPair(time_limit=20.0)(case.pair)
+    assert found.status is Status.APPROXIMATE
+    best = inputs_given_gradients(case.pair.first.weight_gradient, case.gradients)
+    lost = errors(found.inputs, case.inputs) / errors(best, case.inputs)
+    assert float(20 * torch.log10(lost).mean()) < 3.0
+
+
+def errors(found: Tensor, true: Tensor) -> Tensor:
+    """Error of the nearest input found to each true one (b)."""
+    return torch.cdist(true.double(), found.double()).amin(dim=1)
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu"])
+def test_the_next_gradient_of_another_batch_is_not_approximate(name: str) -> None:
+    case = case_of(name)
+    inputs = torch.randn(case.batch.inputs.shape, generator=torch.Generator().manual_seed(7))
+    other = Client(case.network).share(Batch(inputs, case.batch.labels)).observe_pair(1)
+    other = noisy(other, RELATIVE, seed=1)
+    strange = replace(
+        case.pair,
+        next_weight_gradient=other.next_weight_gradient,
+        next_bias_gradient=other.next_bias_gradient,
+    )
+    found = SpearPair(time_limit=0.5)(strange)
+    assert found.status not in (Status.EXACT, Status.APPROXIMATE)
