@@ -1,8 +1,9 @@
 """Inversion of a layer pair: any activation, from the gradients of two layers in a row.
 
 The modules follow the mathematics bottom up: `problem` (both gradients in factors), `peeling` (the
-rest without solved samples), `forward` and `backward` (the two consistencies), the searches for
-each kind of activation (`smooth`, `sparse`, `piecewise`, `regression_solver`), `search` and
+rest without solved samples), `forward` and `backward` (the two consistencies), `tolerance` and
+`likely` (what noise explains of them), the searches for each kind of activation (`smooth`,
+`sparse`, `piecewise`, `regression_solver`, and `zero_search` under noise), `search` and
 `solver` (rounds), `finish`, `joint_fit` and `proof` (the whole batch), `attack`.
 """
 

@@ -98,7 +98,7 @@ class PairProblem:
         return torch.minimum((z - pieces.lower).abs(), (z - pieces.upper).abs()) > open_
 
     def deviation(self, rows: Tensor) -> Tensor:
-        """Deviation of z of true rows p by noise in the row space of G1 (k x m); 0 without noise."""
+        """Deviation of z of true rows p by noise in R (k x m); 0 without noise."""
         lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
         return self.first.noise.right * lengths * self.first.weight_norms
 

@@ -4,8 +4,8 @@ import torch
 
 from spear.inversion.pair.backward_search import backward_renewed, backward_round
 from spear.inversion.pair.forward_search import forward_renewed, forward_round
-from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.likely import likely
+from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 
 

@@ -6,10 +6,10 @@ sigma1 and sigma2 be the deviations of an entry of G1 and of G2, S and S2 their 
 * z: R = U^T G1 / sqrt(m) carries the noise U^T N1 / sqrt(m), of deviation sigma1 / sqrt(m) an
   entry. So x = R^T p is wrong by sigma1 |p| / sqrt(m) an entry, whatever p, and z_j = w_j . x + c_j
   by |w_j| times that.
-* Forward: a is the combination c = R2 a of rows, each of which has noise of sigma2 / S2_t an entry;
-  its length is sigma2 sqrt(m) |c / S2|. An error dz adds sigma'(z) dz.
-* Backward: L q is wrong by `Noise.deviation`. A column of U2 is wrong by sigma2 / S2_t an entry, and
-  V_j by |W2_j| times that, W2_j being the weights behind neuron j. An error dz adds
+* Forward: a is the combination c = R2 a of rows, each with noise of sigma2 / S2_t an entry. The sum
+  has the length sigma2 sqrt(m) |c / S2|. An error dz adds sigma'(z) dz.
+* Backward: L q is wrong by `Noise.deviation`. A column of U2 is wrong by sigma2 / S2_t an entry,
+  and V_j by |W2_j| times that, W2_j being the weights behind neuron j. An error dz adds
   sigma''(z) (V e) dz.
 """
 
