@@ -19,15 +19,17 @@ def finished(problem: PairProblem, samples: Samples) -> Tensor:
 
     With a piecewise linear activation the pieces are known, and each direction is a kernel: of its
     inactive neurons behind a ReLU, else of backward consistency. Otherwise all samples are fitted
-    together.
+    together, with noise by `likelihood_fit`.
 
     Args:
         problem: the whole layer pair.
         samples: all of its samples.
     """
     pieces = problem.activation.pieces
-    if pieces is None:
+    if pieces is None and not problem.noisy:
         return torch.linalg.inv(refit(problem, samples.rows))
+    if pieces is None:
+        return unfinished(problem, samples)
     if problem.activation.name == "relu":
         directions = _zero_directions(problem, samples)
     else:

@@ -23,6 +23,7 @@ from spear.inversion.factors.factorization import (
     decompose,
     factorize,
 )
+from spear.inversion.pair.shared_gradients import SharedGradients
 from spear.observation import LayerPair
 from spear.reconstruction import Status
 
@@ -45,7 +46,7 @@ class PairProblem:
         next_bias: U2^T dL/dc2 (r); None if the next layer shares no bias gradient.
         first_error: deviation of an entry of G1.
         next_error: deviation of an entry of G2.
-        noisy: whether the errors of either gradient are more than rounding.
+        shared: the gradients of the whole pair if the errors of either are more than rounding.
     """
 
     first: Factorization
@@ -58,7 +59,12 @@ class PairProblem:
     next_bias: Tensor | None
     first_error: float
     next_error: float
-    noisy: bool
+    shared: SharedGradients | None
+
+    @property
+    def noisy(self) -> bool:
+        """Tell whether the errors of either gradient are more than rounding."""
+        return self.shared is not None
 
     @property
     def b(self) -> int:
@@ -129,7 +135,7 @@ def pair_problem(pair: LayerPair, rank: int | None = None) -> PairProblem | Stat
     if first.b + second.b > first.m:  # [L, -sigma'(z) * V] has a kernel for any z
         return Status.FULL_RANK
     columns = second.left / second.left.shape[0] ** 0.5
-    bias = pair.next_bias_gradient
+    bias, noisy = pair.next_bias_gradient, first.noise.white or second.noise.white
     return PairProblem(
         first=first,
         left=_on_all_rows(first),
@@ -141,7 +147,7 @@ def pair_problem(pair: LayerPair, rank: int | None = None) -> PairProblem | Stat
         next_bias=None if bias is None else columns.T @ bias[second.active].to(torch.float64),
         first_error=_error(first),
         next_error=_error(second),
-        noisy=first.noise.white or second.noise.white,
+        shared=SharedGradients.of(pair, first.right) if noisy else None,
     )
 
 

@@ -32,6 +32,9 @@ DEVIATIONS = 10.0
 NOISE_DEVIATIONS = 3.0
 """The same of white noise, whose effect on both gradients is known: true samples have up to 2."""
 
+MISFIT = 2.0
+"""Largest misfit of the most likely batch that noise explains; wrong ones have 4 and more."""
+
 SUMS = 1e-5
 """Relative error of a sum over the batch that rounding explains."""
 
@@ -51,6 +54,7 @@ class Evidence:
         next_sum: relative error of dL/dc2; 0 if it is not shared.
         disaggregation: Q of the solution (b x b).
         deviations: residual that errors explain, relative to the one to expect.
+        misfit: of the most likely batch to both gradients (`likelihood_fit`); 0 without noise.
     """
 
     forward: Tensor
@@ -60,11 +64,12 @@ class Evidence:
     next_sum: float
     disaggregation: Tensor
     deviations: float = DEVIATIONS
+    misfit: float = 0.0
 
     @property
     def explained(self) -> bool:
         """Tell whether the errors of the gradients explain every residual."""
-        return bool(
+        return self.misfit <= MISFIT and bool(
             (self.forward <= _tolerance(self.forward_error, self.deviations)).all()
             and (self.backward <= _tolerance(self.backward_error, self.deviations)).all()
         )
@@ -80,12 +85,13 @@ class Evidence:
         return float(torch.maximum(self.forward, self.backward).max())
 
 
-def evidence(problem: PairProblem, disaggregation: Tensor) -> Evidence:
+def evidence(problem: PairProblem, disaggregation: Tensor, misfit: float = 0.0) -> Evidence:
     """Test a solution on all neurons.
 
     Args:
         problem: the whole layer pair.
         disaggregation: Q (b x b).
+        misfit: of the most likely batch; 0 without noise.
     """
     first = problem.first
     rows = torch.linalg.inv(disaggregation)
@@ -109,6 +115,7 @@ def evidence(problem: PairProblem, disaggregation: Tensor) -> Evidence:
         next_sum=_next_sum(problem, nexts),
         disaggregation=disaggregation,
         deviations=NOISE_DEVIATIONS if problem.noisy else DEVIATIONS,
+        misfit=misfit,
     )
 
 

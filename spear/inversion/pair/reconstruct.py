@@ -6,6 +6,7 @@ import torch
 
 from spear.inversion.directions.sparsity_matching import sparsity_matching
 from spear.inversion.pair.finish import finished, unfinished
+from spear.inversion.pair.likelihood_fit import most_likely
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.proof import evidence, verdict
@@ -31,7 +32,11 @@ def reconstruction_of(
     status = otherwise
     if len(samples) == problem.b:
         disaggregation = finished(problem, samples)
-        found = evidence(problem, disaggregation)
+        misfit = 0.0
+        if problem.noisy:
+            disaggregation, misfit = most_likely(problem, disaggregation)
+            details = details | {"misfit": misfit}
+        found = evidence(problem, disaggregation, misfit)
         details = details | {"residual": found.largest}
         status = verdict(problem, found)
     else:
