@@ -7,7 +7,7 @@ from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.forward_search import residuals
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
-from spear.inversion.pair.tolerance import LIKELY, backward_errors, forward_errors
+from spear.inversion.pair.tolerance import LIKELY, POSSIBLE, backward_errors, forward_errors
 
 
 def likely(problem: PairProblem, samples: Samples) -> Tensor:
@@ -22,7 +22,7 @@ def likely(problem: PairProblem, samples: Samples) -> Tensor:
     if problem.activation.pieces is None:
         _, backward = samples_of_rows(problem, samples.rows)
         found &= backward < LIKELY * backward_errors(problem, samples)
-    if problem.spans_activations:
+    if problem.spans_activations:  # weak rows of R2 make the prediction of this one uncertain
         forward = residuals(problem, samples.rows)
-        found &= forward < LIKELY * forward_errors(problem, samples.rows)
+        found &= forward < POSSIBLE * forward_errors(problem, samples.rows)
     return found

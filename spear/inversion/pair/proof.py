@@ -7,9 +7,10 @@ Of each sample, in the whole problem:
 * sums: dL/dc1 is the sum of all dL/dz by construction (s . p = 1), and dL/dc2 has to be that of
   all d2. They fix the scales, which neither equation does for a homogeneous activation.
 
-Each is compared with what the errors of the two gradients explain. A solution is exact only if it
-is the only one: another scale of it, or an error in one of its inputs, must leave too large a
-residual (`isolation`).
+Each is compared with what the errors of the two gradients explain. In noise the misfit of
+the most likely batch is, too (`likelihood_fit`). A solution is exact only if it is the only one:
+another scale of it, or an error in one of its inputs, must leave too large a residual
+(`isolation`).
 """
 
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ NOISE_DEVIATIONS = 3.0
 """The same of white noise, whose effect on both gradients is known: true samples have up to 2."""
 
 MISFIT = 2.0
-"""Largest misfit of the most likely batch that noise explains; wrong ones have 4 and more."""
+"""Largest misfit of the most likely batch that noise explains; true ones have 1 to 1.3."""
 
 SUMS = 1e-5
 """Relative error of a sum over the batch that rounding explains."""

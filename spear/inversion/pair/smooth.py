@@ -1,4 +1,4 @@
-"""The engine for smooth activations: forward consistency where it holds, else backward."""
+"""The engine for smooth activations: forward consistency, or backward if G2 is weak or noisy."""
 
 import torch
 
@@ -14,7 +14,8 @@ class SmoothEngine:
 
     def search(self, problem: PairProblem, generator: torch.Generator) -> tuple[Samples, int]:
         """Implement `Engine.search`."""
-        if problem.spans_activations:
+        # In noise forward consistency has many near-solutions; backward adds the other gradient.
+        if problem.spans_activations and not problem.noisy:
             return forward_round(problem, generator)
         return backward_round(problem, generator)
 
