@@ -3,9 +3,22 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+
+class Corner(NamedTuple):
+    """A place where sigma' jumps.
+
+    Attributes:
+        position: z there.
+        jump: sigma' right of it less sigma' left of it; a Tensor (m) has one for each neuron.
+    """
+
+    position: float
+    jump: float | Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +36,13 @@ class Pieces:
     outer: float | Tensor
     lower: float
     upper: float
+
+    @property
+    def corners(self) -> tuple[Corner, ...]:
+        """The ends of the inner piece."""
+        jump = self.inner - self.outer
+        ends = Corner(self.lower, jump), Corner(self.upper, -jump)
+        return tuple(end for end in ends if math.isfinite(end.position))
 
     def inside(self, z: Tensor) -> Tensor:
         """Return where the slope is `inner` (booleans of z's shape)."""
@@ -59,6 +79,11 @@ class Elementwise(ABC):
     homogeneous: bool = False
     pieces: Pieces | None = None
     increasing_from: float = math.inf
+
+    @property
+    def corners(self) -> tuple[Corner, ...]:
+        """Places where sigma' jumps; unless told, the ends of `pieces`."""
+        return () if self.pieces is None else self.pieces.corners
 
     @abstractmethod
     def value(self, z: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spear.activations.elementwise import Elementwise
+from spear.activations.elementwise import Corner, Elementwise
 from spear.tracing.activations import SELU_ALPHA, SELU_SCALE
 
 
@@ -20,6 +20,12 @@ class ScaledELU(Elementwise):
     def __init__(self, alpha: float, scale: float, rate: float) -> None:
         self._alpha, self._scale, self._rate = alpha, scale, rate
         self.increasing_from = -math.inf if alpha > 0 else math.inf
+
+    @property
+    def corners(self) -> tuple[Corner, ...]:
+        """0, unless the exponential leaves with the slope of the line."""
+        jump = self._scale * (1 - self._alpha * self._rate)
+        return (Corner(0.0, jump),) if jump else ()
 
     def slope(self, z: Tensor) -> Tensor:
         """Return scale above 0, else the slope of the exponential."""

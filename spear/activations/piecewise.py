@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spear.activations.elementwise import Elementwise, Pieces
+from spear.activations.elementwise import Corner, Elementwise, Pieces
 
 
 class PiecewiseLinear(Elementwise):
@@ -105,6 +105,11 @@ class Hardtanh(Elementwise):
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
         self._clipped = Pieces(inner=1.0, outer=0.0, lower=min_val, upper=max_val)
         self.pieces = self._clipped if min_val <= 0 <= max_val else None
+
+    @property
+    def corners(self) -> tuple[Corner, ...]:
+        """The bounds."""
+        return self._clipped.corners
 
     def value(self, z: Tensor) -> Tensor:
         """Return z clipped to [min_val, max_val]."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spear.activations.elementwise import Elementwise
+from spear.activations.elementwise import Corner, Elementwise
 
 
 class Tanh(Elementwise):
@@ -140,6 +140,11 @@ class Hardswish(Gated):
     """z times z / 6 + 1/2, clipped to [0, 1]."""
 
     name = "hardswish"
+
+    @property
+    def corners(self) -> tuple[Corner, ...]:
+        """The ends of the slope of the gate."""
+        return Corner(-3.0, -0.5), Corner(3.0, -0.5)
 
     def value(self, z: Tensor) -> Tensor:
         """Return z clip(z / 6 + 1/2)."""

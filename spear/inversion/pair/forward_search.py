@@ -1,8 +1,11 @@
 """Samples by forward consistency: descents from many starts, on random subsets of the neurons."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
+from spear.activations.rounded import Rounded
 from spear.inversion.factors.gram import Grams
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.forward import ForwardConsistency
@@ -24,6 +27,9 @@ NEURONS, SPARE = 3.0, 16
 """Neurons in a subset: this many times b, and a few more."""
 
 ITERATIONS, POLISHING = 60, 4
+
+WIDTH = 0.1
+"""How wide a descent first rounds the corners of an activation, in deviations of z."""
 
 ARRIVED = 1e-24
 """Squared relative residual at which a start has arrived."""
@@ -111,13 +117,27 @@ def residuals(problem: PairProblem, rows: Tensor) -> Tensor:
 
 def _descended(problem: PairProblem, space: RowSpace, generator: torch.Generator) -> Tensor:
     """Rows that solve the equations on a random subset, the best first."""
-    objective = on_neurons(problem, space, subset(problem, NEURONS, generator))
-    count = len(objective.base)
-    starts = space.random(STARTS, generator)
-    points, costs = minimise(objective, starts, ITERATIONS, ARRIVED * count, PROMISING * count)
+    neurons = subset(problem, NEURONS, generator)
+    points = space.random(STARTS, generator)
+    stages = [problem]
+    if problem.activation.corners:
+        stages.insert(0, _rounded(problem, space.rows(points)))
+    for stage in stages:
+        objective = on_neurons(stage, space, neurons)
+        count = len(objective.base)
+        points, costs = minimise(objective, points, ITERATIONS, ARRIVED * count, PROMISING * count)
     best = costs.argsort()
     rows = space.rows(points[best])
     return rows[costs[best] < solution_squares(problem, rows) * count]
+
+
+def _rounded(problem: PairProblem, rows: Tensor) -> PairProblem:
+    """The problem with the corners of its activation rounded.
+
+    At a corner the equations change. A descent that has to pass many would stop at one.
+    """
+    deviation = float(problem.pre_activations(rows).std(dim=1).median())
+    return replace(problem, activation=Rounded(problem.activation, WIDTH * deviation))
 
 
 def on_neurons(

@@ -6,7 +6,7 @@ from spear.inversion.descent.deflation import Known
 from spear.inversion.pair.assignment import fitting_directions, round_size
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.certificate import certified_rows
-from spear.inversion.pair.forward_search import forward_renewed
+from spear.inversion.pair.forward_search import forward_renewed, forward_round
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import mutually_consistent
@@ -25,7 +25,11 @@ class PiecewiseEngine:
         rows, right = certified_rows(problem, found.slopes, found.offsets, generator)
         found = found.these(right)
         samples = Samples.scaled(rows, found.directions, found.next_coordinates)
-        return samples[mutually_consistent(problem, samples)], count
+        samples = samples[mutually_consistent(problem, samples)]
+        if len(samples) == 0:  # two slopes of one size tell little; the activations tell more
+            samples, starts = forward_round(problem, generator)
+            count += starts
+        return samples, count
 
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.renewed`."""

@@ -5,6 +5,7 @@ import torch
 from support.pairs import ALL, SMOOTH, PairCase, pair_case, relative
 from torch import Tensor
 
+from spear.inversion.pair import forward_search
 from spear.inversion.pair.backward_search import (
     NORMALISED,
     BackwardConsistency,
@@ -102,3 +103,19 @@ def test_nearly_right_samples_get_right_by_backward_consistency(name: str) -> No
 def test_the_plane_of_one_sample_is_solved(name: str) -> None:
     case = pair_case(name, b=1)
     assert relative(solved_rows(case.problem, case.rows)[0], case.rows) < 1e-12
+
+
+def finds(case: PairCase) -> int:
+    """Samples that some rounds of forward consistency find."""
+    generator = torch.Generator().manual_seed(0)
+    return sum(len(forward_search.forward_round(case.problem, generator)[0]) for _ in range(4))
+
+
+@pytest.mark.parametrize("name", ["selu", "prelu"])
+def test_descent_that_rounds_corners_passes_them(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = pair_case(name, b=20, m=80, scale=0.6)
+    rounded = finds(case)
+    monkeypatch.setattr(forward_search, "WIDTH", 1e-9)
+    assert rounded > 2 * finds(case)
