@@ -4,7 +4,8 @@ The rooms follow the mathematics bottom up, and none imports from one after it:
 
 * `factors`: the gradient as a product L R, its rank and its noise;
 * `directions`: tests for columns of Q, exact directions, and the selection of b of them;
-* `sampling`: directions from random submatrices (Algorithm 1, `Spear`, `SpearNoisy`, `SpearPrior`);
+* `sampling`: directions from random submatrices (Algorithm 1 as printed, `SpearPaper`; with ours,
+  `Spear`, `SpearNoisy`, `SpearPrior`);
 * `descent`: directions by descent (`SpearIrls`);
 * `pair`: a layer and the next one, with any activation between (`SpearPair`);
 * `network`: any layer, through the layer pair that is solved most easily (`SpearNetwork`);
@@ -18,7 +19,7 @@ from spear.inversion.inputs import SpearInput
 from spear.inversion.labels import BatchLabels
 from spear.inversion.network import SpearNetwork
 from spear.inversion.pair import SpearPair
-from spear.inversion.sampling import Spear, SpearNoisy, SpearPrior
+from spear.inversion.sampling import Spear, SpearNoisy, SpearPaper, SpearPrior
 
 __all__ = [
     "BatchLabels",
@@ -29,5 +30,6 @@ __all__ = [
     "SpearNetwork",
     "SpearNoisy",
     "SpearPair",
+    "SpearPaper",
     "SpearPrior",
 ]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from spear.inversion.sampling.screening import draw_promising, largest_chunk
 
 @dataclass(frozen=True, eq=False)
 class Spear(SamplingAttack):
-    """Algorithm 1 of the paper.
+    """Algorithm 1 with every direction refitted and tested (`SpearPaper` is without).
 
     Args:
         layer: linear layer to attack, counted from 1 (Table 4); a ReLU must follow it.
@@ -32,6 +33,8 @@ class Spear(SamplingAttack):
 
     sampler: Sampler | None = None
 
+    usual_sampler: ClassVar[type[Sampler]] = InformationSetSampler
+
     def _pool(self, problem: Factorization) -> CandidatePool:
         return CandidatePool(problem, self.p_false_reject)
 
@@ -41,13 +44,19 @@ class Spear(SamplingAttack):
     def _sample(self, problem: Factorization, seed: int) -> Iterator[tuple[Tensor, int]]:
         """Directions that pass the first filter, with the number of submatrices they came from."""
         left = problem.left.to(self.search_dtype)
-        sampler = self.sampler or InformationSetSampler()
+        sampler = self.sampler or self.usual_sampler()
         generator = torch.Generator(device=left.device).manual_seed(seed)
         count, most = FIRST_CHUNK, largest_chunk(problem.b, left.dtype, left.device)
         remaining = self.max_submatrices
         while remaining > 0:
             count = min(count, most, math.ceil(remaining / sampler.per_draw(problem.b)))
-            directions, drawn = draw_promising(sampler, left, count, generator)
+            directions, drawn = self._draw(sampler, left, count, generator)
             yield directions, drawn
             remaining -= drawn
             count = math.ceil(GROWTH * count)
+
+    def _draw(
+        self, sampler: Sampler, left: Tensor, count: int, generator: torch.Generator
+    ) -> tuple[Tensor, int]:
+        """One chunk: the directions worth a look, and how many were drawn."""
+        return draw_promising(sampler, left, count, generator)

@@ -1,9 +1,12 @@
 """Sampling submatrices L_A of L and the directions that span their kernels (Theorem 3.3).
 
-The columns of dL/dZ that vanish on the rows A show up as ker(L_A). Two samplers draw the same
-(b-1) x b submatrices with the same probabilities and differ only in cost:
+The columns of dL/dZ that vanish on the rows A show up as ker(L_A). All samplers draw the same
+(b-1) x b submatrices with the same probabilities. They differ in cost, and in how far one submatrix
+depends on another:
 
-* `SvdSampler`, the paper's: one singular value decomposition per submatrix.
+* `IndependentSvdSampler`, the paper's (Lemma 5.2): independent submatrices, one singular value
+  decomposition each.
+* `SvdSampler`: the same, but submatrices of one permutation of the rows have no row in common.
 * `InformationSetSampler`: for b rows I, column k of L_I^-1 is orthogonal to every row of L_I but
   the k-th; it spans the kernel of the (b-1)-row submatrix without row k. One inversion yields b
   submatrices. (The name is from information-set decoding, the same idea in coding theory.)
@@ -47,8 +50,18 @@ class SvdSampler:
     def draw(self, left: Tensor, count: int, generator: torch.Generator) -> Tensor:
         """Implement `Sampler.draw`."""
         b = left.shape[1]
-        rows = random_subsets(left.shape[0], b - 1, count, generator)
+        rows = self._subsets(left.shape[0], b - 1, count, generator)
         return torch.linalg.svd(left[rows], full_matrices=True).Vh[:, -1]
+
+    def _subsets(self, m: int, size: int, count: int, generator: torch.Generator) -> Tensor:
+        return random_subsets(m, size, count, generator)
+
+
+class IndependentSvdSampler(SvdSampler):
+    """The same of independent submatrices, as Algorithm 1 and Lemma 5.2 have them."""
+
+    def _subsets(self, m: int, size: int, count: int, generator: torch.Generator) -> Tensor:
+        return independent_subsets(m, size, count, generator)
 
 
 class InformationSetSampler:
@@ -95,3 +108,12 @@ def random_subsets(m: int, size: int, count: int, generator: torch.Generator) ->
     keys = torch.rand(permutations, m, generator=generator, device=generator.device)
     shuffled = keys.argsort(dim=1)[:, : from_one * size_]
     return shuffled.reshape(-1, size_)[:count, :size]
+
+
+def independent_subsets(m: int, size: int, count: int, generator: torch.Generator) -> Tensor:
+    """`count` independent, uniformly random subsets of `size` out of m row indices (count x size).
+
+    Each takes the smallest of m random keys of its own.
+    """
+    keys = torch.rand(count, m, generator=generator, device=generator.device)
+    return keys.topk(size, dim=1, largest=False, sorted=False).indices
