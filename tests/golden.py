@@ -121,6 +121,7 @@ CASES = {
         tolerance=None,
     ),
     "svd": Case(f"attack=spear attack/sampler=svd {DIGITS} batch_size=4"),
+    "paper": Case(f"attack=spear_paper {DIGITS} batch_size=4"),
     "noisy_leverage": Case(
         f"attack=spear_noisy defense=dpsgd_opacus {FACES} batch_size=4 "
         "defense.noise_multiplier=1e-5 attack.max_submatrices=20000",
