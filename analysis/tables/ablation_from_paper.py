@@ -1,8 +1,9 @@
 """From the paper's Algorithm 1 to the searches of this suite, on the same batches; one thread.
 
-Each row down to the information sets changes one step of the row before it, except "one stage",
-which is Algorithm 1 without the second stage of GreedyFilter. Exact: all directions right by the
-truth; PSNR in dB, mean ± standard deviation over batches; submatrices and seconds: medians.
+The second to fourth row change one step of Algorithm 1 each ("one stage": no second stage of
+GreedyFilter); "leverage test" adds to the refit, "information sets" to both. Exact: all directions
+right by the truth; PSNR in dB, mean ± standard deviation over batches; submatrices and seconds:
+medians.
 """
 
 import pandas as pd
