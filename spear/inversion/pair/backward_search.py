@@ -25,6 +25,12 @@ ITERATIONS, POLISHING = 60, 4
 ARRIVED, PROMISING, SOLVED = 1e-24, 1e-6, 1e-7
 """Squared relative residuals as in `forward_search`."""
 
+ROUNDED = 1e-13
+"""Squared relative residual that float32 leaves of a solution."""
+
+VALLEY = 100
+"""Steps along a valley: mixtures of a few samples are nearly solutions if there are few classes."""
+
 NORMALISED = 0.3
 """Weight of the equation that fixes the scale of q."""
 
@@ -158,6 +164,11 @@ def backward_renewed(problem: PairProblem, samples: Samples) -> Samples:
     points, costs = minimise(
         objective, starts, POLISHING, ARRIVED * m, PROMISING * m, NEARLY_NEWTON
     )
+    if not problem.noisy:
+        in_valley = (costs > ROUNDED * m).nonzero()[:, 0]
+        points[in_valley], costs[in_valley] = minimise(
+            objective, points[in_valley], VALLEY, ARRIVED * m, 0.0
+        )
     limits = solution_squares(objective, space, problem, points) * m
     _, v, _ = objective.parts(points[costs < limits])
     return samples_of_rows(problem, space.rows(v))[0]

@@ -6,6 +6,7 @@ from support.pairs import ALL, SMOOTH, PairCase, pair_case, relative
 from torch import Tensor
 
 from spear.inversion.pair import forward_search
+from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.backward_search import (
     NORMALISED,
     BackwardConsistency,
@@ -119,3 +120,13 @@ def test_descent_that_rounds_corners_passes_them(
     rounded = finds(case)
     monkeypatch.setattr(forward_search, "WIDTH", 1e-9)
     assert rounded > 2 * finds(case)
+
+
+def test_mixtures_of_two_samples_are_led_along_the_valley() -> None:
+    """With few classes a mixture is nearly a solution; Gauss-Newton steps alone stop on the way."""
+    case = pair_case("hardswish", b=30, m=110, classes=6, depth=2, dtype=torch.float32)
+    mixed = 0.9 * case.rows + 0.1 * case.rows.roll(1, 0)
+    found = backward_renewed(case.problem, samples_of_rows(case.problem, mixed)[0]).rows
+    distances = torch.cdist(found, case.rows).amin(dim=1) / case.rows.norm(dim=1).mean()
+    assert len(found) == case.b
+    assert float(distances.max()) < 1e-4
