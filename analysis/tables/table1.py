@@ -6,7 +6,8 @@ the labels. Gradient matching is shortened from its authors' 24,000 iterations; 
 them take is computed from the measured seconds per iteration, as is CI-Net's for its authors'
 iterations (2,000 at 32 pixels), each with its ratio to SPEAR's. CI-Net is too slow for a CPU at 256
 pixels: at 32 pixels every method has the same batches, and the paper's values of CI-Net (at 256)
-are for orientation, without a verdict.
+are for orientation, without a verdict. The paper's SPEAR needs a ReLU; a layer pair inverts the
+Sigmoid network, too.
 """
 
 import pandas as pd
@@ -14,7 +15,7 @@ import pandas as pd
 from spear.analysis.paper.comparison import mean, mean_verdict, papers
 from spear.analysis.statistics import measures
 
-EXPERIMENTS = ("table1", "table1_32px", "table1_32px_sigmoid")
+EXPERIMENTS = ("table1", "table1_256px_sigmoid", "table1_32px", "table1_32px_sigmoid")
 KEYS = {"method": "method", "pixels": "dataset.resolution"}
 COMPARED = {"psnr": mean("psnr")}
 
@@ -24,11 +25,13 @@ METHODS = {
     ("geiping_1000", "fcnn"): "geiping",
     ("ci_net", "fcnn"): "ci_net_relu",
     ("ci_net", "fcnn_sigmoid"): "ci_net_sigmoid",
+    ("spear_pair", "fcnn_sigmoid"): "pair_sigmoid",
 }
-"""Attack and network -> the paper's row."""
+"""Attack and network -> the paper's row; `pair_sigmoid` is ours alone."""
 
 NAMES = {
     "spear": "SPEAR",
+    "pair_sigmoid": "layer pair, Sigmoid",
     "geiping": "Geiping et al.",
     "ci_net_relu": "CI-Net, ReLU",
     "ci_net_sigmoid": "CI-Net, Sigmoid",
@@ -50,33 +53,45 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         for method in NAMES:
             ours = batches[batches["method"] == method]
             if not ours.empty:
-                rows.append(_row(method, int(pixels), ours, paper[method], spear))
+                rows.append(_row(method, int(pixels), ours, paper.get(method), spear))
     return pd.DataFrame(rows)
 
 
 def _row(
-    method: str, pixels: int, ours: pd.DataFrame, paper: pd.Series, spear: float
+    method: str, pixels: int, ours: pd.DataFrame, paper: pd.Series | None, spear: float
 ) -> dict[str, str]:
-    same_size = pixels == paper["pixels"]
-    shown = same_size or method.startswith("ci_net")
     iterations, whole = "", ""
-    if method != "spear":
+    if "details.iterations" in ours and ours["details.iterations"].notna().any():
         each = (ours["seconds"] / ours["details.iterations"]).median()
         authors = each * _authors_iterations(method, pixels)
         iterations = f"{ours['details.iterations'].median():,.0f}"
         whole = f"{measures.duration(authors)}, {measures.times(authors / spear)}"
+    value, verdict, time = _compared(method, pixels, ours, paper)
     return {
         "pixels": str(pixels),
         "method": NAMES[method],
         "batches": str(len(ours)),
-        "PSNR: paper": f"{paper['psnr']:.1f}" if shown else "",
+        "PSNR: paper": value,
         "ours": measures.with_deviation(ours["psnr"]),
-        "verdict": mean_verdict(ours["psnr"], paper["psnr"]) if same_size and len(ours) > 1 else "",
+        "verdict": verdict,
         "iterations": iterations,
-        "time: paper": measures.duration(paper["seconds"]) if shown else "",
+        "time: paper": time,
         "ours ": measures.duration(ours["seconds"].median()),
         "with its authors' iterations": whole,
     }
+
+
+def _compared(
+    method: str, pixels: int, ours: pd.DataFrame, paper: pd.Series | None
+) -> tuple[str, str, str]:
+    """Return the paper's PSNR, the verdict on ours, and the paper's time; empty if it has none."""
+    if paper is None:
+        return "", "", ""
+    same_size = pixels == paper["pixels"]
+    if not same_size and not method.startswith("ci_net"):
+        return "", "", ""
+    verdict = mean_verdict(ours["psnr"], paper["psnr"]) if same_size and len(ours) > 1 else ""
+    return f"{paper['psnr']:.1f}", verdict, measures.duration(paper["seconds"])
 
 
 def _authors_iterations(method: str, pixels: int) -> int:
