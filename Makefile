@@ -38,7 +38,8 @@ SAMPLING := figure4_b18_to_b24 table9_sampling table3_sampling figure4 figure7_s
 	figure6 figure5_width_sampling figure6_pixels
 GPU := table4_sampling table10_sampling exact_recovery_b400 exact_recovery_gpu exact_recovery_b50_gpu \
 	exact_recovery_b100_gpu exact_recovery_b200_gpu
-BASELINES := table1 table6_features table6 table1_32px_sigmoid table1_32px table6_geiping figure9
+BASELINES := table1 table6_features table6 table1_32px_sigmoid table1_32px table6_geiping figure9 \
+	table1_256px_sigmoid
 # end of spear experiments
 
 # Overrides of an experiment: make WITH_table3_imagenet_720=dataset.folder=NAME paper. Here, what a CPU does of one that
