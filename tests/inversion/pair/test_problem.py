@@ -7,6 +7,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support.pairs import ALL, PairCase, pair_case, relative
+from torch import Tensor
 
 from spear.activations import LeakyReLU, PReLU
 from spear.inversion.pair.problem import PairProblem, pair_problem
@@ -161,3 +162,26 @@ def test_the_activation_is_that_of_the_network():
     activation = pair_case(module).problem.activation
     assert isinstance(activation, PReLU)
     assert torch.equal(activation.of(torch.tensor([7])).value(-torch.ones(1)), -module.weight[7:8])
+
+
+@pytest.mark.parametrize("activation", ["hardtanh", "relu6", "leaky_relu"])
+def test_inputs_in_one_linear_piece_have_the_gradients_of_their_mixtures(activation: str) -> None:
+    """X T and D2 T^-T for any T with columns that sum to 1: no pair tells them apart."""
+    case = pair_case(activation, b=3, scale=0.02)
+    weights = case.pair.first.weight.double()
+    bias = torch.full((60,), 0.5, dtype=torch.float64)  # within the inner piece of each
+    sigma, generator = case.problem.activation, torch.Generator().manual_seed(0)
+    mixing = torch.eye(3).double() + 0.1 * torch.randn(3, 3, generator=generator).double()
+    mixing /= mixing.sum(dim=0)
+
+    def gradients(inputs: Tensor, nexts: Tensor) -> list[Tensor]:
+        z = weights @ inputs + bias[:, None]
+        columns = sigma.slope(z) * (case.pair.next_weight.double().T @ nexts)
+        firsts = [columns @ inputs.T, columns.sum(dim=1)]
+        return [*firsts, nexts @ sigma.value(z).T, nexts.sum(dim=1)]
+
+    true = gradients(case.inputs.T, case.next_gradients)
+    mixed = case.next_gradients @ torch.linalg.inv(mixing).T
+    for found, expected in zip(gradients(case.inputs.T @ mixing, mixed), true, strict=True):
+        assert relative(found, expected) < 1e-12
+    assert relative(case.inputs.T @ mixing, case.inputs.T) > 0.01
