@@ -13,35 +13,58 @@ frame, and `reconstructions` those that a job has saved. `table` and `figure` re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from spear.api import invert, invert_network, invert_pair, match_gradients
-from spear.auditing.run import audit
-from spear.baselines.gradient_matching.attack import GradientMatching
-from spear.client.client import Client
-from spear.data import Batch
-from spear.domain import Domain
 from spear.errors import SpearError
-from spear.inversion import Spear, SpearInput, SpearIrls, SpearNetwork, SpearPair
-from spear.observation import LayerPair, Observation
-from spear.reconstruction import Reconstruction, Status
-from spear.update import Update
 from spear.version import __version__
 
 if TYPE_CHECKING:
     from spear.analysis.overview.named import figure, table
     from spear.analysis.records.reconstructions import reconstructions
     from spear.analysis.records.results import results
+    from spear.api import invert, invert_network, invert_pair, match_gradients
+    from spear.auditing.run import audit
+    from spear.baselines.gradient_matching.attack import GradientMatching
+    from spear.client.client import Client
+    from spear.data.base import Batch
+    from spear.domain import Domain
     from spear.experiments.cli.from_python import run
+    from spear.inversion.descent.attack import SpearIrls
+    from spear.inversion.inputs.attack import SpearInput
+    from spear.inversion.network.attack import SpearNetwork
+    from spear.inversion.pair.attack import SpearPair
+    from spear.inversion.sampling.attack import Spear
+    from spear.observation import LayerPair, Observation
+    from spear.reconstruction import Reconstruction, Status
+    from spear.update import Update
 
 LATER = {
+    "Batch": "spear.data.base",
+    "Client": "spear.client.client",
+    "Domain": "spear.domain",
+    "GradientMatching": "spear.baselines.gradient_matching.attack",
+    "LayerPair": "spear.observation",
+    "Observation": "spear.observation",
+    "Reconstruction": "spear.reconstruction",
+    "Spear": "spear.inversion.sampling.attack",
+    "SpearInput": "spear.inversion.inputs.attack",
+    "SpearIrls": "spear.inversion.descent.attack",
+    "SpearNetwork": "spear.inversion.network.attack",
+    "SpearPair": "spear.inversion.pair.attack",
+    "Status": "spear.reconstruction",
+    "Update": "spear.update",
+    "audit": "spear.auditing.run",
     "figure": "spear.analysis.overview.named",
+    "invert": "spear.api",
+    "invert_network": "spear.api",
+    "invert_pair": "spear.api",
+    "match_gradients": "spear.api",
     "reconstructions": "spear.analysis.records.reconstructions",
     "results": "spear.analysis.records.results",
     "run": "spear.experiments.cli.from_python",
     "table": "spear.analysis.overview.named",
 }
-"""Functions of the rooms above the library -> modules, imported when they are first asked for.
+"""Names -> modules, imported when they are first asked for.
 
-Hydra and matplotlib take seconds, and an attack needs neither."""
+PyTorch, Hydra and matplotlib take seconds: only who uses them waits."""
 
 __all__ = [
     "Batch",
@@ -74,10 +97,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a function of `LATER`."""
-    if name not in LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(LATER[name]), name)
+    """Import a name of `LATER`, or a module of the package."""
+    if name in LATER:
+        found = getattr(import_module(LATER[name]), name)
+    else:
+        try:
+            found = import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
     globals()[name] = found  # `spear/results` is a folder, too
     return found
 
