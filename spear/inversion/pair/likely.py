@@ -13,12 +13,14 @@ from spear.inversion.pair.tolerance import LIKELY, POSSIBLE, backward_errors, fo
 def likely(problem: PairProblem, samples: Samples) -> Tensor:
     """Mark the samples that satisfy both consistencies as nearly as noise explains (k).
 
-    All are without noise: then the searches judge. Behind a piecewise linear activation a neuron of
-    the wrong piece weighs more than noise, and backward consistency is not asked.
+    Without noise the searches judge. Behind a piecewise linear activation a neuron of the wrong
+    piece weighs more than noise, and backward consistency is not asked.
+
+    Args:
+        problem: a noisy pair.
+        samples: any number.
     """
     found = torch.ones(len(samples), dtype=torch.bool, device=problem.left.device)
-    if not problem.noisy:
-        return found
     if problem.activation.pieces is None:
         _, backward = samples_of_rows(problem, samples.rows)
         found &= backward < LIKELY * backward_errors(problem, samples)

@@ -168,7 +168,10 @@ def test_bad_settings_of_other_choices_are_refused_in_one_sentence(spear, overri
             "dataset=cifar does not exist; did you mean 'cifar10'? Choose one of adult, cifar10",
         ),
         ("network.activation=gleu", "network.activation is 'gleu'; did you mean 'gelu'? Expected"),
-        ("attack/sampler=svd", "with this attack; attack=spear, attack=spear_paper, attack=spear_prior have it"),
+        (
+            "attack/sampler=svd",
+            "with this attack; attack=spear, attack=spear_paper, attack=spear_prior have it",
+        ),
         ("dataset.normalise=true", "did you mean 'dataset.normalize'? See"),
         ("network.wdith=100", "key 'network.wdith' does not exist; did you mean 'network.width'?"),
         ("dataset=digts", "dataset=digts does not exist; did you mean 'digits'? Choose one of"),
