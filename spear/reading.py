@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from spear.errors import ConfigError, InvalidObservation
 from spear.naming import renamed
+from spear.settings import check_above_zero
 from spear.validation import check_names, check_presence, check_shape
 
 Shared = Mapping[str, Any] | Sequence[Any]
@@ -79,12 +80,14 @@ def read(
         form: what the update is; found out unless given.
 
     Raises:
-        ConfigError: the form is neither.
+        ConfigError: the form is neither, or the learning rate is not above 0.
         InvalidObservation: a name, a shape or the number of arrays is not the network's, or the
             update may be either; the message says which.
     """
     if form not in (None, "gradients", "weights"):
         raise ConfigError(f"form is {form!r}; expected 'gradients' or 'weights'.")
+    if learning_rate is not None:
+        check_above_zero(learning_rate=learning_rate)
     state = network.state_dict()
     parameters = {name: each.detach() for name, each in network.named_parameters()}
     if not isinstance(update, Iterable):

@@ -1,27 +1,31 @@
 """Checks of settings that several classes share."""
 
 import math
+from numbers import Real
+from typing import Any
+
+import torch
 
 from spear.errors import ConfigError
 
 
 def check_least(least: float, **settings: float) -> None:
-    """Refuse settings below a bound.
+    """Refuse settings below a bound, NaN, and anything but numbers.
 
     Args:
         least: the smallest value allowed.
         settings: values by the names of their parameters.
 
     Raises:
-        ConfigError: one is below it; the message names the first.
+        ConfigError: one is; the message names the first.
     """
     for name, value in settings.items():
-        if value < least:
-            raise ConfigError(f"{name} is {value}; expected at least {least}.")
+        if not (isinstance(value, Real) and value >= least):
+            raise ConfigError(f"{name} is {value!r}; expected at least {least}.")
 
 
 def check_weights(**settings: float) -> None:
-    """Refuse settings that are negative, infinite or NaN.
+    """Refuse settings that are negative, infinite, NaN or no number.
 
     Args:
         settings: values by the names of their parameters.
@@ -30,12 +34,12 @@ def check_weights(**settings: float) -> None:
         ConfigError: one is; the message names the first.
     """
     for name, value in settings.items():
-        if not 0 <= value < math.inf:
-            raise ConfigError(f"{name} is {value}; expected a finite number of 0 or more.")
+        if not (isinstance(value, Real) and 0 <= value < math.inf):
+            raise ConfigError(f"{name} is {value!r}; expected a finite number of 0 or more.")
 
 
 def check_above_zero(**settings: float) -> None:
-    """Refuse settings that are 0, negative or NaN.
+    """Refuse settings that are 0, negative, NaN or no number.
 
     Args:
         settings: values by the names of their parameters.
@@ -44,8 +48,8 @@ def check_above_zero(**settings: float) -> None:
         ConfigError: one is; the message names the first.
     """
     for name, value in settings.items():
-        if not value > 0:
-            raise ConfigError(f"{name} is {value}; expected more than 0.")
+        if not (isinstance(value, Real) and value > 0):
+            raise ConfigError(f"{name} is {value!r}; expected more than 0.")
 
 
 def check_time_limit(time_limit: float | None) -> None:
@@ -55,10 +59,30 @@ def check_time_limit(time_limit: float | None) -> None:
         time_limit: seconds; None for no limit.
 
     Raises:
-        ConfigError: it is 0, negative or NaN.
+        ConfigError: it is 0, negative, NaN or no number.
     """
-    if time_limit is not None and not time_limit > 0:
+    if time_limit is not None and not (isinstance(time_limit, Real) and time_limit > 0):
         raise ConfigError(
-            f"time_limit is {time_limit}; expected a number of seconds above 0, or null for no "
+            f"time_limit is {time_limit!r}; expected a number of seconds above 0, or null for no "
             "limit."
         )
+
+
+def check_device(device: Any) -> None:
+    """Refuse a device on which this machine cannot compute.
+
+    Args:
+        device: its name, as torch has it.
+
+    Raises:
+        ConfigError: it is no name of a device, or the machine has none of this name.
+    """
+    try:
+        if not isinstance(device, str | torch.device):
+            raise TypeError
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ConfigError(
+            f"device is {str(device)!r}, on which this machine cannot compute; expected cpu, or "
+            "cuda on a machine with a GPU."
+        ) from error

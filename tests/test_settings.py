@@ -2,15 +2,23 @@
 
 import inspect
 import math
+import re
 from pkgutil import resolve_name
 from unittest.mock import Mock
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from spear.errors import ConfigError
 from spear.experiments.config.schema import CONF
-from spear.settings import check_above_zero, check_least, check_time_limit, check_weights
+from spear.settings import (
+    check_above_zero,
+    check_device,
+    check_least,
+    check_time_limit,
+    check_weights,
+)
 
 
 def test_bounds_are_allowed():
@@ -28,6 +36,10 @@ def test_bounds_are_allowed():
         (lambda: check_weights(l1=math.nan), "l1 is nan; expected a finite number of 0 or more."),
         (lambda: check_above_zero(rate=0.0), "rate is 0.0; expected more than 0."),
         (lambda: check_above_zero(rate=math.nan), "rate is nan; expected more than 0."),
+        (lambda: check_least(1, restarts=math.nan), "restarts is nan; expected at least 1."),
+        (lambda: check_least(1, restarts="x"), "restarts is 'x'; expected at least 1."),
+        (lambda: check_above_zero(rate=None), "rate is None; expected more than 0."),
+        (lambda: check_weights(l1="x"), "l1 is 'x'; expected a finite number of 0 or more."),
     ],
 )
 def test_the_first_that_fails_is_named(check, message):
@@ -41,15 +53,29 @@ def test_a_time_limit_gives_some_time(limit: float | None):
     check_time_limit(limit)
 
 
-@pytest.mark.parametrize("limit", [0, -1, math.nan])
-def test_a_time_limit_without_time_is_refused_by_every_attack(limit: float):
+def refused_by_every_attack(message: str, **setting: object) -> None:
     nodes = [OmegaConf.load(path) for path in (CONF / "attack").glob("*.yaml")]
-    makers = {
-        resolve_name(node._target_) for node in nodes if {"_target_", "time_limit"} <= set(node)
-    }
+    makers = {resolve_name(node._target_) for node in nodes if {"_target_", *setting} <= set(node)}
     assert len(makers) > 8
     for maker in makers:
         parameters = inspect.signature(maker).parameters.values()
         needed = [each.name for each in parameters if each.default is each.empty]
-        with pytest.raises(ConfigError, match=f"time_limit is {limit}; expected a number of"):
-            maker(**dict.fromkeys(needed, Mock()), time_limit=limit)
+        with pytest.raises(ConfigError, match=message):
+            maker(**dict.fromkeys(needed, Mock()), **setting)
+
+
+@pytest.mark.parametrize("limit", [0, -1, math.nan, "x", [60]])
+def test_a_time_limit_without_time_is_refused_by_every_attack(limit: object):
+    message = f"time_limit is {limit!r}; expected a number of"
+    refused_by_every_attack(re.escape(message), time_limit=limit)
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "auto", "meta", "", None, 7])
+def test_a_device_that_is_not_there_is_refused_by_every_attack(name: object):
+    message = f"^device is '{name}', on which this machine cannot compute; expected cpu, or cuda"
+    refused_by_every_attack(message, device=name)
+
+
+@pytest.mark.parametrize("name", ["cpu", torch.device("cpu")])
+def test_a_device_that_is_there_is_allowed(name: object):
+    check_device(name)

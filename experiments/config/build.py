@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from spear.errors import ConfigError, SpearError
 from spear.experiments.config.targets import check_targets
+from spear.settings import check_device
 
 SCALARS = (int, float, bool, str)
 
@@ -215,10 +216,5 @@ def resolve_device(name: str) -> str:
     """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"device {name!r} is not available here; use device=cpu, or device=auto to choose."
-        ) from error
+    check_device(name)
     return name

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 from torch import Tensor, nn
@@ -66,8 +67,8 @@ def audit(
         VictimError: the model does not take the batch, or inputs of the given shape.
     """
     start = time.perf_counter()
-    if not budget > 0:
-        raise ConfigError(f"budget is {budget}; expected more than 0 seconds.")
+    if not (isinstance(budget, Real) and budget > 0):
+        raise ConfigError(f"budget is {budget!r}; expected more than 0 seconds.")
     loss = loss or nn.CrossEntropyLoss()
     private: Any = None
     truth: dict[str, Tensor] = {}

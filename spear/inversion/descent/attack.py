@@ -2,7 +2,6 @@
 
 from spear.attack import LayerAttack, Progress, ProgressCallback
 from spear.budget import Budget
-from spear.errors import ConfigError
 from spear.inversion.descent.rounds import Search, Settings
 from spear.inversion.directions.assemble import Found, recover
 from spear.inversion.factors.factorization import Factorization
@@ -10,7 +9,7 @@ from spear.inversion.factors.rank import check_rank
 from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_time_limit
+from spear.settings import check_device, check_least, check_time_limit
 
 
 class SpearIrls(LayerAttack):
@@ -44,10 +43,10 @@ class SpearIrls(LayerAttack):
         settings: Settings | None = None,
     ) -> None:
         check_rank(rank)
-        if not max_starts >= 1:
-            raise ConfigError(f"max_starts is {max_starts}; expected at least 1.")
+        check_least(1, max_starts=max_starts)
         super().__init__(layer, Sparsity.GRADIENT)
         check_time_limit(time_limit)
+        check_device(device)
         self.time_limit = time_limit
         self.max_starts = max_starts
         self.rank = rank

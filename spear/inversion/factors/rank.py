@@ -1,5 +1,7 @@
 """The batch size is the rank of the gradient (Theorem 3.1; Algorithm 1, line 2)."""
 
+from numbers import Real
+
 import torch
 from torch import Tensor
 
@@ -59,7 +61,7 @@ def check_rank(rank: int | None) -> None:
     """Refuse an impossible batch size given as a setting.
 
     Raises:
-        ConfigError: it is below 1; None takes it from the singular values.
+        ConfigError: it is below 1 or no number; None takes it from the singular values.
     """
-    if rank is not None and rank < 1:
-        raise ConfigError(f"rank is {rank}; expected at least 1, or None (null) to estimate it.")
+    if rank is not None and not (isinstance(rank, Real) and rank >= 1):
+        raise ConfigError(f"rank is {rank!r}; expected at least 1, or None (null) to estimate it.")

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from spear.attack import LayerAttack, Progress, ProgressCallback
 from spear.budget import Budget
-from spear.errors import ConfigError
 from spear.inversion.directions.completion import completed_around
 from spear.inversion.factors.rank import check_rank
 from spear.inversion.inputs.descent import Descent
@@ -17,7 +16,7 @@ from spear.inversion.inputs.search import InputSearch
 from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_time_limit
+from spear.settings import check_device, check_least, check_time_limit
 
 
 class SpearInput(LayerAttack):
@@ -55,11 +54,11 @@ class SpearInput(LayerAttack):
         device: str = "cpu",
     ) -> None:
         check_rank(rank)
-        if not max_rounds >= 1:
-            raise ConfigError(f"max_rounds is {max_rounds}; expected at least 1.")
+        check_least(1, max_rounds=max_rounds)
         super().__init__(layer, Sparsity.INPUT)
         self.search = search or Descent()
         check_time_limit(time_limit)
+        check_device(device)
         self.time_limit = time_limit
         self.max_rounds = max_rounds
         self.rank = rank

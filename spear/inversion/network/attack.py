@@ -22,7 +22,7 @@ from spear.inversion.pair.reconstruct import reconstruction_of
 from spear.layers import check_number, linear_layers
 from spear.observation import LayerChain
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_time_limit
+from spear.settings import check_device, check_time_limit
 from spear.update import Update, check_update
 
 
@@ -56,6 +56,7 @@ class SpearNetwork:
     ) -> None:
         check_number(layer)
         check_time_limit(time_limit)
+        check_device(device)
         self.layer = layer
         self.time_limit = time_limit
         self.device = device

@@ -14,7 +14,7 @@ from spear.inversion.pair.reconstruct import reconstruction_of
 from spear.inversion.pair.search import Search
 from spear.observation import LayerPair
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_least, check_time_limit
+from spear.settings import check_device, check_least, check_time_limit
 
 
 class SpearPair(PairAttack):
@@ -52,6 +52,7 @@ class SpearPair(PairAttack):
         super().__init__(layer)
         self.method = None if method is None else Method(method)
         check_time_limit(time_limit)
+        check_device(device)
         self.time_limit = time_limit
         self.max_starts = max_starts
         self.rank = rank

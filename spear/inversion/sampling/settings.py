@@ -1,12 +1,13 @@
 """Settings that all attacks by sampling share."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 
 from spear.errors import ConfigError
 from spear.inversion.factors.rank import check_rank
-from spear.settings import check_time_limit
+from spear.settings import check_device, check_least, check_time_limit
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -41,14 +42,16 @@ class SamplingSettings:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if not 0 < self.p_false_reject < 1:
+        if not (isinstance(self.p_false_reject, Real) and 0 < self.p_false_reject < 1):
             raise ConfigError(
-                f"p_false_reject is {self.p_false_reject}; expected a probability in (0, 1)."
+                f"p_false_reject is {self.p_false_reject!r}; expected a probability in (0, 1)."
             )
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype is {self.dtype!r}; expected one of {sorted(DTYPES)}.")
+        check_least(0, max_submatrices=self.max_submatrices)
         check_rank(self.rank)
         check_time_limit(self.time_limit)
+        check_device(self.device)
 
     @property
     def search_dtype(self) -> torch.dtype:

@@ -191,7 +191,8 @@ def test_bad_settings_of_other_choices_are_refused_in_one_sentence(spear, overri
         ("experiment=table99", "experiment=table99 does not exist; did you mean 'table9' or"),
         ("experiment=beyond/table9", "experiment=beyond/table9 does not exist; did you mean"),
         ("experiment=nix", "experiment=nix does not exist; `spear experiments` lists all"),
-        ("device=gpu", "device 'gpu' is not available here"),
+        ("device=gpu", "device is 'gpu', on which this machine cannot compute; expected cpu"),
+        ("attack.device=gpu", "attack.device is 'gpu', on which this machine cannot compute"),
         ("seed=-1", "key 'seed' is -1; expected 0 or more"),
         ("first_batch=-1", "key 'first_batch' is -1; expected 0 or more"),
         (
