@@ -51,6 +51,9 @@ def run_module(package: str) -> None:
 
 
 def _run(old: str, name: str) -> None:
+    given = sys.argv[1:]
+    if name == entry.DEFAULT:  # whose old name took subcommands, too
+        name, given = entry.chosen(given)
     sys.stderr.write(hint("command", old, f"spear {name}") + "\n")
-    sys.argv = ["spear", name, *sys.argv[1:]]
+    sys.argv = ["spear", name, *given]
     entry.main()

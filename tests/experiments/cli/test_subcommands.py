@@ -148,6 +148,17 @@ def test_old_console_scripts_run_the_new_commands(monkeypatch, capfd, tmp_path):
         assert f"spear {name}" in said.out
 
 
+def test_the_old_program_of_jobs_takes_subcommands(monkeypatch, capfd):
+    def run(package: str = "experiments") -> None:
+        with pytest.raises(SystemExit):
+            aliases.run_module(package)
+
+    monkeypatch.setattr("sys.orig_argv", ["python", "-m", "experiments.cli", "audit", "--help"])
+    said = typed(monkeypatch, capfd, "-m", "audit", "--help", main=run)
+    assert "is now 'spear audit'" in said.error
+    assert "usage: spear audit" in said.out
+
+
 def module(name: str, *arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", name, *arguments],

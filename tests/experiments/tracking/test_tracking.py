@@ -7,6 +7,7 @@ import sys
 import time
 from email.message import Message
 from pathlib import Path
+from unittest.mock import MagicMock
 from urllib.error import HTTPError
 
 import pytest
@@ -157,3 +158,15 @@ def test_wandb_that_cannot_write_costs_no_result(monkeypatch, caplog, tmp_path):
     tracking.finish({}, [], tmp_path / "none.png")
     assert tracking.close(failed=False) == []
     assert "the job goes on without it" in caplog.text
+
+
+@pytest.mark.parametrize("part", ["log", "finish"])
+def test_wandb_whose_disk_fills_up_during_a_job_costs_no_result(monkeypatch, caplog, part):
+    """What fails after a good start ends the tracking, too."""
+    run = MagicMock(dir="run/files")
+    getattr(run, part).side_effect = OSError(28, "No space left on device")
+    tracking = WandbTracking("offline")
+    tracking.run = run
+    tracking.batch(MagicMock())
+    tracking.close(failed=False)
+    assert "No space left on device" in caplog.text
