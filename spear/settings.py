@@ -9,6 +9,11 @@ import torch
 from spear.errors import ConfigError
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a value is a real number, NaN included; a text is none."""
+    return isinstance(value, Real)
+
+
 def check_least(least: float, **settings: float) -> None:
     """Refuse settings below a bound, NaN, and anything but numbers.
 
@@ -20,7 +25,7 @@ def check_least(least: float, **settings: float) -> None:
         ConfigError: one is; the message names the first.
     """
     for name, value in settings.items():
-        if not (isinstance(value, Real) and value >= least):
+        if not (is_number(value) and value >= least):
             raise ConfigError(f"{name} is {value!r}; expected at least {least}.")
 
 
@@ -34,7 +39,7 @@ def check_weights(**settings: float) -> None:
         ConfigError: one is; the message names the first.
     """
     for name, value in settings.items():
-        if not (isinstance(value, Real) and 0 <= value < math.inf):
+        if not (is_number(value) and 0 <= value < math.inf):
             raise ConfigError(f"{name} is {value!r}; expected a finite number of 0 or more.")
 
 
@@ -48,7 +53,7 @@ def check_above_zero(**settings: float) -> None:
         ConfigError: one is; the message names the first.
     """
     for name, value in settings.items():
-        if not (isinstance(value, Real) and value > 0):
+        if not (is_number(value) and value > 0):
             raise ConfigError(f"{name} is {value!r}; expected more than 0.")
 
 
@@ -61,7 +66,7 @@ def check_time_limit(time_limit: float | None) -> None:
     Raises:
         ConfigError: it is 0, negative, NaN or no number.
     """
-    if time_limit is not None and not (isinstance(time_limit, Real) and time_limit > 0):
+    if time_limit is not None and not (is_number(time_limit) and time_limit > 0):
         raise ConfigError(
             f"time_limit is {time_limit!r}; expected a number of seconds above 0, or null for no "
             "limit."

@@ -13,7 +13,7 @@ VERDICTS = {
     Verdict.UNCONFIRMED: "inputs were found that fit {witness}, but the model does not "
     "give this update for them: the update is no single gradient of this loss, or was altered",
     Verdict.APPROXIMATE: "{inputs} reconstructed as well as the noise in the update allows",
-    Verdict.PARTIAL: "not all inputs were found within the budget",
+    Verdict.PARTIAL: "not all inputs were found, or not for certain",
     Verdict.NOTHING: "this attack has nothing to begin with in this update",
     Verdict.NOT_APPLICABLE: "the method does not apply",
     Verdict.INVALID: "this is not an update that can be attacked",
@@ -187,7 +187,9 @@ def _count(layer: LayerFinding, recovery: Recovery) -> str:
         return f"{recovery.found} of {recovery.found} inputs found"
     if layer.verdict is Verdict.UNCONFIRMED:
         return f"{recovery.candidates} candidates, none of them proven,"
-    return f"{recovery.found or 'no'} inputs found for certain"
+    if recovery.found:
+        return f"{recovery.found} inputs found for certain if the update is an unaltered gradient"
+    return "no inputs found for certain"
 
 
 def duration(seconds: float) -> str:

@@ -118,7 +118,8 @@ class Recovery:
         message: the same as a sentence, without a full stop.
         inputs: one a row (b x n), as the layer receives them; those found come first.
         found: number of inputs that something proves right: all together the pattern of zeros and
-            nothing refutes them, or each its own zeros. 0 if they are candidates only.
+            nothing refutes them, or each its own zeros if the update is an unaltered gradient. 0 if
+            they are candidates only.
         candidates: number of inputs that are worth a look: those found, or all if only the model
             does not give this update for them.
         sparsity_matching: lambda in [0, 1] (Definition 4.1).

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from spear.auditing.limits import in_time
+from spear.budget import Budget
 from spear.probing import Call
 
 MOST_OUTPUTS = 256
@@ -82,7 +84,9 @@ class Counted:
     value: Tensor
 
 
-def fitted(views: Views, pre_activations: Tensor, columns: Tensor, name: str) -> Fit:
+def fitted(
+    views: Views, pre_activations: Tensor, columns: Tensor, name: str, budget: Budget
+) -> Fit:
     """Fit delta to the columns of dL/dZ and the gradient of the last linear layer.
 
     Args:
@@ -90,9 +94,12 @@ def fitted(views: Views, pre_activations: Tensor, columns: Tensor, name: str) ->
         pre_activations: Z^T of the attacked layer (b x m).
         columns: dL/dZ^T there (b x m).
         name: of the attacked layer.
+        budget: of the test.
 
     Raises:
-        ValueError: the outputs are too many, or the inputs of a batch influence each other.
+        OutOfTime: the budget is over.
+        ValueError: the outputs are too many, or the inputs of a batch influence each other,
+            or an entry is not finite.
     """
     b = len(columns)
     if views.mixing:
@@ -102,10 +109,10 @@ def fitted(views: Views, pre_activations: Tensor, columns: Tensor, name: str) ->
     outputs = torch.cat([each.flatten(1) for each in views.reached], dim=1)
     if outputs.shape[1] > MOST_OUTPUTS or outputs.numel() > MOST_UNKNOWNS:
         raise ValueError(f"{outputs.numel()} outputs are too many to fit")
-    rows = [
-        torch.autograd.grad(outputs[:, k].sum(), pre_activations, retain_graph=True)[0]
-        for k in range(outputs.shape[1])
-    ]
+    rows: list[Tensor] = []
+    for k in range(outputs.shape[1]):
+        in_time(budget)
+        rows += torch.autograd.grad(outputs[:, k].sum(), pre_activations, retain_graph=True)
     jacobian = torch.stack([each.flatten(1) for each in rows], dim=2)  # b x m x K
     matrices = jacobian.mT @ jacobian
     right = (jacobian.mT @ columns[:, :, None])[:, :, 0]
@@ -118,6 +125,8 @@ def fitted(views: Views, pre_activations: Tensor, columns: Tensor, name: str) ->
         identity = torch.eye(outputs.shape[1], dtype=torch.float64)
         matrix = matrix + torch.kron(features @ features.T, identity) / size
         right = right + (features @ gradient.T) / size
+    if not bool(matrix.isfinite().all() and right.isfinite().all()):
+        raise ValueError("the update has entries that are NaN or infinite")
     solution = torch.linalg.lstsq(matrix, right.flatten()[:, None], driver="gelsd").solution
     return Fit(outputs, solution.view_as(outputs).detach())
 

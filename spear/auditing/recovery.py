@@ -8,7 +8,7 @@ from torch import Tensor
 from spear.auditing.findings import Equation, Recovery, Resimulation, Spectrum, Verdict
 from spear.auditing.limits import CONFIRMED
 from spear.inversion import SpearInput, SpearIrls, SpearPair
-from spear.inversion.factors.factorization import Decomposition
+from spear.inversion.factors.factorization import BIAS_ROUNDING, Decomposition
 from spear.inversion.factors.rank import GAP
 from spear.observation import LayerPair, Observation
 from spear.reconstruction import Reconstruction, Status
@@ -20,8 +20,25 @@ UNIT_SCALE = 1e-4
 REFUTED = 0.5
 """Largest residual of inputs that count as approximate; beyond, they do not explain the update."""
 
+EXPLAINED = 100.0
+"""Largest residual of such inputs that errors of floating point explain, in units of these, over
+the smallest signal; 40 in gradients of half precision."""
+
+LEAST_REFUTED = 1e-3
+"""Residual up to which they count as approximate, however small the errors."""
+
 ZERO = 1e-6
 """Share of a column's root mean square below which an entry counts as zero."""
+
+SHARP = 1e4
+"""Least signal, in units of the noise, of an update with no errors but those of float32."""
+
+TOO_SHARP = 1e12
+"""Signal, in units of the noise, of an update without rounding: signs or other whole numbers."""
+
+MISFIT = 3.0
+"""Largest distance of a bias gradient from the columns of dL/dZ, in units of what noise explains;
+in batches whose inputs all have a gradient of the weights it is below 1."""
 
 TWINS = 0.999
 """Cosine above which two inputs count as nearly equal."""
@@ -62,6 +79,7 @@ def recovery_of(
     equation: Equation,
     verdict: Verdict,
     spectrum: Spectrum,
+    fits: bool,
     resimulation: Resimulation,
     truth: Tensor | None,
 ) -> Recovery:
@@ -72,10 +90,11 @@ def recovery_of(
         equation: the one that was solved.
         verdict: on the layer.
         spectrum: of the layer's update.
+        fits: whether the bias gradient is one of the inputs found (`bias_misfit`).
         resimulation: test of the reconstruction by the rest of the network.
         truth: true inputs of the layer (b x n); None if they are not known.
     """
-    proven = _proven(found, equation, verdict, spectrum)
+    proven = _proven(found, equation, verdict, spectrum, fits)
     return Recovery(
         status=str(found.status),
         message=_message(found.status),
@@ -96,7 +115,50 @@ def _message(status: Status) -> str:
     return "the budget was used up" if status is Status.TIMED_OUT else status.message
 
 
-def _proven(found: Reconstruction, equation: Equation, verdict: Verdict, spectrum: Spectrum) -> int:
+def bias_misfit(found: Decomposition, observation: Observation, transposed: bool) -> float:
+    """Return how far dL/db is from the columns of dL/dZ, in units of what noise explains.
+
+    It is far if an input of zeros has a gradient, which reaches the bias alone, or if the update
+    was altered.
+
+    Args:
+        found: factorised update; of its transpose if `transposed`.
+        observation: of the layer.
+        transposed: whether the zeros are in the inputs.
+    """
+    bias = observation.bias_gradient.double()
+    columns = found.right.T.double()
+    if not transposed:
+        columns = columns.new_zeros(len(bias), found.b)
+        columns[found.active] = found.left.double()
+    basis = torch.linalg.qr(columns).Q
+    left = float((bias - basis @ (basis.T @ bias)).norm())
+    rounding = float(bias.norm()) * max(BIAS_ROUNDING, 1 / spectrum_of(found).signal_to_noise)
+    noise = float(found.noise.rows.square().mean().sqrt()) * len(bias) ** 0.5
+    return left / max(rounding + noise, torch.finfo(torch.float64).tiny)
+
+
+def doubt(equation: Equation, misfit: float, resimulation: Resimulation) -> str:
+    """Return why inputs that noise blurs may be wrong although they fit; empty if nothing says so.
+
+    Args:
+        equation: the one that was solved.
+        misfit: of its bias gradient (`bias_misfit`).
+        resimulation: test of the inputs by the rest of the network.
+    """
+    if misfit > MISFIT:
+        return (
+            "its bias gradient is not one of the inputs found: an input of zeros has a gradient, "
+            "too, or the update was altered"
+        )
+    if equation is Equation.INPUT and resimulation.obstacle:
+        return "noise blurs the zeros of its inputs, and the rest of the model does not test them"
+    return ""
+
+
+def _proven(
+    found: Reconstruction, equation: Equation, verdict: Verdict, spectrum: Spectrum, fits: bool
+) -> int:
     """Return the number of inputs that something proves right.
 
     An input of a layer before a ReLU is a row of Q^-1 R, which is right only if all columns of Q
@@ -104,13 +166,16 @@ def _proven(found: Reconstruction, equation: Equation, verdict: Verdict, spectru
     """
     if verdict in (Verdict.EXACT, Verdict.CONSISTENT, Verdict.APPROXIMATE):
         return found.n_directions
-    sharp = spectrum.gap and not spectrum.white
+    rounded = SHARP < spectrum.signal_to_noise < TOO_SHARP
+    sharp = spectrum.gap and not spectrum.white and rounded and fits
     if verdict is Verdict.PARTIAL and equation is Equation.INPUT and sharp:
         return min(int(found.details.get("found", 0.0)), found.n_directions)
     return 0
 
 
-def verdict_of(status: Status, resimulation: Resimulation, classes: int) -> Verdict:
+def verdict_of(
+    status: Status, resimulation: Resimulation, classes: int, spectrum: Spectrum
+) -> Verdict:
     """Return the verdict on a layer from the attack's status and the re-simulation.
 
     With two classes (or one output) the gradients of two inputs with the same active neurons are
@@ -121,6 +186,7 @@ def verdict_of(status: Status, resimulation: Resimulation, classes: int) -> Verd
         status: end of the attack.
         resimulation: test of its result by the rest of the network.
         classes: number of the network's outputs; 0 if it is not known.
+        spectrum: of the layer's update.
     """
     if status is Status.EXACT:
         if resimulation.free and resimulation.residual <= CONFIRMED:
@@ -130,7 +196,9 @@ def verdict_of(status: Status, resimulation: Resimulation, classes: int) -> Verd
             return Verdict.CONSISTENT
         return Verdict.EXACT if resimulation.residual <= CONFIRMED else Verdict.UNCONFIRMED
     if status is Status.APPROXIMATE:
-        return Verdict.UNCONFIRMED if resimulation.residual > REFUTED else Verdict.APPROXIMATE
+        explained = max(LEAST_REFUTED, EXPLAINED / spectrum.signal_to_noise)
+        limit = REFUTED if spectrum.white else min(REFUTED, explained)
+        return Verdict.UNCONFIRMED if resimulation.residual > limit else Verdict.APPROXIMATE
     if status in (Status.ZERO_GRADIENT, Status.FULL_RANK):
         return Verdict.NOTHING
     return Verdict.PARTIAL

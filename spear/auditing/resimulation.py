@@ -25,7 +25,8 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from spear.auditing.findings import Resimulation
 from spear.auditing.free_outputs import Fit, Views, counted_labels, fitted
-from spear.auditing.limits import CONFIRMED
+from spear.auditing.limits import CONFIRMED, OutOfTime, in_time
+from spear.budget import Budget
 from spear.probing import copied, overriding_input, probe, run, tensors
 from spear.reconstruction import Reconstruction
 
@@ -53,6 +54,7 @@ def resimulate(
     loss: Loss,
     example: Any,
     labels: Tensor | None = None,
+    budget: Budget | None = None,
 ) -> Resimulation:
     """Compare the update with that of the reconstructed inputs of a layer.
 
@@ -66,6 +68,7 @@ def resimulate(
         loss: the one that the client minimises.
         example: any inputs that the network takes (k x ...), to reach the layer.
         labels: labels of the batch in any order; if None, all possible labels are tried.
+        budget: of the comparison; no limit unless given.
     """
     for part, module in network.named_modules():
         if isinstance(module, _DropoutNd) and module.training and module.p > 0:
@@ -73,15 +76,18 @@ def resimulate(
                 f"dropout {part!r} draws masks that only the client knows"
             )
     try:
-        victim = _Victim(network, name, found, gradients, loss, example)
+        victim = _Victim(network, name, found, gradients, loss, example, budget or Budget())
     except FAILURES as error:
         return Resimulation.impossible(
             f"the network did not run from the layer on ({_line(error)})"
         )
-    labelled = _by_labels(victim, labels)
-    if labelled.residual <= CONFIRMED:
-        return labelled
-    return _by_outputs(victim, labelled)
+    try:
+        labelled = _by_labels(victim, labels)
+        if labelled.residual <= CONFIRMED:
+            return labelled
+        return _by_outputs(victim, labelled)
+    except OutOfTime:
+        return Resimulation.impossible("the budget was used up")
 
 
 def _by_labels(victim: "_Victim", labels: Tensor | None) -> Resimulation:
@@ -98,7 +104,9 @@ def _by_labels(victim: "_Victim", labels: Tensor | None) -> Resimulation:
 def _by_outputs(victim: "_Victim", labelled: Resimulation) -> Resimulation:
     """Return the comparison with any dL/d(outputs), after one with labels that did not confirm."""
     try:
-        fit = fitted(victim.views, victim.pre_activations, victim.columns, victim.own)
+        fit = fitted(
+            victim.views, victim.pre_activations, victim.columns, victim.own, victim.budget
+        )
         if not victim.tests(fit):
             raise ValueError("too few parameters behind the layer, and labels unknown")
         counts = counted_labels(victim.loss, fit)
@@ -131,7 +139,9 @@ class _Victim:
         gradients: Mapping[str, Tensor],
         loss: Loss,
         example: Any,
+        budget: Budget,
     ) -> None:
+        self.budget = budget
         self.loss = deepcopy(loss).double() if isinstance(loss, nn.Module) else loss
         self.network = copied(network).cpu().double().requires_grad_()
         self.own = name
@@ -169,6 +179,7 @@ class _Victim:
         """
         gradients = []
         for label in candidates:
+            in_time(self.budget)
             value = self.loss(self.outputs, label.expand(len(self.inputs), *label.shape))
             (found,) = torch.autograd.grad(value, self.pre_activations, retain_graph=True)
             gradients.append(found.flatten(1))
@@ -197,6 +208,7 @@ class _Victim:
         )
         which = distances.argmin(dim=1)
         for scale in scales:
+            in_time(self.budget)
             costs = torch.cdist(self.columns, scale * table[which].flatten(0, 1)).square()
             own = costs.reshape(len(self.inputs), len(which), len(self.inputs))
             matrix = own.diagonal(dim1=0, dim2=2).T

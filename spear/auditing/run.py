@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from numbers import Real
 from typing import Any
 
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from spear.inversion.descent.cost import pilot
 from spear.layers import LinearLayer
 from spear.naming import bare, unwrapped
 from spear.reading import Form, Shared, labels_as_tensor, read
+from spear.settings import is_number
 
 LEAST_BUDGET = 1e-3
 """Seconds for a layer if those before it have left none."""
@@ -56,8 +56,9 @@ def audit(
         learning_rate: of the client's training, if the update consists of weights
             (`spear.reading.read`).
         form: "gradients" or "weights", if the audit cannot tell.
-        budget: seconds that the attacks on all layers together may take, above 0. Each layer has an
-            equal share of what those before it have left.
+        budget: seconds that the attacks on all layers and their tests may take together, above 0.
+            Each layer that is attacked has an equal share of what those before it have left; if
+            they have left nothing, it is not attacked.
         seed: of the attack.
 
     Raises:
@@ -67,7 +68,7 @@ def audit(
         VictimError: the model does not take the batch, or inputs of the given shape.
     """
     start = time.perf_counter()
-    if not (isinstance(budget, Real) and budget > 0):
+    if not (is_number(budget) and budget > 0):
         raise ConfigError(f"budget is {budget!r}; expected more than 0 seconds.")
     loss = loss or nn.CrossEntropyLoss()
     private: Any = None
@@ -89,7 +90,18 @@ def audit(
         raise LayerError(f"layer is {layer!r}; {expected}.")
     classes = outputs(model, example)
     task = Task(
-        model, layers, gradients, loss, example, labels, classes, truth, budget, seed, pilot()
+        model,
+        layers,
+        gradients,
+        loss,
+        example,
+        labels,
+        classes,
+        truth,
+        budget,
+        seed,
+        pilot(),
+        Budget(budget),
     )
     findings = _within(task, chosen)
     notes = [each for each in (note, _disagreement(chosen, findings)) if each]
@@ -99,9 +111,10 @@ def audit(
 
 def _within(task: Task, layers: list[LinearLayer]) -> tuple[LayerFinding, ...]:
     """Return the finding about each layer; together they keep the budget of the task."""
-    whole, findings = Budget(task.budget), []
+    attacked = [task.applicability(layer).equation is not None for layer in layers]
+    task, findings = replace(task, whole=Budget(task.budget)), []
     for number, layer in enumerate(layers):
-        share = whole.share(len(layers) - number).limit or 0.0
+        share = task.whole.share(max(1, sum(attacked[number:]))).limit or 0.0
         findings.append(replace(task, budget=max(share, LEAST_BUDGET))(layer))
     return tuple(findings)
 

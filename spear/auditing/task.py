@@ -8,9 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from spear.auditing.applicability import applicability, surroundings_unknown
-from spear.auditing.findings import Equation, LayerFinding, Resimulation, Verdict
-from spear.auditing.recovery import attack, recovery_of, spectrum_of, verdict_of
+from spear.auditing.findings import Applicability, Equation, LayerFinding, Resimulation, Verdict
+from spear.auditing.limits import LEAST_CHECK
+from spear.auditing.recovery import (
+    MISFIT,
+    attack,
+    bias_misfit,
+    doubt,
+    recovery_of,
+    spectrum_of,
+    verdict_of,
+)
 from spear.auditing.resimulation import Loss, resimulate
+from spear.budget import Budget
 from spear.errors import InvalidObservation
 from spear.inversion.descent.cost import Search, TimeForecast, forecast
 from spear.inversion.factors.factorization import Decomposition, decompose
@@ -25,6 +35,8 @@ TOO_FEW_CLASSES = (
     "it makes the {} outputs, and the rank of its update is at most that number, so that it does "
     "not tell how many inputs there are"
 )
+
+USED_UP = "the layers before it have used up the budget, so that it was not attacked"
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,7 @@ class Task:
         seed: of the attacks.
         rate: seconds on this machine per second of the forecast
             (`spear.inversion.descent.cost.pilot`).
+        whole: budget of all layers together.
     """
 
     model: nn.Module
@@ -58,20 +71,28 @@ class Task:
     budget: float
     seed: int
     rate: float
+    whole: Budget
 
     def __call__(self, layer: LinearLayer) -> LayerFinding:
         """Return the finding about one layer. An invalid update is a finding, too."""
         m, n = layer.module.weight.shape
-        applies = applicability(layer, self.gradients, self.model, self._following(layer))
+        applies = self.applicability(layer)
         finding = LayerFinding(
             layer.name, m, n, Verdict.NOT_APPLICABLE, applies.reasons, applies.equation
         )
         if applies.equation is None:
             return finding
+        if self.whole.over():
+            reasons = (*applies.reasons, USED_UP)
+            return replace(finding, verdict=Verdict.PARTIAL, reasons=reasons)
         try:
             return self._attacked(finding, layer, applies.equation)
         except InvalidObservation as error:
             return replace(finding, verdict=Verdict.INVALID, reasons=(str(error).rstrip("."),))
+
+    def applicability(self, layer: LinearLayer) -> Applicability:
+        """Return the equation that an attack on a layer solves, with the reasons."""
+        return applicability(layer, self.gradients, self.model, self._following(layer))
 
     def _following(self, layer: LinearLayer) -> LinearLayer | None:
         """The linear layer that takes the outputs of another through one activation."""
@@ -94,16 +115,21 @@ class Task:
         if found.status in (Status.ZERO_GRADIENT, Status.FULL_RANK):
             return _nothing(finding, found.message)
         checked = self._resimulated(layer, found)
-        verdict = verdict_of(found.status, checked, self.classes)
-        if verdict is Verdict.APPROXIMATE and surroundings_unknown(layer):
-            verdict = Verdict.PARTIAL  # noise hides whether the side is the right one
         spectrum, truth = spectrum_of(factor), self.truth.get(layer.name)
+        verdict = verdict_of(found.status, checked, self.classes, spectrum)
+        misfit = bias_misfit(factor, observation, transposed)
+        blurred = found.status is Status.APPROXIMATE
+        reason = doubt(equation, misfit, checked) if blurred else ""
+        if reason or (verdict is Verdict.APPROXIMATE and surroundings_unknown(layer)):
+            verdict = Verdict.PARTIAL  # noise hides whether the side is the right one
+        fits = misfit <= MISFIT and min(gradient.shape) > factor.b
         return replace(
             finding,
             verdict=verdict,
+            reasons=(*finding.reasons, *filter(None, (reason,))),
             spectrum=spectrum,
             forecast=self._forecast(equation, factor, gradient.numel() // factor.m),
-            recovery=recovery_of(found, equation, verdict, spectrum, checked, truth),
+            recovery=recovery_of(found, equation, verdict, spectrum, fits, checked, truth),
             given=_given(truth),
             shape=self._shape(layer),
         )
@@ -146,6 +172,7 @@ class Task:
             self.loss,
             self.example,
             self.labels,
+            Budget(max(self.whole.share(1).limit or 0.0, LEAST_CHECK)),
         )
 
     def _shape(self, layer: LinearLayer) -> tuple[int, ...] | None:

@@ -1,6 +1,6 @@
 """What an audit promises beside its verdicts: its budget, its notes on layers, its exit codes."""
 
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 from support.command import typed
 from torch import nn
 
-from spear.auditing import audit
+from spear.auditing import Verdict, audit
+from spear.auditing.report import text
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
 
@@ -38,23 +39,70 @@ def gradients(model: nn.Module, b: int) -> dict[str, torch.Tensor]:
     return dict(zip(names, torch.autograd.grad(loss, [*model.parameters()]), strict=True))
 
 
-def test_all_layers_together_keep_the_budget(monkeypatch: pytest.MonkeyPatch):
-    given = []
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that tests set."""
+    now = [100.0]
+    monkeypatch.setattr("spear.auditing.run.pilot", lambda: 1.0)  # which waits for time to pass
+    monkeypatch.setattr("spear.budget.time.perf_counter", lambda: now[0])
+    return now
+
+
+def attacks(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float], seconds: Callable[[float], float]
+) -> list[float]:
+    """The budgets of the attacks, each of which takes a time that depends on its own."""
+    given: list[float] = []
 
     def slow(observed: Observation, side: object, budget: float, seed: int) -> Reconstruction:
         given.append(budget)
-        time.sleep(0.1)
+        clock[0] += seconds(budget)
         return Reconstruction.empty(*observed.weight_gradient.shape, Status.TIMED_OUT)
 
     monkeypatch.setattr("spear.auditing.task.attack", slow)
+    return given
+
+
+def test_all_layers_together_keep_the_budget(monkeypatch: pytest.MonkeyPatch, clock: list[float]):
+    given = attacks(monkeypatch, clock, lambda budget: 0.5)
     model = mlp()
     audit(model, gradients(model, 4), budget=3.0, input_shape=(20,))
-    assert len(given) == 3
-    assert given[0] == pytest.approx(3.0 / 3, abs=0.05)
-    assert given[0] < given[1] < given[2] < 3.0 - 2 * 0.1  # later layers have what is left
-    given.clear()
-    audit(model, gradients(model, 4), budget=0.05, input_shape=(20,))
-    assert 0 < given[2] <= given[1] < given[0] < 0.05
+    assert given == pytest.approx([1.0, 1.25, 2.0])  # later layers have what is left
+
+
+def test_no_layer_is_attacked_after_the_budget(monkeypatch: pytest.MonkeyPatch, clock: list[float]):
+    given = attacks(monkeypatch, clock, lambda budget: 9.0)
+    model, began = mlp(), clock[0]
+    found = audit(model, gradients(model, 4), budget=3.0, input_shape=(20,))
+    assert given == [1.0]
+    assert clock[0] - began == 9.0
+    assert [layer.verdict for layer in found.layers] == [Verdict.PARTIAL] * 3
+    assert "have used up the budget, so that it was not attacked" in text(found)
+
+
+def test_layers_that_are_only_explained_take_no_share(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float]
+):
+    given = attacks(monkeypatch, clock, lambda budget: budget)
+    model = mlp()
+    shared = gradients(model, 4)
+    del shared["0.bias"]
+    found = audit(model, shared, budget=3.0, input_shape=(20,))
+    assert found["0"].verdict is Verdict.NOT_APPLICABLE
+    assert given == pytest.approx([1.5, 1.5])
+
+
+def test_a_test_of_inputs_ends_with_the_budget(clock: list[float], monkeypatch: pytest.MonkeyPatch):
+    class Loss(nn.CrossEntropyLoss):
+        def forward(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            clock[0] += 0.3
+            return super().forward(outputs, labels)
+
+    model, began = mlp(), clock[0]
+    found = audit(model, gradients(model, 4), "0", budget=2.0, input_shape=(20,), loss=Loss())
+    assert found.verdict is Verdict.CONSISTENT
+    assert found["0"].recovery.resimulation.obstacle == "the budget was used up"
+    assert clock[0] - began < 2.0 + 0.4
 
 
 def test_layers_that_disagree_on_the_number_of_inputs_are_noted():

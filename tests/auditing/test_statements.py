@@ -113,3 +113,62 @@ def test_inputs_that_are_always_zero_do_not_hide_the_rank(noise):
     gradient[:, 40:] = 0.0
     assert decompose(gradient).b == 7
     assert decompose(gradient.T.contiguous()).b == 7
+
+
+@pytest.mark.parametrize("around", [False, True])
+@pytest.mark.parametrize("noise", [0.0, 1e-6])
+def test_an_input_of_zeros_spoils_no_statement(around, noise):
+    """It reaches the bias gradient alone, from which all others have their lengths."""
+
+    class Around(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(30, 60), nn.Linear(60, 30), nn.Linear(30, 5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.c(self.b(torch.relu(self.a(x))) + (x if around else 0.0))
+
+    inputs, model = torch.randn(4, 30), Around()
+    inputs[2] = 0.0
+    shared = gradients(model, inputs, torch.tensor([0, 1, 2, 3]))
+    shared = {name: g + noise * g.std() * torch.randn_like(g) for name, g in shared.items()}
+    found = audit(model, shared, "a", input_shape=(30,), budget=5)
+    assert found.verdict is Verdict.PARTIAL
+    assert found["a"].recovery.found == 0
+    assert "an input of zeros has a gradient, too, or the update was altered" in text(found)
+
+
+@pytest.mark.parametrize("name", ["0.weight", "2.weight"])
+def test_noise_is_not_blamed_where_there_is_none(name):
+    """Half the rows of a tensor scaled: no noise, and yet no gradient."""
+    model = nn.Sequential(
+        *(nn.Linear(30, 40), nn.ReLU(), nn.Linear(40, 40), nn.ReLU(), nn.Linear(40, 6))
+    )
+    shared = gradients(model, torch.randn(3, 30), torch.tensor([0, 1, 2]))
+    shared[name] = 1.5 * shared[name]
+    found = audit(model, shared, input_shape=(30,), budget=5)
+    layer = found[name.partition(".")[0]]
+    assert layer.verdict in (Verdict.UNCONFIRMED, Verdict.PARTIAL)
+    assert layer.recovery.found == 0
+
+
+@pytest.mark.parametrize("change", [lambda g: g.bfloat16().float(), Tensor.sign])
+def test_inputs_behind_a_relu_count_only_if_nothing_but_float32_blurs_them(change):
+    model = nn.Sequential(nn.Linear(30, 40), nn.ReLU(), nn.Linear(40, 20))
+    inputs = torch.randn(3, 30)
+    shared = gradients(model, inputs, torch.tensor([0, 1, 2]))
+    found = audit(model, {k: change(g) for k, g in shared.items()}, "2", budget=1)
+    recovery, true = found["2"].recovery, model[:2](inputs).detach().double()
+    if found.verdict is Verdict.CONSISTENT:  # which says so only of an unaltered gradient
+        return
+    for each in recovery.inputs[: recovery.found].double() if recovery else []:
+        assert (true - each).norm(dim=1).min() < 0.05 * true.norm(dim=1).mean()
+
+
+def test_an_update_that_is_not_finite_behind_a_layer_is_told(capfd):
+    model = nn.Sequential(nn.Linear(30, 40), nn.ReLU(), nn.Linear(40, 6))
+    shared = gradients(model, torch.randn(3, 30), torch.tensor([0, 1, 2]))
+    shared["2.weight"][0, 0] = torch.nan
+    found = audit(model, shared, "0", input_shape=(30,), budget=5)
+    assert "the update has entries that are NaN or infinite" in text(found)
+    assert not capfd.readouterr().err

@@ -1,12 +1,11 @@
 """The batch size is the rank of the gradient (Theorem 3.1; Algorithm 1, line 2)."""
 
-from numbers import Real
-
 import torch
 from torch import Tensor
 
 from spear.errors import ConfigError
 from spear.inversion.factors.large_matrix import row_norms
+from spear.settings import is_number
 
 GAP = 30.0
 """Smallest ratio of neighbouring singular values that separates signal from rounding noise.
@@ -63,5 +62,5 @@ def check_rank(rank: int | None) -> None:
     Raises:
         ConfigError: it is below 1 or no number; None takes it from the singular values.
     """
-    if rank is not None and not (isinstance(rank, Real) and rank >= 1):
+    if rank is not None and not (is_number(rank) and rank >= 1):
         raise ConfigError(f"rank is {rank!r}; expected at least 1, or None (null) to estimate it.")

@@ -1,13 +1,12 @@
 """Settings that all attacks by sampling share."""
 
 from dataclasses import dataclass
-from numbers import Real
 
 import torch
 
 from spear.errors import ConfigError
 from spear.inversion.factors.rank import check_rank
-from spear.settings import check_device, check_least, check_time_limit
+from spear.settings import check_device, check_least, check_time_limit, is_number
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -42,7 +41,7 @@ class SamplingSettings:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.p_false_reject, Real) and 0 < self.p_false_reject < 1):
+        if not (is_number(self.p_false_reject) and 0 < self.p_false_reject < 1):
             raise ConfigError(
                 f"p_false_reject is {self.p_false_reject!r}; expected a probability in (0, 1)."
             )
