@@ -156,6 +156,20 @@ def doubt(equation: Equation, misfit: float, resimulation: Resimulation) -> str:
     return ""
 
 
+def of_signs(gradient: Tensor) -> bool:
+    """Return whether each row of a gradient has entries of one magnitude alone, and zeros.
+
+    Such is an update of signs, also if each row has a scale of its own.
+
+    Args:
+        gradient: of a layer's weights (m x n).
+    """
+    sizes = gradient.double().abs()
+    largest = sizes.amax(dim=1, keepdim=True)
+    other = (sizes > ZERO * largest) & (sizes < (1.0 - ZERO) * largest)
+    return not bool(other.any())
+
+
 def _proven(
     found: Reconstruction, equation: Equation, verdict: Verdict, spectrum: Spectrum, fits: bool
 ) -> int:

@@ -15,6 +15,7 @@ from spear.auditing.recovery import (
     attack,
     bias_misfit,
     doubt,
+    of_signs,
     recovery_of,
     spectrum_of,
     verdict_of,
@@ -34,6 +35,11 @@ from spear.tracing.neighbours import Station
 TOO_FEW_CLASSES = (
     "it makes the {} outputs, and the rank of its update is at most that number, so that it does "
     "not tell how many inputs there are"
+)
+
+OF_SIGNS = (
+    "each row of its update has entries of one magnitude alone, as signs have, and the rest of the "
+    "model does not test the inputs found"
 )
 
 USED_UP = "the layers before it have used up the budget, so that it was not attacked"
@@ -119,9 +125,9 @@ class Task:
         verdict = verdict_of(found.status, checked, self.classes, spectrum)
         misfit = bias_misfit(factor, observation, transposed)
         blurred = found.status is Status.APPROXIMATE
-        reason = doubt(equation, misfit, checked) if blurred else ""
+        reason = doubt(equation, misfit, checked) if blurred else _signs(verdict, checked, gradient)
         if reason or (verdict is Verdict.APPROXIMATE and surroundings_unknown(layer)):
-            verdict = Verdict.PARTIAL  # noise hides whether the side is the right one
+            verdict = Verdict.PARTIAL  # nothing tells whether the side is the right one
         fits = misfit <= MISFIT and min(gradient.shape) > factor.b
         return replace(
             finding,
@@ -183,6 +189,11 @@ class Task:
             return None
         shape = tuple(self.example.shape[1:])
         return shape if torch.Size(shape).numel() == layer.module.in_features else None
+
+
+def _signs(verdict: Verdict, checked: Resimulation, gradient: Tensor) -> str:
+    untested = verdict is Verdict.CONSISTENT and checked.obstacle
+    return OF_SIGNS if untested and of_signs(gradient) else ""
 
 
 def _is_last(layer: LinearLayer) -> bool:
