@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
+from support import parsed_once
+
+parsed_once.install()
 
 # Sums in a fixed order make results reproducible to the bit, and the matrices here are so small
 # that a second thread only costs time.
