@@ -22,6 +22,21 @@ settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow all but n cases of a test with the marker `few(n)`, spread over its cases."""
+    cases: dict[tuple[object, ...], list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("few"):
+            cases.setdefault((item.path, item.nodeid.partition("[")[0]), []).append(item)
+    for same in cases.values():
+        (n,) = same[0].get_closest_marker("few").args
+        kept = {len(same) * k // n for k in range(n)}
+        for k, item in enumerate(same):
+            if k not in kept:
+                item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """The folder of the real data sets; tests that need it are skipped where it is not set."""

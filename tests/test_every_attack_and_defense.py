@@ -103,6 +103,7 @@ def updates():
 
 @pytest.mark.parametrize("defense", DEFENSES)
 @pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.few(100)
 def test_every_attack_runs_against_every_defense(name, defense, attacks, updates):
     attack = attacks[name]
     b = 1 if name in SINGLE else B

@@ -124,6 +124,7 @@ def test_independent_components_need_neither_labels_nor_a_derivative() -> None:
     ("name", "victim"),
     [*((name, "dropout") for name in COMMANDS), ("geiping", "batch_norm"), ("geiping", "once")],
 )
+@pytest.mark.few(2)
 def test_the_command_refuses_the_victim(
     name: str,
     victim: str,

@@ -102,6 +102,7 @@ def attacked(dataset: Dataset, b: int, attack: CINet, activation: str) -> float:
         (Digits(normalize=False), "relu", 27.0),
     ],
 )
+@pytest.mark.few(1)
 def test_a_picture_is_found(dataset: Dataset, activation: str, least: float) -> None:
     attack = CINet(iterations=100)
     assert attacked(dataset, 1, attack, activation) > least

@@ -328,6 +328,7 @@ def test_initial_patterns_repeat(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(("dataset", "least"), [(Faces(), 34.0), (Digits(), 27.0)])
+@pytest.mark.few(1)
 def test_a_picture_is_found(dataset: Dataset, least: float) -> None:
     # 42 and 37 dB here; other machines round otherwise.
     found, score = attacked(dataset, 1, GradientMatching(regularisers=PRIORS, iterations=300))

@@ -155,6 +155,7 @@ def test_it_beats_chance_by_far():
     assert ours["continuous_mae"] < min(each["continuous_mae"] for each in chance)
 
 
+@pytest.mark.slow
 def test_the_rows_of_adult_come_back(data_root):
     if not (data_root / "adult").exists():
         pytest.skip("SPEAR_DATA has no adult")

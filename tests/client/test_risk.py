@@ -72,6 +72,7 @@ def by_autograd(network: nn.Module, batch: Batch, objective: Objective) -> Tenso
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.few(2)
 def test_both_ends_are_those_of_the_dense_hessian_of_the_matching_loss(name, loss):
     make, shape, b = CASES[name]
     network, batch = make(), drawn(b, shape)

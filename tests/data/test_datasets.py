@@ -364,6 +364,7 @@ def test_adult_ordinal():
 
 @pytest.mark.parametrize("encoding", ["one_hot", "ordinal"])
 @pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.few(1)
 def test_adult_rows_come_back_from_what_the_network_receives(encoding, split):
     root = real_data("adult")
     adult = Adult(root, split, encoding=encoding)

@@ -64,6 +64,7 @@ def test_the_first_commands_are_targets_of_the_makefile():
 @pytest.mark.parametrize(
     "line", [line for line in blocks("sh")[1].splitlines() if not line.startswith("spear --help")]
 )
+@pytest.mark.few(4)
 def test_every_command_shown_runs(line, tmp_path, monkeypatch, capfd, request):
     arguments = line.split("#")[0].split()[1:]
     sizes = ["batch_size=2"] if not any("batch_size" in each for each in arguments) else []

@@ -119,6 +119,7 @@ def test_nothing_runs_that_the_environment_does_not_allow(spear):
     assert "SPEAR_PACKAGES" in done.message
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass(copy):
     done = shell(f"'{sys.executable}' -m pytest -q -p no:cacheprovider", copy)
     assert done.returncode == 0, done.stdout

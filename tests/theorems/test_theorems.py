@@ -433,6 +433,7 @@ class TestLemma53:
         assert found == pytest.approx(min(approximation, 1), abs=1e-12)
 
     @pytest.mark.parametrize(("b", "m"), [(3, 8), (4, 12), (5, 12), (6, 14)])
+    @pytest.mark.few(1)
     def test_failure_rate_lies_between_approximation_and_bound(self, b, m):
         """As Fig. 8 shows for narrow layers."""
         low, high = failure_rate(b, m)
@@ -440,6 +441,7 @@ class TestLemma53:
         assert low > theory.p_fail_approximation(b, m)
 
     @pytest.mark.parametrize(("b", "m"), [(4, 20), (5, 20), (5, 25)])
+    @pytest.mark.few(1)
     def test_the_bound_takes_submatrices_for_independent(self, b, m):
         """In wider layers it is exceeded: a column is zero wherever another is, and none helps."""
         low, high = failure_rate(b, m)

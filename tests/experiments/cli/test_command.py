@@ -119,6 +119,7 @@ def test_a_sweep_runs_every_combination(spear):
     ]
 
 
+@pytest.mark.slow
 def test_help_reads_well_in_a_process_of_its_own():
     done = subprocess.run(
         [sys.executable, "-m", "spear.experiments.cli.entry", "--help"],
@@ -147,6 +148,7 @@ def test_help_reads_well_in_a_process_of_its_own():
         ),
     ],
 )
+@pytest.mark.few(2)
 def test_bad_settings_of_other_choices_are_refused_in_one_sentence(spear, overrides, message):
     outcome = spear(*overrides)
     assert outcome.code == 1
@@ -201,6 +203,7 @@ def test_bad_settings_of_other_choices_are_refused_in_one_sentence(spear, overri
         ),
     ],
 )
+@pytest.mark.few(8)
 def test_bad_settings_are_refused_by_name_in_one_sentence(spear, override, message):
     outcome = spear(override)
     assert outcome.code == 1
@@ -391,6 +394,7 @@ def test_an_inner_layer_is_attacked(spear):
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "tiny_imagenet", "mnist", "adult"])
+@pytest.mark.few(1)
 def test_real_data(spear, data_root, dataset):
     outcome = spear(f"dataset={dataset}", "batch_size=4", "n_batches=2", f"data_root={data_root}")
     summary = json.loads(next(spear.output_root.rglob("summary.json")).read_text())

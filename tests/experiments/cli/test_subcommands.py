@@ -52,6 +52,7 @@ def test_the_help_lists_all(spear):
     assert spear("run", "--help").out == outcome.out
 
 
+@pytest.mark.slow
 def test_none_is_imported_before_it_is_called():
     """What takes long to import is needed by some of them only."""
     program = (

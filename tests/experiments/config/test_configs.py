@@ -27,6 +27,7 @@ from spear.inversion.descent import Settings
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
+@pytest.mark.few(30)
 def test_every_choice_fits_its_class(group, choice):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", [*WITHIN.get(group, []), f"{group}={choice}"])
@@ -127,6 +128,7 @@ def first_of_each_attack() -> set[str]:
         for name in experiments()
     ],
 )
+@pytest.mark.few(6)
 def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
     chosen = f"experiment={experiments()[name].choice}"
     if "/hydra/sweeper: optuna" in (FOLDER / f"{experiments()[name].choice}.yaml").read_text():

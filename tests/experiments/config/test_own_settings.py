@@ -29,6 +29,7 @@ def comparison(experiment: str, file: str, *overrides: str):
         ("table1", ["attack=ci_net", "attack.iterations=30000"]),  # a command of its header
     ],
 )
+@pytest.mark.few(3)
 def test_an_experiments_own_jobs(experiment, overrides):
     assert comparison(experiment, "paper", *overrides).differences == ()
 
@@ -65,6 +66,7 @@ def test_an_experiments_own_jobs(experiment, overrides):
         ),
     ],
 )
+@pytest.mark.few(4)
 def test_other_settings_are_named(experiment, overrides, said):
     found = comparison(experiment, "paper", *overrides)
     assert sorted(str(found).split(", ")) == sorted(said.split(", "))

@@ -47,6 +47,7 @@ def summary_of(folder: Path) -> dict:
         (("attack=spear", "fedavg=fedavg", "fedavg.epochs=2"), signal.SIGINT),
     ],
 )
+@pytest.mark.few(1)
 def test_a_job_that_is_continued_equals_an_uninterrupted_one_to_the_bit(
     spear, attacked, choice, signal_number
 ):
@@ -139,6 +140,7 @@ def test_other_data_never_mix_with_what_is_there(spear, attacked, tmp_path):
         ("status.json", lambda text: text[:-100], [0, 1, 2, 3]),
     ],
 )
+@pytest.mark.few(1)
 def test_a_damaged_file_costs_what_it_held(spear, attacked, file, damage, computed):
     spear(*QUICK)
     folder = spear.folder(FOLDER)
@@ -226,6 +228,7 @@ def test_a_clock_that_jumps_changes_nothing(spear, attacked, monkeypatch):
     assert all(0 < float(row["seconds"]) < 60 for row in rows)
 
 
+@pytest.mark.slow
 def test_the_key_knows_what_a_result_depends_on(tmp_path, monkeypatch):
     weights = tmp_path / "net.pt"
     monkeypatch.setenv("SPEAR_PACKAGES", "faulty")

@@ -85,6 +85,7 @@ def test_a_metric_is_of_no_consequence_for_the_others(spear):
         ),
     ],
 )
+@pytest.mark.few(2)
 def test_what_is_no_metric_is_refused_by_name(spear, override, message):
     outcome = spear(*JOB, override)
     assert outcome.code == 1

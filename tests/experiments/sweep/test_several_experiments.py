@@ -130,6 +130,7 @@ def test_each_experiment_runs_its_own_sweep(spear: Command, tmp_path: Path):
         ),
     ],
 )
+@pytest.mark.few(2)
 def test_every_form_of_a_sweep_is_planned(overrides: tuple[str, ...], sizes: list[int]):
     planned = plan([*overrides])
     assert type(sizes)(int(job.name.split("batch_size=")[1].split(",")[0]) for job in planned) == (

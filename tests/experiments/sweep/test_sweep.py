@@ -64,6 +64,7 @@ def test_a_failed_job_is_reported_and_the_others_go_on(spear: Command):
     assert not (spear.output_root / "main" / ".sweeps").exists()
 
 
+@pytest.mark.slow
 def test_the_command_of_a_failed_job_runs_it_alone(spear: Command, monkeypatch: pytest.MonkeyPatch):
     outcome = spear(*SWEEP, "batch_size=2", "defense._target_=faulty.Crash,faulty.NanOnSecondBatch")
     commands = [line for line in outcome.out.splitlines() if line.startswith("spear ")]
@@ -110,6 +111,7 @@ def test_a_sweep_that_is_stopped_is_finished_by_the_same_command(
     assert len(calls) == 4 * 2 + 1  # the batch in flight again
 
 
+@pytest.mark.slow
 def test_a_data_file_that_is_damaged_in_mid_sweep_stops_its_job_only(
     spear: Command, monkeypatch: pytest.MonkeyPatch, tmp_path
 ):
@@ -140,6 +142,7 @@ def test_a_data_file_that_is_damaged_in_mid_sweep_stops_its_job_only(
     assert attacked.batches == [2]
 
 
+@pytest.mark.slow
 def test_a_job_that_finds_no_memory_fails_and_is_continued(
     spear: Command, monkeypatch: pytest.MonkeyPatch
 ):

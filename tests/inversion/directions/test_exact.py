@@ -50,6 +50,7 @@ class TestRefinement:
 
     @pytest.mark.parametrize("normalize", [True, False])
     @per_dtype
+    @pytest.mark.few(1)
     def test_true_directions_stay(self, dtype, normalize):
         """Whatever entries are small by chance: 480 directions found with errors of 1e-6."""
         for seed in range(60):

@@ -87,6 +87,7 @@ def check(alteration: str, activation: str, sizes: tuple[int, ...], seconds: flo
 
 
 @pytest.mark.parametrize(("alteration", "activation"), SOME)
+@pytest.mark.few(30)
 def test_no_wrong_exact(alteration, activation):
     check(alteration, activation, SMALL, seconds=0.2)
 

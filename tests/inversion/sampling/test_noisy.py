@@ -165,6 +165,7 @@ class TestAttack:
         [(0.02, set()), (0.1, set()), (0.3, {Status.TIMED_OUT, Status.PARTIAL})],
         ids=["weak", "medium", "strong"],
     )
+    @pytest.mark.few(2)
     def test_it_finds_what_the_descent_finds(self, share, unproven, kernels):
         dataset = Faces()
         problem = picture_problem(dataset, 6)

@@ -73,6 +73,7 @@ class TestSamplers:
             assert chisquare(counts.numpy()).pvalue > 1e-4
 
     @pytest.mark.parametrize("b", [4, 5])
+    @pytest.mark.few(1)
     def test_both_hit_each_direction_at_its_rate(self, b):
         """Per submatrix, against each other and against the count over all C(m, b-1) of them."""
         problem, directions = true_directions(make_problem(b, m=50))
