@@ -228,7 +228,6 @@ def test_a_clock_that_jumps_changes_nothing(spear, attacked, monkeypatch):
     assert all(0 < float(row["seconds"]) < 60 for row in rows)
 
 
-@pytest.mark.slow
 def test_the_key_knows_what_a_result_depends_on(tmp_path, monkeypatch):
     weights = tmp_path / "net.pt"
     monkeypatch.setenv("SPEAR_PACKAGES", "faulty")
