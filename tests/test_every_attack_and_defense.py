@@ -78,7 +78,7 @@ def test_what_is_no_update_is_refused(attacks, name):
 @pytest.mark.parametrize("name", ["spear", "spear_irls", "spear_input", "spear_prior"])
 def test_a_layer_that_is_no_number_is_refused_at_once(name):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", [f"attack={name}"])
+        config = compose("config", [f"attack={name}", "device=cpu"])
     attack = build(config, "attack")
     values = {key: each for key, each in vars(attack).items() if key in ("prior", "sampler")}
     with pytest.raises(LayerError, match=r"^layer is 'a'; expected the number of a linear layer"):
