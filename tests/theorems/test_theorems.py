@@ -378,6 +378,28 @@ class TestLemma52:
         assert 0 < closed - q * theory.n_total_expected(b, q) < 1 / (12 * b) + 1e-9
 
 
+class TestRepetition:
+    """Submatrices that share rows repeat their hits (docs/theory/sampling.md)."""
+
+    @given(st.integers(1, 12))
+    def test_it_is_the_mean_of_hits_over_all_patterns(self, n):
+        """A submatrix without row k hits if all the other n - 1 entries of a column are zero."""
+        patterns = np.array(list(itertools.product([False, True], repeat=n)))
+        hits = np.array([(~np.delete(patterns, k, axis=1)).all(axis=1) for k in range(n)]).sum(0)
+        assert theory.repetition(n) == pytest.approx(hits.sum() / np.count_nonzero(hits))
+
+    def test_independent_submatrices_repeat_nothing(self):
+        assert theory.repetition(1) == 1
+        assert theory.n_total_expected(9, per_draw=9) == 1.8 * theory.n_total_expected(9)
+
+    @pytest.mark.parametrize("b", [2, 3, 4])
+    def test_no_column_of_zeros(self, b):
+        """Sec. 4.1, by all patterns of (b - 1) x b entries."""
+        entries = np.array(list(itertools.product([0, 1], repeat=(b - 1) * b)))
+        columns = entries.reshape(-1, b - 1, b).any(axis=1)
+        assert theory.no_zero_column(b) == pytest.approx(columns.all(axis=1).mean())
+
+
 class TestLemmaB2:
     def test_papers_example(self):
         """App. B: n is about 4e4 for b = 10 and p = 1e-8."""

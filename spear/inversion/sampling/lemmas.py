@@ -41,16 +41,43 @@ def q_approximation(b: int) -> float:
     return _zero_column(b) * -math.expm1((b - 1) * math.log(SINGULAR_LIMIT))
 
 
-def n_total_expected(b: int, q: float | None = None) -> float:
+def no_zero_column(b: int) -> float:
+    """Sec. 4.1: p = (1 - 1/2^(b-1))^b, the probability that a submatrix has no column of zeros.
+
+    Such a submatrix gives a mixture of directions, which a filter must discard.
+
+    Args:
+        b: batch size, at least 2.
+    """
+    return (1.0 - _zero_column(b) / b) ** b
+
+
+def n_total_expected(b: int, q: float | None = None, per_draw: int = 1) -> float:
     """Lemma 5.2: n*_total = b H_b / q submatrices until each of b directions was met, on average.
+
+    The lemma is for independent submatrices. For others it is multiplied by `repetition(per_draw)`.
 
     Args:
         b: batch size, at least 2.
         q: probability that a submatrix gives a true direction, in (0, 1]; `q_lower_bound(b)`
             unless given.
+        per_draw: submatrices that one draw of the sampler yields (`Sampler.per_draw`).
     """
     q = q_lower_bound(b) if q is None else q
-    return b * math.fsum(1 / k for k in range(1, b + 1)) / q
+    return b * math.fsum(1 / k for k in range(1, b + 1)) / q * repetition(per_draw)
+
+
+def repetition(per_draw: int) -> float:
+    """Hits of a direction per draw that meets it, 2 n / (n + 1), in [1, 2).
+
+    A draw of n rows yields n submatrices, each without one of them. If all n rows are zeros of a
+    direction, all n submatrices give it. So a direction needs that many times the submatrices of
+    Lemma 5.2, which are independent (docs/theory/sampling.md).
+
+    Args:
+        per_draw: n; 1 if each submatrix has rows of its own.
+    """
+    return 2 * per_draw / (per_draw + 1)
 
 
 def n_total_bound(b: int, p: float, p_fr: float = 0.0, q: float | None = None) -> float:

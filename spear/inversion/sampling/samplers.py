@@ -2,14 +2,16 @@
 
 The columns of dL/dZ that vanish on the rows A show up as ker(L_A). All samplers draw the same
 (b-1) x b submatrices with the same probabilities. They differ in cost, and in how far one submatrix
-depends on another:
+depends on another, which decides how many it takes to meet all directions
+(`spear.inversion.sampling.lemmas.repetition`):
 
 * `IndependentSvdSampler`, the paper's (Lemma 5.2): independent submatrices, one singular value
   decomposition each.
 * `SvdSampler`: the same, but submatrices of one permutation of the rows have no row in common.
 * `InformationSetSampler`: for b rows I, column k of L_I^-1 is orthogonal to every row of L_I but
   the k-th; it spans the kernel of the (b-1)-row submatrix without row k. One inversion yields b
-  submatrices. (The name is from information-set decoding, the same idea in coding theory.)
+  submatrices, whose hits come in clusters. (The name is from information-set decoding, the same
+  idea in coding theory.)
 """
 
 from typing import Protocol

@@ -14,6 +14,8 @@ from support.problems import (
 from support.recovery import generator, per_sampler, true_directions
 from torch import Tensor
 
+from spear.inversion.sampling.lemmas import repetition
+from spear.inversion.sampling.overdetermined import Kernels, LeverageKernels
 from spear.inversion.sampling.pool import CandidatePool
 from spear.inversion.sampling.samplers import (
     InformationSetSampler,
@@ -126,3 +128,26 @@ def hit_rates(
         found = (drawn @ directions).abs() > 1 - 1e-10
         rates.append(found.double().mean(dim=0))
     return torch.stack(rates)
+
+
+class TestClusters:
+    """Hits of one draw repeat each other as docs/theory/sampling.md says."""
+
+    @pytest.mark.parametrize(
+        ("sampler", "b", "draws"),
+        [
+            (InformationSetSampler(), 9, 20_000),
+            (LeverageKernels(), 6, 20_000),
+            (SvdSampler(), 5, 400),
+        ],
+    )
+    def test_hits_per_draw_that_has_any(self, sampler, b, draws):
+        columns = torch.randn(20_000, b, generator=generator(), dtype=torch.float64)
+        columns *= torch.rand(columns.shape, generator=generator(1)) < 0.5
+        columns += 1e-7 * torch.randn(columns.shape, generator=generator(3), dtype=torch.float64)
+        basis = torch.linalg.qr(torch.randn(b, b, generator=generator(2), dtype=torch.float64)).Q
+        drawn = sampler.draw(columns @ basis, draws, generator())
+        directions = drawn.directions if isinstance(drawn, Kernels) else drawn
+        hits = ((directions @ basis.T).abs() > 1 - 1e-6).reshape(draws, -1, b).sum(dim=1)
+        repeated = float(hits.sum() / hits.count_nonzero())
+        assert repeated == pytest.approx(repetition(sampler.per_draw(b)), rel=0.1)
