@@ -1,8 +1,11 @@
-"""Every value of the paper's tables beside ours, with a verdict: `spear claims`.
+"""Every value of the paper's tables, its method run again, and ours: `spear claims`.
 
-Values that we have no results for are left out, and so are jobs whose settings are not those of
-their experiment; these and jobs with fewer batches are named at the end. If ours is worse than the
-paper's by more than its 95 % interval, `analysis/paper/deviations.csv` must say why.
+Two kinds of verdict. `reproduced`, on Algorithm 1 or a rival as this suite runs it: "yes" if the
+paper's value lies within the 95 % intervals, "exceeded", or "no". `ours`, on the descent beside the
+paper's SPEAR: "better", "equal" or "worse". "undecided": too few batches. Times are as measured,
+with their hardware and without a verdict. A value without a record says so. Jobs whose settings are
+not those of their experiment are left out; these and jobs with fewer batches are named at the end.
+For each "no" and each "worse", `analysis/paper/deviations.csv` must say why.
 """
 
 import argparse
@@ -14,9 +17,12 @@ from rich.console import Console
 
 import spear.analysis.tables
 from spear.analysis.overview.tables import markdown
+from spear.analysis.paper.columns import THE_PAPER, WITH_RIVALS
 from spear.analysis.paper.comparison import PAPER, comparisons
+from spear.analysis.paper.verdicts import IMPROVED, REPRODUCED, UNDECIDED, batches_needed
 from spear.analysis.records.own_jobs import NOTES, NoOwnJobs
 from spear.analysis.records.store import experiment_folder
+from spear.analysis.render.methods import OURS
 from spear.analysis.render.rendering import add_results_option, modules, results_of
 
 KEY = ["table", "cell", "measure"]
@@ -83,13 +89,80 @@ def claims_of(name: str, module: ModuleType, root: Path | None = None) -> pd.Dat
 
 
 def deviations() -> pd.DataFrame:
-    """Return the known reasons for worse values: columns table, cell, measure, why."""
+    """Return what there is to say about values: columns table, cell, measure, verdict, why.
+
+    A verdict is explained by the row with its name, `reproduced` or `ours`; other rows are notes.
+    In `why`, `{bound}` stands for the mean PSNR by least squares had dL/dZ been known, `{below}`
+    for what the descent is below it; both are filled in from the records (`with_reasons`).
+    """
     return pd.read_csv(PAPER / "deviations.csv")
 
 
 def with_reasons(found: pd.DataFrame) -> pd.DataFrame:
-    """Return claims with a column `why`, empty if there is nothing to explain."""
-    return found.merge(deviations(), on=KEY, how="left").fillna({"why": ""})
+    """Return claims with a column `why`, empty if there is nothing to say.
+
+    What is undecided says how many batches it takes.
+    """
+    reasons = deviations().groupby(KEY, sort=False)["why"].agg("; ".join)
+    merged = found.merge(reasons.reset_index(), on=KEY, how="left").fillna({"why": ""})
+    return merged.assign(why=[_why(row) for _, row in merged.iterrows()])
+
+
+def unexplained(found: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each "no" and each "worse" without a reason: `KEY` and `verdict`."""
+    known = set(map(tuple, deviations()[[*KEY, "verdict"]].to_numpy()))
+    rows = [
+        (*row[KEY], verdict)
+        for _, row in found.iterrows()
+        for verdict, word in (("reproduced", REPRODUCED[-1]), ("ours", IMPROVED[-1]))
+        if row[verdict] == word
+    ]
+    return pd.DataFrame([row for row in rows if row not in known], columns=[*KEY, "verdict"])
+
+
+def shown(found: pd.DataFrame) -> pd.DataFrame:
+    """Return claims with reasons as a table of text."""
+    return pd.DataFrame(
+        {
+            "table": found["table"],
+            "cell": found["cell"],
+            "measure": found["measure"],
+            THE_PAPER: found["paper_text"],
+            WITH_RIVALS: found["again_text"],
+            "batches": [*map(_batches, found["batches_again"], found["how"])],
+            "reproduced": found["reproduced"],
+            OURS: found["ours_text"],
+            "batches ": [*map(_batches, found["batches_ours"])],
+            "ours": found["ours"],
+            "why": found["why"],
+        }
+    )
+
+
+def counts(found: pd.DataFrame) -> str:
+    """Return how often each verdict is given, in words."""
+    return "; ".join(
+        f"{verdict}: "
+        + ", ".join(f"{n} {word}" for word, n in found[verdict].value_counts().items() if word)
+        for verdict in ("reproduced", "ours")
+    )
+
+
+def _batches(n: int, how: str = "") -> str:
+    return f"{n} ({how})" if n and how else str(n or "-")
+
+
+def _why(row: pd.Series) -> str:
+    reason = row["why"].format(bound=row["bound"], below=row["bound"] - row["descent"])
+    return "; ".join(filter(None, (reason, _needed(row))))
+
+
+def _needed(row: pd.Series) -> str:
+    """Return the batches that an undecided share takes."""
+    undecided = UNDECIDED in (row["reproduced"], row["ours"])
+    if not undecided or row["measure"] != "accuracy":
+        return ""
+    return f"{row['paper']:g} % within 20 points takes {batches_needed(row['paper'])} batches"
 
 
 def main(arguments: list[str]) -> None:
@@ -97,12 +170,11 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="spear claims", description=__doc__)
     add_results_option(parser)
     compared = claims(parser.parse_args(arguments).results)
-    found = with_reasons(compared)
-    numbers = {column: found[column].map("{:.4g}".format) for column in ("paper", "ours")}
-    Console().print(markdown(found.assign(**numbers)), markup=False, soft_wrap=True)
-    unexplained = int(((found["verdict"] == "worse") & (found["why"] == "")).sum())
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in found["verdict"].value_counts().items())
+    Console().print(markdown(shown(with_reasons(compared))), markup=False, soft_wrap=True)
+    missing = unexplained(compared)
     notes = "".join(f"{each}.\n" for each in compared.attrs[NOTES])
+    said = "".join(f"{', '.join(row)}: no reason.\n" for row in missing.to_numpy())
     parser.exit(
-        1 if unexplained else 0, f"{notes}{counts}; {unexplained} worse without a reason.\n"
+        1 if len(missing) else 0,
+        f"{notes}{said}{counts(compared)}; {len(missing)} without a reason.\n",
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import spear.analysis.tables
 from spear.analysis.paper.comparison import PAPER, papers
-from spear.analysis.render.rendering import modules
+from spear.analysis.render.rendering import experiments_of, modules
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def of_table(name: str) -> list[Panel]:
 def paper_tables() -> dict[str, tuple[str, ...]]:
     """Return the tables whose values the paper gives -> the experiments that each shows."""
     return {
-        name: module.EXPERIMENTS
+        name: experiments_of(module)
         for name, module in modules(spear.analysis.tables).items()
         if (PAPER / f"{name}.csv").exists()
     }

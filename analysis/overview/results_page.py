@@ -16,7 +16,7 @@ import spear.analysis.figures
 import spear.analysis.tables
 from spear.analysis.records.store import HERE, RENDERED, RESULTS
 from spear.analysis.render.links import path_to, relinked
-from spear.analysis.render.rendering import kind, modules
+from spear.analysis.render.rendering import experiments_of, kind, modules
 
 PAGE = "RESULTS.md"
 ROOTS = (HERE / RENDERED, RESULTS / RENDERED)
@@ -93,7 +93,7 @@ def entries(roots: Sequence[Path], folder: Path) -> list[Entry]:
                 entry = found.setdefault(name, Entry(name, caption))
                 entry.parts += _part(path, caption, folder)
                 entry.experiments += [
-                    each for each in module.EXPERIMENTS if each not in entry.experiments
+                    each for each in experiments_of(module) if each not in entry.experiments
                 ]
                 entry.commands.append(f"spear {kind(package)} {name}")
     return sorted(found.values(), key=lambda entry: entry.place)

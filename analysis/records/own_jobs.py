@@ -12,8 +12,8 @@ import pandas as pd
 from spear.analysis.records.store import JOB, experiment_folder, read
 from spear.experiments.config.own_settings import compared
 
-COMPARISON = "spear.analysis.paper.comparison"
-"""Module from which tables take the paper's values and their verdicts."""
+COMPARISON = "spear.analysis.paper."
+"""Beginning of the modules from which tables take the paper's values and their verdicts."""
 
 NOTES = "notes"
 """Key of a data frame's `attrs`: sentences, without full stop, on jobs left out or too short."""
@@ -26,7 +26,7 @@ class NoOwnJobs(FileNotFoundError):
 def compares(module: ModuleType) -> bool:
     """Return whether a table's module shows values of the paper."""
     used = (getattr(each, "__module__", "") for each in vars(module).values())
-    return COMPARISON in used
+    return any(str(each).startswith(COMPARISON) for each in used)
 
 
 def own_batches(

@@ -1,4 +1,4 @@
-"""Rows of pictures by SPEAR, by gradient matching, and of the originals, as in Figure 9."""
+"""Rows of pictures by the descent, by gradient matching, and of the originals, as in Figure 9."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from spear.analysis.render import style
+from spear.analysis.render.methods import OURS
 from spear.scoring.sheet import read_sheet
 
-NAMES = {"spear_irls": "SPEAR", "geiping_1000": "Geiping et al."}
+NAMES = {"spear_irls": OURS, "geiping_1000": "Geiping et al."}
 ORIGINAL = "original"
 
 _GAP = 0.05

@@ -16,10 +16,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from spear.analysis.records.frames import load_batches
-from spear.analysis.records.own_jobs import NOTES, compares, own_batches
+from spear.analysis.records.hardware import chips, threads
+from spear.analysis.records.own_jobs import NOTES, NoOwnJobs, compares, own_batches
 from spear.analysis.records.store import HERE, RENDERED, experiment_folder
 from spear.analysis.render import style
 from spear.errors import ConfigError
+from spear.experiments.config.experiments import experiments as prepared
 
 Write = Callable[[ModuleType, pd.DataFrame, Path], list[Path]]
 """Function that writes a module's results to files `<path>.*` and returns their paths."""
@@ -57,8 +59,28 @@ def load(experiments: tuple[str, ...], root: Path | None = None) -> pd.DataFrame
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
+def further(module: ModuleType) -> tuple[str, ...]:
+    """Return the experiments of a table of the paper that may be without results.
+
+    They are those that the table names in `ALSO`, else those that run Algorithm 1 on its batches:
+    of `table3`, `table3_sampling`. A cell without results says so.
+    """
+    if not compares(module):
+        return ()
+    own = tuple(f"{each}_sampling" for each in module.EXPERIMENTS)
+    return tuple(each for each in getattr(module, "ALSO", own) if each in prepared())
+
+
+def experiments_of(module: ModuleType) -> tuple[str, ...]:
+    """Return all experiments of a figure or table, those that may be without results at the end."""
+    return (*module.EXPERIMENTS, *further(module))
+
+
 def results_of(module: ModuleType, root: Path | None = None) -> pd.DataFrame:
     """Return the batches that a module shows; beside the paper's values, only of its own settings.
+
+    Those of `further` experiments are included if there are any. A table with `ONLY` shows the
+    batches that have these values.
 
     Args:
         module: of a table or a figure.
@@ -68,7 +90,23 @@ def results_of(module: ModuleType, root: Path | None = None) -> pd.DataFrame:
         FileNotFoundError: one of its experiments has no such results.
     """
     results = load(module.EXPERIMENTS, root)
-    return own_batches(results, module.EXPERIMENTS, root) if compares(module) else results
+    if not compares(module):
+        return results
+    parts = [own_batches(results, module.EXPERIMENTS, root)]
+    notes = list(parts[0].attrs[NOTES])
+    for each in further(module):
+        try:
+            parts.append(own_batches(load((each,), root), (each,), root))
+            notes += parts[-1].attrs[NOTES]
+        except NoOwnJobs as error:
+            notes.append(str(error).rstrip("."))
+        except FileNotFoundError:  # not run
+            pass
+    own = pd.concat(parts, ignore_index=True)
+    for column, value in getattr(module, "ONLY", {}).items():
+        own = own[own[column] == value]
+    own.attrs[NOTES] = notes
+    return own
 
 
 def origin(results: pd.DataFrame) -> str:
@@ -78,12 +116,9 @@ def origin(results: pd.DataFrame) -> str:
     """
     if results.empty:
         return "Computed from the lemmas, not measured"
-    on_gpu = results["device"] == "cuda"
-    chips = results["hardware.cpu"].mask(on_gpu, results["hardware.gpu"]).unique()
-    threads = "/".join(str(each) for each in sorted(results["hardware.threads"].unique()))
     commits = ", ".join(sorted(str(each)[:7] for each in results["git_sha"].unique()))
-    plural = "s" * (threads != "1")
-    measured = f"Measured on {', '.join(sorted(chips))}, {threads} thread{plural}, commit {commits}"
+    where = f"{', '.join(chips(results))}, {threads(results)}"
+    measured = f"Measured on {where}, commit {commits}"
     return ". ".join([measured, *results.attrs.get(NOTES, [])])
 
 

@@ -12,10 +12,26 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
-VERDICTS = ("better", "equal", "worse")
-"""Verdicts of `spear.analysis.paper.comparison`, in the order of the page."""
+VERDICTS = {
+    "yes": "reproduced",
+    "exceeded": "exceeded",
+    "no": "not reproduced",
+    "better": "ours better",
+    "equal": "ours equal",
+    "worse": "ours worse",
+    "undecided": "undecided",
+}
+"""Verdicts of `spear.analysis.paper.verdicts` -> their names, in the order of the page."""
+
+COMMON = ("yes", "no")
+"""Verdicts that are such in the column `reproduced` alone; other tables have these words, too."""
 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def is_verdict(text: str, title: str) -> bool:
+    """Return whether a cell below a title is a verdict."""
+    return text in VERDICTS and (text not in COMMON or title == "reproduced")
 
 
 def html(markdown: str) -> Markup:
@@ -27,9 +43,10 @@ def html(markdown: str) -> Markup:
     tokens = MARKDOWN.parse(markdown)
     headings = [token for token in tokens if token.type == "th_open"]
     cells = [k for k, token in enumerate(tokens) if token.type == "td_open"]
+    titles = [tokens[k + 1].content for k, token in enumerate(tokens) if token in headings]
     for place, k in enumerate(cells):
         text = tokens[k + 1].content
-        if text in VERDICTS:
+        if is_verdict(text, titles[place % len(titles)]):
             tokens[k].attrSet("class", f"verdict {text}")
         elif text[:1].isdigit() or text[:1] == "-":
             for token in (tokens[k], headings[place % len(headings)]):

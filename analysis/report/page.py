@@ -9,12 +9,16 @@ from markupsafe import Markup
 
 from spear.analysis.overview.claims import claims_of, compared_tables, with_reasons
 from spear.analysis.records.own_jobs import NoOwnJobs
+from spear.analysis.render.rendering import experiments_of
 from spear.analysis.report.experiments import Experiment, experiments, not_run, pictures, unfinished
 from spear.analysis.report.markup import VERDICTS
 from spear.analysis.report.sections import sections
 from spear.analysis.report.sources import Source
 
 HERE = Path(__file__).parent
+
+KINDS = ("reproduced", "ours")
+"""Kinds of verdict."""
 
 
 def page(sources: list[Source], most_pictures: int) -> str:
@@ -42,7 +46,8 @@ def page(sources: list[Source], most_pictures: int) -> str:
         sources=sources,
         verdicts=VERDICTS,
         numbers=_numbers(recorded),
-        counts=Counter(claim["verdict"] for claim in claims if claim["source"].committed),
+        kinds=KINDS,
+        counts=_counts([claim for claim in claims if claim["source"].committed]),
         claims=claims,
         scores=_scores(claims),
         sections=shown,
@@ -82,7 +87,7 @@ def _claims(source: Source, headings: dict[str, str]) -> list[dict[str, Any]]:
                     **{str(key): value for key, value in row.items()},
                     "source": source,
                     "heading": headings[name],
-                    "experiments": module.EXPERIMENTS,
+                    "experiments": experiments_of(module),
                 }
                 for row in reasons.to_dict("records")
             ]
@@ -90,13 +95,16 @@ def _claims(source: Source, headings: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _scores(claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return how often each table of each source is better, equal and worse."""
-    scores: dict[tuple[Source, str], dict[str, Any]] = {}
+    """Return how often each verdict is given, of each kind, in each table of each source."""
+    groups: dict[tuple[Source, str], list[dict[str, Any]]] = {}
     for claim in claims:
-        zero = {**claim, "counts": dict.fromkeys(VERDICTS, 0)}
-        score = scores.setdefault((claim["source"], claim["table"]), zero)
-        score["counts"][claim["verdict"]] += 1
-    return list(scores.values())
+        groups.setdefault((claim["source"], claim["table"]), []).append(claim)
+    return [{**group[0], "counts": _counts(group)} for group in groups.values()]
+
+
+def _counts(claims: list[dict[str, Any]]) -> dict[str, Counter[str]]:
+    """Return how often each verdict is given, by its kind."""
+    return {kind: Counter(each[kind] for each in claims if each[kind]) for kind in KINDS}
 
 
 def _numbers(recorded: list[Experiment]) -> dict[str, int]:

@@ -14,8 +14,15 @@ import spear.analysis.tables
 from spear.analysis.overview.results_page import KINDS, Entry
 from spear.analysis.overview.tables import markdown
 from spear.analysis.render import style
-from spear.analysis.render.rendering import drawn, kind, modules, origin, results_of
-from spear.analysis.report.markup import VERDICTS, drawing, html
+from spear.analysis.render.rendering import (
+    drawn,
+    experiments_of,
+    kind,
+    modules,
+    origin,
+    results_of,
+)
+from spear.analysis.report.markup import drawing, html, is_verdict
 from spear.analysis.report.sources import Source
 
 
@@ -28,7 +35,7 @@ class Section:
         source: source of the results.
         caption, table: caption and table as HTML; the table is empty for a figure.
         figure: data address of the figure; empty for a table.
-        verdicts: numbers of cells that are better, equal and worse.
+        verdicts: numbers of cells with each verdict.
         origin: hardware and code that the results were measured with.
     """
 
@@ -87,7 +94,7 @@ def _section(
     name: str, command: str, module: ModuleType, batches: pd.DataFrame, source: Source
 ) -> Section:
     entry = Entry(name, inspect.cleandoc(module.__doc__ or ""))
-    entry.experiments += module.EXPERIMENTS
+    entry.experiments += experiments_of(module)
     entry.commands.append(f"spear {command} {name}")
     table, figure, verdicts = Markup(), "", Counter[str]()
     if hasattr(module, "draw"):
@@ -102,4 +109,4 @@ def _section(
 
 
 def _verdicts(table: pd.DataFrame) -> Iterator[str]:
-    return (cell for cell in table.to_numpy().ravel() if cell in VERDICTS)
+    return (cell for title in table for cell in table[title] if is_verdict(cell, title))

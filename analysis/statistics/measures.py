@@ -60,13 +60,15 @@ def with_deviation(values: pd.Series, form: str = ".1f") -> str:
 
 
 def with_interval(values: pd.Series, form: str = ".1f", half_form: str | None = None) -> str:
-    """Return mean over batches ± half of its 95 % interval as text.
+    """Return mean over batches ± half of its 95 % interval as text; one batch has no interval.
 
     Args:
-        values: one value for each batch, two at least.
+        values: one value for each batch.
         form: format of the mean.
         half_form: format of the half interval; `form` if not given.
     """
+    if len(values) < 2:
+        return f"{values.mean():{form}}"
     return f"{values.mean():{form}} ± {half_width(values):{half_form or form}}"
 
 

@@ -1,26 +1,28 @@
 """Table 1: SPEAR beside gradient matching (Geiping et al.) and CI-Net, ImageNet, b = 20, m = 200.
 
-PSNR in dB, mean ± standard deviation over batches, beside the paper's, which does not say how many
-batches it has. Time: median of ours on one thread, the paper's on a GPU. Both competitors are given
-the labels. Gradient matching is shortened from its authors' 24,000 iterations; the time that all of
-them take is computed from the measured seconds per iteration, as is CI-Net's for its authors'
-iterations (2,000 at 32 pixels), each with its ratio to SPEAR's. CI-Net is too slow for a CPU at 256
-pixels: at 32 pixels every method has the same batches, and the paper's values of CI-Net (at 256)
-are for orientation, without a verdict. The paper's SPEAR needs a ReLU; a layer pair inverts the
-Sigmoid network, too.
+PSNR in dB, mean ± standard deviation over batches; the paper does not say how many batches it has.
+Time: median, with its hardware. Both rivals are given the labels. Gradient matching is shortened
+from its authors' 24,000 iterations; the time that all of them take is computed from the measured
+seconds per iteration, as is CI-Net's for its authors' iterations (2,000 at 32 pixels), each with
+its ratio to the descent's on the same batches. CI-Net is too slow for a CPU at 256 pixels: at 32
+pixels every method has the same batches, for which the paper has no values. The paper's SPEAR needs
+a ReLU; a layer pair inverts the Sigmoid network, too.
 """
 
 import pandas as pd
 
-from spear.analysis.paper.comparison import mean, mean_verdict, papers
+from spear.analysis.paper.columns import WITH_RIVALS, three_columns
+from spear.analysis.paper.comparison import METHOD, Cell, mean, papers, seconds
 from spear.analysis.statistics import measures
 
 EXPERIMENTS = ("table1", "table1_256px_sigmoid", "table1_32px", "table1_32px_sigmoid")
-KEYS = {"method": "method", "pixels": "dataset.resolution"}
-COMPARED = {"psnr": mean("psnr")}
+KEYS = {METHOD: METHOD, "pixels": "dataset.resolution"}
+COMPARED = {"psnr": mean("psnr", text=measures.with_deviation), "seconds": seconds()}
 
 METHODS = {
     ("spear_irls", "fcnn"): "spear",
+    ("spear", "fcnn"): "spear",
+    ("spear_paper", "fcnn"): "spear",
     ("geiping", "fcnn"): "geiping",
     ("geiping_1000", "fcnn"): "geiping",
     ("ci_net", "fcnn"): "ci_net_relu",
@@ -29,13 +31,8 @@ METHODS = {
 }
 """Attack and network -> the paper's row; `pair_sigmoid` is ours alone."""
 
-NAMES = {
-    "spear": "SPEAR",
-    "pair_sigmoid": "layer pair, Sigmoid",
-    "geiping": "Geiping et al.",
-    "ci_net_relu": "CI-Net, ReLU",
-    "ci_net_sigmoid": "CI-Net, Sigmoid",
-}
+SMALL = 32
+"""Pixels at which a CPU can run every method."""
 
 
 def prepared(results: pd.DataFrame) -> pd.DataFrame:
@@ -45,57 +42,43 @@ def prepared(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each method, at each size of the pictures from the paper's down."""
-    paper = {row["method"]: row for _, row in papers("table1").iterrows()}
-    rows = []
-    for pixels, batches in reversed([*prepared(results).groupby("dataset.resolution")]):
-        spear = batches.loc[batches["method"] == "spear", "seconds"].median()
-        for method in NAMES:
-            ours = batches[batches["method"] == method]
-            if not ours.empty:
-                rows.append(_row(method, int(pixels), ours, paper.get(method), spear))
-    return pd.DataFrame(rows)
+    """Return a row for each measure of each method, the paper's size of the pictures first."""
+    results = prepared(results)
+    descent = results[results["attack"] == "spear_irls"].groupby("dataset.resolution")
+    medians = descent["seconds"].median()
+
+    def whole(cell: Cell) -> str:
+        return _whole(cell, medians)
+
+    more = {"iterations": _iterations, "with its authors' iterations": whole}
+    given = papers("table1")
+    own = pd.DataFrame({METHOD: ["pair_sigmoid"], "pixels": [given["pixels"].iloc[0]]})
+    small = pd.DataFrame({METHOD: [*given[METHOD], "pair_sigmoid"], "pixels": SMALL})
+    return three_columns(
+        "table1", results, KEYS, COMPARED, again=WITH_RIVALS,
+        more_cells=pd.concat([own, small]), more=more,
+    )  # fmt: skip
 
 
-def _row(
-    method: str, pixels: int, ours: pd.DataFrame, paper: pd.Series | None, spear: float
-) -> dict[str, str]:
-    iterations, whole = "", ""
-    if "details.iterations" in ours and ours["details.iterations"].notna().any():
-        each = (ours["seconds"] / ours["details.iterations"]).median()
-        authors = each * _authors_iterations(method, pixels)
-        iterations = f"{ours['details.iterations'].median():,.0f}"
-        whole = f"{measures.duration(authors)}, {measures.times(authors / spear)}"
-    value, verdict, time = _compared(method, pixels, ours, paper)
-    return {
-        "pixels": str(pixels),
-        "method": NAMES[method],
-        "batches": str(len(ours)),
-        "PSNR: paper": value,
-        "ours": measures.with_deviation(ours["psnr"]),
-        "verdict": verdict,
-        "iterations": iterations,
-        "time: paper": time,
-        "ours ": measures.duration(ours["seconds"].median()),
-        "with its authors' iterations": whole,
-    }
+def _iterations(cell: Cell) -> str:
+    batches = cell.again
+    if cell.of_spear or "details.iterations" not in batches or batches.empty:
+        return ""
+    return f"{batches['details.iterations'].median():,.0f}"
 
 
-def _compared(
-    method: str, pixels: int, ours: pd.DataFrame, paper: pd.Series | None
-) -> tuple[str, str, str]:
-    """Return the paper's PSNR, the verdict on ours, and the paper's time; empty if it has none."""
-    if paper is None:
-        return "", "", ""
-    same_size = pixels == paper["pixels"]
-    if not same_size and not method.startswith("ci_net"):
-        return "", "", ""
-    verdict = mean_verdict(ours["psnr"], paper["psnr"]) if same_size and len(ours) > 1 else ""
-    return f"{paper['psnr']:.1f}", verdict, measures.duration(paper["seconds"])
+def _whole(cell: Cell, descent: pd.Series) -> str:
+    """Return the time of a rival with its authors' iterations, and its ratio to the descent's."""
+    if cell.column != "seconds" or not _iterations(cell):
+        return ""
+    each = (cell.again["seconds"] / cell.again["details.iterations"]).median()
+    pixels = int(cell.keys["pixels"])
+    authors = each * _authors_iterations(cell.keys[METHOD], pixels)
+    return f"{measures.duration(authors)}, {measures.times(authors / descent[pixels])}"
 
 
 def _authors_iterations(method: str, pixels: int) -> int:
-    """Return the iterations that a competitor's authors use; CI-Net's depend on the data set."""
+    """Return the iterations that a rival's authors use; CI-Net's depend on the data set."""
     if method == "geiping":
         return 24_000
-    return 2_000 if pixels <= 32 else 30_000
+    return 2_000 if pixels <= SMALL else 30_000

@@ -2,59 +2,53 @@
 
 Discrete accuracy: share of categories that are right, in per cent. Continuous MAE: mean absolute
 error of the six numbers, each in its own unit (the final weight `fnlwgt`, in the hundred
-thousands, outweighs the others). Mean over batches ± half of its 95 % confidence interval
-(Student's t). Right: share of all entries that are right, numbers to within 0.319 standard
-deviations, as TabLeak counts them; the paper does not have it. Rows are matched to have the fewest
-wrong entries. Time: median of ours on one thread, the paper's on a GPU.
+thousands, outweighs the others); numbers are rounded to whole ones first, as the data are. Mean
+over batches ± half of its 95 % confidence interval (Student's t). Right: share of all entries that
+are right, numbers to within 0.319 standard deviations, as TabLeak counts them. Rows are matched to
+have the fewest wrong entries. Time: median, with its hardware.
 
-TabLeak is given the labels; SPEAR is not. The paper does not say how many batches its rows have.
+TabLeak is given the labels; SPEAR and the descent are not. The paper does not say how many batches
+its rows have.
 """
+
+from dataclasses import replace
 
 import pandas as pd
 
-from spear.analysis.paper.comparison import cell_of, mean, mean_verdict, papers
-from spear.analysis.statistics.measures import duration, with_interval
+from spear.analysis.paper.columns import WITH_RIVALS, three_columns
+from spear.analysis.paper.comparison import METHOD, SPEAR, mean, seconds
+from spear.analysis.statistics.measures import with_interval
 
 EXPERIMENTS = ("table2",)
-KEYS = {"method": "method"}
+KEYS = {METHOD: METHOD}
 COMPARED = {
-    "discrete_accuracy": mean("discrete_percent"),
-    "continuous_mae": mean("continuous_mae", higher_is_better=False),
+    "discrete_accuracy": replace(
+        mean(
+            "discrete_percent", "categories right", text=lambda values: f"{with_interval(values)} %"
+        ),
+        paper=lambda paper, _: f"{paper:g} %",
+    ),
+    "continuous_mae": mean(
+        "continuous_mae",
+        "MAE of the numbers",
+        higher_is_better=False,
+        text=lambda values: with_interval(values, ",.1f"),
+        form=",.1f",
+    ),
+    "right": mean("right_percent", "right", text=lambda values: f"{values.mean():.1f} %"),
+    "seconds": seconds(),
 }
-
-NAMES = {"spear": "SPEAR", "tableak": "TabLeak"}
 
 
 def prepared(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the batches with columns `method`, the paper's name for it, and `discrete_percent`."""
+    """Return the batches with columns `method`, the paper's name for it, and shares in per cent."""
     return results.assign(
-        method=results["attack"].replace("spear_irls", "spear"),
+        method=results["attack"].where(results["attack"] == "tableak", SPEAR),
         discrete_percent=100 * results["discrete_accuracy"],
+        right_percent=100 * results["tabular_accuracy"],
     )
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each method that has results."""
-    results = prepared(results)
-    rows = []
-    for _, paper in papers("table2").iterrows():
-        ours = cell_of(results, paper, KEYS)
-        if ours.empty:
-            continue
-        discrete, error = ours["discrete_percent"], ours["continuous_mae"]
-        rows.append(
-            {
-                "method": NAMES[paper["method"]],
-                "batches": f"{len(ours)}",
-                "discrete: paper": f"{paper['discrete_accuracy']:g} %",
-                "ours": f"{with_interval(discrete)} %",
-                "discrete": mean_verdict(discrete, paper["discrete_accuracy"]),
-                "MAE: paper": f"{paper['continuous_mae']:,.1f}",
-                "ours ": with_interval(error, ",.1f"),
-                "MAE": mean_verdict(-error, -paper["continuous_mae"]),
-                "right": f"{100 * ours['tabular_accuracy'].mean():.1f} %",
-                "time: paper": duration(paper["seconds"]),
-                "ours  ": duration(float(ours["seconds"].median())),
-            }
-        )
-    return pd.DataFrame(rows)
+    """Return a row for each measure of each method."""
+    return three_columns("table2", prepared(results), KEYS, COMPARED, again=WITH_RIVALS)

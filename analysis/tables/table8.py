@@ -5,38 +5,36 @@ SSIM as its distance from 1; accuracy: batches with all directions right. The cl
 is drawn among all of them, so that some batches are of the same one.
 """
 
+from dataclasses import replace
+
 import pandas as pd
 
-from spear.analysis.paper.comparison import mean, papers, share
+from spear.analysis.paper.columns import three_columns
+from spear.analysis.paper.comparison import mean, share
 from spear.analysis.statistics.measures import with_interval
 
 EXPERIMENTS = ("table8",)
 KEYS = {"dataset": "dataset"}
+
+
+def _small(values: pd.Series) -> str:
+    return with_interval(values, ".1e", ".0e")
+
+
 COMPARED = {
     "psnr": mean("psnr"),
-    "ssim": mean("ssim"),
-    "mse": mean("mse", higher_is_better=False),
-    "lpips": mean("lpips", higher_is_better=False),
+    "ssim": replace(
+        mean("ssim", "1 - SSIM"),
+        text=lambda batches: _small(1 - batches["ssim"]),
+        paper=lambda paper, _: f"{1 - paper:.2e}",
+    ),
+    "mse": mean("mse", "MSE", higher_is_better=False, text=_small, form=".2e"),
+    "lpips": mean("lpips", "LPIPS", higher_is_better=False, text=_small, form=".2e"),
     "accuracy": share("exact"),
 }
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each metric."""
-    paper = papers("table8").iloc[0]
-    right, n = int(results["exact"].sum()), len(results)
-    psnr, ssim = results["psnr"], 1 - results["ssim"]
-    texts = {
-        "psnr": ("PSNR", f"{paper['psnr']:.1f}", with_interval(psnr)),
-        "ssim": ("1 - SSIM", f"{1 - paper['ssim']:.2e}", _small(ssim)),
-        "mse": ("MSE", f"{paper['mse']:.2e}", _small(results["mse"])),
-        "lpips": ("LPIPS", f"{paper['lpips']:.2e}", _small(results["lpips"])),
-        "accuracy": ("accuracy", f"{paper['accuracy']:g} %", f"{right}/{n}"),
-    }
-    verdicts = {name: of(results, paper[name])[1] for name, of in COMPARED.items()}
-    rows = [(*texts[name], verdict) for name, verdict in verdicts.items()]
-    return pd.DataFrame(rows, columns=["metric", "paper", "ours", "verdict"])
-
-
-def _small(values: pd.Series) -> str:
-    return with_interval(values, ".1e", ".0e")
+    """Return a row for each measure."""
+    found = three_columns("table8", results, KEYS, COMPARED)
+    return found.drop(columns="dataset")

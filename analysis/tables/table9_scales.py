@@ -4,17 +4,22 @@ Sigma may be the deviation of an entry of the mean gradient, or as a multiple of
 example's gradient or of their sum (Opacus). `python -m benchmarks.dpsgd_conventions` shows which of
 them explain the paper's values.
 
-Columns as in `table9`; noise / |g|: the noise in an entry of the mean as a multiple of the median
-magnitude of the undefended gradient of the attacked layer (the paper: about 1 at sigma = 1e-4).
+PSNR in dB, mean ± standard deviation over batches; accuracy and bound as in `table9`; noise / |g|:
+the noise in an entry of the mean as a multiple of the median magnitude of the undefended gradient
+of the attacked layer (the paper: about 1 at sigma = 1e-4). Algorithm 1 in its noisy mode
+(App. E.6), on the first batch of its cells, within 5 min.
 """
 
 import pandas as pd
 
-from spear.analysis.paper.comparison import beside
+from spear.analysis.paper.columns import by_cell
+from spear.analysis.paper.comparison import METHOD, mean, share
+from spear.analysis.statistics.measures import with_deviation
 from spear.analysis.tables import table9
 from spear.client.defenses import DPSGD, ClippedMean, NoiseMultiplier, NoiseOnEachExample
 
 EXPERIMENTS = ("table9", "table9_noise_per_example", "table9_noise_on_sum")
+ALSO = ("table9_sampling",)
 
 SCALES: dict[str, tuple[str, str, type[ClippedMean]]] = {
     "dpsgd": ("on the mean", "noise_std", DPSGD),
@@ -22,6 +27,8 @@ SCALES: dict[str, tuple[str, str, type[ClippedMean]]] = {
     "dpsgd_opacus": ("on the sum", "noise_multiplier", NoiseMultiplier),
 }
 """Choice of defense -> reading of sigma, its key, and its class."""
+
+MEASURES = {"psnr": mean("psnr", "PSNR", text=with_deviation), "accuracy": share("near")}
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
@@ -37,8 +44,8 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 def _of_scale(
     results: pd.DataFrame, scale: str, key: str, defense: type[ClippedMean]
 ) -> pd.DataFrame:
-    keys = {"C": "defense.max_norm", "sigma": f"defense.{key}"}
-    rows = beside(table9.prepared(results), keys, "table9", right="near")
+    keys = {METHOD: METHOD, "C": "defense.max_norm", "sigma": f"defense.{key}"}
+    rows = by_cell("table9", table9.prepared(results), keys, MEASURES).drop(columns=METHOD)
     median, b = results["gradient_median"].median(), int(results["batch_size"].iloc[0])
     settings = [{"max_norm": float(c), key: float(s)} for c, s in rows[["C", "sigma"]].to_numpy()]
     ratios = [f"{defense(**each).deviation(b) / median:.2g}" for each in settings]

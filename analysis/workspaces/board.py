@@ -18,7 +18,7 @@ FOLDER = Path(RENDERED) / "workspaces"
 """Folder of the dashboards' files, in `results/` here or in the package."""
 
 TOP = "# Written by `spear workspaces write`; published by `spear workspaces publish`.\n"
-KEYS = {"name", "experiments", "panels"}
+KEYS = {"name", "table", "experiments", "panels"}
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,13 @@ class Board:
 
     Attributes:
         name: name of the table, as in its caption.
+        table: name of the rendered table with the paper's values, Algorithm 1's and ours.
         experiments: experiments whose jobs it shows; a job's run is in the group of its experiment.
         panels: panels of the jobs' numbers. Below them are the batches and the reconstructions.
     """
 
     name: str
+    table: str
     experiments: tuple[str, ...]
     panels: tuple[Panel, ...]
 
@@ -39,6 +41,7 @@ class Board:
         """Return the text of the dashboard's file."""
         content = {
             "name": self.name,
+            "table": self.table,
             "experiments": list(self.experiments),
             "panels": [panel.key for panel in self.panels],
         }
@@ -61,7 +64,16 @@ class Board:
                 "(analysis/overview/panels.py)."
             )
         shown = tuple(PANELS[key] for key in content["panels"])
-        return cls(content["name"], tuple(content["experiments"]), shown)
+        return cls(content["name"], content["table"], tuple(content["experiments"]), shown)
+
+    def columns(self) -> str:
+        """Return the rendered table as Markdown; "" if it was not rendered.
+
+        The one below the working directory comes before the one of the package.
+        """
+        paths = [root / RENDERED / "tables" / f"{self.table}.md" for root in (HERE, RESULTS)]
+        found = next((path for path in paths if path.is_file()), None)
+        return found.read_text(encoding="utf-8") if found else ""
 
 
 def boards() -> dict[str, Board]:
@@ -71,7 +83,7 @@ def boards() -> dict[str, Board]:
         for name, module in modules(spear.analysis.tables).items()
     }
     return {
-        name: Board(captions[name].heading, experiments, tuple(panels.of_table(name)))
+        name: Board(captions[name].heading, name, experiments, tuple(panels.of_table(name)))
         for name, experiments in panels.paper_tables().items()
     }
 

@@ -13,7 +13,7 @@ MOST = 200
 
 
 def workspace(board: Board, entity: str, project: str) -> ws.Workspace:
-    """Return the W&B workspace: panels with a bar for each job, batches and reconstructions.
+    """Return the W&B workspace: the table, a bar for each job, reconstructions and batches.
 
     Args:
         board: dashboard to show.
@@ -30,7 +30,9 @@ def workspace(board: Board, entity: str, project: str) -> ws.Workspace:
         for panel in board.panels
     ]
     pictures = wr.MediaBrowser(media_keys=["reconstructions"])
+    table = wr.MarkdownPanel(markdown=board.columns())
     sections = [
+        ws.Section("The paper, Algorithm 1, ours", panels=[table], is_open=True),
         ws.Section("Jobs", panels=bars, is_open=True),
         ws.Section("Reconstructions", panels=[pictures], is_open=True),
         ws.Section("Batches", panels=[wr.WeavePanelSummaryTable(table_name="batches")]),

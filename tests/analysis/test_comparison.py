@@ -1,11 +1,15 @@
-"""Ours beside the paper's: which cell is which, and what a verdict says."""
+"""The paper, its method run again, and ours: which cell is which, and what a verdict says."""
 
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from spear.analysis.paper.comparison import accuracy_verdict, mean_verdict, papers
+from spear.analysis.paper.columns import IMPROVED, REPRODUCED, THE_PAPER, WITH_RIVALS
+from spear.analysis.paper.comparison import mean, papers
+from spear.analysis.paper.verdicts import batches_needed, of_mean, of_share
+from spear.analysis.render import methods
+from spear.analysis.render.methods import ALGORITHM_1, NOT_RUN, OURS
 from spear.analysis.statistics.measures import half_width, with_deviation, with_interval
 from spear.analysis.tables import (
     table2,
@@ -31,7 +35,17 @@ def cells(**columns: list[Any]) -> pd.DataFrame:
         exact=[True, True, True, False] * (len(frame) // 4),
         seconds=0.5,
         gradient_median=1e-4,
+        recovered=[1.0, 1.0, 0.95, 0.5] * (len(frame) // 4),
+        **({} if "attack" in frame else {"attack": "spear_irls"}),
     )
+
+
+def at(rows: pd.DataFrame, measure: str, **keys: str) -> pd.Series:
+    """The row of a measure and a cell."""
+    for column, value in {"measure": measure, **keys}.items():
+        rows = rows[rows[column] == value]
+    (found,) = (row for _, row in rows.iterrows())
+    return found
 
 
 @pytest.mark.parametrize("table", ["table3", "table4", "table8", "table9", "table10", "table11"])
@@ -39,23 +53,35 @@ def test_the_papers_values_are_shares_and_decibels(table):
     values = papers(table)
     assert values["accuracy"].between(80, 100).all()
     small = ["lpips", "lpips_interval"]  # MNIST has none
-    assert values.drop(columns=small, errors="ignore").notna().all(axis=None)
-    assert not values.duplicated(subset=values.columns[:2]).any()
+    keys = ["C", "sigma"]  # nor has Table 9's row without noise
+    assert values.drop(columns=[*small, *keys], errors="ignore").notna().all(axis=None)
+    assert not values.duplicated(subset=values.columns[:3]).any()
 
 
 @pytest.mark.parametrize(
-    ("right", "n", "paper", "verdict"),
-    [(100, 100, 99, "equal"), (100, 100, 63, "better"), (50, 100, 99, "worse")],
+    ("right", "n", "paper", "sign"),
+    [(100, 100, 99, 0), (100, 100, 63, 1), (50, 100, 99, -1), (4, 4, 60, None), (4, 4, 30, 1)],
 )
-def test_shares_are_compared_by_their_interval(right, n, paper, verdict):
-    assert accuracy_verdict(right, n, paper) == verdict
+def test_shares_are_compared_by_their_interval(right, n, paper, sign):
+    assert of_share(right, n, paper) == sign
+
+
+def test_four_batches_tell_nothing_about_sixty_per_cent():
+    """A share of 60 % needs about 4 * 0.6 * 0.4 * (1.96 / 0.2)^2 = 92 batches, exact ones more."""
+    assert 92 <= batches_needed(60) <= 105
+    # Clopper and Pearson: n of n exclude all shares below the n-th root of 0.025
+    assert batches_needed(100) == 17
+    assert 0.025 ** (1 / 17) > 0.8 > 0.025 ** (1 / 16)
 
 
 def test_means_are_compared_by_their_interval():
     psnr = pd.Series([99.0, 101.0] * 50)
-    assert mean_verdict(psnr, 100.1) == "equal"
-    assert mean_verdict(psnr, 99.0) == "better"
-    assert mean_verdict(psnr, 101.0) == "worse"
+    assert of_mean(psnr, 100.1) == 0
+    assert of_mean(psnr, 99.0) == 1
+    assert of_mean(psnr, 101.0) == -1
+    assert of_mean(psnr, 101.0, paper_half=2.0) == 0
+    assert of_mean(psnr[:1], 99.0) is None
+    assert of_mean(pd.Series([20.0, 180.0, 60.0]), 97.8) is None  # an interval of 200 dB
 
 
 def test_the_interval_is_students():
@@ -75,25 +101,84 @@ def test_means_are_told_with_what_they_vary_by():
 
 def test_cells_stand_beside_the_papers():
     results = cells(**{"fedavg.learning_rate": [0.1, 0.001]})
-    rows = table11.table(results).set_index("eta")
-    assert list(rows.index) == ["0.1", "0.001"]
-    assert rows.loc["0.1", "PSNR: paper"] == "119.3"
-    assert rows.loc["0.1", "PSNR"] == "worse"
-    assert rows.loc["0.001", "PSNR"] == "better"
-    assert rows.loc["0.1", "ours "] == "3/4"
+    rows = table11.table(results)
+    psnr = at(rows, "PSNR [dB]", eta="0.1")
+    assert psnr[[THE_PAPER, ALGORITHM_1, REPRODUCED]].tolist() == ["119.3", NOT_RUN, ""]
+    assert psnr[[OURS, IMPROVED, "batches"]].tolist() == ["101.5 ± 1.3", "worse", "4"]
+    assert at(rows, "PSNR [dB]", eta="0.001")[IMPROVED] == "better"
+    assert at(rows, "accuracy", eta="0.1")[OURS] == "3/4"
+    assert at(rows, "PSNR [dB]", eta="0.01")[OURS] == NOT_RUN
+
+
+def test_algorithm_1_has_a_column_and_a_verdict_of_its_own():
+    attacks = ["spear_noisy", "spear_irls"]
+    results = cells(attack=attacks).assign(
+        **{"fedavg.learning_rate": 0.001, "batch": [0, 1, 2, 3] * 2}
+    )
+    results.loc[results["attack"] == "spear_noisy", "psnr"] = [85.0, 85.2, 85.4, 86.0]
+    row = at(table11.table(results), "PSNR [dB]", eta="0.001")
+    assert row[[ALGORITHM_1, REPRODUCED]].tolist() == ["85.4 ± 0.4", "yes"]
+    assert row[[OURS, IMPROVED]].tolist() == ["101.5 ± 1.3", "better"]
+    assert row["batches"] == "4 (noisy mode), 4"
+
+
+def test_every_attack_is_algorithm_1_a_rival_or_ours():
+    batches = pd.DataFrame({"attack": [*methods.SAMPLING, *methods.OWN, "geiping"], "batch": 0})
+    assert not set(methods.SAMPLING) & set(methods.OWN)
+    assert [each for each in batches["attack"] if methods.is_rival(each)] == ["geiping"]
+    assert set(methods.ours(batches)["attack"]) <= {*methods.OWN}
+    assert methods.name("spear_irls") == "descent (ours)"
+    assert methods.name("spear") == "Algorithm 1, information sets"
+
+
+def test_the_way_with_the_most_batches_counts_each_batch_once():
+    def ran(attack: str, *batches: int) -> pd.DataFrame:
+        return pd.DataFrame({"attack": attack, "batch": batches, "seed": 0})
+
+    twice = pd.concat([ran("spear", 0, 1), ran("spear", 1, 2)])
+    assert methods.again(twice)["batch"].tolist() == [0, 1, 2]
+    more = methods.again(pd.concat([twice, ran("spear_paper", 0, 1)]))
+    assert set(more["attack"]) == {"spear"}
+    as_many = methods.again(pd.concat([twice, ran("spear_paper", 0, 1, 2)]))
+    assert set(as_many["attack"]) == {"spear_paper"}
+    assert methods.again(ran("spear_irls", 0)).empty
+
+
+def test_times_stand_with_their_hardware():
+    hardware = {"hardware.cpu": "A(R) Processor", "hardware.gpu": "A card", "hardware.threads": 1}
+    on_both = cells(attack=["spear", "spear_irls"]).assign(**hardware, dataset="mnist", lpips=0.0)
+    on_both["device"] = ["cuda"] * 4 + ["cpu"] * 4
+    row = at(table3.table(on_both), "time", **{"data set": "mnist"})
+    assert row[[THE_PAPER, ALGORITHM_1, OURS]].tolist() == [
+        "2.6 min, GPU", "0.5 s, A card", "0.5 s, A, 1 thread",
+    ]  # fmt: skip
+    assert row[[REPRODUCED, IMPROVED]].tolist() == ["", ""]
 
 
 def test_full_batches_are_mini_batches_of_all():
     batches = {"fedavg.epochs": [5, 20], "fedavg.batch_size": [None, 5]}
     rows = table10.table(cells(**batches))
-    assert rows[["E", "mini_batch"]].to_numpy().tolist() == [["5", "20"], ["20", "5"]]
+    ran = rows[(rows["measure"] == "PSNR [dB]") & (rows[OURS] != NOT_RUN)]
+    assert ran[["E", "mini-batch"]].to_numpy().tolist() == [["5", "20"], ["20", "5"]]
+    assert len(rows[rows["measure"] == "PSNR [dB]"]) == 6
 
 
-def test_noise_is_given_in_units_of_the_gradient():
+def test_noise_is_given_in_units_of_the_gradient_and_both_accuracies_are_there():
     results = cells(**{"defense.max_norm": [1.0, 1.0], "defense.noise_std": [0.0, 5e-5]})
     rows = table9.table(results)
-    assert list(rows["sigma / |g|"]) == ["0", "0.5"]
-    assert set(rows["ours "]) == {"3/4"}
+    ran = rows[rows["batches"] != ""]
+    assert [*ran[ran["measure"] == "PSNR [dB]"]["sigma / |g|"]] == ["0", "0.5"]
+    accuracy = ran[ran["measure"] == "accuracy"]
+    assert set(accuracy[OURS]) == {"3/4"}
+    assert set(accuracy["20 dB everywhere"]) == {"2/4"}
+
+
+def test_gradient_matching_without_noise_is_table_9s_first_row():
+    both = cells(attack=["spear_irls", "geiping_low_tv"]).assign(
+        **{"defense.max_norm": [1.0] * 4 + [None] * 4, "defense.noise_std": [0.0] * 4 + [None] * 4}
+    )
+    row = at(table9.table(both), "accuracy", method="Geiping et al.")
+    assert row[[THE_PAPER, WITH_RIVALS, REPRODUCED, OURS]].tolist() == ["100 %", "2/4", "no", ""]
 
 
 def test_three_scales_of_the_noise():
@@ -109,7 +194,8 @@ def test_three_scales_of_the_noise():
     rows = table9_scales.table(results)
     assert list(rows["sigma is"].unique()) == ["on the mean", "on each example", "on the sum"]
     assert list(rows["noise / |g|"]) == ["0", "0.5", "0.2", "0.4", "0.04", "0.08"]
-    assert list(rows["PSNR: paper"][-2:]) == ["29.7", "28.7"]
+    assert list(rows["PSNR: the paper"][-2:]) == ["29.7", "28.7"]
+    assert set(rows[f"PSNR: {ALGORITHM_1}"]) == {NOT_RUN}
 
 
 def test_sampling_stands_beside_the_descent():
@@ -117,23 +203,23 @@ def test_sampling_stands_beside_the_descent():
         **{"defense.noise_multiplier": [5e-6] * 2, "attack": ["spear_noisy", "spear_irls"]}
     )
     rows = table9_sampling.table(results.assign(submatrices=[3e7] * 4 + [0] * 4))
-    assert rows.loc[0, ["PSNR: paper", "sampling", "found by descent", "sampled"]].tolist() == [
-        "42.0", "101.5", "3/4", "3.0e7",
+    assert rows.loc[0, ["PSNR: the paper", "Algorithm 1", "found by descent (ours)"]].tolist() == [
+        "42.0", "101.5", "3/4",
     ]  # fmt: skip
+    assert rows.loc[0, "submatrices"] == "3.0e7"
 
 
 def test_layers_and_data_sets_stand_beside_the_papers():
     exact = {"mae": 1e-8, "lpips": 1e-9, "exact": True}
     layers = cells(**{"attack.layer": [1, 2, 3, 4, 5]}).assign(**exact)
-    rows = table4.table(layers).set_index("layer")
-    assert rows.loc["5", ["accuracy: paper", "ours ", "time: paper"]].tolist() == [
-        "83 %", "4/4", "70 min",
-    ]  # fmt: skip
-    rows = table3.table(cells(dataset=["mnist", "cifar10"]).assign(**exact)).set_index("data set")
-    assert rows.loc["mnist", "PSNR: paper"] == "99.1 ± 13.2"
-    assert rows.loc["mnist", "LPIPS: paper"] == "-"
-    assert rows.loc["cifar10", "ours"] == "101.5 ± 2.1"
-    assert list(rows.index) == ["mnist", "cifar10"]
+    rows = table4.table(layers)
+    assert at(rows, "accuracy", layer="5")[[THE_PAPER, OURS]].tolist() == ["83 %", "4/4"]
+    assert at(rows, "time", layer="5")[THE_PAPER] == "70 min, GPU"
+    rows = table3.table(cells(dataset=["mnist", "cifar10"]).assign(**exact))
+    assert at(rows, "PSNR [dB]", **{"data set": "mnist"})[THE_PAPER] == "99.1 ± 13.2"
+    assert "mnist" not in [*rows[rows["measure"] == "LPIPS"]["data set"]]
+    assert at(rows, "PSNR [dB]", **{"data set": "cifar10"})[OURS] == "101.5 ± 2.1"
+    assert [*rows["data set"].unique()] == [*papers("table3")["dataset"]]
 
 
 def test_an_imagenet_row_says_its_resolution_and_its_folder():
@@ -143,34 +229,46 @@ def test_an_imagenet_row_says_its_resolution_and_its_folder():
         "dataset.folder": ["imagenet", "some-of-it", None],
     }
     rows = table3.table(cells(**columns).assign(lpips=1e-9, exact=True))
-    assert list(rows["data set"]) == ["cifar10", "imagenet_224", "imagenet_720 (some-of-it)"]
-    assert list(rows["batches"]) == ["4", "4", "4"]
+    ran = rows[(rows["measure"] == "accuracy") & (rows["batches"] != "")]
+    assert list(ran["data set"]) == ["cifar10", "imagenet_224", "imagenet_720"]
+    assert list(ran["folder of images"]) == ["", "", "some-of-it"]
+    assert list(ran["batches"]) == ["4", "4", "4"]
 
 
 def test_errors_are_better_where_they_are_smaller():
     quality = {"ssim": 1.0, "mse": 1e-9, "lpips": 1e-3, "exact": True}
-    rows = table8.table(cells(dataset=["tiny_imagenet"]).assign(**quality)).set_index("metric")
-    assert rows["verdict"].to_dict() == {
-        "PSNR": "worse",
+    rows = table8.table(cells(dataset=["tiny_imagenet"]).assign(**quality)).set_index("measure")
+    assert rows[IMPROVED].to_dict() == {
+        "PSNR [dB]": "worse",
         "1 - SSIM": "better",
         "MSE": "better",
         "LPIPS": "worse",
-        "accuracy": "equal",
+        "accuracy": "undecided",
     }
-    assert rows.loc["1 - SSIM", "paper"] == "2.83e-04"
-    assert rows.loc["accuracy", "ours"] == "4/4"
+    assert rows.loc["1 - SSIM", THE_PAPER] == "2.83e-04"
+    assert rows.loc["accuracy", OURS] == "4/4"
 
 
-def test_table_2_has_a_row_for_each_method_with_its_verdicts():
+def test_table_2_has_rivals_beside_algorithm_1_and_ours():
     ours = cells(attack=["spear_irls", "tableak"]).assign(
         discrete_accuracy=[1.0] * 4 + [0.5, 0.6, 0.5, 0.6],
-        continuous_mae=[0.0] * 4 + [5000.0, 4000.0, 6000.0, 5000.0],
+        continuous_mae=[0.0] * 4 + [5000.0, 4900.0, 5100.0, 5000.0],
         tabular_accuracy=[1.0] * 4 + [0.4] * 4,
     )
-    rows = table2.table(ours).set_index("method")
-    assert rows.loc["SPEAR", ["discrete", "MAE"]].tolist() == ["equal", "better"]
-    assert rows.loc["TabLeak", ["discrete", "MAE"]].tolist() == ["worse", "equal"]
-    assert rows.loc["TabLeak", "ours"].startswith("55.0 ±")
-    assert rows.loc["TabLeak", "MAE: paper"] == "4,922.7"
-    assert rows.loc["SPEAR", "time: paper"] == "24 s"
-    assert [*table2.table(ours[ours["attack"] == "tableak"])["method"]] == ["TabLeak"]
+    rows = table2.table(ours)
+    right, error = "categories right", "MAE of the numbers"
+    of_spear = [at(rows, each, method="SPEAR")[IMPROVED] for each in (right, error)]
+    assert of_spear == ["equal", "better"]
+    rival = [at(rows, each, method="TabLeak") for each in (right, error)]
+    assert [each[REPRODUCED] for each in rival] == ["no", "yes"]
+    assert [each[OURS] for each in rival] == ["", ""]
+    assert rival[0][WITH_RIVALS].startswith("55.0 ±")
+    assert rival[1][THE_PAPER] == "4,922.7"
+    assert at(rows, "time", method="SPEAR")[THE_PAPER] == "24 s, GPU"
+    assert at(rows, "right", method="TabLeak")[[THE_PAPER, WITH_RIVALS]].tolist() == ["-", "40.0 %"]
+
+
+def test_a_value_that_is_not_judged_has_no_verdict():
+    measure = mean("psnr", judged=False)
+    assert measure.sign is None
+    assert measure.paper(1.0, 0.5) == "1.0 ± 0.5"

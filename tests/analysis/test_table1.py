@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from spear.analysis.figures import figure1, figure9
+from spear.analysis.paper.columns import IMPROVED, REPRODUCED, THE_PAPER, WITH_RIVALS
 from spear.analysis.paper.comparison import comparisons
 from spear.analysis.render.image_rows import PictureRows
+from spear.analysis.render.methods import NOT_RUN
 from spear.analysis.tables import table1
 from spear.scoring.sheet import image_sheet
 
@@ -32,34 +34,38 @@ def results() -> pd.DataFrame:
 
 
 def test_every_method_has_its_row_at_its_size(results):
-    rows = table1.table(results).set_index(["pixels", "method"])
-    assert [*rows.index] == [
-        ("256", "SPEAR"),
+    found = table1.table(results)
+    psnr = found[found["measure"] == "PSNR [dB]"].set_index(["pixels", "method"])
+    time = found[found["measure"] == "time"].set_index(["pixels", "method"])
+    assert [*psnr.index] == [
+        ("256", "CI-Net, Sigmoid"),
+        ("256", "CI-Net, ReLU"),
         ("256", "Geiping et al."),
-        ("32", "SPEAR"),
-        ("32", "CI-Net, ReLU"),
+        ("256", "SPEAR"),
         ("32", "CI-Net, Sigmoid"),
+        ("32", "CI-Net, ReLU"),
+        ("32", "SPEAR"),
     ]
-    geiping = rows.loc[("256", "Geiping et al.")]
-    assert geiping["ours"] == "19.7 ± 0.1"
-    assert (geiping["PSNR: paper"], geiping["verdict"]) == ("19.6", "equal")
-    # 24,000 iterations of half a second, and 6,000 times the 2 seconds of SPEAR
-    assert geiping["with its authors' iterations"] == "3.3 h, 6,000 x"
-    assert rows.loc[("256", "SPEAR"), "verdict"] == "better"
-    relu, sigmoid = (rows.loc[("32", f"CI-Net, {name}")] for name in ("ReLU", "Sigmoid"))
-    assert (relu["PSNR: paper"], relu["verdict"]) == ("15.6", "")
-    assert relu["with its authors' iterations"] == "6.7 min, 4,000 x"
-    assert sigmoid["with its authors' iterations"] == "6.7 min, 4,000 x"
-    assert rows.loc[("32", "SPEAR"), "PSNR: paper"] == ""
+    geiping = psnr.loc[("256", "Geiping et al.")]
+    assert geiping[[WITH_RIVALS, THE_PAPER, REPRODUCED]].tolist() == ["19.7 ± 0.1", "19.6", "yes"]
+    # 24,000 iterations of half a second, and 6,000 times the 2 seconds of the descent
+    whole = "with its authors' iterations"
+    assert time.loc[("256", "Geiping et al."), whole] == "3.3 h, 6,000 x"
+    assert psnr.loc[("256", "SPEAR"), [WITH_RIVALS, IMPROVED]].tolist() == [NOT_RUN, "better"]
+    assert psnr.loc[("256", "CI-Net, ReLU"), [THE_PAPER, WITH_RIVALS]].tolist() == ["15.6", NOT_RUN]
+    relu = psnr.loc[("32", "CI-Net, ReLU")]
+    assert relu[[THE_PAPER, WITH_RIVALS, REPRODUCED]].tolist() == ["-", "15.1 ± 0.1", ""]
+    for name in ("ReLU", "Sigmoid"):
+        assert time.loc[("32", f"CI-Net, {name}"), whole] == "6.7 min, 4,000 x"
+    assert psnr.loc[("32", "SPEAR"), [THE_PAPER, WITH_RIVALS]].tolist() == ["-", ""]
 
 
 def test_only_what_has_the_papers_size_is_compared(results):
     found = comparisons("table1", table1.prepared(results), table1.KEYS, table1.COMPARED)
-    assert found["cell"].tolist() == [
-        "method = geiping, pixels = 256",
-        "method = spear, pixels = 256",
-    ]
-    assert found["verdict"].tolist() == ["equal", "better"]
+    found = found[found["measure"] == "psnr"].set_index("cell")[["reproduced", "ours"]]
+    assert found.loc["method = geiping, pixels = 256"].tolist() == ["yes", ""]
+    assert found.loc["method = spear, pixels = 256"].tolist() == ["", "better"]
+    assert not found.loc[[cell for cell in found.index if "ci_net" in cell]].any(axis=None)
 
 
 def sheets(folder: Path, b: int = 20) -> pd.DataFrame:
@@ -79,7 +85,11 @@ def test_figure_9_has_all_images_and_figure_1_four_from_best_to_worst(tmp_path):
     assert len(strips) == 2
     four = figure1.draw(found).axes[0].images[0].get_array()
     labels = [text.get_text() for text in figure1.draw(found).axes[0].get_yticklabels()]
-    assert [label.split("\n")[0] for label in labels] == ["SPEAR", "Geiping et al.", "original"]
+    assert [label.split("\n")[0] for label in labels] == [
+        "descent (ours)",
+        "Geiping et al.",
+        "original",
+    ]
     originals = np.asarray(four)[-8, ::8, 0][:4] * 255
     np.testing.assert_allclose(originals, torch.linspace(0, 200, 20).round()[[0, 6, 12, 19]])
 

@@ -65,8 +65,11 @@ def test_files_are_written_and_looked_for_below_the_working_directory(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name: x\nexperiments: [a]\n", "must have the keys experiments, name, panels"),
-        ("name: x\nexperiments: [a]\npanels: [colour]\n", "has a panel 'colour'; there are acc"),
+        ("name: x\nexperiments: [a]\n", "must have the keys experiments, name, panels, table"),
+        (
+            "name: x\ntable: x\nexperiments: [a]\npanels: [colour]\n",
+            "has a panel 'colour'; there are acc",
+        ),
         ("- x", "must have the keys"),
     ],
 )
@@ -92,7 +95,9 @@ def test_a_workspace_says_what_its_file_says_and_survives_its_own_format():
         made = workspace(board, "someone", "spear")
         read = ws.Workspace._from_model(made._to_model())
         assert read.name == board.name
-        bars, (pictures,), (batches,) = (section.panels for section in read.sections)
+        (table,), bars, (pictures,), (batches,) = (section.panels for section in read.sections)
+        assert table.markdown == board.columns() != ""
+        assert "descent (ours)" in table.markdown
         assert [bar.metrics[0].name for bar in bars] == [panel.key for panel in board.panels]
         assert pictures.media_keys == ["reconstructions"]
         assert batches.table_name == "batches"
