@@ -26,7 +26,7 @@ def draw(results: pd.DataFrame) -> Figure:
     share.axhline(at_most, color=style.GREY, linestyle=":", label=f"stopped: {at_most:.0%} or less")
     share.set_ylabel("share of pictures with 20 dB or more")
     style.per_cent(share)
-    psnr.plot(trials[NOISE], trials["psnr"], "o", color=colour, label="descent (spear_irls)")
+    psnr.plot(trials[NOISE], trials["psnr"], "o", color=colour, label=style.NAMES["spear_irls"])
     psnr.plot(trials[NOISE], trials["psnr_bound"], "--", color=style.GREY, label="least squares")
     psnr.set_ylabel("PSNR [dB]")
     least, ratio = smallest(results)

@@ -1,4 +1,4 @@
-"""Figure 1: four images of a batch of b = 20 by SPEAR, by gradient matching, and the originals.
+"""Figure 1: four images of a batch of 20 by the descent (ours), by gradient matching, originals.
 
 By the PSNR of gradient matching they are the best of Figure 9's batch, those at one and two thirds
 of the ranks, and the worst; the paper does not say how it chose its four. The PSNR beside a row is

@@ -24,7 +24,6 @@ EXPERIMENTS = (
 
 LINES = {"spear_irls": "-", "spear": ":"}
 MARKS = {"spear_irls": style.GREEN, "spear": "white"}
-NAMES = {"spear_irls": "descent", "spear": "sampling"}
 
 
 def draw(results: pd.DataFrame) -> Figure:
@@ -66,7 +65,7 @@ def _panel(
         style.shares(
             axes, table[column], table, color=style.GREEN, linestyle=line,
             marker=style.MARKERS[attack],
-            label=f"accuracy, {NAMES[attack]} (n = {counts[attack]})", mfc=MARKS[attack],
+            label=f"accuracy, {style.NAMES[attack]} (n = {counts[attack]})", mfc=MARKS[attack],
         )  # fmt: skip
     style.per_cent(axes)
     axes.set_ylabel("accuracy (batches exact)", color=style.GREEN)

@@ -31,7 +31,7 @@ def draw(results: pd.DataFrame) -> Figure:
         _curve(axes, failures(batches, batches["findable"] < b), style.COLOURS["spear_irls"],
                "o", "exhaustive search")  # fmt: skip
         _curve(axes, failures(batches, ~batches["exact"]), style.COLOURS["spear"],
-               "s", "descent (spear_irls)")  # fmt: skip
+               "s", style.NAMES["spear_irls"])  # fmt: skip
         axes.set_title(f"b = {b}")
         axes.set_xlabel("network width m")
     panels[0].set_ylabel("failure probability")

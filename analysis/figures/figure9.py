@@ -1,4 +1,4 @@
-"""Figure 9: all images of Figure 1's batch by SPEAR, by gradient matching, and the originals.
+"""Figure 9: all images of Figure 1's batch by the descent (ours), by gradient matching, originals.
 
 Tiny ImageNet, a batch of one class, b = 20, m = 200, as in Table 8; the paper does not say which
 class. PSNR: mean over the batch. Gradient matching (Geiping et al.) is given the labels and runs

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import PercentFormatter
 
+from spear.analysis.render import methods
+
 COLOURS = {
     "spear_irls": "#0072B2",  # blue
     "spear": "#D55E00",  # vermilion
@@ -23,11 +25,7 @@ BLUE = "#0072B2"
 
 MARKERS = {"spear_irls": "o", "spear": "s", "spear_svd": "^"}
 
-NAMES = {
-    "spear_irls": "descent (spear_irls)",
-    "spear": "sampling, information sets",
-    "spear_svd": "sampling, one SVD each (paper)",
-}
+NAMES = {attack: methods.name(attack) for attack in COLOURS}
 
 WIDTH = 8.0
 """Inches; at 150 dots per inch a little wider than a README shows."""

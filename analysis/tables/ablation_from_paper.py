@@ -19,7 +19,7 @@ ROWS = {
     "spear_paper_refitted": "+ refit to all zeros (from float32)",
     "spear_paper_determined": "+ leverage test",
     "spear": "+ information sets",
-    "spear_irls": "descent instead of sampling",
+    "spear_irls": "descent (ours) instead of sampling",
     "spear_peeling": "peeling, with the next layer's gradient",
 }
 """Attack -> name of the row, in the order of the rows."""

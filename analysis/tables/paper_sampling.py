@@ -1,4 +1,4 @@
-"""The paper's Algorithm 1 with sampling by information sets, on CIFAR-10, m = 200, L = 6.
+"""Algorithm 1 with sampling by information sets, on CIFAR-10, m = 200, L = 6.
 
 At b = 20 the first batches of row 2 of Table 3. Exact: all directions right; PSNR in dB, mean ±
 standard deviation over batches; submatrices and seconds: medians.

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from spear.analysis.render.methods import ALGORITHM_1, OURS
 from spear.analysis.statistics.measures import count, duration, exact, spread
 from spear.inversion.sampling.lemmas import n_total_expected
 
@@ -10,8 +11,8 @@ EXPERIMENTS = ("scaling", "scaling_sampling")
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each batch size; the expected submatrices are those of Lemma 5.2."""
-    descent = _columns(results[results["attack"] == "spear_irls"], "descent", "details.starts")
-    sampling = _columns(results[results["attack"] == "spear"], "sampling", "submatrices")
+    descent = _columns(results[results["attack"] == "spear_irls"], OURS, "details.starts")
+    sampling = _columns(results[results["attack"] == "spear"], ALGORITHM_1, "submatrices")
     joined = descent.join(sampling).fillna("")
     joined["Lemma 5.2"] = [count(n_total_expected(int(b))) for b in joined.index]
     return joined.rename_axis("b").reset_index().astype(str)

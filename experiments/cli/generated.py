@@ -14,6 +14,9 @@ import textwrap
 from spear.errors import ConfigError
 from spear.experiments.config.experiments import ROOMS, Experiment, Value, experiments, tagged
 
+NOT_RUN = "- (not run)"
+"""Stands where the paper and ours have a value, and the paper's method was not run again."""
+
 BLOCK = re.compile(
     r"^(?P<begin>(?:<!--|#) spear experiments: (?P<what>.*?)(?: -->)?\n)"
     r".*?"
@@ -47,17 +50,29 @@ def _content(what: str) -> str:
 def table(shown: list[Experiment]) -> str:
     """Return a table in Markdown, a row for each value of each experiment."""
     lines = [
-        "| what | experiment | minutes | the paper | ours |",
-        "| --- | --- | --- | --- | --- |",
+        "| what | experiment | minutes | the paper | Algorithm 1 or rival, run here | ours |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for each in shown:
         subject, minutes = each.subject.rstrip("."), f"{each.minutes:g}" if each.minutes else ""
         minutes += " (GPU)" * bool(minutes and "gpu" in each.tags)
         for part, value in (each.values or {"": Value()}).items():
             what = "; ".join(filter(None, (subject, part)))
-            lines.append(f"| {what} | `{each.name}` | {minutes} | {value.paper} | {value.ours} |")
+            columns = (
+                what,
+                f"`{each.name}`",
+                minutes,
+                value.paper,
+                value.again or _absent(each, value),
+            )
+            lines.append(f"| {' | '.join([*columns, value.ours])} |")
             subject, minutes = "", ""
     return "\n".join(lines).replace("  |", " |") + "\n"
+
+
+def _absent(experiment: Experiment, value: Value) -> str:
+    """Return what stands for a value of the paper's method that there is no record of."""
+    return NOT_RUN if experiment.room == "paper" and value.paper and value.ours else ""
 
 
 def _rooms() -> str:

@@ -10,6 +10,7 @@ begins with comment lines, of which all but the first three may be left out:
     # Takes: 35 min on one core of an Intel Xeon
     # Paper (MNIST): the paper's value; a field may go on
     #   on an indented line, and "(MNIST)" is there if an experiment has several values
+    # Again (MNIST): value of the paper's method, Algorithm 1 or a rival, run again
     # Ours (MNIST): our value
     # Tags: paper main
 """
@@ -58,14 +59,18 @@ RENAMED = {
 }
 """Former name, which commands accept and records keep -> present name."""
 
-FIELD = re.compile(r"(Takes|Paper|Ours|Tags)(?: \((.+)\))?: (.+)")
+FIELD = re.compile(r"(Takes|Paper|Again|Ours|Tags)(?: \((.+)\))?: (.+)")
 
 
 @dataclass
 class Value:
-    """Results of one part of an experiment: the paper's and ours. Either may be empty."""
+    """Results of one part of an experiment: the paper's, its method's run again, and ours.
+
+    Each may be empty.
+    """
 
     paper: str = ""
+    again: str = ""
     ours: str = ""
 
 

@@ -184,7 +184,7 @@ def test_times_of_an_unfinished_sampler_are_extrapolated(results):
     assert table.loc[(20, "spear_svd"), "extrapolated"]
     assert ratios(table.reset_index()).loc[20, "spear_svd"] == pytest.approx(30000.0)
     shown = side_by_side.table(load(("side_by_side",), results))
-    assert shown["one SVD each"].tolist() == [
+    assert shown["Algorithm 1, one SVD each"].tolist() == [
         "60 s (300 x, 3/3)",
         "100 min (30,000 x, extrapolated)",
     ]
