@@ -39,7 +39,7 @@ SAMPLING := figure4_b18_to_b24 table9_sampling table3_sampling figure4 figure7_s
 GPU := table4_sampling table10_sampling exact_recovery_b400 exact_recovery_gpu exact_recovery_b50_gpu \
 	exact_recovery_b100_gpu exact_recovery_b200_gpu
 BASELINES := table1 table6_features table6 table1_32px_sigmoid table1_32px table6_geiping figure9 \
-	table1_256px_sigmoid
+	table1_256px_sigmoid table9_geiping
 # end of spear experiments
 
 # Overrides of an experiment: make WITH_table3_imagenet_720=dataset.folder=NAME paper. Here, what a CPU does of one that

@@ -1,4 +1,4 @@
-"""Which attack plays which part beside the paper, and its name in tables, legends and claims.
+"""Part that each attack plays beside the paper, and its name in tables, legends and claims.
 
 Each table of the paper has three columns: the paper's value, its method run again, and ours. Its
 method is Algorithm 1, which alone is called SPEAR, or a rival that the paper compares it with. Ours
