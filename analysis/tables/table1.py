@@ -6,8 +6,8 @@ from its authors' 24,000 iterations; the time that all of them take is computed 
 seconds per iteration, as is CI-Net's for its authors' iterations (2,000 at 32 pixels), each with
 its ratio to the descent's on the same batches. CI-Net is too slow for a CPU at 256 pixels: at 32
 pixels every method has the same batches, for which the paper has no values. There CI-Net on a ReLU
-is above Geiping et al., in the paper (at 256 pixels) below. The paper's SPEAR needs
-a ReLU; a layer pair inverts the Sigmoid network, too.
+is above Geiping et al., in the paper (at 256 pixels) below. The paper's SPEAR needs a ReLU; a layer
+pair inverts the Sigmoid network, too.
 """
 
 import pandas as pd

@@ -1,9 +1,9 @@
 """Table 4: the attacked layer, Tiny ImageNet, b = 20, m = 400.
 
 MAE on the layer's inputs, mean over batches; accuracy: batches with all directions right; time:
-median, with its hardware. Algorithm 1 had 20 s per batch. At
-layer 5 it was not run: one submatrix in 1e12 to 1e14 gives the rarest column of a batch, which does
-not fit the paper's 83 % with N = 2e9.
+median, with its hardware. Algorithm 1 had 20 s per batch. At layer 5 it was not run: one submatrix
+in 1e12 to 1e14 gives the rarest column of a batch, which does not fit the paper's 83 % with N =
+2e9.
 """
 
 import pandas as pd

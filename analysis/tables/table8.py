@@ -1,8 +1,8 @@
 """Table 8: batches of a single class, Tiny ImageNet, b = 20, m = 200.
 
 Mean over batches ± half of its 95 % confidence interval (Student's t over batches), PSNR in dB,
-SSIM as its distance from 1; accuracy: batches with all directions right. The class of each batch
-is drawn among all of them: the 100 batches are of 80 different classes, and two batches of one class
+SSIM as its distance from 1; accuracy: batches with all directions right. The class of each batch is
+drawn among all of them: the 100 batches are of 80 different classes, and two batches of one class
 are the same images, so that the intervals count 100 where 80 are different. In the paper these
 batches come out better than those of Table 3, here the other way round.
 """

@@ -4,11 +4,11 @@ PSNR in dB, mean ± standard deviation over batches; bound: least squares if dL/
 accuracy: batches with all directions right but for noise (|cos| >= 0.9). The paper does not define
 its accuracy under noise; "20 dB everywhere" counts the batches of ours with 20 dB or more in every
 image instead, which fewer reach. Of 100 examples, all are clipped at C = 1.25 and 37 at C = 2, for
-which the paper says that most are not. sigma / |g|: the noise as a multiple of the median magnitude of
-the undefended gradient of the attacked layer (the paper: about 1 at sigma = 1e-4).
+which the paper says that most are not. sigma / |g|: the noise as a multiple of the median magnitude
+of the undefended gradient of the attacked layer (the paper: about 1 at sigma = 1e-4).
 
-Sigma is on every entry of the mean gradient here; `table9_scales` has other readings, and
-Algorithm 1's cells.
+Sigma is on every entry of the mean gradient here; `table9_scales` has other readings, and Algorithm
+1's cells.
 """
 
 import pandas as pd
