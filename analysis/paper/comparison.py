@@ -5,6 +5,7 @@ module says which of our columns corresponds to each of them (`KEYS`, `COMPARED`
 `spear.analysis.render.methods` says which attack stands in which column.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -234,7 +235,7 @@ def cells(
             half = verdicts.paper_half(row, column)
             parts = measure.of(again), measure.of(ours)
             found = Cell(texts, column, measure, value, half, *parts)
-            if pd.notna(value) or (not papers_own and _any(found)):
+            if not math.isnan(value) or (not papers_own and _any(found)):
                 yield found
 
 

@@ -109,4 +109,4 @@ def _section(
 
 
 def _verdicts(table: pd.DataFrame) -> Iterator[str]:
-    return (cell for title in table for cell in table[title] if is_verdict(cell, title))
+    return (cell for title in table for cell in table[title] if is_verdict(cell, str(title)))
