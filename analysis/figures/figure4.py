@@ -2,7 +2,8 @@
 
 Algorithm 1 with information sets. It counts whole chunks of submatrices, each a quarter larger than
 the last, so that a count is up to a fifth above what was needed; the paper always looks at
-10,000 at once, the plateau on the left of its figure.
+10,000 at once, the plateau on the left of its figure. An information set yields b submatrices,
+whose hits come in clusters: 2 b / (b + 1) times those of Lemma 5.2 (docs/theory/sampling.md).
 """
 
 import numpy as np
@@ -11,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spear.analysis.render import style
+from spear.analysis.render.laws import draw_laws
 from spear.analysis.statistics.measures import exact, spread
-from spear.inversion.sampling.lemmas import n_total_expected
 
 EXPERIMENTS = ("figure4", "figure4_b18_to_b24")
 
@@ -26,14 +27,13 @@ LOOKS = [(style.COLOURS["spear"], "s"), (style.COLOURS["spear_irls"], "o")]
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """Draw Lemma 5.2 and each width's median and 10-90 % band; hollow if some are not exact."""
+    """Draw both laws and each width's median and 10-90 % band; hollow if some are not exact."""
     figure = style.new_figure(4.4)
     axes = figure.subplots()
     for (m, batches), look in zip(results.groupby("network.width"), LOOKS, strict=False):
         _curve(axes, batches, f"m = {m}, median and 10-90 %", *look)
     b = np.arange(results["batch_size"].min(), results["batch_size"].max() + 1)
-    law = [n_total_expected(int(each)) for each in b]
-    axes.plot(b, law, "--", color=style.GREY, label="Lemma 5.2, expected", zorder=1)
+    draw_laws(axes, b)
     axes.plot(
         list(PAPER_LAW), list(PAPER_LAW.values()), "k*", markersize=11,
         label="Lemma 5.2 as the paper states it",

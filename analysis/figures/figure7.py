@@ -60,10 +60,14 @@ def _accuracy(axes: Axes, results: pd.DataFrame) -> None:
 def _submatrices(axes: Axes, sampling: pd.DataFrame) -> None:
     table = spread(sampling, STEPS, "submatrices")
     style.banded(axes, table[STEPS], table, style.BLUE, "s", "median, 10-90 %")
-    expected = n_total_expected(int(sampling["batch_size"].iloc[0]))
+    b = int(sampling["batch_size"].iloc[0])
+    independent, expected = n_total_expected(b), n_total_expected(b, per_draw=b)
     limit = sampling["attack.max_submatrices"].iloc[0]
-    axes.axhline(expected, color=style.GREY, linestyle="--", label="Lemma 5.2,\nexpected")
-    axes.axhline(limit, color=style.GREY, linestyle=":", label="N, the limit")
+    axes.axhline(
+        independent, color=style.GREY, linestyle="--", label="expected, Lemma 5.2:\nindependent"
+    )
+    axes.axhline(expected, color=style.GREY, linestyle=":", label="expected,\ninformation sets")
+    axes.axhline(limit, color=style.GREY, linestyle="-.", label="N, the limit")
 
 
 def _sparsity(axes: Axes, sampling: pd.DataFrame) -> None:

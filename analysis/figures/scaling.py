@@ -1,7 +1,8 @@
 """Seconds, and starts or submatrices, against the batch size at m = 10 b.
 
-Lemma 5.2 is beside the measured curves: the submatrices that the paper's search is expected to
-sample, and the seconds for them at the seconds per submatrix measured at the largest b.
+Beside the measured curves are the submatrices that the paper's search is expected to sample, by
+Lemma 5.2 for independent ones and by docs/theory/sampling.md for those of information sets, and the
+seconds for the latter at the seconds per submatrix measured at the largest b.
 """
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spear.analysis.render import style
+from spear.analysis.render.laws import draw_laws
 from spear.analysis.statistics.measures import exact, spread
 from spear.inversion.sampling.lemmas import n_total_expected
 
@@ -23,7 +25,6 @@ def draw(results: pd.DataFrame) -> Figure:
     figure = style.new_figure(3.6)
     left, right = figure.subplots(1, 2)
     b = np.arange(4, descent["batch_size"].max() + 1)
-    law = np.array([n_total_expected(int(each)) for each in b])
 
     for axes, found in ((left, "seconds"), (right, "details.starts")):
         _curve(axes, descent, found)
@@ -31,8 +32,11 @@ def draw(results: pd.DataFrame) -> Figure:
         axes.set_xlabel("batch size b (m = 10 b)")
         axes.set_yscale("log")
         style.plain_ticks(axes, sorted(descent["batch_size"].unique()))
-    left.plot(b, law * seconds_per_submatrix(sampling), "--", color=style.GREY, zorder=1)
-    right.plot(b, law, "--", color=style.GREY, label="Lemma 5.2, expected", zorder=1)
+    needed = [n_total_expected(int(each), per_draw=int(each)) for each in b]
+    left.plot(
+        b, np.array(needed) * seconds_per_submatrix(sampling), ":", color=style.GREY, zorder=1
+    )
+    draw_laws(right, b)
     left.set_ylabel("seconds per batch")
     left.set_ylim(descent["seconds"].min() / 2, 1e10)
     style.durations(left)

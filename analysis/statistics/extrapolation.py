@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from spear.inversion.sampling.lemmas import repetition
+
 ATTACKS = ("spear_irls", "spear", "spear_svd")
 
 
@@ -10,8 +12,8 @@ def times(results: pd.DataFrame) -> pd.DataFrame:
 
     If the paper's own sampler left half of the batches unfinished, its time is extrapolated: its
     measured seconds per submatrix times the submatrices that sampling by information sets needed on
-    the same batches. These are submatrices with the same distribution, but those of one information
-    set are not independent.
+    the same batches, divided by `repetition(b)`, since independent ones are not met in clusters
+    (docs/theory/sampling.md).
 
     Returns:
         batch_size, attack, n, n_exact, `median`, `low`, `high` (10th and 90th percentile) seconds,
@@ -23,7 +25,7 @@ def times(results: pd.DataFrame) -> pd.DataFrame:
         unfinished = attack == "spear_svd" and batches["exact"].mean() <= 0.5
         if unfinished:
             needed = results.query("batch_size == @b and attack == 'spear'")["submatrices"]
-            seconds = needed * (seconds / batches["submatrices"]).median()
+            seconds = needed / repetition(int(b)) * (seconds / batches["submatrices"]).median()
         low, median, high = seconds.quantile([0.1, 0.5, 0.9])
         rows.append(
             (b, attack, len(batches), batches["exact"].sum(), median, low, high, unfinished)

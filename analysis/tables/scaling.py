@@ -10,11 +10,13 @@ EXPERIMENTS = ("scaling", "scaling_sampling")
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each batch size; the expected submatrices are those of Lemma 5.2."""
+    """Return a row for each batch size; the expected submatrices are by both laws."""
     descent = _columns(results[results["attack"] == "spear_irls"], OURS, "details.starts")
     sampling = _columns(results[results["attack"] == "spear"], ALGORITHM_1, "submatrices")
     joined = descent.join(sampling).fillna("")
-    joined["Lemma 5.2"] = [count(n_total_expected(int(b))) for b in joined.index]
+    sizes = [int(b) for b in joined.index]
+    joined["Lemma 5.2"] = [count(n_total_expected(b)) for b in sizes]
+    joined["information sets"] = [count(n_total_expected(b, per_draw=b)) for b in sizes]
     return joined.rename_axis("b").reset_index().astype(str)
 
 

@@ -2,7 +2,8 @@
 
 Median seconds per batch, their ratio to the descent's, and exact batches. "extrapolated": most
 batches ran into the time limit, so that the seconds are the measured seconds per submatrix times
-the submatrices that sampling by information sets needed.
+the submatrices that sampling by information sets needed, over 2 b / (b + 1), since independent ones
+are not met in clusters (docs/theory/sampling.md).
 """
 
 import pandas as pd

@@ -1,0 +1,22 @@
+"""Expected submatrices of Algorithm 1 against the batch size, as two lines of a figure."""
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from spear.analysis.render import style
+from spear.inversion.sampling.lemmas import n_total_expected
+
+
+def draw_laws(axes: Axes, b: np.ndarray) -> None:
+    """Draw Lemma 5.2, for independent submatrices, and the law of information sets.
+
+    Args:
+        axes: of a logarithmic ordinate that counts submatrices.
+        b: batch sizes, at least 2.
+    """
+    sizes = [int(each) for each in b]
+    independent = [n_total_expected(each) for each in sizes]
+    clustered = [n_total_expected(each, per_draw=each) for each in sizes]
+    line = {"color": style.GREY, "zorder": 1}
+    axes.plot(b, independent, "--", label="expected, independent (Lemma 5.2)", **line)
+    axes.plot(b, clustered, ":", label="expected, information sets", **line)
