@@ -17,6 +17,8 @@ def draw_laws(axes: Axes, b: np.ndarray) -> None:
     sizes = [int(each) for each in b]
     independent = [n_total_expected(each) for each in sizes]
     clustered = [n_total_expected(each, per_draw=each) for each in sizes]
-    line = {"color": style.GREY, "zorder": 1}
-    axes.plot(b, independent, "--", label="expected, independent (Lemma 5.2)", **line)
-    axes.plot(b, clustered, ":", label="expected, information sets", **line)
+    for label, law, line in (
+        ("expected, independent (Lemma 5.2)", independent, "--"),
+        ("expected, information sets", clustered, ":"),
+    ):
+        axes.plot(b, law, line, color=style.GREY, label=label, zorder=1)

@@ -25,7 +25,8 @@ def times(results: pd.DataFrame) -> pd.DataFrame:
         unfinished = attack == "spear_svd" and batches["exact"].mean() <= 0.5
         if unfinished:
             needed = results.query("batch_size == @b and attack == 'spear'")["submatrices"]
-            seconds = needed / repetition(int(b)) * (seconds / batches["submatrices"]).median()
+            per_submatrix = (seconds / batches["submatrices"]).median()
+            seconds = needed / repetition(batches["batch_size"].iloc[0]) * per_submatrix
         low, median, high = seconds.quantile([0.1, 0.5, 0.9])
         rows.append(
             (b, attack, len(batches), batches["exact"].sum(), median, low, high, unfinished)
