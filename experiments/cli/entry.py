@@ -1,6 +1,5 @@
 """The `spear` command: subcommands, errors told in one sentence, and an exit code."""
 
-import difflib
 import io
 import os
 import re
@@ -18,6 +17,7 @@ from spear.experiments.config.moved import accept_old_groups
 from spear.experiments.config.schema import JobSchema, check_name
 from spear.experiments.sweep.monitor import end_sweep
 from spear.experiments.sweep.signals import sigterm_interrupts
+from spear.spelling import did_you_mean
 
 DEFAULT = "run"
 """The subcommand that needs no name."""
@@ -150,9 +150,8 @@ def _stray_word(arguments: list[str]) -> str:
     if not re.fullmatch(r"[A-Za-z][\w.-]*", word):
         return ""
     known = [*SUBCOMMANDS, *(f"{key}=" for key in JobSchema.__annotations__)]
-    close = difflib.get_close_matches(word, known, n=1)
-    hint = f"did you mean {close[0]!r}? See" if close else "see"
-    return f"{word!r} is neither a subcommand nor KEY=VALUE; {hint} `spear --help`."
+    end = did_you_mean(word, known, "see `spear --help`")
+    return f"{word!r} is neither a subcommand nor KEY=VALUE; {end}."
 
 
 def _about_files(error: Exception) -> str:

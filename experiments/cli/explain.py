@@ -1,6 +1,5 @@
 """Sentences for errors of other packages, such as Hydra and the launchers."""
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 
@@ -16,6 +15,7 @@ from spear.experiments.config.experiments import (
 from spear.experiments.config.moved import GROUPS, hint
 from spear.experiments.config.schema import CONF, JobSchema
 from spear.experiments.sweep.monitor import sweep_runs_here
+from spear.spelling import did_you_mean
 
 LONGEST_REASON = 300
 
@@ -55,9 +55,8 @@ def explain(error: Exception, arguments: Sequence[str] = ()) -> str:
     if choice:
         group, name, rest = choice.groups()
         options = rest.split("Config search path")[0].split()
-        close = difflib.get_close_matches(name, options, n=1)
-        near = f"did you mean {close[0]!r}? Choose" if close else "choose"
-        return f"{group}={name} does not exist; {near} one of {', '.join(options)}."
+        end = did_you_mean(name, options, f"choose one of {', '.join(options)}")
+        return f"{group}={name} does not exist; {end}."
     if "does not support sweep type" in text:
         return (
             "an interval has no values to take in turn; list them, as in KEY=1,2, or search it by "
@@ -118,25 +117,38 @@ def _unknown_key(key: str) -> str:
         known = _nested_groups(group.split("/")[0])
     if having := known.get(group):
         room = re.split(r"[./]", group)[0]
-        choices = ", ".join(f"{room}={name}" for name in having)
         have = "has" if len(having) == 1 else "have"
-        return f"key {key!r} does not exist with this {room}; {choices} {have} it."
-    close = difflib.get_close_matches(key, [*JobSchema.__annotations__, *known], n=1, cutoff=0.75)
-    near = f"did you mean {close[0]!r}? See" if close else "see"
-    return f"key {key!r} does not exist; {near} `spear --help`, or `spear --cfg job` for all keys."
+        return f"key {key!r} does not exist with this {room}; {', '.join(having)} {have} it."
+    then = "see `spear --help`, or `spear --cfg job` for all keys"
+    end = did_you_mean(group, [*JobSchema.__annotations__, *known], then, cutoff=0.75)
+    return f"key {key!r} does not exist; {end}."
 
 
 def _nested_keys(group: str) -> dict[str, list[str]]:
-    """Return each key that a file of a group sets, in full -> the names of these files."""
+    """Return each key below a group, in full -> the choices with a file that sets it."""
     found: dict[str, list[str]] = {}
-    for path in sorted((CONF / group).glob("*.yaml")):
-        for key in OmegaConf.load(path):
-            found.setdefault(f"{group}.{key!s}", []).append(path.stem)
+    for path in sorted((CONF / group).rglob("*.yaml")):
+        folder = path.parent.relative_to(CONF).as_posix()
+        file = OmegaConf.load(path)
+        assert isinstance(file, DictConfig)
+        for key in _keys(file, folder.replace("/", ".")):
+            found.setdefault(key, []).append(f"{folder}={path.stem}")
     return found
 
 
+def _keys(node: DictConfig, path: str) -> Iterator[str]:
+    """Yield the keys of a node and of those inside it, in full."""
+    for key, value in node.items_ex(resolve=False):
+        yield f"{path}.{key!s}"
+        if isinstance(value, DictConfig):
+            yield from _keys(value, f"{path}.{key!s}")
+
+
 def _nested_groups(group: str) -> dict[str, list[str]]:
-    """Return each group that files of a group choose from, in full -> the names of these files."""
+    """Return each group that files of a group choose from, in full -> the choices of these files.
+
+    A choice is written as on the command line, such as `attack=spear`.
+    """
     found: dict[str, list[str]] = {}
     for path in sorted((CONF / group).glob("*.yaml")):
         file = OmegaConf.load(path)
@@ -144,7 +156,7 @@ def _nested_groups(group: str) -> dict[str, list[str]]:
         for each in file.get("defaults", []):
             name = str(*each) if isinstance(each, DictConfig) else ""
             if name and (CONF / group / name).is_dir():
-                found.setdefault(f"{group}/{name}", []).append(path.stem)
+                found.setdefault(f"{group}/{name}", []).append(f"{group}={path.stem}")
     return found
 
 

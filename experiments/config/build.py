@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from spear.errors import ConfigError, SpearError
 from spear.experiments.config.targets import check_targets
 from spear.settings import check_device
+from spear.spelling import did_you_mean
 
 SCALARS = (int, float, bool, str)
 
@@ -32,7 +33,9 @@ class UnknownKey(ConfigError):
     """
 
     def __init__(self, key: str, path: str, allowed: list[str]) -> None:
-        super().__init__(f"key {key!r} does not exist; {path} takes {', '.join(allowed)}.")
+        name, then = key.removeprefix(f"{path}."), f"the keys of {path} are {', '.join(allowed)}"
+        end = did_you_mean(name, allowed, then, called=lambda each: f"{path}.{each}")
+        super().__init__(f"key {key!r} does not exist; {end}.")
         self.key = key
         self.path = path
         self.allowed = allowed

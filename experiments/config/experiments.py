@@ -15,7 +15,6 @@ begins with comment lines, of which all but the first three may be left out:
     # Tags: paper main
 """
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 import spear
+from spear.spelling import did_you_mean
 
 FOLDER = (Path(spear.__file__).parent / "conf" / "experiment").resolve()
 
@@ -170,11 +170,11 @@ def own_keys(choice: str) -> dict[str, Any]:
 
 def unknown_experiment(name: str) -> str:
     """Return a sentence for a name that no experiment has, with close names."""
-    names = [*experiments(), *RENAMED]
-    close = difflib.get_close_matches(name.rpartition("/")[2], names, n=3, cutoff=0.7)
-    known = dict.fromkeys(map(current_name, close))
-    hint = f"did you mean {' or '.join(map(repr, known))}? " if known else ""
-    return f"experiment={name} does not exist; {hint}`spear experiments` lists all."
+    end = did_you_mean(
+        name.rpartition("/")[2], [*experiments(), *RENAMED], "`spear experiments` lists all",
+        most=3, cutoff=0.7, called=current_name,
+    )  # fmt: skip
+    return f"experiment={name} does not exist; {end}."
 
 
 def _read(path: Path) -> Experiment:

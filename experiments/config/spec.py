@@ -27,6 +27,7 @@ from spear.experiments.config.experiments import experiment_name, own_keys
 from spear.experiments.config.moved import accept_old_targets
 from spear.experiments.config.schema import JobSchema
 from spear.experiments.config.targets import check_targets
+from spear.spelling import did_you_mean
 
 NUMBERS = (
     "batch_size", "n_batches", "first_batch", "seed", "device", "threads", "lpips_net", "save",
@@ -147,8 +148,9 @@ def check_keys(config: DictConfig) -> None:
     """
     for key in config:
         if key not in JobSchema.__annotations__:
-            known = ", ".join(JobSchema.__annotations__)
-            raise ConfigError(f"key {key!r} does not exist; expected one of {known}.")
+            known = JobSchema.__annotations__
+            end = did_you_mean(key, known, f"expected one of {', '.join(known)}")
+            raise ConfigError(f"key {key!r} does not exist; {end}.")
     for key in ("batch_size", "n_batches"):
         if config[key] < 1:
             raise ConfigError(f"key {key!r} is {config[key]}; expected at least 1.")

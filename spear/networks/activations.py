@@ -1,6 +1,5 @@
 """Activations of the hidden layers: the usual ones by name, any other as a module."""
 
-import difflib
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
@@ -8,6 +7,7 @@ from functools import partial
 from torch import nn
 
 from spear.errors import ConfigError
+from spear.spelling import did_you_mean
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -43,11 +43,11 @@ def activated_by(activation: str | nn.Module) -> nn.Module:
     if isinstance(activation, nn.Module):
         return deepcopy(activation)
     if activation not in ACTIVATIONS:
-        close = difflib.get_close_matches(str(activation), ACTIVATIONS, n=1)
-        near = f"did you mean {close[0]!r}? E" if close else "e"
+        expected = (
+            f"expected one of {', '.join(ACTIVATIONS)}, or a module "
+            "(in a configuration, the _target_ of its class)"
+        )
         raise ConfigError(
-            f"activation is {activation!r}; {near}xpected one of "
-            f"{', '.join(ACTIVATIONS)}, or a module "
-            "(in a configuration, the _target_ of its class)."
+            f"activation is {activation!r}; {did_you_mean(activation, ACTIVATIONS, expected)}."
         )
     return ACTIVATIONS[activation]()

@@ -12,7 +12,7 @@ from support.sources import ROOT, SOURCES
 import spear
 
 FLOORS = (
-    ("errors", "seeding", "version"),
+    ("errors", "seeding", "spelling", "version"),
     ("settings", "validation", "naming"),
     ("domain", "probing", "reading", "reconstruction"),
     ("tracing",),

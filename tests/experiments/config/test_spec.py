@@ -100,13 +100,13 @@ def test_places_of_a_machine_are_recorded_but_are_not_relevant(tmp_path):
         (["batch_size=0"], "key 'batch_size' is 0; expected at least 1."),
         (["n_batches=-1"], "key 'n_batches' is -1; expected at least 1."),
         (["threads=0"], "key 'threads' is 0; expected at least 1, or null."),
-        (["+dataset.colour=true"], "key 'dataset.colour' does not exist; dataset takes"),
+        (["+dataset.colour=true"], "key 'dataset.colour' does not exist; the keys"),
         (["network.width=wide"], "key 'network.width' is 'wide'; expected int"),
         (["attack._target_=os.system"], "key 'attack._target_' is 'os.system'"),
         (["+network.input_shape=[1]"], "key 'network.input_shape' does not exist"),
         (
             [SEARCH.replace("at_most", "least")],
-            "key 'objective.least' does not exist; objective takes at_most, measure",
+            "key 'objective.least' does not exist; the keys of objective are at_most, measure",
         ),
     ],
 )
@@ -137,7 +137,11 @@ def test_what_does_not_fit_is_refused_before_anything_is_made(overrides, message
             "attack=geiping",
             "experiment=table9 sets attack.max_starts=500, but attack=geiping takes only",
         ),
-        ("paper/table9", "+dataset.colour=1", "key 'dataset.colour' does not exist; dataset takes"),
+        (
+            "paper/table9",
+            "+dataset.colour=1",
+            "key 'dataset.colour' does not exist; the keys of dataset",
+        ),
     ],
 )
 def test_a_key_of_the_experiment_that_does_not_fit_the_choice(choice, override, message):

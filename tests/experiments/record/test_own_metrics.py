@@ -81,7 +81,7 @@ def test_a_metric_is_of_no_consequence_for_the_others(spear):
         ),
         (
             "+metrics.mine={_target_:own_metrics.WorstPixel,limit:1}",
-            "key 'metrics.mine.limit' does not exist; metrics.mine takes threshold",
+            "key 'metrics.mine.limit' does not exist; the keys of metrics.mine are threshold",
         ),
     ],
 )
