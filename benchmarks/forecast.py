@@ -19,7 +19,7 @@ from scipy.optimize import nnls
 
 from spear.analysis.records.store import RESULTS, Recorded, collected_folders
 from spear.errors import SpearError
-from spear.experiments.cli.plan import obstacle_of, search_of
+from spear.experiments.cli.forecasts import obstacle_of, search_of
 from spear.experiments.config.moved import replace_old_targets
 from spear.inversion.descent.cost import BAND, COSTS, ROUNDS, Search, costs, features, rounds
 

@@ -20,7 +20,8 @@ from omegaconf import open_dict
 
 from benchmarks.killed_sweeps import LOG
 from spear.data import Batch
-from spear.experiments.cli.run import perform, run
+from spear.experiments.cli.run import run
+from spear.experiments.cli.start import perform
 from spear.experiments.config.schema import CONF
 from spear.experiments.config.spec import JobSpec
 

@@ -11,7 +11,7 @@ from spear.baselines.gifd.dcgan import DCGAN
 from spear.client.client import Client
 from spear.data import Digits
 from spear.errors import InvalidObservation, LayerError
-from spear.experiments.cli.run import CONF
+from spear.experiments.cli.start import CONF
 from spear.experiments.config.build import build
 from spear.networks import fcnn
 from spear.reconstruction import Status

@@ -1,14 +1,5 @@
-"""Every value of the paper's tables, its method run again, and ours: `spear claims`.
+"""Every value of the paper's tables, its method run again, and ours (`spear claims`)."""
 
-Two kinds of verdict. `reproduced`, on Algorithm 1 or a rival as this suite runs it: "yes" if the
-paper's value lies within the 95 % intervals, "exceeded", or "no". `ours`, on the descent beside the
-paper's SPEAR: "better", "equal" or "worse". "undecided": too few batches. Times are as measured,
-with their hardware and without a verdict. A value without a record says so. Jobs whose settings are
-not those of their experiment are left out; these and jobs with fewer batches are named at the end.
-For each "no" and each "worse", `analysis/paper/deviations.csv` must say why.
-"""
-
-import argparse
 from pathlib import Path
 from types import ModuleType
 
@@ -23,7 +14,8 @@ from spear.analysis.paper.verdicts import IMPROVED, REPRODUCED, UNDECIDED, batch
 from spear.analysis.records.own_jobs import NOTES, NoOwnJobs
 from spear.analysis.records.store import experiment_folder
 from spear.analysis.render.methods import OURS
-from spear.analysis.render.rendering import add_results_option, modules, results_of
+from spear.analysis.render.packages import modules
+from spear.analysis.render.rendering import results_of
 
 KEY = ["table", "cell", "measure"]
 
@@ -165,16 +157,15 @@ def _needed(row: pd.Series) -> str:
     return f"{row['paper']:g} % within 20 points takes {batches_needed(row['paper'])} batches"
 
 
-def main(arguments: list[str]) -> None:
-    """Run `spear claims`; exit with 1 if a worse value has no recorded reason."""
-    parser = argparse.ArgumentParser(prog="spear claims", description=__doc__)
-    add_results_option(parser)
-    compared = claims(parser.parse_args(arguments).results)
+def report(root: Path | None = None) -> tuple[str, int]:
+    """Print all claims; return what they come to, and how many deviate without a reason.
+
+    Args:
+        root: as in `claims`.
+    """
+    compared = claims(root)
     Console().print(markdown(shown(with_reasons(compared))), markup=False, soft_wrap=True)
     missing = unexplained(compared)
     notes = "".join(f"{each}.\n" for each in compared.attrs[NOTES])
     said = "".join(f"{', '.join(row)}: no reason.\n" for row in missing.to_numpy())
-    parser.exit(
-        1 if len(missing) else 0,
-        f"{notes}{said}{counts(compared)}; {len(missing)} without a reason.\n",
-    )
+    return f"{notes}{said}{counts(compared)}; {len(missing)} without a reason.\n", len(missing)

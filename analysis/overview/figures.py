@@ -5,9 +5,8 @@ from types import ModuleType
 
 import pandas as pd
 
-import spear.analysis.figures
 from spear.analysis.render import style
-from spear.analysis.render.rendering import drawn, render
+from spear.analysis.render.rendering import drawn
 
 
 def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
@@ -17,8 +16,3 @@ def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
         figure.savefig(path.with_suffix(".png"), metadata={"Software": None})
         figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
     return [path.with_suffix(".png"), path.with_suffix(".pdf")]
-
-
-def main(arguments: list[str]) -> None:
-    """Run `spear figures`; exit with 1 at the end if any cannot be rendered."""
-    render(spear.analysis.figures, write, arguments)

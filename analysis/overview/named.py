@@ -1,6 +1,5 @@
 """Tables and figures by name, as objects: `spear.table("table9")`, `spear.figure("figure4")`."""
 
-import difflib
 import inspect
 from importlib import import_module
 from pathlib import Path
@@ -12,9 +11,9 @@ from matplotlib.figure import Figure
 import spear.analysis.figures
 import spear.analysis.tables
 from spear.analysis.render import style
-from spear.analysis.render.rendering import drawn, kind, names, origin
+from spear.analysis.render.packages import check_names
+from spear.analysis.render.rendering import drawn, origin
 from spear.analysis.render.rendering import results_of as batches_of
-from spear.errors import ConfigError
 
 
 def table(name: str, results: str | Path | None = None) -> pd.DataFrame:
@@ -67,10 +66,5 @@ def _folder(results: str | Path | None) -> Path | None:
 
 def _module(package: ModuleType, name: str) -> ModuleType:
     """Import the module of that name; only this one, since some need torch, which takes seconds."""
-    there = names(package)
-    if name not in there:
-        close = difflib.get_close_matches(name, there, n=1)
-        near = f"did you mean {close[0]!r}? Expected" if close else "expected"
-        what = kind(package).removesuffix("s")
-        raise ConfigError(f"{what} {name!r} does not exist; {near} one of {', '.join(there)}.")
+    check_names(package, [name])
     return import_module(f"{package.__name__}.{name}")

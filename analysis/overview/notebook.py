@@ -18,7 +18,8 @@ import pandas as pd
 import spear.analysis.figures
 import spear.analysis.tables
 from spear.analysis.render import style
-from spear.analysis.render.rendering import drawn, names, origin, results_of
+from spear.analysis.render.packages import names
+from spear.analysis.render.rendering import drawn, origin, results_of
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import spear.analysis.tables
 from spear.analysis.paper.comparison import PAPER, papers
-from spear.analysis.render.rendering import experiments_of, modules
+from spear.analysis.render.packages import modules
+from spear.analysis.render.rendering import experiments_of
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,7 @@
-"""Every rendered figure and table on one page: `spear page` writes `results/RESULTS.md`.
+"""Every rendered figure and table on one page (`spear page`). It renders nothing itself."""
 
-It renders nothing itself. It shows the files in `results/rendered/`, and instead of those missing
-there the ones that come with the package.
-"""
-
-import argparse
 import inspect
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +10,8 @@ import spear.analysis.figures
 import spear.analysis.tables
 from spear.analysis.records.store import HERE, RENDERED, RESULTS
 from spear.analysis.render.links import path_to, relinked
-from spear.analysis.render.rendering import experiments_of, kind, modules
+from spear.analysis.render.packages import kind, modules
+from spear.analysis.render.rendering import experiments_of
 
 PAGE = "RESULTS.md"
 ROOTS = (HERE / RENDERED, RESULTS / RENDERED)
@@ -119,13 +114,3 @@ def _part(path: Path, caption: str, folder: Path) -> list[str]:
 
 def _anchor(heading: str) -> str:
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-
-
-def main(arguments: list[str]) -> None:
-    """Run `spear page`."""
-    parser = argparse.ArgumentParser(prog="spear page", description=__doc__)
-    parser.add_argument("--to", type=Path, default=HERE, help="folder to write to [%(default)s]")
-    folder = parser.parse_args(arguments).to
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / PAGE).write_text(page(folder=folder), encoding="utf-8")
-    sys.stderr.write(f"{folder / PAGE}\n")

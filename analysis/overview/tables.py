@@ -7,9 +7,8 @@ from types import ModuleType
 import pandas as pd
 from rich.console import Console
 
-import spear.analysis.tables
 from spear.analysis.render.links import relinked
-from spear.analysis.render.rendering import origin, render
+from spear.analysis.render.rendering import origin
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -28,8 +27,3 @@ def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
     target = path.with_suffix(".md")
     target.write_text(text, encoding="utf-8")
     return [target]
-
-
-def main(arguments: list[str]) -> None:
-    """Run `spear tables`; exit with 1 at the end if any cannot be rendered."""
-    render(spear.analysis.tables, write, arguments)

@@ -1,15 +1,7 @@
-"""Collect the records of experiments: `spear collect outputs/<experiment>`.
+"""Copies of the records of finished jobs, which `spear collect` puts into `results/`."""
 
-The complete jobs below each folder go to `results/<experiment>/`: every batch to `batches.csv`,
-configurations and summaries to `jobs.json`. A job that was collected before is replaced; other jobs
-are kept, so that a sweep can be run in parts. The machine's data_root and output_root become the
-defaults, `data` and `outputs`.
-"""
-
-import argparse
 import json
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +10,6 @@ from PIL import Image
 
 from spear.analysis.records.sharing import to_json
 from spear.analysis.records.store import (
-    HERE,
     JOBS,
     Recorded,
     Rows,
@@ -152,34 +143,3 @@ def _replaced(value: Any, roots: dict[str, str]) -> Any:
             if "/" in here.rstrip("/"):
                 value = value.replace(here.rstrip("/"), roots[here])
     return value
-
-
-def main(arguments: list[str]) -> None:
-    """Run `spear collect`.
-
-    Raises:
-        CannotCollect: as `collect` raises it.
-    """
-    parser = argparse.ArgumentParser(prog="spear collect", description=__doc__)
-    parser.add_argument("folders", nargs="+", type=Path, help="folders of runs")
-    parser.add_argument(
-        "--results", type=Path, default=HERE, help="folder to collect into [%(default)s]"
-    )
-    parser.add_argument(
-        "--pictures", action="store_true", help="collect pictures of the reconstructions, too"
-    )
-    parser.add_argument(
-        "--sheets", action="store_true", help="collect the same images without labels, too"
-    )
-    chosen = parser.parse_args(arguments)
-    left = incomplete(chosen.folders)
-    if left:
-        named = "".join(f"  {job}\n" for job in left)
-        sys.stderr.write(f"{len(left)} incomplete (no {SUMMARY}), not collected:\n{named}")
-    for each in collect(chosen.folders, chosen.results, chosen.pictures, chosen.sheets):
-        kept = f", {_count(each.kept, 'other')} kept" if each.kept else ""
-        sys.stdout.write(f"{each.folder}: {_count(len(each.jobs), 'job')} collected{kept}\n")
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'s' * (n != 1)}"

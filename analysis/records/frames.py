@@ -1,9 +1,5 @@
-"""Summaries of jobs as a table: `spear show outputs/batch_size [COLUMN ...]`.
+"""Summaries and batches of jobs as data frames, from run folders or from collected results."""
 
-It reads run folders or collected results and computes nothing again.
-"""
-
-import argparse
 import json
 from io import StringIO
 from pathlib import Path
@@ -25,6 +21,7 @@ from spear.analysis.records.store import (
 from spear.errors import ConfigError
 from spear.experiments.config.experiments import current_name
 from spear.experiments.record.run_files import SUMMARY
+from spear.spelling import did_you_mean
 
 UNWRAPPED = 100_000
 """Characters; wider than any table of summaries."""
@@ -142,24 +139,23 @@ def show(table: pd.DataFrame, columns: list[str], console: Console) -> None:
     console.print(shown)
 
 
-def main(arguments: list[str]) -> None:
-    """Run `spear show`.
+def show_summaries(root: Path, columns: list[str]) -> None:
+    """Print the summaries of all jobs below a folder.
+
+    Args:
+        root: folder of runs or of collected results.
+        columns: columns to print; the most telling ones if there are none.
 
     Raises:
         ConfigError: there is no complete job, or no such column.
     """
-    parser = argparse.ArgumentParser(prog="spear show", description=__doc__)
-    parser.add_argument("root", type=Path, help="folder of runs or of collected results")
-    parser.add_argument(
-        "columns", nargs="*", help="columns to print; an unknown name lists them all"
-    )
-    chosen = parser.parse_args(arguments)
-    table = load_summaries(chosen.root)
+    table = load_summaries(root)
     if table.empty:
-        raise ConfigError(f"no complete job below {chosen.root}; run an experiment first.")
-    unknown = sorted(set(chosen.columns) - set(table.columns))
+        raise ConfigError(f"no complete job below {root}; run an experiment first.")
+    unknown = sorted(set(columns) - set(table.columns))
     if unknown:
-        raise ConfigError(
-            f"column {unknown[0]!r} does not exist; expected one of {', '.join(table.columns)}."
+        end = did_you_mean(
+            unknown[0], map(str, table), f"expected one of {', '.join(table.columns)}"
         )
-    show(table, chosen.columns or [c for c in COLUMNS if c in table], Console())
+        raise ConfigError(f"column {unknown[0]!r} does not exist; {end}.")
+    show(table, columns or [c for c in COLUMNS if c in table], Console())

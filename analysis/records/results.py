@@ -1,7 +1,6 @@
 """Results as one data frame: `spear.results("outputs")`."""
 
 import csv
-import difflib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,11 +27,13 @@ from spear.analysis.records.store import (
 from spear.errors import ConfigError, SpearError
 from spear.experiments.config.experiments import current_name, experiment_name
 from spear.experiments.config.spec import PLACES
-from spear.experiments.job.folder import in_use
 from spear.experiments.job.job import CHOSEN, RECORDED_AS
-from spear.experiments.job.status import JobOutcome, JobState
+from spear.experiments.job.lock import in_use
+from spear.experiments.job.outcome import JobOutcome
+from spear.experiments.job.status import JobState
 from spear.experiments.record.files import shown
 from spear.experiments.record.run_files import BATCHES, CONFIG, STATUS, SUMMARY, SUPERSEDED
+from spear.spelling import did_you_mean
 
 Level = Literal["batches", "jobs"]
 
@@ -134,12 +135,8 @@ def _located(path: str | Path | None) -> Path:
     if (collected / JOBS).is_file():
         return collected
     known = [each.name for root in (HERE, RESULTS) for each in collected_folders(root)]
-    close = difflib.get_close_matches(str(path), known, n=1)
-    hint = f"did you mean {close[0]!r}? E" if close else "e"
-    raise NoResults(
-        f"{str(path)!r} does not exist; {hint}xpected a folder of results, or the name of an "
-        "experiment with committed results."
-    )
+    expected = "expected a folder of results, or the name of an experiment with committed results"
+    raise NoResults(f"{str(path)!r} does not exist; {did_you_mean(path, known, expected)}.")
 
 
 def _of_collected(folder: Path) -> _Found:

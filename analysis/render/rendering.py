@@ -5,10 +5,7 @@ them. The function receives the recorded batches (`spear.analysis.records.frames
 nothing else.
 """
 
-import argparse
-import pkgutil
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -18,23 +15,13 @@ from matplotlib.figure import Figure
 from spear.analysis.records.frames import load_batches
 from spear.analysis.records.hardware import chips, threads
 from spear.analysis.records.own_jobs import NOTES, NoOwnJobs, compares, own_batches
-from spear.analysis.records.store import HERE, RENDERED, experiment_folder
+from spear.analysis.records.store import HERE, experiment_folder
 from spear.analysis.render import style
-from spear.errors import ConfigError
+from spear.analysis.render.packages import modules
 from spear.experiments.config.experiments import experiments as prepared
 
 Write = Callable[[ModuleType, pd.DataFrame, Path], list[Path]]
 """Function that writes a module's results to files `<path>.*` and returns their paths."""
-
-
-def names(package: ModuleType) -> list[str]:
-    """Return the names of a package's modules without importing any."""
-    return [each.name for each in pkgutil.iter_modules(package.__path__)]
-
-
-def modules(package: ModuleType) -> dict[str, ModuleType]:
-    """Return the modules of a package by name."""
-    return {name: import_module(f"{package.__name__}.{name}") for name in names(package)}
 
 
 def load(experiments: tuple[str, ...], root: Path | None = None) -> pd.DataFrame:
@@ -129,50 +116,25 @@ def drawn(module: ModuleType, results: pd.DataFrame) -> Figure:
     return figure
 
 
-def kind(package: ModuleType) -> str:
-    """Return `tables` or `figures`, which is also the subcommand that renders the package."""
-    return package.__name__.rpartition(".")[2]
+def render(
+    package: ModuleType, write: Write, names: Sequence[str], root: Path | None, folder: Path
+) -> tuple[str, str]:
+    """Render modules of a package; return a line for each file, and one for each that is missing.
 
-
-def add_results_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option `--results`; its default is None (see `store.experiment_folder`)."""
-    parser.add_argument(
-        "--results",
-        type=Path,
-        help="folder to read from, with a folder of runs or collected results for each experiment "
-        "[results/ for what was collected there, the results that come with the package for the "
-        "rest]",
-    )
-
-
-def render(package: ModuleType, write: Write, arguments: list[str]) -> None:
-    """Render the modules of a package that a command line names, or all of them.
-
-    If any cannot be rendered, the process exits with 1 after the others.
-
-    Raises:
-        ConfigError: there is no module of that name.
+    Args:
+        package: package of tables or of figures.
+        write: function that writes the results of one.
+        names: names of its modules (`check_names`); all of them if there are none.
+        root: as in `spear.analysis.records.store.experiment_folder`.
+        folder: folder to write to, which is created.
     """
     found = modules(package)
-    about = (package.__doc__ or "").partition("\n\n")[0]
-    parser = argparse.ArgumentParser(prog=f"spear {kind(package)}", description=about)
-    parser.add_argument("names", nargs="*", help=f"{', '.join(found)} [all of them]")
-    add_results_option(parser)
-    folder = HERE / RENDERED / kind(package)
-    parser.add_argument("--to", type=Path, default=folder, help="folder to write to [%(default)s]")
-    chosen = parser.parse_args(arguments)
-    unknown = sorted(set(chosen.names) - set(found))
-    if unknown:
-        raise ConfigError(
-            f"{kind(package).removesuffix('s')} {unknown[0]!r} does not exist; expected one of "
-            f"{', '.join(found)}."
-        )
-    chosen.to.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     said, missing = "", ""
-    for name in chosen.names or found:
+    for name in names or found:
         try:
-            results = results_of(found[name], chosen.results)
-            said += "".join(f"{path}\n" for path in write(found[name], results, chosen.to / name))
+            results = results_of(found[name], root)
+            said += "".join(f"{path}\n" for path in write(found[name], results, folder / name))
         except FileNotFoundError as error:
             missing += f"{name}: {error}\n"
-    parser.exit(1 if missing else 0, said + missing)
+    return said, missing

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import spear.analysis.report
 from spear.analysis.records.store import HERE, RESULTS
-from spear.analysis.report.page import page
-from spear.analysis.report.sources import sources
 from spear.errors import ConfigError
 
 OUTPUTS = Path("outputs")
@@ -39,6 +37,10 @@ def main(arguments: list[str]) -> None:
         help="most pictures to show from each folder [%(default)s]",
     )
     chosen = parser.parse_args(arguments)
+
+    from spear.analysis.report.page import page  # after the help and wrong options
+    from spear.analysis.report.sources import sources
+
     found = sources(chosen.results)
     if not found:
         where = " or ".join(map(str, chosen.results))

@@ -14,14 +14,8 @@ import spear.analysis.tables
 from spear.analysis.overview.results_page import KINDS, Entry
 from spear.analysis.overview.tables import markdown
 from spear.analysis.render import style
-from spear.analysis.render.rendering import (
-    drawn,
-    experiments_of,
-    kind,
-    modules,
-    origin,
-    results_of,
-)
+from spear.analysis.render.packages import kind, modules
+from spear.analysis.render.rendering import drawn, experiments_of, origin, results_of
 from spear.analysis.report.markup import drawing, html, is_verdict
 from spear.analysis.report.sources import Source
 

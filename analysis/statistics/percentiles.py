@@ -1,14 +1,6 @@
-"""Batches of Table 3 that Figures 10 to 13 show: `spear percentiles`.
-
-It prints their numbers as the sweep in `conf/experiment/paper/figures10_13.yaml`.
-"""
-
-import argparse
-import sys
+"""Batches of Table 3 that Figures 10 to 13 show (`spear percentiles`)."""
 
 import pandas as pd
-
-from spear.analysis.render.rendering import add_results_option, load
 
 PERCENTILES = {"Figure 10": 10, "Figure 11": 50, "Figure 12": 90, "Figure 13": 0}
 """Figure -> percentile of its batch by mean PSNR among those of Tiny ImageNet; 0 is the worst."""
@@ -23,11 +15,3 @@ def shown(table3: pd.DataFrame) -> dict[str, int]:
     batches = table3[table3["dataset"] == "tiny_imagenet"].set_index("batch")["psnr"].sort_values()
     ranks = {name: max(-(-share * len(batches) // 100), 1) for name, share in PERCENTILES.items()}
     return {name: int(batches.index[rank - 1]) for name, rank in ranks.items()}
-
-
-def main(arguments: list[str]) -> None:
-    """Run `spear percentiles`."""
-    parser = argparse.ArgumentParser(prog="spear percentiles", description=__doc__)
-    add_results_option(parser)
-    numbers = shown(load(("table3",), parser.parse_args(arguments).results)).values()
-    sys.stdout.write(f"first_batch: {','.join(map(str, numbers))}\n")

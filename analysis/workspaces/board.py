@@ -11,7 +11,7 @@ from spear.analysis.overview import panels
 from spear.analysis.overview.panels import PANELS, Panel
 from spear.analysis.overview.results_page import Entry
 from spear.analysis.records.store import HERE, RENDERED, RESULTS
-from spear.analysis.render.rendering import modules
+from spear.analysis.render.packages import modules
 from spear.errors import ConfigError
 
 FOLDER = Path(RENDERED) / "workspaces"

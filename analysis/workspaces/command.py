@@ -4,7 +4,6 @@ import argparse
 import sys
 
 import spear.analysis.workspaces
-from spear.analysis.workspaces.board import Board, files, write
 from spear.errors import ConfigError
 
 
@@ -25,6 +24,9 @@ def main(arguments: list[str]) -> None:
     )
     publishing.add_argument("--entity", help="user or team [your default]")
     chosen = parser.parse_args(arguments)
+
+    from spear.analysis.workspaces.board import Board, files, write  # after the help
+
     if chosen.command == "write":
         sys.stdout.writelines(f"{path}\n" for path in write())
         return

@@ -31,7 +31,7 @@ class Subcommand:
 
 SUBCOMMANDS = {
     "run": Subcommand(
-        "spear.experiments.cli.run:command", "run a job or a sweep (`run` may be left out)"
+        "spear.experiments.cli.start:command", "run a job or a sweep (`run` may be left out)"
     ),
     "audit": Subcommand(
         "spear.experiments.cli.audit:main",
@@ -43,28 +43,30 @@ SUBCOMMANDS = {
     "plan": Subcommand(
         "spear.experiments.cli.plan:main", "estimate how long a job or a sweep will take"
     ),
-    "show": Subcommand("spear.analysis.records.frames:main", "print the summaries of jobs"),
+    "show": Subcommand("spear.analysis.records.commands:show", "print the summaries of jobs"),
     "collect": Subcommand(
-        "spear.analysis.records.collect:main", "copy the records of finished jobs to results/"
+        "spear.analysis.records.commands:collect", "copy the records of finished jobs to results/"
     ),
     "tables": Subcommand(
-        "spear.analysis.overview.tables:main", "render tables, the paper's and others"
+        "spear.analysis.overview.commands:tables", "render tables, the paper's and others"
     ),
     "figures": Subcommand(
-        "spear.analysis.overview.figures:main", "render figures, the paper's and others"
+        "spear.analysis.overview.commands:figures", "render figures, the paper's and others"
     ),
     "page": Subcommand(
-        "spear.analysis.overview.results_page:main",
+        "spear.analysis.overview.commands:page",
         "put rendered tables and figures into results/RESULTS.md",
     ),
     "report": Subcommand(
         "spear.analysis.report.command:main", "render all results and local runs as one HTML page"
     ),
     "claims": Subcommand(
-        "spear.analysis.overview.claims:main", "compare every value of the paper's tables with ours"
+        "spear.analysis.overview.commands:claims",
+        "compare every value of the paper's tables with ours",
     ),
     "percentiles": Subcommand(
-        "spear.analysis.statistics.percentiles:main", "find the batches that Figures 10 to 13 show"
+        "spear.analysis.overview.commands:percentiles",
+        "find the batches that Figures 10 to 13 show",
     ),
     "workspaces": Subcommand(
         "spear.analysis.workspaces.command:main",

@@ -1,21 +1,18 @@
 """`spear plan`: print the expected time of a job or a sweep, without running an attack."""
 
 import sys
-from dataclasses import dataclass
-from math import prod
+from typing import TYPE_CHECKING
 
 from hydra import compose, initialize_config_dir
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from spear.auditing.explain import duration
-from spear.errors import SpearError
 from spear.experiments.config.axes import jobs_of
-from spear.experiments.config.build import build
 from spear.experiments.config.choice import EXPERIMENT, divided, located, shortened
 from spear.experiments.config.moved import accept_old_targets
 from spear.experiments.config.schema import CONF, register
-from spear.inversion.descent.cost import Search, forecast, pilot
+
+if TYPE_CHECKING:
+    from spear.experiments.cli.forecasts import Planned
 
 HELP = """usage: spear plan [-m] [key=value ...]
 
@@ -25,28 +22,6 @@ Prints the expected time of a job, or with -m or a prepared experiment of a swee
 The forecast is of the search by descent (attack=spear_irls) on one thread of this machine, whose
 speed is measured for a second. Nine of ten jobs end within the range beside it.
 """
-
-DESCENT = "spear.inversion.SpearIrls"
-TRAINED = "spear.networks.trained_fcnn"
-FCNN = ("spear.networks.fcnn", TRAINED)
-SINGLE_GRADIENT = "spear.client.SingleGradient"
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A job of a plan.
-
-    Attributes:
-        name: the overrides that define the job.
-        search: the size and settings of each of its searches; None if there is no forecast.
-        n_batches: number of its batches.
-        obstacle: reason that there is no forecast, or empty.
-    """
-
-    name: str
-    search: Search | None
-    n_batches: int
-    obstacle: str = ""
 
 
 def main(arguments: list[str]) -> None:
@@ -59,11 +34,15 @@ def main(arguments: list[str]) -> None:
     if not arguments or "--help" in arguments or "-h" in arguments:
         sys.stdout.write(HELP)
         return
-    planned = plan([each for each in arguments if each not in ("-m", "--multirun")])
-    sys.stdout.write(table(planned, pilot()))
+    jobs = plan([each for each in arguments if each not in ("-m", "--multirun")])
+
+    from spear.experiments.cli.forecasts import table
+    from spear.inversion.descent.cost import pilot
+
+    sys.stdout.write(table(jobs, pilot()))
 
 
-def plan(overrides: list[str]) -> list[Planned]:
+def plan(overrides: list[str]) -> "list[Planned]":
     """Return every job of a sweep, also of those that prepared experiments contain.
 
     Raises:
@@ -72,95 +51,24 @@ def plan(overrides: list[str]) -> list[Planned]:
     """
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return [job for each in divided(overrides) for job in _jobs(located(each))]
+        jobs = [job for each in divided(overrides) for job in _jobs(located(each))]
+
+    from spear.experiments.cli.forecasts import planned  # after wrong names
+
+    return [planned(name, config) for name, config in jobs]
 
 
-def _jobs(overrides: list[str]) -> list[Planned]:
-    """Return every job of a sweep in which at most one experiment is named."""
+def _jobs(overrides: list[str]) -> list[tuple[str, DictConfig]]:
+    """Return name and configuration of every job of a sweep with at most one experiment."""
     chosen = [each for each in overrides if EXPERIMENT.match(each)]
     swept = compose("config", chosen, return_hydra_config=True).hydra.sweeper.params
     prepared = OmegaConf.to_container(swept) if swept else {}
     assert isinstance(prepared, dict)
     lines = [f"{key!s}={values}" for key, values in prepared.items()]
-    return [_planned(each) for each in jobs_of([*lines, *overrides])]
+    return [_composed(each) for each in jobs_of([*lines, *overrides])]
 
 
-def _planned(overrides: list[str]) -> Planned:
+def _composed(overrides: list[str]) -> tuple[str, DictConfig]:
     config = compose("config", overrides)
     accept_old_targets(config)
-    name = ",".join(shortened(overrides)) or "defaults"
-    obstacle, search = obstacle_of(config), None
-    if not obstacle:
-        try:
-            search = search_of(config)
-        except SpearError as error:
-            obstacle = str(error).rstrip(".")
-    return Planned(name, search, config.n_batches, obstacle)
-
-
-def obstacle_of(config: DictConfig) -> str:
-    """Return the reason that there is no forecast for a job, or an empty string."""
-    if config.attack._target_ != DESCENT:
-        return f"no forecast for {config.attack._target_.rpartition('.')[2]}"
-    if config.network._target_ not in FCNN:
-        return f"no forecast for {config.network._target_.rpartition('.')[2]}"
-    if config.device not in ("auto", "cpu"):
-        return f"no forecast for device={config.device}"
-    return ""
-
-
-def search_of(config: DictConfig) -> Search:
-    """Return the size and settings of a job's searches, from its configuration alone.
-
-    Raises:
-        SpearError: the data set cannot be loaded, and only its files tell the size of an input.
-    """
-    attack, network, defense = config.attack, config.network, config.defense
-    noise = (defense.get(key, 0.0) for key in ("noise_std", "noise_multiplier"))
-    return Search(
-        b=config.batch_size,
-        m=network.width,
-        n=_entries(config) if attack.layer == 1 else network.width,
-        pixels=config.dataset.get("normalize") is False,
-        steps=network.steps if network._target_ == TRAINED else 0,
-        noisy=any(noise) or config.fedavg._target_ != SINGLE_GRADIENT,
-        most_starts=attack.max_starts,
-        time_limit=attack.time_limit,
-    )
-
-
-def _entries(config: DictConfig) -> int:
-    resolution = config.dataset.get("resolution")
-    if resolution:
-        return 3 * int(resolution) ** 2
-    shape = getattr(get_object(config.dataset._target_), "input_shape", None)
-    return prod(shape if shape is not None else build(config, "dataset").input_shape)
-
-
-def table(planned: list[Planned], rate: float) -> str:
-    """Return a line for each job, and one for their sum.
-
-    Args:
-        planned: the jobs.
-        rate: speed of this machine (`spear.inversion.descent.cost.pilot`).
-    """
-    lines, total = [], 0.0
-    for job in planned:
-        if job.search is None:
-            lines.append(f"{job.name}: {job.obstacle}")
-            continue
-        expected = forecast(job.search, rate)
-        seconds = [each * job.n_batches for each in (expected.seconds, expected.low, expected.high)]
-        middle, low, high = map(duration, seconds)
-        total += seconds[0]
-        lines.append(
-            f"{job.name}: {middle} ({low} to {high}) for {job.n_batches} batches of {job.search.b}"
-        )
-    missing = sum(job.search is None for job in planned)
-    beside = f", and {missing} without a forecast" if missing else ""
-    jobs = "1 job" if len(planned) == 1 else f"{len(planned)} jobs"
-    lines.append(
-        f"{jobs}: {total / 60:.2g} minutes of attacks expected{beside}; "
-        "loading data, training and scoring are not included"
-    )
-    return "\n".join(lines) + "\n"
+    return ",".join(shortened(overrides)) or "defaults", config

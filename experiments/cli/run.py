@@ -1,11 +1,9 @@
 """The main program, shaped like the threat model: data set, client, server, scores."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hydra
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -15,8 +13,6 @@ from spear.client.client import Client
 from spear.data import Batch, Dataset
 from spear.errors import SpearError
 from spear.experiments.config.build import full_keys
-from spear.experiments.config.choice import located
-from spear.experiments.config.schema import CONF, register
 from spear.experiments.config.spec import JobSpec
 from spear.experiments.job.folder import RunFolder
 from spear.experiments.job.job import Job
@@ -36,10 +32,7 @@ from spear.scoring.truth import truth_of
 from spear.seeding import Stream, batch_generator, batch_seed
 from spear.update import Update
 
-# Both when this module is loaded: a launcher's worker loads it to find `perform`, before it asks
-# for the folder of its job, and the sources may change while a long job runs.
-register()
-sources()
+sources()  # when they are loaded: they may change while a long job runs
 
 
 def run(spec: JobSpec, job: Job) -> None:
@@ -122,7 +115,7 @@ def lpips_for(spec: JobSpec, dataset: Dataset) -> LpipsDistance | None:
 
 
 def perform(config: DictConfig) -> float | None:
-    """Run one job from its configuration to its record. Hydra's launchers call this.
+    """Run one job from its configuration to its record.
 
     Returns:
         The number that a search over configurations minimises; None outside a search.
@@ -143,17 +136,3 @@ def perform(config: DictConfig) -> float | None:
         check_failures(folder.records, folder.path / BATCHES)
         report.note = not_recovered(folder.records)
     return searched_number(spec, folder.path) if spec else None
-
-
-main = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(perform)
-"""Main program with Hydra's command line."""
-
-
-def command(arguments: list[str]) -> None:
-    """Run `spear run` with these arguments; `--force` is short for `force=true`.
-
-    Raises:
-        SpearError: the job cannot be run.
-    """
-    sys.argv[1:] = ["force=true" if each == "--force" else each for each in located(arguments)]
-    main()

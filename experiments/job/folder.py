@@ -14,7 +14,8 @@ from spear.data import Batch
 from spear.errors import ConfigError, SpearError
 from spear.experiments.job import resume
 from spear.experiments.job.key import Key
-from spear.experiments.job.status import JobOutcome, JobState, Trace, row_hash
+from spear.experiments.job.outcome import JobOutcome
+from spear.experiments.job.status import JobState, Trace, row_hash
 from spear.experiments.job.superseded import set_aside
 from spear.experiments.record.files import CannotWrite, shown, write_json, write_text
 from spear.experiments.record.records import BatchRecord, columns_of, to_csv
@@ -23,17 +24,6 @@ from spear.experiments.record.run_files import BATCHES, ERROR, LOCK, SUMMARY
 
 class Busy(SpearError):
     """Another process is running this job."""
-
-
-def in_use(folder: Path) -> bool:
-    """Return whether a process is running the job of a run folder."""
-    if not (folder / LOCK).exists():
-        return False
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            return False
-    except Timeout:
-        return True
 
 
 class RunFolder:

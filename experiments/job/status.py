@@ -3,27 +3,14 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
 from spear.experiments.job.key import Key
+from spear.experiments.job.outcome import JobOutcome
 from spear.experiments.record.files import write_json
 from spear.experiments.record.records import BatchRecord, to_csv
 from spear.experiments.record.run_files import STATUS
-
-
-class JobOutcome(StrEnum):
-    """Outcome of a job."""
-
-    RUNNING = "running"
-    DONE = "done"
-    SKIPPED = "skipped"
-    """Complete before this run."""
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    NOT_RUN = "not run"
-    """The sweep ended before its turn."""
 
 
 @dataclass(frozen=True)

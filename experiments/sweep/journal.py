@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from spear.experiments.job.status import JobOutcome
+from spear.experiments.job.outcome import JobOutcome
 from spear.experiments.record.files import CannotWrite, write_json
 
 VARIABLE = "SPEAR_SWEEP"

@@ -13,14 +13,14 @@ from omegaconf import DictConfig, read_write
 from spear.errors import SpearError
 from spear.experiments.config.axes import jobs_of
 from spear.experiments.config.choice import shortened
-from spear.experiments.job.folder import in_use
-from spear.experiments.job.status import JobOutcome
+from spear.experiments.job.lock import in_use
+from spear.experiments.job.outcome import JobOutcome
 from spear.experiments.record.files import shown
 from spear.experiments.sweep.journal import VARIABLE, Entry, Journal
 from spear.experiments.sweep.outcomes import fitted, outcomes_table, reasons
 from spear.experiments.sweep.progress import SweepBar
 from spear.experiments.sweep.ran import note
-from spear.experiments.tracking.console import shared_console
+from spear.experiments.tracking.terminal import shared_console
 
 log = logging.getLogger(__name__)
 

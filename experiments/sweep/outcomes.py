@@ -12,7 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from spear.experiments.config.choice import shortened
-from spear.experiments.job.status import JobOutcome
+from spear.experiments.job.outcome import JobOutcome
 from spear.experiments.record.run_files import SUMMARY
 from spear.experiments.sweep.journal import Entry
 

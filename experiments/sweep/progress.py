@@ -7,9 +7,9 @@ from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from spear.experiments.job.status import JobOutcome
+from spear.experiments.job.outcome import JobOutcome
 from spear.experiments.sweep.journal import Entry
-from spear.experiments.tracking.console import shared_console
+from spear.experiments.tracking.terminal import shared_console
 
 log = logging.getLogger(__name__)
 

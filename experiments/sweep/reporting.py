@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from spear.experiments.job.folder import reason_of
-from spear.experiments.job.status import JobOutcome
+from spear.experiments.job.outcome import JobOutcome
 from spear.experiments.record.redaction import Redaction
 from spear.experiments.sweep.journal import Entry, Journal
 from spear.experiments.sweep.monitor import one_of_many, sweep_runs_here
 from spear.experiments.sweep.signals import sigterm_interrupts
-from spear.experiments.tracking.console import shared_console
+from spear.experiments.tracking.terminal import shared_console
 
 log = logging.getLogger(__name__)
 

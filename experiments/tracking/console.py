@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,6 @@ from spear.experiments.record.files import shown
 from spear.experiments.record.records import BatchRecord
 from spear.reconstruction import Status
 from spear.scoring.metric import Metric
-
-
-@cache
-def shared_console() -> Console:
-    """Return the one console of this process, so that progress bars stand below each other."""
-    return Console()
 
 
 class BatchBar:

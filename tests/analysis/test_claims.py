@@ -5,12 +5,12 @@ import re
 import pandas as pd
 import pytest
 
+from spear.analysis.overview import commands
 from spear.analysis.overview.claims import (
     KEY,
     claims,
     compared_tables,
     deviations,
-    main,
     shown,
     unexplained,
     with_reasons,
@@ -162,6 +162,6 @@ def test_without_any_results_there_is_nothing_to_compare(tmp_path):
 def test_the_command_says_how_many_deviate(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)  # by the results that come with the package
     with pytest.raises(SystemExit) as stop:
-        main([])
+        commands.claims([])
     assert stop.value.code == 0
     assert "; 0 without a reason." in capsys.readouterr().err

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from spear.analysis.records import commands
 from spear.analysis.records import frames as summaries
 from spear.errors import ConfigError
 
@@ -31,7 +32,7 @@ def test_every_summary_is_a_row_sorted_by_its_settings(runs):
 
 
 def test_the_command_prints_chosen_columns(runs, capsys):
-    summaries.main([str(runs), "batch_size", "n_exact"])
+    commands.show([str(runs), "batch_size", "n_exact"])
     printed = capsys.readouterr().out
     assert "n_exact" in printed
     assert "20" in printed
@@ -42,7 +43,7 @@ def test_what_is_piped_is_not_cut(runs, capsys, monkeypatch):
     long = "ablation-of-every-part-" * 10
     path = runs / "batch_size=10" / "summary.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"dataset": long}))
-    summaries.main([str(runs), "dataset", "batch_size", "n_exact", "versions.torch"])
+    commands.show([str(runs), "dataset", "batch_size", "n_exact", "versions.torch"])
     rows = [line for line in capsys.readouterr().out.splitlines() if long in line]
     assert len(rows) == 1
     assert "10" in rows[0]
@@ -52,4 +53,4 @@ def test_what_is_piped_is_not_cut(runs, capsys, monkeypatch):
 def test_what_is_not_there_is_named(runs, folder, column):
     (runs / "empty").mkdir()
     with pytest.raises(ConfigError, match="colour" if folder == "." else "empty"):
-        summaries.main([str(runs / folder), column])
+        commands.show([str(runs / folder), column])

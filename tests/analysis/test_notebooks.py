@@ -12,7 +12,7 @@ import spear.analysis.figures
 import spear.analysis.tables
 from spear.analysis.overview.notebook import show
 from spear.analysis.records.store import JOBS, RESULTS
-from spear.analysis.render.rendering import modules, names
+from spear.analysis.render.packages import modules, names
 
 ROOT = RESULTS.parent
 NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}

@@ -13,7 +13,8 @@ from spear.analysis.records import collect
 from spear.analysis.records.own_jobs import NOTES, NoOwnJobs, compares
 from spear.analysis.records.sharing import from_json, to_json
 from spear.analysis.records.store import JOBS, RESULTS
-from spear.analysis.render.rendering import modules, origin, results_of
+from spear.analysis.render.packages import modules
+from spear.analysis.render.rendering import origin, results_of
 
 TABLE8 = modules(spear.analysis.tables)["table8"]
 FOREIGN = "dataset=digits instead of tiny_imagenet"

@@ -10,7 +10,7 @@ from spear.analysis.records.store import RESULTS
 from spear.analysis.render.rendering import load
 from spear.analysis.statistics.percentiles import shown
 from spear.analysis.tables import figures10_13
-from spear.experiments.cli.run import CONF
+from spear.experiments.cli.start import CONF
 
 
 def test_batches_are_chosen_by_their_rank_among_those_of_tiny_imagenet():

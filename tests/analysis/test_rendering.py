@@ -16,11 +16,12 @@ import spear.analysis.figures
 import spear.analysis.statistics.ablation
 import spear.analysis.tables
 from spear.analysis.figures import phase_transition, scaling
-from spear.analysis.overview import figures, tables
+from spear.analysis.overview import commands, figures, tables
 from spear.analysis.records.frames import load_batches
 from spear.analysis.records.store import JOBS, RESULTS
 from spear.analysis.render.links import relinked
-from spear.analysis.render.rendering import load, modules, origin
+from spear.analysis.render.packages import modules
+from spear.analysis.render.rendering import load, origin
 from spear.analysis.statistics import measures
 from spear.analysis.statistics.extrapolation import ratios, times
 from spear.analysis.tables import side_by_side
@@ -283,7 +284,7 @@ def test_what_can_be_is_rendered_and_what_is_missing_is_named(results, tmp_path,
     (tmp_path / "side_by_side").symlink_to(results / "side_by_side")
     arguments = ["--results", str(tmp_path), "--to", str(tmp_path / "to")]
     with pytest.raises(SystemExit) as stop:
-        tables.main(arguments)
+        commands.tables(arguments)
     assert stop.value.code == 1
     assert "spear experiment=ablation_pixels" in capsys.readouterr().err
     assert {path.name for path in (tmp_path / "to").iterdir()} == {
@@ -294,7 +295,7 @@ def test_what_can_be_is_rendered_and_what_is_missing_is_named(results, tmp_path,
 
 def test_an_unknown_figure_is_named():
     with pytest.raises(ConfigError, match="figure 'colours' does not exist; expected one of abl"):
-        figures.main(["colours"])
+        commands.figures(["colours"])
 
 
 def test_results_below_the_working_directory_come_before_those_of_the_package(
@@ -312,7 +313,7 @@ def test_results_below_the_working_directory_come_before_those_of_the_package(
 
 def test_files_are_written_below_the_working_directory(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    for main, name in ((tables.main, "figures10_13"), (figures.main, "figure3")):
+    for main, name in ((commands.tables, "figures10_13"), (commands.figures, "figure3")):
         with pytest.raises(SystemExit) as stop:
             main([name])
         assert stop.value.code == 0

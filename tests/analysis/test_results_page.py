@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from spear.analysis.overview import results_page
-from spear.analysis.overview.results_page import Entry, main, page
+from spear.analysis.overview import commands, results_page
+from spear.analysis.overview.results_page import Entry, page
 from spear.analysis.records.store import RENDERED, RESULTS
 
 COMMITTED = RESULTS / RENDERED
@@ -50,7 +50,7 @@ def test_elsewhere_the_page_shows_own_files_first_and_then_those_of_the_package(
     own = tmp_path / "results" / "rendered" / "figures"
     own.mkdir(parents=True)
     (own / "scaling.png").touch()
-    main([])
+    commands.page([])
     assert capsys.readouterr().err == "results/RESULTS.md\n"
     text = (tmp_path / "results" / "RESULTS.md").read_text()
     links = re.findall(r"\]\(([^):#]+)\)", text)

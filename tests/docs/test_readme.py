@@ -8,7 +8,7 @@ from support.command import Command, draw_nothing
 from torch import cosine_similarity
 
 from spear.experiments.cli.commands import SUBCOMMANDS
-from spear.experiments.cli.run import CONF
+from spear.experiments.cli.start import CONF
 from spear.scoring import match
 
 ROOT = CONF.parent

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.command import draw_nothing, typed
 
-from spear.experiments.cli.run import CONF
+from spear.experiments.cli.start import CONF
 
 ROOT = CONF.parent
 EXAMPLE = ROOT / "examples" / "own_attack"

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from spear.experiments.cli.run import CONF
+from spear.experiments.cli.start import CONF
 
 EXAMPLE = CONF.parent / "examples" / "flower"
 SUPERLINK = ("--insecure", "--simulation", "--isolation", "subprocess", "--host", "127.0.0.1")

@@ -3,7 +3,7 @@
 from hydra import compose, initialize_config_dir
 from omegaconf import open_dict
 
-from spear.experiments.cli.run import CONF
+from spear.experiments.cli.start import CONF
 from spear.experiments.config.spec import JobSpec
 
 SEARCH = (

@@ -52,15 +52,34 @@ def test_the_help_lists_all(spear):
     assert spear("run", "--help").out == outcome.out
 
 
-@pytest.mark.slow
-def test_none_is_imported_before_it_is_called():
-    """What takes long to import is needed by some of them only."""
-    program = (
-        "import sys, spear.experiments.cli.entry; print([each for each in sys.modules "
-        "if each.startswith(('spear.analysis', 'spear.experiments.cli.run'))])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout == "[]\n", done.stderr
+WITHOUT_WAITING = f"""
+import io, sys
+from spear.experiments.cli.entry import main
+
+def said(line):
+    sys.argv = ["spear", *line.split()]
+    sys.stdout = io.StringIO()
+    try:
+        main()
+    except SystemExit as stop:
+        return str(stop.code)
+    finally:
+        sys.stdout = sys.__stdout__
+
+for name in {[*SUBCOMMANDS]}:
+    assert said(name + " --help") in ("0", None), name
+for line in ("batchsize=3", "dataset=cifar", "experiment=table99",
+             "plan batchsize=3", "tables table99", "train-generator sed=1"):
+    assert "did you mean" in said(line), line
+heavy = {{"torch", "sklearn", "pandas", "matplotlib", "scipy", "numpy", "wandb"}}
+print(*heavy & sys.modules.keys())
+"""
+
+
+def test_help_and_names_that_do_not_exist_need_no_heavy_package():
+    """Who asks for help, or has typed a letter wrong, is answered at once."""
+    done = subprocess.run([sys.executable, "-c", WITHOUT_WAITING], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "\n"), done.stderr
 
 
 def test_run_is_the_default(spear, tmp_path):
@@ -92,7 +111,10 @@ def test_a_word_that_is_none_is_refused(spear, word, hint):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (("tables", "table99"), "table 'table99' does not exist; expected one of ablation"),
+        (
+            ("tables", "table99"),
+            "table 'table99' does not exist; did you mean 'table9'? Expected",
+        ),
         (("claims", "--results", "nowhere"), "there are no results of any of the paper's tables"),
         (("percentiles", "--results", "nowhere"), "there are no results of table3 in nowhere; run"),
         (("show", "nowhere"), "no complete job below nowhere; run an experiment first."),

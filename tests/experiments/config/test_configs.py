@@ -19,7 +19,7 @@ from spear.baselines.gradient_matching.initialisation import Normal
 from spear.baselines.gradient_matching.labels import JointLabels
 from spear.baselines.gradient_matching.objectives import SquaredDistance
 from spear.baselines.gradient_matching.optimisers import LBFGS
-from spear.experiments.cli.run import CONF
+from spear.experiments.cli.start import CONF
 from spear.experiments.config.build import build, check
 from spear.experiments.config.experiments import FOLDER, experiments
 from spear.experiments.config.spec import RUNTIME

@@ -13,10 +13,10 @@ from spear.experiments.cli.plan import plan
 from spear.experiments.config.choice import divided
 from spear.experiments.config.experiments import experiments
 from spear.experiments.config.schema import folder_name
-from spear.experiments.job.status import JobOutcome
+from spear.experiments.job.outcome import JobOutcome
 from spear.experiments.sweep.journal import Entry, Journal
 from spear.experiments.sweep.monitor import Sweep
-from spear.experiments.tracking.console import shared_console
+from spear.experiments.tracking.terminal import shared_console
 from spear.experiments.tracking.wandb import NoTracking
 
 SMALL = ("dataset=digits", "batch_size=2", "n_batches=1")

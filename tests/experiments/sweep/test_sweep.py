@@ -17,12 +17,12 @@ from support.command import Attacked, Command, draw_nothing
 
 from spear.experiments.cli import entry as cli
 from spear.experiments.job.folder import RunFolder
-from spear.experiments.job.status import JobOutcome
+from spear.experiments.job.outcome import JobOutcome
 from spear.experiments.sweep.journal import Entry, Journal
 from spear.experiments.sweep.monitor import Sweep
 from spear.experiments.sweep.outcomes import METRICS, fitted, outcomes_table, reasons
 from spear.experiments.sweep.progress import SweepBar
-from spear.experiments.tracking.console import shared_console
+from spear.experiments.tracking.terminal import shared_console
 
 SWEEP = ("-m", "dataset=digits", "n_batches=2")
 

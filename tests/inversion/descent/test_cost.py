@@ -4,7 +4,8 @@ import pytest
 
 from benchmarks.forecast import Fit, cells, ratios, within
 from spear.experiments.cli import entry as cli
-from spear.experiments.cli.plan import plan, table
+from spear.experiments.cli.forecasts import table
+from spear.experiments.cli.plan import plan
 from spear.inversion.descent.cost import BAND, COSTS, ROUNDS, Search, forecast, rounds
 
 
@@ -56,7 +57,7 @@ def test_a_job_without_a_forecast_is_named():
 
 
 def test_it_is_a_command(monkeypatch, capsys):
-    monkeypatch.setattr("spear.experiments.cli.plan.pilot", lambda: 1.0)
+    monkeypatch.setattr("spear.inversion.descent.cost.pilot", lambda: 1.0)
     monkeypatch.setattr("sys.argv", ["spear", "plan", "-m", "batch_size=4,8"])
     cli.main()
     assert "for 5 batches of 8" in capsys.readouterr().out

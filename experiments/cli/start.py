@@ -1,0 +1,42 @@
+"""`spear run`: read the command line, and begin its jobs.
+
+Loaded before PyTorch, so that help and wrong names need not wait for it.
+"""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from spear.experiments.cli.help import helped
+from spear.experiments.config.choice import located
+from spear.experiments.config.schema import CONF, register
+
+register()  # here: a launcher's worker asks for the folder of its job before it begins the job
+
+
+def perform(config: DictConfig) -> float | None:
+    """Run one job. Hydra's launchers call this.
+
+    Returns:
+        As `spear.experiments.cli.run.perform`.
+    """
+    from spear.experiments.cli.run import perform
+
+    return perform(config)
+
+
+main = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(perform)
+"""Main program with Hydra's command line."""
+
+
+def command(arguments: list[str]) -> None:
+    """Run `spear run` with these arguments; `--force` is short for `force=true`.
+
+    Raises:
+        SpearError: the job cannot be run.
+    """
+    if helped("config", arguments):
+        return
+    sys.argv[1:] = ["force=true" if each == "--force" else each for each in located(arguments)]
+    main()
