@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
+from html import escape
 from typing import Self
 
 import torch
@@ -91,6 +92,19 @@ class Reconstruction:
     status: Status
     details: dict[str, float] = field(default_factory=dict)
     labels: Tensor | None = None
+
+    def __repr__(self) -> str:
+        """Return the end of the attack on one line, without the tensors."""
+        inputs = " x ".join(map(str, self.inputs.shape))
+        return f"<Reconstruction {self.status}: inputs {inputs}, {self.seconds:.1f} s>"
+
+    def _repr_html_(self) -> str:
+        """Return the end of the attack for a notebook, with the message."""
+        b, n = self.inputs.shape[0], self.inputs.shape[-1]
+        return (
+            f"<p><b>{self.status}</b>: {b} inputs of {n} entries, {self.seconds:.1f} s<br>"
+            f"{escape(self.message)}</p>"
+        )
 
     @property
     def batch_size(self) -> int:

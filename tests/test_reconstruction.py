@@ -5,8 +5,9 @@ import json
 import pickle
 
 import pytest
+import torch
 
-from spear.reconstruction import Status
+from spear.reconstruction import Reconstruction, Status
 
 RECORDED = {
     "exact", "approximate", "estimated", "partial", "timed_out", "samples_exhausted",
@@ -31,3 +32,11 @@ def test_every_status_has_a_sentence_of_its_own():
 def test_a_word_that_is_no_status_is_refused():
     with pytest.raises(ValueError, match="'solved' is not a valid Status"):
         Status("solved")
+
+
+def test_it_shows_itself_briefly():
+    found = Reconstruction.estimate(torch.zeros(3, 5), seconds=1.25)
+    assert repr(found) == "<Reconstruction estimated: inputs 3 x 5, 1.2 s>"
+    html = found._repr_html_()
+    assert "<b>estimated</b>: 3 inputs of 5 entries" in html
+    assert found.message in html

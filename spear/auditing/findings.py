@@ -3,11 +3,14 @@
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from spear.inversion.descent.cost import TimeForecast
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Equation(StrEnum):
@@ -214,6 +217,38 @@ class Audit:
         """Return the verdicts on one line."""
         layers = ", ".join(f"{layer.name}: {layer.verdict}" for layer in self.layers)
         return f"<Audit {self.verdict} ({layers or 'no layers'})>"
+
+    def _repr_html_(self) -> str:
+        """Return the verdict and a row per layer, for a notebook; `to_html` has all of it."""
+        rows = self.to_frame().to_html(index=False, border=0)
+        return f"<p><b>{self.verdict}</b>, {self.seconds:.1f} s</p>{rows}"
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a data frame with a row per layer: its size, the verdict and what was found."""
+        import pandas as pd  # which only those wait for who want a frame
+
+        columns = ("layer", "m", "n", "verdict", "found", "candidates", "seconds", "reasons")
+        rows = [
+            (
+                layer.name, layer.m, layer.n, str(layer.verdict),
+                layer.recovery.found if layer.recovery else 0,
+                layer.recovery.candidates if layer.recovery else 0,
+                layer.recovery.seconds if layer.recovery else 0.0,
+                "; ".join(layer.reasons),
+            )
+            for layer in self.layers
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=list(columns))
+
+    def to_html(self, columns: list[str] | None = None) -> str:
+        """Return the page that `spear audit --html` writes, with the inputs found.
+
+        Args:
+            columns: names of the model's inputs, if these are rows of a table.
+        """
+        from spear.auditing.report import html  # which imports this module
+
+        return html(self, columns)
 
     @property
     def verdict(self) -> Verdict:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spear.auditing import Audit, Verdict, audit
+from spear.auditing import Audit, LayerFinding, Verdict, audit
 from spear.auditing.report import text
 from spear.inversion.factors.factorization import decompose
 
@@ -171,3 +171,12 @@ def test_an_update_that_is_not_finite_behind_a_layer_is_told(capfd):
     found = audit(model, shared, "0", input_shape=(30,), budget=5)
     assert "the update has entries that are NaN or infinite" in text(found)
     assert not capfd.readouterr().err
+
+
+def test_a_notebook_shows_a_row_per_layer():
+    layer = LayerFinding("fc<1>", 5, 4, Verdict.NOTHING, ("its update is zero",))
+    found = Audit((layer,), (), 0.5)
+    frame = found.to_frame()
+    assert frame[["layer", "verdict", "found"]].to_numpy().tolist() == [["fc<1>", "nothing", 0]]
+    assert "fc&lt;1&gt;" in found._repr_html_()
+    assert found.to_html().startswith("<!")
