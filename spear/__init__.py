@@ -2,6 +2,7 @@
 
 `invert` attacks the gradient of one layer with a ReLU, `invert_pair` those of two layers with any
 activation between, and `invert_network` picks such a pair among the layers of a network.
+`invert_block` attacks a feed-forward block of a transformer.
 `match_gradients` attacks the gradients of a whole network, and `audit` every linear layer of a
 model. `Client` computes such gradients from a network and a batch.
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from spear.analysis.overview.named import figure, table
     from spear.analysis.records.reconstructions import reconstructions
     from spear.analysis.records.results import results
-    from spear.api import invert, invert_network, invert_pair, match_gradients
+    from spear.api import invert, invert_block, invert_network, invert_pair, match_gradients
     from spear.auditing.run import audit
     from spear.baselines.gradient_matching.attack import GradientMatching
     from spear.client.client import Client
@@ -54,6 +55,7 @@ LATER = {
     "audit": "spear.auditing.run",
     "figure": "spear.analysis.overview.named",
     "invert": "spear.api",
+    "invert_block": "spear.api",
     "invert_network": "spear.api",
     "invert_pair": "spear.api",
     "match_gradients": "spear.api",
@@ -86,6 +88,7 @@ __all__ = [
     "audit",
     "figure",
     "invert",
+    "invert_block",
     "invert_network",
     "invert_pair",
     "match_gradients",

@@ -16,6 +16,7 @@ from spear.pairs import first_pair
 from spear.reading import Shared, labels_as_tensor, read
 from spear.reconstruction import Reconstruction
 from spear.tracing.activations import Activation
+from spear.transformer.blocks import block_at
 from spear.update import Update
 
 
@@ -129,6 +130,43 @@ def invert_network(
         first_pair(update.layers) if layer is None else layer
     )
     return chosen(chosen.observe(update), seed=seed)
+
+
+def invert_block(
+    model: nn.Module,
+    gradients: Shared,
+    block: int = 0,
+    inputs: Any = None,
+    attack: Attack[LayerPair] | None = None,
+    seed: int = 0,
+) -> Reconstruction:
+    """Reconstruct the hidden states that enter a feed-forward block of a transformer.
+
+    Each token position that has a gradient is one input of the block. There have to be fewer of
+    them than the model is wide. Dropout around the block, as in training, does not matter.
+
+    Args:
+        model: of Hugging Face's `transformers`, with the parameters for which the gradients were
+            computed, in the mode in which the client trains it. It is not changed.
+        gradients: name -> gradient, named as in `model.named_parameters()`, or a list in the order
+            of `model.parameters()`.
+        block: number of the block, counted from 0.
+        inputs: a batch that the model takes, several inputs by name; only to find the blocks, and
+            made from the model's configuration unless given.
+        attack: `spear.SpearPair()` unless given.
+        seed: the same seed gives the same result.
+
+    Returns:
+        As `invert_pair`. Positions without a gradient, such as padding, leave no trace and no row;
+        equal hidden states share one.
+
+    Raises:
+        LayerError: there is no such block, or a parameter of it is frozen.
+        InvalidObservation: the gradients do not fit the model.
+        VictimError: the model does not run on the inputs.
+    """
+    pair = block_at(unwrapped(model), block, inputs).observed(gradients)
+    return (attack or SpearPair())(pair, seed=seed)
 
 
 def match_gradients(

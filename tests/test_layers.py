@@ -284,6 +284,17 @@ def test_dropout_counts_in_training_mode_alone() -> None:
     assert evaluation.after == {Station.LINEAR}
 
 
+def test_attention_with_dropout_is_passed() -> None:
+    """Its graph has products with a number, of one input each."""
+
+    def attention(x: Tensor) -> Tensor:
+        heads = x.view(1, 1, -1, M)
+        return functional.scaled_dot_product_attention(heads, heads, heads, dropout_p=0.1)[0, 0]
+
+    first, _ = layers_of(attention)
+    assert first.next == ""
+
+
 def test_batch_norm_in_both_modes() -> None:
     training, evaluation = (
         layers_of(nn.BatchNorm1d(M), training=each)[0] for each in (True, False)

@@ -27,9 +27,9 @@ class Fused:
 
 def swish(node: Node) -> Fused | None:
     """Return x sigmoid(x) as a SiLU if this node is that product, else None."""
-    if operation(node) != "Mul":
-        return None
     sources = [source for source, _ in node.next_functions]
+    if operation(node) != "Mul" or len(sources) != 2:  # one if the other factor is a number
+        return None
     for gate, other in (sources, sources[::-1]):
         if gate is not None and operation(gate) == "Sigmoid" and gate.next_functions[0][0] is other:
             return Fused(Activation("silu"), other)

@@ -19,7 +19,7 @@ FLOORS = (
     ("activations",),
     ("layers", "observation"),
     ("pairs",),
-    ("chains",),
+    ("chains", "transformer"),
     ("update",),
     ("attack", "whole_update"),
     ("budget",),

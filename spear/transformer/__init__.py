@@ -1,0 +1,19 @@
+"""Models of Hugging Face's `transformers`: their feed-forward blocks, and runs up to one of them.
+
+Each block is a layer pair whose inputs are the hidden states of all token positions.
+"""
+
+from spear.transformer.block_inputs import BlockInputs
+from spear.transformer.blocks import Block, block_at, feed_forward_blocks
+from spear.transformer.extra import required
+from spear.transformer.standard import Standard, standard
+
+__all__ = [
+    "Block",
+    "BlockInputs",
+    "Standard",
+    "block_at",
+    "feed_forward_blocks",
+    "required",
+    "standard",
+]

@@ -1,0 +1,65 @@
+"""Inputs of a feed-forward block, computed by a run that ends there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spear.probing import run
+from spear.transformer.blocks import Block
+
+CHUNK = 2**16
+"""Largest number of positions that run at once."""
+
+
+class _ReachedError(Exception):
+    """The run is where it has to end."""
+
+
+class BlockInputs:
+    """Inputs of a module of a model, without dropout, for tokens of one's own.
+
+    Args:
+        network: the model, a copy of one's own: it is set to evaluation mode.
+        name: of the module, such as the first layer of a block.
+    """
+
+    def __init__(self, network: nn.Module, name: str) -> None:
+        self.network = network.eval()
+        self.module = network.get_submodule(name)
+        self.device = next(network.parameters()).device
+
+    @classmethod
+    def of(cls, block: Block) -> "BlockInputs":
+        """Return the inputs of a block."""
+        return cls(block.model.network, block.name)
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        """Return the module's inputs for sequences of equal length (k x t) as k x t x d.
+
+        They are float64, as the recovered ones are; the model computes in its own precision.
+        """
+        step = max(1, CHUNK // tokens.shape[1])
+        return torch.cat([self._run(each) for each in torch.split(tokens, step)])
+
+    def _run(self, tokens: Tensor) -> Tensor:
+        with torch.no_grad(), self._ending() as seen:
+            with suppress(_ReachedError):
+                run(self.network, {"input_ids": tokens.to(self.device)})
+        return seen[0].reshape(*tokens.shape, -1).double().cpu()
+
+    @contextmanager
+    def _ending(self) -> Iterator[list[Tensor]]:
+        seen: list[Tensor] = []
+
+        def end(module: nn.Module, args: tuple[Any, ...]) -> None:
+            seen.append(args[0])
+            raise _ReachedError
+
+        handle = self.module.register_forward_pre_hook(end)
+        try:
+            yield seen
+        finally:
+            handle.remove()
