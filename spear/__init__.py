@@ -2,7 +2,8 @@
 
 `invert` attacks the gradient of one layer with a ReLU, `invert_pair` those of two layers with any
 activation between, and `invert_network` picks such a pair among the layers of a network.
-`invert_block` attacks a feed-forward block of a transformer.
+`invert_block` attacks a feed-forward block of a transformer, and `recover_text` reads the
+tokens behind a decoder's gradient.
 `match_gradients` attacks the gradients of a whole network, and `audit` every linear layer of a
 model. `Client` computes such gradients from a network and a batch.
 
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
     from spear.analysis.overview.named import figure, table
     from spear.analysis.records.reconstructions import reconstructions
     from spear.analysis.records.results import results
-    from spear.api import invert, invert_block, invert_network, invert_pair, match_gradients
+    from spear.api import (
+        invert,
+        invert_block,
+        invert_network,
+        invert_pair,
+        match_gradients,
+        recover_text,
+    )
     from spear.auditing.run import audit
     from spear.baselines.gradient_matching.attack import GradientMatching
     from spear.client.client import Client
@@ -59,6 +67,7 @@ LATER = {
     "invert_network": "spear.api",
     "invert_pair": "spear.api",
     "match_gradients": "spear.api",
+    "recover_text": "spear.api",
     "reconstructions": "spear.analysis.records.reconstructions",
     "results": "spear.analysis.records.results",
     "run": "spear.experiments.cli.from_python",
@@ -93,6 +102,7 @@ __all__ = [
     "invert_pair",
     "match_gradients",
     "reconstructions",
+    "recover_text",
     "results",
     "run",
     "table",

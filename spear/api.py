@@ -9,13 +9,17 @@ from spear.activations.named import elementwise
 from spear.attack import Attack
 from spear.baselines.gradient_matching.attack import GradientMatching
 from spear.domain import Domain
+from spear.errors import VictimError
 from spear.inversion import SpearIrls, SpearNetwork, SpearPair
 from spear.naming import unwrapped
 from spear.observation import LayerChain, LayerPair, Observation
 from spear.pairs import first_pair
 from spear.reading import Shared, labels_as_tensor, read
 from spear.reconstruction import Reconstruction
+from spear.text.certificate import RecoveredText
+from spear.text.decoder import check_causal, read_sequences
 from spear.tracing.activations import Activation
+from spear.transformer.block_inputs import BlockInputs
 from spear.transformer.blocks import block_at
 from spear.update import Update
 
@@ -167,6 +171,51 @@ def invert_block(
     """
     pair = block_at(unwrapped(model), block, inputs).observed(gradients)
     return (attack or SpearPair())(pair, seed=seed)
+
+
+def recover_text(
+    model: nn.Module,
+    gradients: Shared,
+    attack: Attack[LayerPair] | None = None,
+    seed: int = 0,
+) -> RecoveredText:
+    """Recover the token sequences of a batch from the gradient of a decoder, such as GPT-2 or OPT.
+
+    The states that enter the first block are reconstructed as by `invert_block`. Sequences are then
+    read token after token: all continuations are computed, and compared with these states. The
+    client must not have used dropout. The last token of a sequence, which predicts nothing, is not
+    read under a next-token loss.
+
+    Args:
+        model, gradients, attack, seed: see `invert_block`.
+
+    Returns:
+        Each sequence with the error of its states and that of the next best candidate: it is
+        certified if the first is small and the second is not. `complete` tells whether certified
+        sequences explain all states.
+
+    Raises:
+        LayerError, InvalidObservation: see `invert_block`.
+        VictimError: the model is no decoder, or takes no tokens.
+    """
+    block = block_at(unwrapped(model), 0)
+    config: Any = block.model.original.config
+    if not hasattr(config, "vocab_size"):
+        raise VictimError(
+            f"a {type(block.model.original).__name__} takes no tokens; expected a decoder, such as "
+            "GPT-2: take its hidden states by spear.invert_block."
+        )
+    seen = block.observed(gradients)
+    inputs = BlockInputs.of(block)
+    check_causal(inputs, config.vocab_size)
+    states = (attack or SpearPair())(seen, seed=seed)
+    found, unexplained = read_sequences(
+        inputs,
+        states.inputs[: states.n_directions],
+        config.vocab_size,
+        config.max_position_embeddings,
+    )
+    return RecoveredText(tuple(found), states, unexplained + states.missing)
 
 
 def match_gradients(

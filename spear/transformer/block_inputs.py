@@ -1,6 +1,6 @@
 """Inputs of a feed-forward block, computed by a run that ends there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -41,14 +41,16 @@ class BlockInputs:
 
         They are float64, as the recovered ones are; the model computes in its own precision.
         """
-        step = max(1, CHUNK // tokens.shape[1])
-        return torch.cat([self._run(each) for each in torch.split(tokens, step)])
+        return torch.cat([self._run(each) for each in _chunks(tokens)]).double()
+
+    def last(self, tokens: Tensor) -> Tensor:
+        """Return the same of the last position of each sequence (k x d)."""
+        return torch.cat([self._run(each)[:, -1] for each in _chunks(tokens)]).double()
 
     def _run(self, tokens: Tensor) -> Tensor:
-        with torch.no_grad(), self._ending() as seen:
-            with suppress(_ReachedError):
-                run(self.network, {"input_ids": tokens.to(self.device)})
-        return seen[0].reshape(*tokens.shape, -1).double().cpu()
+        with torch.no_grad(), self._ending() as seen, suppress(_ReachedError):
+            run(self.network, {"input_ids": tokens.to(self.device)})
+        return seen[0].reshape(*tokens.shape, -1).cpu()
 
     @contextmanager
     def _ending(self) -> Iterator[list[Tensor]]:
@@ -63,3 +65,8 @@ class BlockInputs:
             yield seen
         finally:
             handle.remove()
+
+
+def _chunks(tokens: Tensor) -> Iterable[Tensor]:
+    found: Iterable[Tensor] = torch.split(tokens, max(1, CHUNK // tokens.shape[1]))
+    return found

@@ -40,7 +40,7 @@ FLOORS = (
     ("client.defenses", "client.risk"),
     ("client",),
     ("scoring",),
-    ("auditing",),
+    ("auditing", "text"),
     ("api",),
     ("spear",),
     ("experiments.config",),
