@@ -5,7 +5,6 @@ Each block is a layer pair whose inputs are the hidden states of all token posit
 
 from spear.transformer.block_inputs import BlockInputs
 from spear.transformer.blocks import Block, block_at, feed_forward_blocks
-from spear.transformer.extra import required
 from spear.transformer.standard import Standard, standard
 
 __all__ = [
@@ -14,6 +13,5 @@ __all__ = [
     "Standard",
     "block_at",
     "feed_forward_blocks",
-    "required",
     "standard",
 ]
