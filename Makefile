@@ -70,7 +70,7 @@ test: install
 	$(BIN)/pytest -m "not slow" -n auto --dist loadfile
 
 test-results: install
-	$(BIN)/pytest -m slow -n auto tests/analysis
+	$(BIN)/pytest -m slow -n auto --dist loadgroup tests/analysis
 
 test-flower: install-flower
 	$(FLOWER_BIN)/python -m pytest -m "not slow" tests/examples/test_flower.py

@@ -42,10 +42,11 @@ class Key:
         targets = {value for key, value in _texts(content) if key == "_target_"}
         files = {value for _, value in _texts(content) if _is_file(value)}
         foreign = [_foreign_code(each) for each in sorted(targets)]
+        installed = versions()
         return cls(
             config=_digest(json.dumps(content, sort_keys=True, default=str)),
             code=_digest("".join([code_hash(), *foreign])),
-            packages=_digest(json.dumps([versions()[each] for each in PACKAGES])),
+            packages=_digest(json.dumps([installed[each] for each in PACKAGES])),
             files=_digest("".join(_digest(Path(each).read_bytes()) for each in sorted(files))),
         )
 

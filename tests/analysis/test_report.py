@@ -25,6 +25,8 @@ from spear.analysis.report.page import page
 from spear.analysis.report.sources import Source, sources
 from spear.experiments.config.experiments import experiments as prepared
 
+pytestmark = pytest.mark.xdist_group("report")  # one process makes the page of all results
+
 VOID = {"meta", "link", "img", "input", "br", "hr", "source"}
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), "")

@@ -1,7 +1,8 @@
 """What Hydra reads is parsed once in a process: tests compose some hundred configurations.
 
 Only texts are remembered, so that a changed file or argument is parsed anew. The composition itself
-is Hydra's.
+is Hydra's; but whether a command line means a sweep, for which Hydra composes everything once more,
+is remembered by the arguments that decide it.
 """
 
 import copy
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import yaml
+from hydra._internal.hydra import Hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import _utils, base, grammar_parser
 
@@ -22,6 +24,7 @@ def install() -> None:
     OverridesParser.parse_rule = functools.wraps(OverridesParser.parse_rule)(
         rules_of(OverridesParser.parse_rule)
     )
+    Hydra.get_mode = functools.wraps(Hydra.get_mode)(modes_of(Hydra.get_mode))
 
 
 def remembering(load: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,3 +58,26 @@ def rules_of(parse: Callable[..., Any]) -> Callable[..., Any]:
         return copy.deepcopy(known[key])
 
     return read
+
+
+def modes_of(get_mode: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `Hydra.get_mode` that composes once for each experiment and each setting of Hydra's.
+
+    Arguments that are wrong are refused when the job's configuration is composed.
+    """
+    known: dict[tuple[object, ...], Any] = {}
+
+    def mode(self: Hydra, config_name: str | None, overrides: list[str]) -> Any:
+        places = self.config_loader.get_search_path().get_path()
+        if any(each.provider == "command-line" for each in places):  # its files may change
+            return get_mode(self, config_name, overrides)
+        deciding = [each for each in overrides if "experiment" in each or "hydra" in each]
+        key = config_name, str(places), *deciding
+        if key in known:
+            return known[key]
+        found = get_mode(self, config_name, overrides)
+        if found is not None or not deciding:  # none: refused, or nothing says what it is
+            known[key] = found
+        return found
+
+    return mode
