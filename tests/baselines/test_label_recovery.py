@@ -108,6 +108,7 @@ def test_every_lambda_gives_a_label_of_sum_1_and_only_the_factor_keeps_the_loss_
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.few(5)
 def test_label_and_feature_of_a_client_in_float32(name, kind, bias):
     net = network(name, bias=bias)
     for k in range(3):

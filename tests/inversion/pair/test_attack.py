@@ -34,6 +34,7 @@ def digits(activation: str, depth: int, b: int = 4, m: int = 60) -> PairCase:
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(("depth", "images"), [(2, True), (3, False)])
+@pytest.mark.few(15)
 def test_every_activation_is_inverted_exactly(name: str, depth: int, images: bool) -> None:
     case = digits(name, depth) if images else pair_case(name, depth=depth, dtype=torch.float32)
     found = SpearPair(time_limit=20.0)(case.pair)
@@ -56,6 +57,7 @@ def test_so_are_more_inputs_than_classes(name: str) -> None:
 
 @pytest.mark.parametrize(("b", "depth"), [(1, 3), (2, 2)])
 @pytest.mark.parametrize("name", ALL)
+@pytest.mark.few(16)
 def test_so_are_the_smallest_batches(name: str, b: int, depth: int) -> None:
     case = pair_case(name, b=b, depth=depth, dtype=torch.float32)
     found = SpearPair(time_limit=20.0)(case.pair)

@@ -65,6 +65,7 @@ def jacobian(case: PairCase, neurons: Tensor, sample: int) -> Tensor:
 
 @pytest.mark.parametrize("name", CURVED)
 @pytest.mark.parametrize(("b", "classes"), [(3, 10), (5, 4)])
+@pytest.mark.few(7)
 def test_2b_plus_r_minus_2_equations_leave_but_the_scale(name: str, b: int, classes: int) -> None:
     case = pair_case(name, b=b, classes=classes, depth=2, scale=2.0)
     unknowns = 2 * b + case.problem.r - 1

@@ -103,6 +103,7 @@ HONEST = ["none", "all scaled", "negated", "one label", "two batches"]
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("alteration", HONEST)
+@pytest.mark.few(13)
 def test_the_truth_of_an_honest_update_is_proven(alteration, activation):
     """The proof does not refuse what it must not, either."""
     network = victim(activation, deep=True, biases=alteration != "none")

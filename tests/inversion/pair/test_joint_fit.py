@@ -97,6 +97,7 @@ def test_the_transpose_is_the_adjoint(name: str, shape: str, next_bias: bool) ->
 @pytest.mark.parametrize("name", SMOOTH)
 @per_rank
 @pytest.mark.parametrize("error", [1e-4])
+@pytest.mark.few(11)
 def test_rows_with_errors_get_better(name: str, shape: str, error: float) -> None:
     case = made(name, shape, dtype=torch.float32)
     start = near(case, error)
@@ -109,6 +110,7 @@ def test_rows_with_errors_get_better(name: str, shape: str, error: float) -> Non
 @pytest.mark.parametrize("name", ["gelu", "sigmoid", "hardtanh", "relu"])
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("error", [0.0, 0.1, 1.0])
+@pytest.mark.few(7)
 def test_no_start_gets_worse(name: str, seed: int, error: float) -> None:
     case = made(name, "spanning", dtype=torch.float32, seed=seed)
     start = near(case, error, seed)

@@ -33,6 +33,7 @@ def status(problem: PairProblem, disaggregation: Tensor) -> Status:
 
 @per_activation
 @per_shape
+@pytest.mark.few(16)
 def test_the_truth_is_exact(name: str, shape: str) -> None:
     case = made(name, shape)
     found = evidence(case.problem, finished(case.problem, case.samples))
@@ -74,6 +75,7 @@ def attacked(pair: LayerPair) -> Reconstruction:
 
 @per_activation
 @pytest.mark.parametrize("biases", [True, False])
+@pytest.mark.few(15)
 def test_the_truth_at_another_scale_is_not_exact(name: str, biases: bool) -> None:
     """Neither as such nor as what a search from the wrong dL/dc1 ends with."""
     for shape in SHAPES:
@@ -141,6 +143,7 @@ def test_nor_does_a_next_bias_gradient_of_zeros(name: str) -> None:
 
 @per_activation
 @per_shape
+@pytest.mark.few(16)
 def test_a_next_bias_gradient_that_is_off_is_not_exact(name: str, shape: str) -> None:
     case = made(name, shape)
     right = finished(case.problem, case.samples)

@@ -45,6 +45,7 @@ class TestExactRecovery:
     @pytest.mark.parametrize("b", [1, 2, 8])
     @pytest.mark.parametrize(("dataset", "normalize"), PICTURES)
     @per_dtype
+    @pytest.mark.few(7)
     def test_pictures(self, dtype, dataset, normalize, b):
         pictures = dataset(normalize=normalize)
         problem = picture_problem(pictures, b, dtype, seed=3)
