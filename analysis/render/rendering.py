@@ -12,6 +12,7 @@ from types import ModuleType
 import pandas as pd
 from matplotlib.figure import Figure
 
+from spear.analysis.records.examples import behind
 from spear.analysis.records.frames import load_batches
 from spear.analysis.records.hardware import chips, threads
 from spear.analysis.records.own_jobs import NOTES, NoOwnJobs, compares, own_batches
@@ -99,14 +100,16 @@ def results_of(module: ModuleType, root: Path | None = None) -> pd.DataFrame:
 def origin(results: pd.DataFrame) -> str:
     """Return the hardware and the commits that the results were measured with, in words.
 
-    Notes on jobs that are left out or have fewer batches (`results_of`) come after them.
+    Notes on jobs that are left out or have fewer batches (`results_of`) come after them, then the
+    number of different examples, if it is known.
     """
     if results.empty:
         return "Computed from the lemmas, not measured"
     commits = ", ".join(sorted(str(each)[:7] for each in results["git_sha"].unique()))
     where = f"{', '.join(chips(results))}, {threads(results)}"
     measured = f"Measured on {where}, commit {commits}"
-    return ". ".join([measured, *results.attrs.get(NOTES, [])])
+    notes = [*results.attrs.get(NOTES, []), behind(results)]
+    return ". ".join([measured, *filter(None, notes)])
 
 
 def drawn(module: ModuleType, results: pd.DataFrame) -> Figure:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -26,6 +27,9 @@ BLUE = "#0072B2"
 MARKERS = {"spear_irls": "o", "spear": "s", "spear_svd": "^"}
 
 NAMES = {attack: methods.name(attack) for attack in COLOURS}
+
+LETTERS = 20
+"""Small letters that fit an inch."""
 
 WIDTH = 8.0
 """Inches; at 150 dots per inch a little wider than a README shows."""
@@ -64,8 +68,9 @@ def new_figure(height: float) -> Figure:
 
 
 def sign(figure: Figure, origin: str) -> None:
-    """Write the origin of the numbers in small letters below the figure."""
-    figure.supxlabel(origin, fontsize=6.5, color=GREY, x=0.995, ha="right")
+    """Write the origin of the numbers in small letters below the figure, in lines that fit it."""
+    lines = fill(origin, int(LETTERS * figure.get_figwidth()))
+    figure.supxlabel(lines, fontsize=6.5, color=GREY, x=0.995, ha="right")
 
 
 def banded(

@@ -30,9 +30,15 @@ def exact_interval(batches: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
     return table.assign(low=[i.low for i in intervals], high=[i.high for i in intervals])
 
 
-def half_width(values: pd.Series) -> float:
-    """Return half of a mean's 95 % interval over batches (Student's t); NaN for one batch."""
-    return float(t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5)
+def half_width(values: pd.Series, different: int | None = None) -> float:
+    """Return half of a mean's 95 % interval over batches (Student's t); NaN for one batch.
+
+    Args:
+        values: one value for each batch.
+        different: number of different batches among them; all if not given.
+    """
+    n = different or len(values)
+    return float(t.ppf(0.975, n - 1) * values.std() / n**0.5)
 
 
 def mean_interval(batches: pd.DataFrame, by: str | list[str], share: str) -> pd.DataFrame:
@@ -59,17 +65,23 @@ def with_deviation(values: pd.Series, form: str = ".1f") -> str:
     return f"{values.mean():{form}}{deviation}"
 
 
-def with_interval(values: pd.Series, form: str = ".1f", half_form: str | None = None) -> str:
+def with_interval(
+    values: pd.Series,
+    form: str = ".1f",
+    half_form: str | None = None,
+    different: int | None = None,
+) -> str:
     """Return mean over batches ± half of its 95 % interval as text; one batch has no interval.
 
     Args:
         values: one value for each batch.
         form: format of the mean.
         half_form: format of the half interval; `form` if not given.
+        different: as in `half_width`.
     """
     if len(values) < 2:
         return f"{values.mean():{form}}"
-    return f"{values.mean():{form}} ± {half_width(values):{half_form or form}}"
+    return f"{values.mean():{form}} ± {half_width(values, different):{half_form or form}}"
 
 
 def duration(seconds: float) -> str:

@@ -122,9 +122,9 @@ def test_what_does_not_fit_is_refused_before_anything_is_made(overrides, message
         (
             "related/gifd_out_of_distribution",
             "dataset=digits",
-            "experiment=gifd_out_of_distribution sets dataset.folder=imagenet-sample and "
-            "dataset.resolution=32, but dataset=digits takes only normalize, split; leave dataset "
-            "to the experiment, or add '~dataset.folder' '~dataset.resolution' to the command.",
+            "experiment=gifd_out_of_distribution sets dataset.resolution=32, but dataset=digits "
+            "takes only normalize, split; leave dataset to the experiment, or add "
+            "'~dataset.resolution' to the command.",
         ),
         (  # its own defaults name the experiment that sets the key
             "related/gifd_out_of_distribution",
@@ -152,9 +152,8 @@ def test_a_key_of_the_experiment_that_does_not_fit_the_choice(choice, override, 
 
 def test_what_the_message_suggests_is_accepted():
     spec = spec_of(
-        "experiment=related/gifd_out_of_distribution", "dataset=digits", "~dataset.folder",
-        "~dataset.resolution",
-    )  # fmt: skip
+        "experiment=related/gifd_out_of_distribution", "dataset=digits", "~dataset.resolution"
+    )
     assert len(spec.dataset()) > 0
 
 
