@@ -85,7 +85,7 @@ _PLAIN = {
     "Erf": "erf",
     "Atan": "atan",
 }
-"""Autograd's names of functions without arguments, and torch.nn.functional's."""
+"""Autograd's names of functions without arguments, and those of torch.nn.functional or torch."""
 
 _WITH_SETTINGS: dict[str, tuple[str, tuple[str, ...]]] = {
     "Gelu": ("gelu", ("approximate",)),
