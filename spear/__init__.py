@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         invert_pair,
         match_gradients,
         recover_text,
+        tokens_in_span,
     )
     from spear.auditing.run import audit
     from spear.baselines.gradient_matching.attack import GradientMatching
@@ -72,6 +73,7 @@ LATER = {
     "results": "spear.analysis.records.results",
     "run": "spear.experiments.cli.from_python",
     "table": "spear.analysis.overview.named",
+    "tokens_in_span": "spear.api",
 }
 """Names -> modules, imported when they are first asked for.
 
@@ -106,6 +108,7 @@ __all__ = [
     "results",
     "run",
     "table",
+    "tokens_in_span",
 ]
 
 

@@ -17,7 +17,10 @@ from spear.pairs import first_pair
 from spear.reading import Shared, labels_as_tensor, read
 from spear.reconstruction import Reconstruction
 from spear.text.certificate import RecoveredText
+from spear.text.dager import TokensInSpan, tokens_within
 from spear.text.decoder import check_causal, read_sequences
+from spear.text.embeddings import Embeddings
+from spear.text.span import Span
 from spear.tracing.activations import Activation
 from spear.transformer.block_inputs import BlockInputs
 from spear.transformer.blocks import block_at
@@ -216,6 +219,30 @@ def recover_text(
         config.max_position_embeddings,
     )
     return RecoveredText(tuple(found), states, unexplained + states.missing)
+
+
+def tokens_in_span(
+    model: nn.Module, gradients: Shared, threshold: float | None = None
+) -> TokensInSpan:
+    """List the tokens at each position whose embeddings are in the span of the first gradient.
+
+    This is the first filter of DAGER (Petrov et al., NeurIPS 2024), for encoders and decoders. The
+    layers are those that take the embeddings: query, key and value of the first attention.
+    Nothing proves the tokens, nor tells which of them make up a sequence: see `recover_text`.
+
+    Args:
+        model, gradients: see `invert_block`. The client must not have used dropout.
+        threshold: relative distance up to which an embedding is in the span; the root of the
+            gradient's precision unless given.
+
+    Raises:
+        VictimError: the model takes no tokens.
+        LayerError: these layers are frozen.
+        InvalidObservation: the gradients do not fit the model, or their span holds everything.
+        ConfigError: the threshold is not between 0 and 1.
+    """
+    embeddings = Embeddings.of(unwrapped(model))
+    return tokens_within(embeddings, Span.of(embeddings.gradient(gradients), threshold))
 
 
 def match_gradients(
