@@ -3,7 +3,7 @@
 `invert` attacks the gradient of one layer with a ReLU, `invert_pair` those of two layers with any
 activation between, and `invert_network` picks such a pair among the layers of a network.
 `invert_block` attacks a feed-forward block of a transformer, and `recover_text` reads the
-tokens behind a decoder's gradient.
+tokens behind the gradient of a language model; `tokens_in_span` is DAGER's test, its baseline.
 `match_gradients` attacks the gradients of a whole network, and `audit` every linear layer of a
 model. `Client` computes such gradients from a network and a batch.
 

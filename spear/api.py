@@ -9,7 +9,6 @@ from spear.activations.named import elementwise
 from spear.attack import Attack
 from spear.baselines.gradient_matching.attack import GradientMatching
 from spear.domain import Domain
-from spear.errors import VictimError
 from spear.inversion import SpearIrls, SpearNetwork, SpearPair
 from spear.naming import unwrapped
 from spear.observation import LayerChain, LayerPair, Observation
@@ -18,8 +17,9 @@ from spear.reading import Shared, labels_as_tensor, read
 from spear.reconstruction import Reconstruction
 from spear.text.certificate import RecoveredText
 from spear.text.dager import TokensInSpan, tokens_within
-from spear.text.decoder import check_causal, read_sequences
+from spear.text.decoder import looks_ahead, read_sequences
 from spear.text.embeddings import Embeddings
+from spear.text.encoder import read_encoder
 from spear.text.span import Span
 from spear.tracing.activations import Activation
 from spear.transformer.block_inputs import BlockInputs
@@ -182,12 +182,14 @@ def recover_text(
     attack: Attack[LayerPair] | None = None,
     seed: int = 0,
 ) -> RecoveredText:
-    """Recover the token sequences of a batch from the gradient of a decoder, such as GPT-2 or OPT.
+    """Recover the token sequences of a batch from the gradient of a language model.
 
-    The states that enter the first block are reconstructed as by `invert_block`. Sequences are then
-    read token after token: all continuations are computed, and compared with these states. The
-    client must not have used dropout. The last token of a sequence, which predicts nothing, is not
-    read under a next-token loss.
+    The states that enter the first block are reconstructed as by `invert_block`. Of a decoder, such
+    as GPT-2 or OPT, sequences are then read token after token: all continuations are computed, and
+    compared with these states. Of an encoder, such as BERT, `tokens_in_span` names candidates, and
+    each state tells which of them its sequence consists of; the model's states of the whole
+    sequence are compared. The client must not have used dropout. The last token of a sequence,
+    which predicts nothing, is not read under a next-token loss.
 
     Args:
         model, gradients, attack, seed: see `invert_block`.
@@ -198,27 +200,25 @@ def recover_text(
         sequences explain all states.
 
     Raises:
-        LayerError, InvalidObservation: see `invert_block`.
-        VictimError: the model is no decoder, or takes no tokens.
+        LayerError: see `invert_block`; or the first attention layer of an encoder is frozen.
+        InvalidObservation: the gradients do not fit the model, or an encoder's batch has more
+            tokens than the model is wide.
+        VictimError: the model takes no tokens, or is an encoder of a kind that cannot be read.
     """
     block = block_at(unwrapped(model), 0)
-    config: Any = block.model.original.config
-    if not hasattr(config, "vocab_size"):
-        raise VictimError(
-            f"a {type(block.model.original).__name__} takes no tokens; expected a decoder, such as "
-            "GPT-2: take its hidden states by spear.invert_block."
-        )
+    embeddings = Embeddings.of(unwrapped(model))
     seen = block.observed(gradients)
     inputs = BlockInputs.of(block)
-    check_causal(inputs, config.vocab_size)
-    states = (attack or SpearPair())(seen, seed=seed)
-    found, unexplained = read_sequences(
-        inputs,
-        states.inputs[: states.n_directions],
-        config.vocab_size,
-        config.max_position_embeddings,
-    )
-    return RecoveredText(tuple(found), states, unexplained + states.missing)
+    ahead = looks_ahead(inputs, embeddings.vocabulary)
+    span = Span.of(embeddings.gradient(gradients)) if ahead else None
+    found = (attack or SpearPair())(seen, seed=seed)
+    states = found.inputs[: found.n_directions].cpu()
+    if span is None:
+        read = read_sequences(inputs, states, embeddings.vocabulary, embeddings.longest)
+    else:
+        read = read_encoder(inputs, states, tokens_within(embeddings, span))
+    sequences, unexplained = read
+    return RecoveredText(tuple(sequences), found, unexplained + found.missing)
 
 
 def tokens_in_span(

@@ -1,19 +1,24 @@
 """The text behind a gradient: token sequences whose hidden states equal the recovered ones."""
 
+from spear.text.blend import Blend, Candidates
 from spear.text.certificate import Matches, RecoveredText, TokenSequence
 from spear.text.dager import TokensInSpan, tokens_within
-from spear.text.decoder import check_causal, read_sequences
+from spear.text.decoder import looks_ahead, read_sequences
 from spear.text.embeddings import Embeddings
+from spear.text.encoder import read_encoder
 from spear.text.span import Span, threshold_of
 
 __all__ = [
+    "Blend",
+    "Candidates",
     "Embeddings",
     "Matches",
     "RecoveredText",
     "Span",
     "TokenSequence",
     "TokensInSpan",
-    "check_causal",
+    "looks_ahead",
+    "read_encoder",
     "read_sequences",
     "threshold_of",
     "tokens_within",

@@ -22,7 +22,9 @@ class TokenSequence:
     Attributes:
         tokens: its first ones; all whose positions left a gradient, if the text is complete.
         error: largest relative error of its hidden states to the recovered ones.
-        runner_up: smallest relative error of any other candidate to one of the same states.
+        runner_up: smallest relative error of any other candidate to the same states. A decoder's
+            candidates are all tokens at each position; an encoder's, all sequences with one token
+            changed, or with one more or less at the end.
     """
 
     tokens: tuple[int, ...]

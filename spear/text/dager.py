@@ -14,10 +14,6 @@ from spear.text.span import Span
 FIRST_STEP = 16
 """Positions that are tested together at first; twice as many each time that all hold tokens."""
 
-TELLING = 0.5
-"""Largest share of the vocabulary in the span at one position; beyond it, the test tells nothing
-apart."""
-
 
 @dataclass(frozen=True)
 class TokensInSpan:
@@ -52,7 +48,7 @@ def tokens_within(embeddings: Embeddings, span: Span) -> TokensInSpan:
         span: of the gradient of the layers that take the embeddings.
 
     Raises:
-        InvalidObservation: more than half of the vocabulary is in the span.
+        InvalidObservation: the whole vocabulary is in the span.
     """
     tokens: list[tuple[int, ...]] = []
     distances: list[tuple[float, ...]] = []
@@ -74,9 +70,8 @@ def tokens_within(embeddings: Embeddings, span: Span) -> TokensInSpan:
 
 
 def _check_telling(inside: int, vocabulary: int, position: int) -> None:
-    if inside > TELLING * vocabulary:
+    if inside == vocabulary:
         raise InvalidObservation(
-            f"{inside} of {vocabulary} tokens are in the gradient's span at position {position}, "
-            "which tells none apart; expected fewer tokens in the batch than the model is wide: "
-            "attack a smaller batch."
+            f"all {vocabulary} tokens are in the gradient's span at position {position}; expected "
+            "fewer tokens in the batch than the model is wide: attack a smaller batch."
         )

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.errors import VictimError
 from spear.text.certificate import TOLERANCE, Matches, TokenSequence
 from spear.transformer.block_inputs import BlockInputs
 
@@ -37,7 +36,7 @@ def read_sequences(
     A sequence that is the beginning of another leaves no state of its own and is not told apart.
 
     Args:
-        inputs: of the first block of a decoder (`check_causal`).
+        inputs: of the first block of a decoder (`looks_ahead`).
         states: recovered ones (b x d).
         vocabulary: number of tokens.
         longest: number of tokens that a sequence has at most.
@@ -59,20 +58,13 @@ def read_sequences(
     return sequences, len(states) - len(explained)
 
 
-def check_causal(inputs: BlockInputs, vocabulary: int) -> None:
-    """Refuse a model in which a position sees the tokens behind it.
-
-    Raises:
-        VictimError: it does, as an encoder's do.
-    """
+def looks_ahead(inputs: BlockInputs, vocabulary: int) -> bool:
+    """Tell whether a position sees the tokens behind it, as in an encoder."""
     tokens = torch.arange(6).reshape(2, 3) % vocabulary
     tokens[1, 0] = tokens[0, 0]
     first, second = inputs(tokens)[:, 0]
-    if torch.linalg.vector_norm(first - second) > TOLERANCE * torch.linalg.vector_norm(first):
-        raise VictimError(
-            "the model looks ahead: its first position depends on the tokens behind it; expected a "
-            "decoder, such as GPT-2: of an encoder take the hidden states by spear.invert_block."
-        )
+    length = torch.linalg.vector_norm(first)
+    return bool(torch.linalg.vector_norm(first - second) > TOLERANCE * length)
 
 
 def _continued(

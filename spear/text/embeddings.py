@@ -4,12 +4,12 @@ Before them come the embeddings of word, position and type and their layer norm,
 So the model itself computes what each token would put in at each position.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spear.errors import LayerError, VictimError
 from spear.layers import linear_layers
@@ -25,7 +25,7 @@ AT_ONCE = 2**14
 
 @dataclass(frozen=True)
 class Embeddings:
-    """What enters the first linear layers, by token and position.
+    """Inputs of the first linear layers, by token and position.
 
     Attributes:
         model: the model.
@@ -53,7 +53,8 @@ class Embeddings:
                 f"a {type(model).__name__} takes no tokens; expected a model of text, such as BERT "
                 "or GPT-2: take its hidden states by spear.invert_block."
             )
-        found = cls(copy, _first(copy, model), config.vocab_size, config.max_position_embeddings)
+        longest = config.max_position_embeddings - first_position(copy.network)
+        found = cls(copy, _first(copy, model), config.vocab_size, longest)
         found._check_alone()
         return found
 
@@ -78,7 +79,8 @@ class Embeddings:
         """Yield the embeddings of all tokens at positions start to stop - 1 (k x positions x n)."""
         inputs = BlockInputs(self.model.network, self.layers[0])
         tokens = torch.arange(self.vocabulary)[:, None].expand(-1, stop)
-        for some in tokens.split(max(1, AT_ONCE // stop)):
+        parts: Iterable[Tensor] = torch.split(tokens, max(1, AT_ONCE // stop))
+        for some in parts:
             yield inputs(some)[:, start:]
 
     def _check_alone(self) -> None:
@@ -91,6 +93,15 @@ class Embeddings:
                 "first linear layer to depend on a position's own token alone, as in BERT and "
                 "GPT-2."
             )
+
+
+def first_position(network: nn.Module) -> int:
+    """Return the number of the first position: behind that of padding, as in RoBERTa, or 0."""
+    config: Any = network.config
+    for each in network.modules():
+        if isinstance(each, nn.Embedding) and each.num_embeddings == config.max_position_embeddings:
+            return 0 if each.padding_idx is None else each.padding_idx + 1
+    return 0
 
 
 def _first(copy: Standard, model: Any) -> tuple[str, ...]:

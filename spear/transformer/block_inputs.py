@@ -47,9 +47,14 @@ class BlockInputs:
         """Return the same of the last position of each sequence (k x d)."""
         return torch.cat([self._run(each)[:, -1] for each in _chunks(tokens)]).double()
 
-    def _run(self, tokens: Tensor) -> Tensor:
+    def under(self, tokens: Tensor, **others: Tensor) -> Tensor:
+        """Return the inputs for sequences (k x t) and further inputs of the model, by name."""
+        return self._run(tokens, **others).double()
+
+    def _run(self, tokens: Tensor, **others: Tensor) -> Tensor:
+        named = {name: each.to(self.device) for name, each in others.items()}
         with torch.no_grad(), self._ending() as seen, suppress(_ReachedError):
-            run(self.network, {"input_ids": tokens.to(self.device)})
+            run(self.network, {"input_ids": tokens.to(self.device), **named})
         return seen[0].reshape(*tokens.shape, -1).cpu()
 
     @contextmanager

@@ -21,6 +21,22 @@ def model(kind: str, width: int = 64, layers: int = 2, spread: float = 0.1, seed
         "bert": lambda: hf.BertForSequenceClassification(
             hf.BertConfig(**tokens, **common, **wide, **positions, num_labels=2, **more)
         ),
+        "roberta": lambda: hf.RobertaForSequenceClassification(
+            hf.RobertaConfig(**tokens, **common, **wide, **positions, num_labels=2, **more)
+        ),
+        "distilbert": lambda: hf.DistilBertForSequenceClassification(
+            hf.DistilBertConfig(
+                **tokens,
+                **positions,
+                dim=width,
+                hidden_dim=4 * width,
+                n_layers=layers,
+                n_heads=HEADS,
+                initializer_range=spread,
+                num_labels=2,
+                **more,
+            )
+        ),
         "gpt2": lambda: hf.GPT2LMHeadModel(
             hf.GPT2Config(
                 **tokens,

