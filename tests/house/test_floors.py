@@ -40,7 +40,7 @@ FLOORS = (
     ("client.defenses", "client.risk"),
     ("client",),
     ("scoring",),
-    ("auditing", "text"),
+    ("auditing", "text", "vision"),
     ("api",),
     ("spear",),
     ("experiments.config",),

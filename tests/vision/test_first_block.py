@@ -1,0 +1,58 @@
+"""First block of a vision transformer: its parameters, and models that have none."""
+
+import pytest
+import torch
+from support import vision as support
+from torch import nn
+from torchvision.models.vision_transformer import ConvStemConfig, VisionTransformer
+
+from spear.errors import InvalidObservation, VictimError
+from spear.vision.first_block import first_block
+from spear.vision.patches import Grid
+from spear.vision.shared_rows import shared_rows
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_its_formulas_are_the_network(pooled):
+    network = support.model(pooled=pooled, spread=0.3, side=12)
+    block = first_block(network)
+    images = support.noise_images(2, side=12)
+    patches = block.grid.cut(images) @ block.patch_weight.T
+    x = torch.cat([torch.zeros_like(patches[:, :1]), patches], dim=1) + block.offsets
+    layer = network.encoder.layers[0]
+    h = block.before_attention(x)
+    attended = layer.self_attention(h, h, h, need_weights=False)[0]
+    u = block.before_feed_forward(x + attended).flatten(0, 1)
+    torch.testing.assert_close(u, support.shared(network, images).states)
+    norm = block.before_feed_forward
+    found = norm.directions(u)
+    expected = (x + attended).flatten(0, 1)
+    expected = expected - expected.mean(dim=1, keepdim=True)
+    torch.testing.assert_close(nn.functional.normalize(found), nn.functional.normalize(expected))
+
+
+def test_images_are_cut_and_joined():
+    grid = Grid(channels=3, side=2, rows=2, columns=3)
+    images = torch.randn(4, 3, 4, 6)
+    assert torch.equal(grid.joined(grid.cut(images)), images)
+    assert torch.equal(grid.cut(images)[0, 4], images[0, :, 2:4, 2:4].flatten())
+
+
+def test_other_models_are_refused():
+    with pytest.raises(VictimError, match=r"the model is a Linear; expected"):
+        first_block(nn.Linear(2, 2))
+    stem = [ConvStemConfig(8, 3, 2)]
+    with pytest.raises(VictimError, match="conv_proj is a Sequential"):
+        first_block(VisionTransformer(8, 2, 1, 2, 8, 16, conv_stem_configs=stem))
+    network = support.model()
+    network.encoder.layers[0].ln_2.weight.data[3] = 0
+    with pytest.raises(VictimError, match="has a weight of 0"):
+        first_block(network)
+
+
+def test_a_frozen_projection_is_refused():
+    network = support.model()
+    gradients = support.shared(network, support.noise_images(2)).gradients
+    del gradients["conv_proj.weight"]
+    with pytest.raises(InvalidObservation, match=r"conv_proj\.weight has no gradient"):
+        shared_rows(gradients, first_block(network), 2)
