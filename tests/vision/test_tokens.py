@@ -15,7 +15,7 @@ def true_patches(block, images):
     return torch.cat([torch.zeros_like(cut[:, :1]), cut], dim=1).flatten(0, 1)
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 10), pooled=st.booleans(), spread=st.sampled_from([0.0, 0.3]))
 @pytest.mark.parametrize("batch", [1, 3])
 def test_patches_positions_and_attention_are_exact(batch, seed, pooled, spread):

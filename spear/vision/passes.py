@@ -1,0 +1,94 @@
+"""The client's forward and backward pass, repeated on a batch that the server supposes.
+
+Nothing is supposed about loss and labels: the gradient dL/dy of the network's outputs follows from
+the images and the shared gradient of the last layer, G = (dL/dy)^T [f, 1] with its inputs f.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from spear.errors import VictimError
+from spear.probing import copied, probe
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that the server supposes.
+
+    Attributes:
+        images: b x channels x height x width, as the network receives them.
+        outputs: dL/dy, the gradient of the network's outputs (b x K).
+    """
+
+    images: Tensor
+    outputs: Tensor
+
+
+class Passes:
+    """Forward and backward passes of a network in one precision, without dropout.
+
+    Args:
+        model: a vision transformer of torchvision; it is copied.
+        dtype: precision of the passes.
+
+    Raises:
+        VictimError: its last layer is not linear.
+    """
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float64) -> None:
+        self.network: Any = copied(model).to("cpu", dtype).eval()
+        self.dtype = dtype
+        self.head = self.network.heads[-1]
+        if not isinstance(self.head, nn.Linear) or self.head.bias is None:
+            raise VictimError(
+                f"the last of the model's heads is a {type(self.head).__name__}; expected a linear "
+                "layer with a bias, which tells the gradient of the outputs."
+            )
+        self.parameters = dict(self.network.named_parameters())
+        for each in self.parameters.values():
+            each.requires_grad_(True)
+        (self.head_name,) = [k for k, m in self.network.named_modules() if m is self.head]
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the inputs of the last layer with a 1 behind them (b x (width + 1))."""
+        with torch.no_grad(), probe({"": self.head}) as calls:
+            self.network(images.to(self.dtype))
+        found = calls[-1].inputs
+        return torch.cat([found, torch.ones_like(found[:, :1])], dim=1)
+
+    def supposed(self, images: Tensor, shared: Mapping[str, Tensor]) -> Batch:
+        """Return images with the gradient of outputs that explains the last layer's best.
+
+        Args:
+            images: b x channels x height x width.
+            shared: gradients by name; among them those of the last layer.
+        """
+        weight, bias = (shared[f"{self.head_name}.{each}"] for each in ("weight", "bias"))
+        gradient = torch.cat([weight, bias[:, None]], dim=1).to(self.dtype)
+        outputs = torch.linalg.lstsq(self.features(images).T, gradient.T, driver="gelsd").solution
+        return Batch(images, outputs)
+
+    def gradients(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the gradients of a batch by name."""
+        return {name: each.detach() for name, each in self.differentiable(batch, False).items()}
+
+    def differentiable(self, batch: Batch, history: bool = True) -> dict[str, Tensor]:
+        """Return the same, with the history that a second differentiation needs."""
+        with twice_differentiable():
+            outputs = self.network(batch.images.to(self.dtype))
+            loss = (outputs * batch.outputs.to(self.dtype)).sum()
+            found = torch.autograd.grad(loss, list(self.parameters.values()), create_graph=history)
+        return dict(zip(self.parameters, found, strict=True))
+
+
+@contextmanager
+def twice_differentiable() -> Iterator[None]:
+    """Within the context, attention is computed by formulas that differentiate twice."""
+    with sdpa_kernel(SDPBackend.MATH):
+        yield

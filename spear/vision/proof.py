@@ -1,0 +1,109 @@
+"""Proof of a batch: its forward and backward pass reproduces the whole shared update.
+
+The rounding of the client's pass is measured: the pass of the found batch in float32 differs from
+that in float64 by it. A float64 client rounds by as much less as its numbers have more digits.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spear.probing import probe
+from spear.vision.passes import Batch, Passes, twice_differentiable
+
+ROUNDING = 8.0
+"""Difference from the shared update, in units of its rounding, up to which both are the same. The
+true images have up to 1.7, found ones up to 7: the rounding of a short gradient is measured from
+few entries, and in float64 this pass rounds as the client's does."""
+
+KNOWN = 1e-2
+"""Largest error of a pixel, relative to the pixels, that rounding may hide in a proven batch."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Comparison of a batch's own gradients with the shared ones.
+
+    Attributes:
+        misfit: largest difference of a parameter's gradient from the shared one, in units of its
+            rounding.
+        hidden: largest error of a patch that rounding of the patches' gradient hides, relative to
+            the root mean square of all pixels.
+    """
+
+    misfit: float
+    hidden: float
+
+    @property
+    def reproduced(self) -> bool:
+        """Tell whether the batch has the shared update, to its rounding."""
+        return self.misfit <= ROUNDING
+
+    @property
+    def exact(self) -> bool:
+        """Tell whether it has, and the update tells every patch."""
+        return self.reproduced and self.hidden <= KNOWN
+
+
+def evidence(
+    model: nn.Module, passes: Passes, batch: Batch, shared: Mapping[str, Tensor]
+) -> Evidence:
+    """Return how a batch's own gradients compare with the shared ones.
+
+    Args:
+        model: with the parameters of the client.
+        passes: of the model, in float64.
+        batch: found; its patches are those that the model's convolution cuts.
+        shared: the client's gradients by name, in its own precision.
+    """
+    own = passes.gradients(batch)
+    rounding = roundings(model, own, batch, shared)
+    misses = {name: _length(own[name] - each) for name, each in shared.items()}
+    misfit = max(misses[name] / rounding[name] for name in misses)
+    error = misses["conv_proj.weight"] + rounding["conv_proj.weight"]
+    patches, gradients = _tokens(passes, batch)
+    reach = float(torch.linalg.vector_norm(torch.linalg.pinv(gradients), dim=0).max())
+    lost = torch.linalg.matrix_rank(gradients) < len(gradients)
+    hidden = math.inf if lost else error * reach / _length(patches)
+    return Evidence(misfit, hidden * len(patches) ** 0.5)
+
+
+def roundings(
+    model: nn.Module, own: Mapping[str, Tensor], batch: Batch, shared: Mapping[str, Tensor]
+) -> dict[str, float]:
+    """Return the length of the rounding in each shared gradient.
+
+    Args:
+        model: with the parameters of the client.
+        own: the gradients of the batch in float64.
+        batch: near the client's.
+        shared: the client's gradients, which tell its precision.
+    """
+    single = Passes(model, torch.float32).gradients(batch)
+    tiny = torch.finfo(torch.float64).tiny
+    return {
+        name: _length(single[name] - own[name]) * _digits(each) + tiny
+        for name, each in shared.items()
+    }
+
+
+def _digits(gradient: Tensor) -> float:
+    """Rounding in the precision of a gradient, relative to that in float32."""
+    return torch.finfo(gradient.dtype).eps / torch.finfo(torch.float32).eps
+
+
+def _tokens(passes: Passes, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Patches (b N x P), and the gradients of what their projection gives (b N x d)."""
+    with probe({"": passes.network.conv_proj}) as calls, twice_differentiable():
+        loss = (passes.network(batch.images) * batch.outputs).sum()
+    (gradients,) = torch.autograd.grad(loss, calls[0].output)
+    size = passes.network.conv_proj.kernel_size
+    patches = nn.functional.unfold(batch.images, size, stride=size).mT.flatten(0, 1)
+    return patches, gradients.flatten(2).mT.flatten(0, 1)
+
+
+def _length(tensor: Tensor) -> float:
+    return float(torch.linalg.vector_norm(tensor.double()))

@@ -1,0 +1,165 @@
+"""From one gradient of a vision transformer to the images of its batch.
+
+Derivation: docs/theory/vision-transformers.md.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spear.budget import Budget
+from spear.errors import LayerError
+from spear.inversion.pair.problem import PairProblem, pair_problem
+from spear.observation import LayerPair
+from spear.reconstruction import Status
+from spear.transformer.blocks import block_at
+from spear.vision.first_block import FirstBlock, first_block
+from spear.vision.passes import Batch, Passes
+from spear.vision.pixels import solve_tokens
+from spear.vision.positions import place
+from spear.vision.proof import Evidence, evidence
+from spear.vision.refit import refit
+from spear.vision.shared_rows import shared_rows
+from spear.vision.states import States, feed_forward_states
+from spear.vision.token_equations import TokenEquations
+from spear.vision.whole_images import whole_images
+
+FITTING = 0.2
+"""Residual of a position up to which a state may be a token's; false ones have 0.7 and more."""
+
+HOPELESS = 1e4
+"""Misfit from which no refit is tried: the update is not that of a batch near the one found."""
+
+FEED_FORWARD = "encoder.layers.encoder_layer_0.mlp.0"
+
+
+@dataclass(frozen=True)
+class RecoveredImages:
+    """The images behind a gradient.
+
+    Attributes:
+        images: those that are whole, in the units of the network's inputs, in arbitrary order
+            (b' x channels x height x width), float64.
+        output_gradients: dL/dy of each, y being the network's outputs (b' x K); 0 x 0 if images
+            are missing. Under a mean cross-entropy, softmax(y) - b dL/dy are the labels.
+        status: `exact` if forward and backward pass of these images reproduce the whole shared
+            update to its rounding, and rounding hides no patch.
+        batch_size: images that there are, b.
+        tokens_found, tokens: of the first block.
+        evidence: of the whole batch; None if images are missing.
+        seconds: wall time.
+    """
+
+    images: Tensor
+    output_gradients: Tensor
+    status: Status
+    batch_size: int
+    tokens_found: int
+    tokens: int
+    evidence: Evidence | None
+    seconds: float
+
+
+def recover(
+    model: nn.Module, gradients: Mapping[str, Tensor], budget: Budget, seed: int = 0
+) -> RecoveredImages:
+    """Return the images of a batch.
+
+    Args:
+        model: a vision transformer of torchvision, with the parameters of the client.
+        gradients: of its parameters by name, in the client's precision.
+        budget: of the search.
+        seed: of its starts.
+
+    Raises:
+        VictimError: the model has another form.
+        LayerError, InvalidObservation: a gradient of the first block is missing or not finite.
+    """
+    block = first_block(model)
+    problem = pair_problem(_observed(model, block, gradients))
+    if isinstance(problem, Status):
+        return _without_images(block, problem, budget)
+    with torch.no_grad():
+        images, states = _images(block, problem, gradients, budget, seed)
+    batch = _batch_size(block, problem.b)
+    found = Batch(images, images.new_zeros(0, 0))
+    status, proof = Status.TIMED_OUT if budget.over() else Status.PARTIAL, None
+    if len(images) == batch:
+        found, proof = _proven(model, images, gradients)
+        status = _verdict(proof)
+    count = len(states.inputs)
+    return RecoveredImages(
+        found.images, found.outputs, status, batch, count, states.tokens, proof, budget.spent
+    )
+
+
+def _images(
+    block: FirstBlock,
+    problem: PairProblem,
+    gradients: Mapping[str, Tensor],
+    budget: Budget,
+    seed: int,
+) -> tuple[Tensor, States]:
+    """The images that are whole, and the states that they come from."""
+    batch = _batch_size(block, problem.b)
+    rows = shared_rows(gradients, block, batch)
+    systems = [TokenEquations.of_class(block, rows), TokenEquations.of_patches(block, rows)]
+    directions = block.before_feed_forward.directions
+
+    def fits(states: Tensor) -> Tensor:
+        return place(directions(states), systems).residuals < FITTING
+
+    found = feed_forward_states(problem, fits, budget, seed)
+    known = directions(found.inputs[fits(found.inputs)])
+    tokens = solve_tokens(block, known, place(known, systems), systems)
+    return whole_images(block, tokens, batch), found
+
+
+def _proven(
+    model: nn.Module, images: Tensor, gradients: Mapping[str, Tensor]
+) -> tuple[Batch, Evidence]:
+    """The batch, refitted to all gradients if that is needed, and its evidence."""
+    passes = Passes(model)
+    batch = passes.supposed(images, gradients)
+    found = evidence(model, passes, batch, gradients)
+    if found.reproduced or found.misfit > HOPELESS:
+        return batch, found
+    better = refit(model, passes, batch, gradients)
+    proof = evidence(model, passes, better, gradients)
+    # A refit that explains the update only in part has moved what was right, too.
+    return (better, proof) if proof.reproduced else (batch, found)
+
+
+def _verdict(proof: Evidence) -> Status:
+    if proof.exact:
+        return Status.EXACT
+    return Status.APPROXIMATE if proof.reproduced else Status.ESTIMATED
+
+
+def _batch_size(block: FirstBlock, tokens: int) -> int:
+    """Images behind a number of tokens. Equal images count once."""
+    return math.ceil(tokens / (block.grid.patches + 1))
+
+
+def _observed(model: nn.Module, block: FirstBlock, gradients: Mapping[str, Tensor]) -> LayerPair:
+    """The feed-forward block of the first block as a layer pair."""
+    grid = block.grid
+    like = next(model.parameters())
+    shape = 2, grid.channels, grid.rows * grid.side, grid.columns * grid.side
+    found = block_at(model, 0, like.new_zeros(shape))
+    if found.name != FEED_FORWARD:
+        raise LayerError(
+            f"the first feed-forward block that is a layer pair is {found.name}; expected "
+            f"{FEED_FORWARD}, with a known elementwise activation and without dropout inside."
+        )
+    return found.observed(gradients)
+
+
+def _without_images(block: FirstBlock, status: Status, budget: Budget) -> RecoveredImages:
+    grid = block.grid
+    none = torch.zeros(0, grid.channels, grid.rows * grid.side, grid.columns * grid.side)
+    outputs = torch.zeros(0, 0, dtype=torch.float64)
+    return RecoveredImages(none.double(), outputs, status, 0, 0, 0, None, budget.spent)
