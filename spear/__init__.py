@@ -2,8 +2,9 @@
 
 `invert` attacks the gradient of one layer with a ReLU, `invert_pair` those of two layers with any
 activation between, and `invert_network` picks such a pair among the layers of a network.
-`invert_block` attacks a feed-forward block of a transformer, and `recover_text` reads the
-tokens behind the gradient of a language model; `tokens_in_span` is DAGER's test, its baseline.
+`invert_block` attacks a feed-forward block of a transformer. `recover_text` reads the tokens behind
+the gradient of a language model (`tokens_in_span` is DAGER's test, its baseline), and
+`recover_images` the images behind that of a vision transformer.
 `match_gradients` attacks the gradients of a whole network, and `audit` every linear layer of a
 model. `Client` computes such gradients from a network and a batch.
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         invert_network,
         invert_pair,
         match_gradients,
+        recover_images,
         recover_text,
         tokens_in_span,
     )
@@ -68,6 +70,7 @@ LATER = {
     "invert_network": "spear.api",
     "invert_pair": "spear.api",
     "match_gradients": "spear.api",
+    "recover_images": "spear.api",
     "recover_text": "spear.api",
     "reconstructions": "spear.analysis.records.reconstructions",
     "results": "spear.analysis.records.results",
@@ -104,6 +107,7 @@ __all__ = [
     "invert_pair",
     "match_gradients",
     "reconstructions",
+    "recover_images",
     "recover_text",
     "results",
     "run",

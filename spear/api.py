@@ -8,6 +8,7 @@ from spear.activations.elementwise import Elementwise
 from spear.activations.named import elementwise
 from spear.attack import Attack
 from spear.baselines.gradient_matching.attack import GradientMatching
+from spear.budget import Budget
 from spear.domain import Domain
 from spear.inversion import SpearIrls, SpearNetwork, SpearPair
 from spear.naming import unwrapped
@@ -15,6 +16,7 @@ from spear.observation import LayerChain, LayerPair, Observation
 from spear.pairs import first_pair
 from spear.reading import Shared, labels_as_tensor, read
 from spear.reconstruction import Reconstruction
+from spear.settings import check_time_limit
 from spear.text.certificate import RecoveredText
 from spear.text.dager import TokensInSpan, tokens_within
 from spear.text.decoder import looks_ahead, read_sequences
@@ -25,6 +27,8 @@ from spear.tracing.activations import Activation
 from spear.transformer.block_inputs import BlockInputs
 from spear.transformer.blocks import block_at
 from spear.update import Update
+from spear.validation import check_finite
+from spear.vision.recovery import RecoveredImages, recover
 
 
 def invert(
@@ -243,6 +247,40 @@ def tokens_in_span(
     """
     embeddings = Embeddings.of(unwrapped(model))
     return tokens_within(embeddings, Span.of(embeddings.gradient(gradients), threshold))
+
+
+def recover_images(
+    model: nn.Module,
+    gradients: Shared,
+    time_limit: float | None = 300.0,
+    seed: int = 0,
+) -> RecoveredImages:
+    """Recover the images of a batch from the gradient of a vision transformer of torchvision.
+
+    No labels, priors or loss are needed. With d entries a token and N patches an image, up to
+    (d + N - 2) / (2 N + 1) images can be told. The client must not have used dropout.
+
+    Args:
+        model: a `torchvision.models.VisionTransformer` or a class made from it, with the parameters
+            for which the gradients were computed. It is not changed.
+        gradients: see `invert_block`; of all parameters, in the precision of the client.
+        time_limit: seconds after which the search for tokens gives up; None for no limit.
+        seed: the same seed gives the same result.
+
+    Returns:
+        The images that are whole, in the units of the network's inputs. `status` is `exact` if
+        their forward and backward pass reproduces all gradients to rounding.
+
+    Raises:
+        VictimError: the model has another form.
+        LayerError, InvalidObservation: a gradient is missing or does not fit the model.
+    """
+    check_time_limit(time_limit)
+    network = unwrapped(model)
+    own = read(network, gradients, form="gradients").gradients
+    for name, each in own.items():
+        check_finite(f"the gradient of {name}", each)
+    return recover(network, own, Budget(time_limit), seed)
 
 
 def match_gradients(

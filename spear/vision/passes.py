@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from spear.errors import VictimError
+from spear.errors import InvalidObservation, VictimError
 from spear.probing import copied, probe
 
 
@@ -54,6 +54,19 @@ class Passes:
         for each in self.parameters.values():
             each.requires_grad_(True)
         (self.head_name,) = [k for k, m in self.network.named_modules() if m is self.head]
+
+    def check(self, shared: Mapping[str, Tensor]) -> None:
+        """Refuse an update without the gradient of the last layer.
+
+        Raises:
+            InvalidObservation: it is missing.
+        """
+        for part in ("weight", "bias"):
+            if f"{self.head_name}.{part}" not in shared:
+                raise InvalidObservation(
+                    f"{self.head_name}.{part} has no gradient, as it is frozen or not shared; "
+                    "expected that of the last layer: attack a model whose head is trained."
+                )
 
     def features(self, images: Tensor) -> Tensor:
         """Return the inputs of the last layer with a 1 behind them (b x (width + 1))."""

@@ -76,9 +76,10 @@ def recover(
 
     Raises:
         VictimError: the model has another form.
-        LayerError, InvalidObservation: a gradient of the first block is missing or not finite.
+        LayerError, InvalidObservation: a gradient of the first block or the head is missing.
     """
-    block = first_block(model)
+    block, passes = first_block(model), Passes(model)
+    passes.check(gradients)
     problem = pair_problem(_observed(model, block, gradients))
     if isinstance(problem, Status):
         return _without_images(block, problem, budget)
@@ -88,7 +89,7 @@ def recover(
     found = Batch(images, images.new_zeros(0, 0))
     status, proof = Status.TIMED_OUT if budget.over() else Status.PARTIAL, None
     if len(images) == batch:
-        found, proof = _proven(model, images, gradients)
+        found, proof = _proven(model, passes, images, gradients)
         status = _verdict(proof)
     count = len(states.inputs)
     return RecoveredImages(
@@ -119,10 +120,9 @@ def _images(
 
 
 def _proven(
-    model: nn.Module, images: Tensor, gradients: Mapping[str, Tensor]
+    model: nn.Module, passes: Passes, images: Tensor, gradients: Mapping[str, Tensor]
 ) -> tuple[Batch, Evidence]:
     """The batch, refitted to all gradients if that is needed, and its evidence."""
-    passes = Passes(model)
     batch = passes.supposed(images, gradients)
     found = evidence(model, passes, batch, gradients)
     if found.reproduced or found.misfit > HOPELESS:

@@ -6,8 +6,10 @@ import pytest
 import torch
 from support import vision as support
 
+import spear
 from spear.budget import Budget
 from spear.data.cifar10 import CIFAR10
+from spear.errors import ConfigError, InvalidObservation, LayerError, VictimError
 from spear.reconstruction import Status
 from spear.scoring import match
 from spear.vision.passes import Passes
@@ -175,3 +177,30 @@ def test_photographs_are_exact(data_root, pooled):
     found = recover(network, told.gradients, Budget(120.0))
     assert found.status is Status.EXACT
     assert errors(found, told).max() < 1e-3
+
+
+def test_the_call_reads_updates_as_clients_share_them():
+    network = support.model(dtype=torch.float32)
+    told = support.shared(network, support.noise_images(1))
+    listed = [each.numpy() for each in told.gradients.values()]
+    found = spear.recover_images(torch.nn.DataParallel(network), listed)
+    assert found.status == "exact"
+    assert errors(found, told).max() < 1e-4
+
+
+def test_updates_that_do_not_fit_are_refused():
+    network = support.model()
+    gradients = support.shared(network, support.noise_images(1)).gradients
+    with pytest.raises(VictimError, match="the model is a Linear"):
+        spear.recover_images(torch.nn.Linear(2, 2), [torch.ones(2, 2), torch.ones(2)])
+    with pytest.raises(ConfigError, match="time_limit"):
+        spear.recover_images(network, gradients, time_limit=-1.0)
+    broken = gradients | {"conv_proj.bias": gradients["conv_proj.bias"] * torch.nan}
+    with pytest.raises(InvalidObservation, match=r"conv_proj\.bias"):
+        spear.recover_images(network, broken)
+    headless = {name: each for name, each in gradients.items() if name != "heads.head.bias"}
+    with pytest.raises(InvalidObservation, match=r"heads\.head\.bias has no gradient"):
+        spear.recover_images(network, headless)
+    del gradients["encoder.layers.encoder_layer_0.mlp.0.weight"]
+    with pytest.raises(LayerError, match="has no gradient"):
+        spear.recover_images(network, gradients)
