@@ -71,8 +71,8 @@ def recover(
     Args:
         model: a vision transformer of torchvision, with the parameters of the client.
         gradients: of its parameters by name, in the client's precision.
-        budget: of the search.
-        seed: of its starts.
+        budget: of the search and the refit.
+        seed: of the search.
 
     Raises:
         VictimError: the model has another form.
@@ -89,7 +89,7 @@ def recover(
     found = Batch(images, images.new_zeros(0, 0))
     status, proof = Status.TIMED_OUT if budget.over() else Status.PARTIAL, None
     if len(images) == batch:
-        found, proof = _proven(model, passes, images, gradients)
+        found, proof = _proven(model, passes, images, gradients, budget)
         status = _verdict(proof)
     count = len(states.inputs)
     return RecoveredImages(
@@ -120,14 +120,18 @@ def _images(
 
 
 def _proven(
-    model: nn.Module, passes: Passes, images: Tensor, gradients: Mapping[str, Tensor]
+    model: nn.Module,
+    passes: Passes,
+    images: Tensor,
+    gradients: Mapping[str, Tensor],
+    budget: Budget,
 ) -> tuple[Batch, Evidence]:
     """The batch, refitted to all gradients if that is needed, and its evidence."""
     batch = passes.supposed(images, gradients)
     found = evidence(model, passes, batch, gradients)
     if found.reproduced or found.misfit > HOPELESS:
         return batch, found
-    better = refit(model, passes, batch, gradients)
+    better = refit(model, passes, batch, gradients, budget)
     proof = evidence(model, passes, better, gradients)
     # A refit that explains the update only in part has moved what was right, too.
     return (better, proof) if proof.reproduced else (batch, found)

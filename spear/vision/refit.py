@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from spear.budget import Budget
 from spear.probing import probe
 from spear.vision.first_block import first_block
 from spear.vision.passes import Batch, Passes, twice_differentiable
@@ -48,7 +49,9 @@ class _Linearised:
     nearly_inverse: Callable[[Vectors], Vectors]
 
 
-def refit(model: nn.Module, passes: Passes, batch: Batch, shared: Mapping[str, Tensor]) -> Batch:
+def refit(
+    model: nn.Module, passes: Passes, batch: Batch, shared: Mapping[str, Tensor], budget: Budget
+) -> Batch:
     """Return a batch that explains the shared update better, or the batch itself.
 
     Args:
@@ -56,15 +59,16 @@ def refit(model: nn.Module, passes: Passes, batch: Batch, shared: Mapping[str, T
         passes: of the model, in float64.
         batch: near the client's.
         shared: the client's gradients by name.
+        budget: after which no step begins, and the last one ends early.
     """
     own = passes.gradients(batch)
     rounding = roundings(model, own, batch, shared)
     scales = {name: rounding[name] / own[name].numel() ** 0.5 for name in shared}
     for _ in range(STEPS):
         misfits = _squares(own, shared, scales)
-        if (misfits / _sizes(shared)).max() <= ENOUGH**2:
+        if (misfits / _sizes(shared)).max() <= ENOUGH**2 or budget.over():
             break
-        step = _conjugate_gradients(_linearised(model, passes, batch, shared, scales))
+        step = _conjugate_gradients(_linearised(model, passes, batch, shared, scales), budget)
         tried = Batch(batch.images + step[0], batch.outputs + step[1])
         moved = passes.gradients(tried)
         left = _squares(moved, shared, scales).sum() / misfits.sum()
@@ -138,7 +142,7 @@ def _factor(rows: Tensor) -> Tensor:
     return torch.linalg.cholesky(gram)
 
 
-def _conjugate_gradients(at: _Linearised) -> Vectors:
+def _conjugate_gradients(at: _Linearised, budget: Budget) -> Vectors:
     """The step z with J^T J z = -J^T r, nearly."""
     rest = [-each for each in at.transposed(at.residuals)]
     step = [torch.zeros_like(each) for each in rest]
@@ -151,7 +155,7 @@ def _conjugate_gradients(at: _Linearised) -> Vectors:
         rest = [each - length * along for each, along in zip(rest, moved, strict=True)]
         preconditioned = at.nearly_inverse(rest)
         before, size = size, _product(rest, preconditioned)
-        if not size > SMALL * first:
+        if not size > SMALL * first or budget.over():
             break
         pairs = zip(preconditioned, direction, strict=True)
         direction = [each + size / before * along for each, along in pairs]

@@ -17,7 +17,7 @@ from spear.budget import Budget
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.choice import search_for
 from spear.inversion.pair.forward_search import NEURONS, on_neurons, subset
-from spear.inversion.pair.levenberg_marquardt import minimise
+from spear.inversion.pair.levenberg_marquardt import NEARLY_NEWTON, minimise
 from spear.inversion.pair.peeling import Rest, Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.reconstruct import reconstruction_of
@@ -27,7 +27,7 @@ from spear.reconstruction import Status
 PATIENCE = 6
 """Rounds of the search without a find after which the first block decides."""
 
-STARTS, ITERATIONS = 16, 60
+STARTS, ITERATIONS, POLISHING = 16, 60, 4
 
 SOLVED = 1e-3
 """Relative residual of forward consistency that a weak token may have."""
@@ -62,12 +62,12 @@ def feed_forward_states(
     """
     generator = torch.Generator().manual_seed(seed)
     known = _searched(problem, budget, seed)
+    if len(known) == problem.b:  # none is weak: a joint fit takes seconds
+        return States(reconstruction_of(problem, known, Status.PARTIAL, {}).inputs, problem.b)
     while len(known) < problem.b and not budget.over():
         found = _accepted(problem, known, accept, generator)
         known = known.and_others(found)
         budget.report(Progress.directions(len(known), problem.b))
-    if len(known) == problem.b:
-        return States(reconstruction_of(problem, known, Status.PARTIAL, {}).inputs, problem.b)
     return States(known.rows @ problem.first.right, problem.b)
 
 
@@ -92,8 +92,27 @@ def _accepted(
     rows = _descended(rest.problem, generator)
     fitting = accept(rows @ rest.row_map @ problem.first.right)
     best = rows[fitting][:1]
-    samples, _ = samples_of_rows(rest.problem, best)
-    return rest.in_whole(samples) if len(best) else Samples.nothing(problem)
+    if len(best) == 0:
+        return Samples.nothing(problem)
+    polished = _polished(problem, best @ rest.row_map)
+    # The rest carries the errors of what was peeled off, the whole problem does not.
+    if bool(accept(polished @ problem.first.right).all()):
+        return samples_of_rows(problem, polished)[0]
+    return rest.in_whole(samples_of_rows(rest.problem, best)[0])
+
+
+def _polished(problem: PairProblem, rows: Tensor) -> Tensor:
+    """Nearly right rows after a few Gauss-Newton steps on the whole problem."""
+    space = RowSpace.of(problem)
+    points, _ = minimise(
+        on_neurons(problem, space),
+        space.coordinates(rows),
+        POLISHING,
+        0.0,
+        SOLVED**2 * problem.m,
+        NEARLY_NEWTON,
+    )
+    return space.rows(points)
 
 
 def _descended(problem: PairProblem, generator: torch.Generator) -> Tensor:

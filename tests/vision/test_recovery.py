@@ -162,7 +162,7 @@ def test_the_refit_finds_the_pixels_from_near_them():
     passes = Passes(network)
     true = told.images.double()
     start = passes.supposed(true + 1e-4 * support.noise_images(1, seed=5), told.gradients)
-    found = refit(network, passes, start, told.gradients)
+    found = refit(network, passes, start, told.gradients, Budget())
     assert (found.images - true).abs().max() < 1e-4
     assert evidence(network, passes, start, told.gradients).misfit > 100
     assert evidence(network, passes, found, told.gradients).exact
