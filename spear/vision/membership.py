@@ -63,13 +63,14 @@ class _Attention:
 
     def __init__(self, block: FirstBlock, tokens: Tokens) -> None:
         inputs = torch.cat([tokens.inputs, block.offsets[:1]])
+        size = block.width // block.heads
         projected = block.before_attention(inputs) @ block.in_weight.T + block.in_bias
-        split = projected.reshape(len(inputs), 3, block.heads, -1).permute(1, 2, 0, 3)
+        split = projected.reshape(len(inputs), 3, block.heads, size).permute(1, 2, 0, 3)
         queries, keys, self.values = split  # heads x (k + 1) x d / heads
         scores = queries @ keys.mT / keys.shape[-1] ** 0.5
         self.weights = (scores - scores.amax(dim=2, keepdim=True)).exp()
         self.products = self.values @ self.values.mT
-        outputs = tokens.attended.reshape(len(inputs) - 1, block.heads, -1).transpose(0, 1)
+        outputs = tokens.attended.reshape(-1, block.heads, size).transpose(0, 1)
         self.outputs = torch.nn.functional.normalize(outputs, dim=2)
         self.along = self.outputs @ self.values.mT  # heads x k x (k + 1)
         self.is_class = tokens.placed.positions == 0

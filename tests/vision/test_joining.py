@@ -8,6 +8,7 @@ from support import vision as support
 
 from spear.vision.joining import join
 from spear.vision.membership import links
+from spear.vision.whole_images import whole_images
 
 
 @settings(max_examples=2)
@@ -44,3 +45,10 @@ def test_the_strongest_links_win_and_no_position_occurs_twice():
         strength[one, other] = strength[other, one] = value
     groups = join(strength, torch.tensor([1, 2, 2, 1]))
     assert [each.members for each in groups] == [{1: 0, 2: 2}, {1: 3, 2: 1}]
+
+
+def test_without_tokens_there_are_no_images():
+    network = support.model()
+    told = support.shared(network, support.noise_images(2))
+    block, tokens = support.solved(network, told, told.states[:0])
+    assert whole_images(block, tokens, 2).shape == (0, 3, 8, 8)
