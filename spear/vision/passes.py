@@ -16,6 +16,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from spear.errors import InvalidObservation, VictimError
 from spear.probing import copied, probe
 
+BIAS_WEIGHT = 30.0
+"""Weight of the last bias gradient beside an entry of the last weight gradient: errors of the
+images move features, and its equation has none."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -84,7 +88,10 @@ class Passes:
         """
         weight, bias = (shared[f"{self.head_name}.{each}"] for each in ("weight", "bias"))
         gradient = torch.cat([weight, bias[:, None]], dim=1).to(self.dtype)
-        outputs = torch.linalg.lstsq(self.features(images).T, gradient.T, driver="gelsd").solution
+        features, gradient = self.features(images), gradient.clone()
+        for each in (features, gradient):
+            each[:, -1] *= BIAS_WEIGHT
+        outputs = torch.linalg.lstsq(features.T, gradient.T, driver="gelsd").solution
         return Batch(images, outputs)
 
     def gradients(self, batch: Batch) -> dict[str, Tensor]:

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from spear.probing import probe
 from spear.vision.passes import Batch, Passes, twice_differentiable
 
-ROUNDING = 8.0
+ROUNDING = 4.0
 """Difference from the shared update, in units of its rounding, up to which both are the same. The
-true images have up to 1.7, found ones up to 7: the rounding of a short gradient is measured from
-few entries, and in float64 this pass rounds as the client's does."""
+true images have up to 1.7, found ones up to 3."""
+
+OWN = 4.0
+"""Rounding of a float64 update, to which the server's own pass and images add theirs."""
 
 KNOWN = 1e-2
 """Largest error of a pixel, relative to the pixels, that rounding may hide in a proven batch."""
@@ -92,7 +94,8 @@ def roundings(
 
 def _digits(gradient: Tensor) -> float:
     """Rounding in the precision of a gradient, relative to that in float32."""
-    return torch.finfo(gradient.dtype).eps / torch.finfo(torch.float32).eps
+    own = OWN if gradient.dtype == torch.float64 else 1.0
+    return own * torch.finfo(gradient.dtype).eps / torch.finfo(torch.float32).eps
 
 
 def _tokens(passes: Passes, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -168,7 +168,6 @@ def test_the_refit_finds_the_pixels_from_near_them():
     assert evidence(network, passes, found, told.gradients).exact
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("pooled", [True, False])
 def test_photographs_are_exact(data_root, pooled):
     batch = CIFAR10(data_root).batch(4, torch.Generator().manual_seed(0))
