@@ -169,6 +169,7 @@ def test_the_refit_finds_the_pixels_from_near_them():
 
 
 @pytest.mark.parametrize("pooled", [True, False])
+@pytest.mark.few(1)
 def test_photographs_are_exact(data_root, pooled):
     batch = CIFAR10(data_root).batch(4, torch.Generator().manual_seed(0))
     network = support.model(192, 16, 32, pooled, layers=4, heads=3, dtype=torch.float32)
