@@ -31,6 +31,14 @@ def log_activation_weights(
     """
     lengths = (directions @ sums)[:, None]
     z = directions @ predictor.T
-    z = z / lengths + frame.bias
-    z = (z / z.std(dim=1, keepdim=True)).nan_to_num(0.0)
-    return -sharpness * z.clamp(-CLIP, CLIP)
+    return activation_weights(z / lengths + frame.bias, sharpness)
+
+
+def activation_weights(z: Tensor, sharpness: Tensor | float) -> Tensor:
+    """Return -beta_k clip(z_kj / std z_k) of pre-activations (K x m')."""
+    return -sharpness * standardised(z).clamp(-CLIP, CLIP)
+
+
+def standardised(z: Tensor) -> Tensor:
+    """Return pre-activations in their deviations over the neurons (K x m')."""
+    return (z / z.std(dim=1, keepdim=True)).nan_to_num(0.0)

@@ -13,13 +13,17 @@ from spear.inversion.pair.joint_fit import refit
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import CERTAIN, PairProblem
 
+SPARE = 8
+"""Zeros beyond those that determine a direction, so that rounding does not decide."""
+
 
 def finished(problem: PairProblem, samples: Samples) -> Tensor:
     """Q (b x b) of all samples, fitted to the gradients as they were shared.
 
     With a piecewise linear activation the pieces are known, and each direction is a kernel: of its
-    inactive neurons behind a ReLU, else of backward consistency. Otherwise all samples are fitted
-    together, with noise by `likelihood_fit`.
+    inactive neurons behind a ReLU, else of backward consistency. Otherwise, and behind a ReLU that
+    leaves too few neurons inactive, all samples are fitted together; with noise by
+    `likelihood_fit`.
 
     Args:
         problem: the whole layer pair.
@@ -30,6 +34,8 @@ def finished(problem: PairProblem, samples: Samples) -> Tensor:
         return torch.linalg.inv(refit(problem, samples.rows))
     if pieces is None:
         return unfinished(problem, samples)
+    if _few_zeros(problem, samples.rows):
+        return torch.linalg.inv(refit(problem, samples.rows))
     if problem.activation.name == "relu":
         directions = _zero_directions(problem, samples)
     else:
@@ -58,12 +64,27 @@ def unfinished(problem: PairProblem, samples: Samples) -> Tensor:
     return fix_scale(problem.first, filled.T)
 
 
+def _few_zeros(problem: PairProblem, rows: Tensor) -> bool:
+    if problem.noisy or problem.activation.name != "relu":
+        return False
+    return not bool(tell_directions(problem, rows).all())
+
+
+def tell_directions(problem: PairProblem, rows: Tensor) -> Tensor:
+    """Tell of which rows the inactive neurons determine the direction: b - 1, and a few (k)."""
+    return inactive(problem, rows).sum(dim=1) >= problem.b + SPARE
+
+
 def kernels(problem: PairProblem, rows: Tensor) -> Tensor:
     """Return unit directions that vanish on the neurons which rows leave inactive (k x b)."""
+    return Polish(problem.first).kernels(inactive(problem, rows), unit(rows))
+
+
+def inactive(problem: PairProblem, rows: Tensor) -> Tensor:
+    """Mark the neurons that rows certainly leave inactive, of those with a gradient (k x m')."""
     active = problem.first.active
     z = problem.pre_activations(rows)[:, active]
     open_ = ROUNDING * z.std(dim=1, keepdim=True)
     if problem.noisy:
         open_ = torch.maximum(open_, CERTAIN * problem.deviation(rows)[:, active])
-    inactive = z < -open_
-    return Polish(problem.first).kernels(inactive, unit(rows))
+    return z < -open_

@@ -8,7 +8,7 @@ gives p, and a residual that is at rounding for a true direction and 0.3 and mor
 import torch
 from torch import Tensor
 
-from spear.inversion.descent.coordinates import build_frame
+from spear.inversion.descent.coordinates import Frame, build_frame
 from spear.inversion.descent.deflation import Deflation, Known
 from spear.inversion.descent.sphere import sparse_directions
 from spear.inversion.descent.starts import EXPONENTS, SHARPNESS, Starts, random_starts, start_count
@@ -16,8 +16,9 @@ from spear.inversion.directions.distinct import SAME_DESCENDED, SAME_EXACT, dist
 from spear.inversion.directions.exact import SEARCH_DTYPE, Polish
 from spear.inversion.factors.gram import Grams, unit
 from spear.inversion.pair.certificate import NEURONS, certified_rows
-from spear.inversion.pair.finish import kernels
+from spear.inversion.pair.finish import kernels, tell_directions
 from spear.inversion.pair.forward_search import evenly_spaced, solved_rows
+from spear.inversion.pair.guided import Guide, guided_directions
 from spear.inversion.pair.likely import likely
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
@@ -26,6 +27,12 @@ from spear.inversion.pair.search import MOST_STARTS
 
 PRIORS = (1.0, 2.0, 0.0)
 """a of the row prior of the search's coordinates, cycled through the rounds."""
+
+KEPT = 1e-4
+"""Ridge of a renewed e around the known one, relative to the mean eigenvalue."""
+
+EASY = 4.5
+"""Neurons a sample from which so many starts hit that guiding them does not pay."""
 
 
 class SparseEngine:
@@ -44,21 +51,34 @@ class SparseEngine:
         count = min(MOST_STARTS, start_count(first.b))
         starts = random_starts(count, first.b, EXPONENTS, SHARPNESS, generator, SEARCH_DTYPE)
         starts = Starts(unit(starts.directions), starts.exponents, starts.sharpness)
-        nothing = first.left.new_zeros(0, first.b)
-        deflation = Deflation(frame, Known(nothing, nothing), repel=False)
-        found = sparse_directions(frame, Grams(frame.left), starts, deflation)
+        found = _descended(problem, frame, starts)
         exact = Polish(first)(distinct(frame.leave(found), SAME_DESCENDED))
         return _certified(problem, distinct(exact, SAME_EXACT), generator), count
 
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
-        """Implement `Engine.renewed`: each direction is the kernel of its inactive neurons."""
+        """Implement `Engine.renewed`: each direction is the kernel of its inactive neurons.
+
+        With too few of these it stays as it was found when fewer samples were left.
+        """
         if problem.noisy:
             rows, _ = solved_rows(problem, samples.rows)
             found = _sample(problem, rows, kernels(problem, rows))
             return found[likely(problem, found)]
         neurons = evenly_spaced(problem, NEURONS)  # enough for rows from which the pieces follow
-        rows, _ = solved_rows(problem, samples.rows, neurons)
-        return _sample(problem, rows, kernels(problem, rows))
+        rows, kept = solved_rows(problem, samples.rows, neurons)
+        told = tell_directions(problem, rows)[:, None]
+        directions = torch.where(told, kernels(problem, rows), samples.directions[kept])
+        return _sample(problem, rows, directions, samples.next_coordinates[kept])
+
+
+def _descended(problem: PairProblem, frame: Frame, starts: Starts) -> Tensor:
+    """The ends of the starts; where few would hit, guided by forward consistency."""
+    grams = Grams(frame.left)
+    if len(frame.left) < EASY * problem.b:
+        return guided_directions(Guide.of(problem, frame), grams, starts)
+    nothing = problem.left.new_zeros(0, problem.b)
+    deflation = Deflation(frame, Known(nothing, nothing), repel=False)
+    return sparse_directions(frame, grams, starts, deflation)
 
 
 def _certified(problem: PairProblem, directions: Tensor, generator: torch.Generator) -> Samples:
@@ -73,16 +93,30 @@ def _certified(problem: PairProblem, directions: Tensor, generator: torch.Genera
     return samples[mutually_consistent(problem, samples)]
 
 
-def _sample(problem: PairProblem, rows: Tensor, directions: Tensor) -> Samples:
-    """Samples of rows and their directions of any length; e by least squares where they act."""
+def _sample(
+    problem: PairProblem, rows: Tensor, directions: Tensor, nexts: Tensor | None = None
+) -> Samples:
+    """Samples of rows and their directions of any length; e by least squares where they act.
+
+    Args:
+        problem: of the samples.
+        rows, directions: k x b each.
+        nexts: e as known so far (k x r), which stays where too few neurons act to tell more.
+    """
     directions = directions / (rows * directions).sum(dim=1, keepdim=True)
     z = problem.pre_activations(rows)
     slopes = problem.activation.slope(z) * problem.decided(rows, z)
     systems = slopes[:, :, None] * problem.back
-    right = ((directions @ problem.left.T)[:, None, :] @ systems)[:, 0]
-    factor, info = torch.linalg.cholesky_ex(systems.mT @ systems)
-    nexts = torch.cholesky_solve(right[:, :, None], factor)[:, :, 0]
-    return Samples(rows, directions, torch.where((info == 0)[:, None], nexts, 0.0))
+    right = directions @ problem.left.T
+    matrices = systems.mT @ systems
+    if nexts is not None:
+        right = right - (systems @ nexts[:, :, None])[:, :, 0]
+        diagonal = matrices.diagonal(dim1=1, dim2=2)
+        diagonal += KEPT * diagonal.mean(dim=1, keepdim=True)
+    factor, info = torch.linalg.cholesky_ex(matrices)
+    found = torch.cholesky_solve((right[:, None, :] @ systems).mT, factor)[:, :, 0]
+    found = torch.where((info == 0)[:, None], found, 0.0)
+    return Samples(rows, directions, found if nexts is None else nexts + found)
 
 
 def _sole(problem: PairProblem) -> Samples:

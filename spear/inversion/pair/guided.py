@@ -1,0 +1,117 @@
+"""Sparse directions guided by forward consistency: candidates whose own activations must fit.
+
+The search on one layer predicts a candidate's row as q / (s . q), which holds if the columns of
+dL/dZ are orthogonal. The more samples there are for the neurons, the less it holds, and the fewer
+starts hit. With the next layer's gradient the row can be computed. For the likely activity d of
+each neuron, the activations d * (M p + c1) lie in the row space R2 of G2:
+
+    p = argmin |(I - R2^T R2) diag(d) (M p + c1)|^2 + t |p - p0|^2,
+
+linear least squares, whose normal equations cost as much as a step of the search. p0, the row that
+is expected, gives d, and holds p where d is wrong. The pre-activations M p + c1 then weigh the
+neurons of the next step (`spear.inversion.descent.activation_weights`). Both improve together: of
+random starts at b = 70, m = 200, 1 in 100 ends at a true direction without it, 20 with it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spear.inversion.descent.activation_weights import (
+    activation_weights,
+    log_activation_weights,
+    standardised,
+)
+from spear.inversion.descent.coordinates import Frame
+from spear.inversion.descent.sphere import ITERATIONS, RIDGE, SHRINKING, sparsity_weights
+from spear.inversion.descent.starts import Starts
+from spear.inversion.factors.gram import Grams, inverse_iteration
+from spear.inversion.pair.problem import PairProblem
+
+UNGUIDED = 6
+"""First iterations, in which candidates are too vague to tell what is active."""
+
+SHARPNESS = 4.0
+"""beta of the activation weights of computed pre-activations, which are to be trusted more."""
+
+ACTIVITY = 6.0
+"""Slope of the likely activity, over z in its deviations."""
+
+TRUST = 0.2
+"""t, relative to the mean eigenvalue of the normal equations."""
+
+MEMORY = 0.5
+"""Share of the row of the last iteration in the row that is expected."""
+
+
+@dataclass(frozen=True)
+class Guide:
+    """Forward consistency in the coordinates and the precision of a search.
+
+    Attributes:
+        frame: of the search.
+        space: R2 on the active neurons; the others have no activations (b x m').
+        grams: of the frame's predictor.
+    """
+
+    frame: Frame
+    space: Tensor
+    grams: Grams
+
+    @classmethod
+    def of(cls, problem: PairProblem, frame: Frame) -> "Guide":
+        """Return the guide of a problem whose next gradient spans the activations."""
+        space = problem.activations[:, problem.first.active].to(frame.left.dtype)
+        return cls(frame, space, Grams(frame.predictor))
+
+    def expected(self, directions: Tensor, before: Tensor | None) -> Tensor:
+        """Return the rows p0 that directions let expect, given those of the last iteration."""
+        rows = directions / (directions @ self.frame.sums)[:, None]
+        return rows if before is None else MEMORY * before + (1 - MEMORY) * rows
+
+    def rows(self, expected: Tensor) -> Tensor:
+        """Return the rows p that fit the activity that p0 lets expect (K x b)."""
+        predictor, bias = self.frame.predictor, self.frame.bias
+        active = torch.sigmoid(ACTIVITY * standardised(self.pre_activations(expected)))
+        inside = (self.space * active[:, None, :]) @ predictor
+        matrices = self.grams(active.square()) - inside.mT @ inside
+        constant = active * bias
+        rest = constant - (constant @ self.space.T) @ self.space
+        scale = matrices.diagonal(dim1=1, dim2=2).mean(dim=1, keepdim=True)
+        matrices.diagonal(dim1=1, dim2=2).add_(TRUST * scale)
+        right = TRUST * scale * expected - (rest * active) @ predictor
+        factor, info = torch.linalg.cholesky_ex(matrices)
+        rows = torch.cholesky_solve(right[:, :, None], factor)[:, :, 0]
+        return torch.where((info == 0)[:, None], rows, expected).nan_to_num(0.0)
+
+    def pre_activations(self, rows: Tensor) -> Tensor:
+        """Return z of rows in the frame's coordinates (K x m')."""
+        return rows @ self.frame.predictor.T + self.frame.bias
+
+
+def guided_directions(guide: Guide, grams: Grams, starts: Starts) -> Tensor:
+    """Return the end of guided IRLS from each start.
+
+    Args:
+        guide: of the round.
+        grams: of the frame's `left`.
+        starts: unit vectors and settings of K searches.
+
+    Returns:
+        Unit vectors in the frame's coordinates (K x b).
+    """
+    frame, directions, smoothing = guide.frame, starts.directions, 1.0
+    rows: Tensor | None = None
+    for iteration in range(ITERATIONS):
+        weights = sparsity_weights(directions @ frame.left.T, starts.exponents, smoothing)
+        if iteration < UNGUIDED:
+            weights += log_activation_weights(
+                frame, frame.predictor, frame.sums, directions, starts.sharpness
+            )
+        else:
+            rows = guide.rows(guide.expected(directions, rows))
+            weights += activation_weights(guide.pre_activations(rows), SHARPNESS)
+        directions = inverse_iteration(grams(weights.exp_()), directions, RIDGE)
+        smoothing *= SHRINKING
+    return directions
