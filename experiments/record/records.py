@@ -104,16 +104,16 @@ def columns_of(own: Sequence[Metric] = ()) -> dict[str, Any]:
 
 
 def shortfall(size: int, reconstruction: Reconstruction) -> str:
-    """Return the reason that fewer inputs came back than the batch has, or an empty string."""
+    """Return the reason that the gradient's rank is not the batch size, or an empty string."""
     found = reconstruction.batch_size
     if found == size:
         return ""
     if reconstruction.status in (Status.ZERO_GRADIENT, Status.FULL_RANK):
         return reconstruction.status.message
-    return (
-        f"the gradient has rank {found} but the batch has {size} inputs: some of them are equal, "
-        "or too small a part of the gradient to be seen"
-    )
+    ranks = f"the gradient has rank {found} but the batch has {size} inputs"
+    if found > size:
+        return f"{ranks}: the update was changed, as by a defense, and is not its gradient any more"
+    return f"{ranks}: some of them are equal, or too small a part of the gradient to be seen"
 
 
 def to_csv(records: Iterable[BatchRecord], columns: Iterable[str]) -> str:

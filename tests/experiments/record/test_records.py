@@ -9,7 +9,9 @@ from io import StringIO
 from types import MappingProxyType
 
 import pytest
+import torch
 from rich.console import Console
+from support.scored import found
 
 from spear.analysis.records.store import RESULTS
 from spear.errors import ConfigError
@@ -17,7 +19,14 @@ from spear.experiments.config.schema import LONGEST_NAME, experiment_name, run_n
 from spear.experiments.job.status import row_hash
 from spear.experiments.record.files import write_json
 from spear.experiments.record.own_metrics import own_metrics
-from spear.experiments.record.records import ORDER, BatchRecord, columns_of, from_csv, to_csv
+from spear.experiments.record.records import (
+    ORDER,
+    BatchRecord,
+    columns_of,
+    from_csv,
+    shortfall,
+    to_csv,
+)
 from spear.experiments.record.summary import summarize
 from spear.experiments.tracking.console import results_table
 from spear.scoring import Metric
@@ -235,3 +244,12 @@ def test_names_of_run_folders():
     assert experiment_name("table_3") == "table_3"
     assert experiment_name("paper/table3") == "table3"
     assert experiment_name("mine/table3") == "mine/table3"
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"), [(3, ""), (4, "some of them are equal"), (2, "the update was changed")]
+)
+def test_a_rank_that_is_not_the_batch_size_has_its_reason(size, reason):
+    reconstruction = found(torch.eye(3), torch.ones(5, 3))
+    assert reason in shortfall(size, reconstruction)
+    assert bool(shortfall(size, reconstruction)) == (size != 3)
