@@ -257,23 +257,26 @@ def recover_images(
 ) -> RecoveredImages:
     """Recover the images of a batch from the gradient of a vision transformer of torchvision.
 
-    No labels, priors or loss are needed. With d entries a token and N patches an image, up to
-    (d + N - 2) / (2 N + 1) images can be told. The client must not have used dropout.
+    No labels, priors or loss are needed. With d entries a token and N patches an image, at least
+    (d + N - 2) / (2 N + 1) images can be told: `spear.vision.limits.most_images`. The client must
+    not have used dropout.
 
     Args:
-        model: a `torchvision.models.VisionTransformer` or a class made from it, with the parameters
-            for which the gradients were computed. It is not changed.
+        model: a `torchvision.models.VisionTransformer` or a class made from it, in evaluation
+            mode, with the parameters for which the gradients were computed. It is not changed.
         gradients: see `invert_block`; of all parameters, in the precision of the client.
-        time_limit: seconds after which the search for tokens gives up; None for no limit.
+        time_limit: seconds for the search for tokens and the refit; None for no limit.
         seed: the same seed gives the same result.
 
     Returns:
         The images that are whole, in the units of the network's inputs. `status` is `exact` if
-        their forward and backward pass reproduces all gradients to rounding.
+        their forward and backward pass reproduces all gradients to rounding, and rounding hides no
+        patch; the others are in docs/theory/vision-transformers.md.
 
     Raises:
         VictimError: the model has another form.
-        LayerError, InvalidObservation: a gradient is missing or does not fit the model.
+        LayerError, InvalidObservation: a gradient is missing or does not fit the model, or the
+            first feed-forward block has dropout or an unknown activation.
     """
     check_time_limit(time_limit)
     network = unwrapped(model)

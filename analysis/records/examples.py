@@ -20,6 +20,7 @@ job's, so that results on other data are told apart."""
 
 
 KEY = ["experiment", "data_hash"]
+"""Columns that tell the batches of a job."""
 
 
 @cache

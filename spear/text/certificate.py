@@ -17,7 +17,7 @@ GAP = 30.0
 
 @dataclass(frozen=True)
 class TokenSequence:
-    """A token sequence, and why it must have been in the batch.
+    """A token sequence, and the evidence that it was in the batch.
 
     Attributes:
         tokens: its first ones; all whose positions left a gradient, if the text is complete.

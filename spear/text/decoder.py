@@ -44,6 +44,8 @@ def read_sequences(
     Returns:
         The sequences, and the number of states that belong to no certified one.
     """
+    if not len(states):
+        return [], 0
     matches = Matches(states.double())
     open_, ended = [_Beginning()], []
     while open_:

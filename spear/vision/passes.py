@@ -109,6 +109,6 @@ class Passes:
 
 @contextmanager
 def twice_differentiable() -> Iterator[None]:
-    """Within the context, attention is computed by formulas that differentiate twice."""
+    """Compute attention by formulas that differentiate twice, within the context."""
     with sdpa_kernel(SDPBackend.MATH):
         yield

@@ -22,7 +22,8 @@ OWN = 4.0
 """Rounding of a float64 update, to which the server's own pass and images add theirs."""
 
 KNOWN = 1e-2
-"""Largest error of a pixel, relative to the pixels, that rounding may hide in a proven batch."""
+"""Largest root mean square error of a patch that rounding may hide in a proven batch, relative to
+that of all pixels."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Evidence:
     Attributes:
         misfit: largest difference of a parameter's gradient from the shared one, in units of its
             rounding.
-        hidden: largest error of a patch that rounding of the patches' gradient hides, relative to
-            the root mean square of all pixels.
+        hidden: largest root mean square error of a patch that rounding of the patches' gradient
+            hides, relative to that of all pixels.
     """
 
     misfit: float
@@ -64,13 +65,16 @@ def evidence(
     own = passes.gradients(batch)
     rounding = roundings(model, own, batch, shared)
     misses = {name: _length(own[name] - each) for name, each in shared.items()}
-    misfit = max(misses[name] / rounding[name] for name in misses)
+    ratios = [misses[name] / rounding[name] for name in misses]
+    finite = all(map(math.isfinite, [*ratios, *rounding.values()]))
+    misfit = max(ratios) if finite else math.inf
     error = misses["conv_proj.weight"] + rounding["conv_proj.weight"]
     patches, gradients = _tokens(passes, batch)
     reach = float(torch.linalg.vector_norm(torch.linalg.pinv(gradients), dim=0).max())
     lost = torch.linalg.matrix_rank(gradients) < len(gradients)
-    hidden = math.inf if lost else error * reach / _length(patches)
-    return Evidence(misfit, hidden * len(patches) ** 0.5)
+    size = _length(patches) / len(patches) ** 0.5
+    hidden = math.inf if lost or size == 0.0 else error * reach / size
+    return Evidence(misfit, hidden)
 
 
 def roundings(

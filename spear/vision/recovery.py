@@ -45,9 +45,10 @@ class RecoveredImages:
             (b' x channels x height x width), float64.
         output_gradients: dL/dy of each, y being the network's outputs (b' x K); 0 x 0 if images
             are missing. Under a mean cross-entropy, softmax(y) - b dL/dy are the labels.
-        status: `exact` if forward and backward pass of these images reproduce the whole shared
-            update to its rounding, and rounding hides no patch.
-        batch_size: images that there are, b.
+        status: `exact` if forward and backward pass of these images reproduce every shared
+            gradient to its rounding, and rounding hides no patch.
+        batch_size: images that leave a trace, b: equal ones count once; 0 if nothing could be
+            searched.
         tokens_found, tokens: of the first block.
         evidence: of the whole batch; None if images are missing.
         seconds: wall time.

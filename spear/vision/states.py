@@ -24,6 +24,9 @@ from spear.inversion.pair.reconstruct import reconstruction_of
 from spear.inversion.pair.rows import RowSpace, distinct_rows
 from spear.reconstruction import Status
 
+HOPELESS = 100
+"""Rounds without a find after which the search gives up, as with more images than can be told."""
+
 PATIENCE = 6
 """Rounds of the search without a find after which the first block decides."""
 
@@ -64,9 +67,11 @@ def feed_forward_states(
     known = _searched(problem, budget, seed)
     if len(known) == problem.b:  # none is weak: a joint fit takes seconds
         return States(reconstruction_of(problem, known, Status.PARTIAL, {}).inputs, problem.b)
-    while len(known) < problem.b and not budget.over():
+    idle = 0
+    while len(known) < problem.b and idle < HOPELESS and not budget.over():
         found = _accepted(problem, known, accept, generator)
         known = known.and_others(found)
+        idle = 0 if len(found) else idle + 1
         budget.report(Progress.directions(len(known), problem.b))
     return States(known.rows @ problem.first.right, problem.b)
 

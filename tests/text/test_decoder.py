@@ -95,3 +95,9 @@ def test_the_next_best_candidate_is_kept_over_all_that_were_tried():
     assert float(first[0, 0]) == 0
     assert matches.runner_up(0, 0.0) == pytest.approx(0.25)
     assert matches.runner_up(0, 0.5) == 0
+
+
+def test_no_states_are_no_sequences():
+    inputs = BlockInputs.of(block_at(support.model("gpt2"), 0))
+    width = inputs(torch.tensor([[1]])).shape[-1]
+    assert read_sequences(inputs, torch.zeros(0, width), support.VOCABULARY, 64) == ([], 0)

@@ -13,7 +13,7 @@ from spear.inversion.pair.joint_fit import refit
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import CERTAIN, PairProblem
 
-SPARE = 8
+SPARE = 9
 """Zeros beyond those that determine a direction, so that rounding does not decide."""
 
 
@@ -30,12 +30,10 @@ def finished(problem: PairProblem, samples: Samples) -> Tensor:
         samples: all of its samples.
     """
     pieces = problem.activation.pieces
-    if pieces is None and not problem.noisy:
+    if not problem.noisy and (pieces is None or _few_zeros(problem, samples.rows)):
         return torch.linalg.inv(refit(problem, samples.rows))
     if pieces is None:
         return unfinished(problem, samples)
-    if _few_zeros(problem, samples.rows):
-        return torch.linalg.inv(refit(problem, samples.rows))
     if problem.activation.name == "relu":
         directions = _zero_directions(problem, samples)
     else:
@@ -65,14 +63,14 @@ def unfinished(problem: PairProblem, samples: Samples) -> Tensor:
 
 
 def _few_zeros(problem: PairProblem, rows: Tensor) -> bool:
-    if problem.noisy or problem.activation.name != "relu":
+    if problem.activation.name != "relu":
         return False
-    return not bool(tell_directions(problem, rows).all())
+    return not bool(determined_by_zeros(problem, rows).all())
 
 
-def tell_directions(problem: PairProblem, rows: Tensor) -> Tensor:
-    """Tell of which rows the inactive neurons determine the direction: b - 1, and a few (k)."""
-    return inactive(problem, rows).sum(dim=1) >= problem.b + SPARE
+def determined_by_zeros(problem: PairProblem, rows: Tensor) -> Tensor:
+    """Mark the rows whose inactive neurons determine the direction: b - 1 do, and `SPARE` (k)."""
+    return inactive(problem, rows).sum(dim=1) >= problem.b - 1 + SPARE
 
 
 def kernels(problem: PairProblem, rows: Tensor) -> Tensor:

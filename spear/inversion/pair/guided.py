@@ -7,8 +7,8 @@ each neuron, the activations d * (M p + c1) lie in the row space R2 of G2:
 
     p = argmin |(I - R2^T R2) diag(d) (M p + c1)|^2 + t |p - p0|^2,
 
-linear least squares, whose normal equations cost as much as a step of the search. p0, the row that
-is expected, gives d, and holds p where d is wrong. The pre-activations M p + c1 then weigh the
+linear least squares, whose normal equations cost as much as a step of the search. The
+predicted p0 gives d, and holds p where d is wrong. The pre-activations M p + c1 then weigh the
 neurons of the next step (`spear.inversion.descent.activation_weights`). Both improve together: of
 random starts at b = 70, m = 200, 1 in 100 ends at a true direction without it, 20 with it.
 """
@@ -26,13 +26,14 @@ from spear.inversion.descent.activation_weights import (
 from spear.inversion.descent.coordinates import Frame
 from spear.inversion.descent.sphere import ITERATIONS, RIDGE, SHRINKING, sparsity_weights
 from spear.inversion.descent.starts import Starts
-from spear.inversion.factors.gram import Grams, inverse_iteration
+from spear.inversion.factors.gram import TABLE_BYTES, Grams, inverse_iteration
+from spear.inversion.factors.memory import bytes_at_once
 from spear.inversion.pair.problem import PairProblem
 
 UNGUIDED = 6
 """First iterations, in which candidates are too vague to tell what is active."""
 
-SHARPNESS = 4.0
+GUIDED_SHARPNESS = 4.0
 """beta of the activation weights of computed pre-activations, which are to be trusted more."""
 
 ACTIVITY = 6.0
@@ -42,7 +43,7 @@ TRUST = 0.2
 """t, relative to the mean eigenvalue of the normal equations."""
 
 MEMORY = 0.5
-"""Share of the row of the last iteration in the row that is expected."""
+"""Share of the row of the last iteration in the predicted one."""
 
 
 @dataclass(frozen=True)
@@ -65,25 +66,39 @@ class Guide:
         space = problem.activations[:, problem.first.active].to(frame.left.dtype)
         return cls(frame, space, Grams(frame.predictor))
 
-    def expected(self, directions: Tensor, before: Tensor | None) -> Tensor:
-        """Return the rows p0 that directions let expect, given those of the last iteration."""
+    def predicted(self, directions: Tensor, before: Tensor | None) -> Tensor:
+        """Return p0, the rows predicted from directions.
+
+        Args:
+            directions: K x b.
+            before: the rows of the last iteration (K x b), if there was one.
+        """
         rows = directions / (directions @ self.frame.sums)[:, None]
         return rows if before is None else MEMORY * before + (1 - MEMORY) * rows
 
-    def rows(self, expected: Tensor) -> Tensor:
-        """Return the rows p that fit the activity that p0 lets expect (K x b)."""
+    def solved_rows(self, predicted: Tensor) -> Tensor:
+        """Return the rows p that fit the activity predicted by p0 (K x b each)."""
         predictor, bias = self.frame.predictor, self.frame.bias
-        active = torch.sigmoid(ACTIVITY * standardised(self.pre_activations(expected)))
-        inside = (self.space * active[:, None, :]) @ predictor
-        matrices = self.grams(active.square()) - inside.mT @ inside
+        active = torch.sigmoid(ACTIVITY * standardised(self.pre_activations(predicted)))
+        matrices = self.grams(active.square()) - self._inside(active)
         constant = active * bias
         rest = constant - (constant @ self.space.T) @ self.space
         scale = matrices.diagonal(dim1=1, dim2=2).mean(dim=1, keepdim=True)
         matrices.diagonal(dim1=1, dim2=2).add_(TRUST * scale)
-        right = TRUST * scale * expected - (rest * active) @ predictor
+        right = TRUST * scale * predicted - (rest * active) @ predictor
         factor, info = torch.linalg.cholesky_ex(matrices)
         rows = torch.cholesky_solve(right[:, :, None], factor)[:, :, 0]
-        return torch.where((info == 0)[:, None], rows, expected).nan_to_num(0.0)
+        return torch.where((info == 0)[:, None], rows, predicted).nan_to_num(0.0)
+
+    def _inside(self, active: Tensor) -> Tensor:
+        """Gram matrices of R2 diag(d) M (K x b x b), some starts at a time."""
+        size = self.space.numel() * self.space.element_size()
+        count = max(1, bytes_at_once(active.device, TABLE_BYTES) // size)
+        parts = [
+            (self.space * part[:, None, :]) @ self.frame.predictor
+            for part in torch.split(active, count)
+        ]
+        return torch.cat([part.mT @ part for part in parts])
 
     def pre_activations(self, rows: Tensor) -> Tensor:
         """Return z of rows in the frame's coordinates (K x m')."""
@@ -110,8 +125,8 @@ def guided_directions(guide: Guide, grams: Grams, starts: Starts) -> Tensor:
                 frame, frame.predictor, frame.sums, directions, starts.sharpness
             )
         else:
-            rows = guide.rows(guide.expected(directions, rows))
-            weights += activation_weights(guide.pre_activations(rows), SHARPNESS)
+            rows = guide.solved_rows(guide.predicted(directions, rows))
+            weights += activation_weights(guide.pre_activations(rows), GUIDED_SHARPNESS)
         directions = inverse_iteration(grams(weights.exp_()), directions, RIDGE)
         smoothing *= SHRINKING
     return directions

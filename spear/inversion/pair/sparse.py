@@ -16,7 +16,7 @@ from spear.inversion.directions.distinct import SAME_DESCENDED, SAME_EXACT, dist
 from spear.inversion.directions.exact import SEARCH_DTYPE, Polish
 from spear.inversion.factors.gram import Grams, unit
 from spear.inversion.pair.certificate import NEURONS, certified_rows
-from spear.inversion.pair.finish import kernels, tell_directions
+from spear.inversion.pair.finish import determined_by_zeros, kernels
 from spear.inversion.pair.forward_search import evenly_spaced, solved_rows
 from spear.inversion.pair.guided import Guide, guided_directions
 from spear.inversion.pair.likely import likely
@@ -66,7 +66,7 @@ class SparseEngine:
             return found[likely(problem, found)]
         neurons = evenly_spaced(problem, NEURONS)  # enough for rows from which the pieces follow
         rows, kept = solved_rows(problem, samples.rows, neurons)
-        told = tell_directions(problem, rows)[:, None]
+        told = determined_by_zeros(problem, rows)[:, None]
         directions = torch.where(told, kernels(problem, rows), samples.directions[kept])
         return _sample(problem, rows, directions, samples.next_coordinates[kept])
 

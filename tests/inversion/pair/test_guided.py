@@ -11,7 +11,7 @@ from spear.inversion.descent.sphere import sparse_directions
 from spear.inversion.descent.starts import Starts, random_starts
 from spear.inversion.directions.exact import SEARCH_DTYPE
 from spear.inversion.factors.gram import Grams, unit
-from spear.inversion.pair.finish import finished, tell_directions
+from spear.inversion.pair.finish import determined_by_zeros, finished
 from spear.inversion.pair.guided import Guide, guided_directions
 from spear.inversion.pair.proof import evidence, verdict
 from spear.inversion.pair.solver import Peeling
@@ -30,9 +30,8 @@ def test_a_row_that_is_nearly_right_is_led_towards_the_true_one():
     generator = torch.Generator().manual_seed(1)
     noise = torch.randn(rows.shape, generator=generator, dtype=rows.dtype)
     expected = rows + 0.3 * rows.norm(dim=1, keepdim=True) * unit(noise)
-    before, after = (
-        (each - rows).norm(dim=1) / rows.norm(dim=1) for each in (expected, guide.rows(expected))
-    )
+    solved = guide.solved_rows(expected)
+    before, after = ((each - rows).norm(dim=1) / rows.norm(dim=1) for each in (expected, solved))
     assert (after < 0.7 * before).all()
     assert float(after.mean()) < float(before.mean()) / 2
 
@@ -70,7 +69,7 @@ def test_more_starts_hit_where_neurons_are_few():
 def test_a_batch_is_exact_if_some_samples_leave_too_few_zeros(seed):
     """There the zeros of L q have a kernel of more than one dimension."""
     case = pair_case("relu", 32, 75, 60, dtype=torch.float32, seed=seed)
-    assert not bool(tell_directions(case.problem, case.rows).all())
+    assert not bool(determined_by_zeros(case.problem, case.rows).all())
     search = Peeling(case.problem, SparseEngine(), 0)
     for _ in range(60):
         if not search.solved:
