@@ -239,6 +239,9 @@ def tokens_in_span(
         threshold: relative distance up to which an embedding is in the span; the root of the
             gradient's precision unless given.
 
+    Returns:
+        The tokens of each position that are in the span, and how far from it.
+
     Raises:
         VictimError: the model takes no tokens.
         LayerError: these layers are frozen.
