@@ -106,6 +106,13 @@ class Passes:
             found = torch.autograd.grad(loss, list(self.parameters.values()), create_graph=history)
         return dict(zip(self.parameters, found, strict=True))
 
+    def patch_gradients(self, batch: Batch) -> Tensor:
+        """Return the gradient of what the projection of the patches gives, a row each (b N x d)."""
+        with probe({"": self.network.conv_proj}) as calls, twice_differentiable():
+            loss = (self.network(batch.images) * batch.outputs).sum()
+        (found,) = torch.autograd.grad(loss, calls[0].output)
+        return found.flatten(2).mT.flatten(0, 1)
+
 
 @contextmanager
 def twice_differentiable() -> Iterator[None]:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from spear.probing import probe
-from spear.vision.passes import Batch, Passes, twice_differentiable
+from spear.vision.passes import Batch, Passes
 
 ROUNDING = 4.0
 """Difference from the shared update, in units of its rounding, up to which both are the same. The
@@ -69,7 +68,7 @@ def evidence(
     finite = all(map(math.isfinite, [*ratios, *rounding.values()]))
     misfit = max(ratios) if finite else math.inf
     error = misses["conv_proj.weight"] + rounding["conv_proj.weight"]
-    patches, gradients = _tokens(passes, batch)
+    patches, gradients = _patches(passes, batch), passes.patch_gradients(batch)
     reach = float(torch.linalg.vector_norm(torch.linalg.pinv(gradients), dim=0).max())
     lost = torch.linalg.matrix_rank(gradients) < len(gradients)
     size = _length(patches) / len(patches) ** 0.5
@@ -102,14 +101,10 @@ def _digits(gradient: Tensor) -> float:
     return own * torch.finfo(gradient.dtype).eps / torch.finfo(torch.float32).eps
 
 
-def _tokens(passes: Passes, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Patches (b N x P), and the gradients of what their projection gives (b N x d)."""
-    with probe({"": passes.network.conv_proj}) as calls, twice_differentiable():
-        loss = (passes.network(batch.images) * batch.outputs).sum()
-    (gradients,) = torch.autograd.grad(loss, calls[0].output)
+def _patches(passes: Passes, batch: Batch) -> Tensor:
+    """Patches of the batch, a row each (b N x P)."""
     size = passes.network.conv_proj.kernel_size
-    patches = nn.functional.unfold(batch.images, size, stride=size).mT.flatten(0, 1)
-    return patches, gradients.flatten(2).mT.flatten(0, 1)
+    return nn.functional.unfold(batch.images, size, stride=size).mT.flatten(0, 1)
 
 
 def _length(tensor: Tensor) -> float:

@@ -16,9 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from spear.budget import Budget
-from spear.probing import probe
 from spear.vision.first_block import first_block
-from spear.vision.passes import Batch, Passes, twice_differentiable
+from spear.vision.passes import Batch, Passes
 from spear.vision.proof import roundings
 
 STEPS, ITERATIONS = 4, 40
@@ -41,7 +40,7 @@ Vectors = Sequence[Tensor]
 
 @dataclass(frozen=True)
 class _Linearised:
-    """Equations around a batch: residuals, and products with J^T J and the preconditioner."""
+    """Equations around a batch: residuals r, and products with J^T, J and the preconditioner."""
 
     residuals: Vectors
     transposed: Callable[[Vectors], Vectors]
@@ -120,10 +119,7 @@ def _preconditioner(
     model: nn.Module, passes: Passes, batch: Batch, scales: Mapping[str, float]
 ) -> Callable[[Vectors], Vectors]:
     grid = first_block(model).grid
-    with probe({"": passes.network.conv_proj}) as calls, twice_differentiable():
-        loss = (passes.network(batch.images) * batch.outputs).sum()
-    (found,) = torch.autograd.grad(loss, calls[0].output)
-    tokens = found.flatten(2).mT.flatten(0, 1) / scales["conv_proj.weight"]
+    tokens = passes.patch_gradients(batch) / scales["conv_proj.weight"]
     features = passes.features(batch.images) / scales[f"{passes.head_name}.weight"]
     of_tokens, of_features = _factor(tokens), _factor(features)
 
