@@ -16,7 +16,13 @@ from spear.analysis.paper.comparison import Cell, mean, seconds, share
 from spear.analysis.statistics.measures import with_interval
 
 EXPERIMENTS = ("table3", "table3_imagenet_224", "table3_imagenet_720")
-ALSO = ("table3_sampling", "figure4_b18_to_b24", "paper_sampling")
+ALSO = (
+    "table3_sampling",
+    "table3_imagenet_224_sampling",
+    "table3_imagenet_720_sampling",
+    "figure4_b18_to_b24",
+    "paper_sampling",
+)
 ONLY = {"batch_size": 20, "network.width": 200}
 KEYS = {"dataset": "row"}
 COMPARED = {

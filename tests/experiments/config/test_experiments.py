@@ -76,7 +76,7 @@ def test_the_longest_experiments_of_a_tag_come_first():
         (["-m", "experiment=table8,scaling"], ["-m", "experiment=paper/table8,beyond/scaling"]),
         (["experiment=choice(table8,gifd)"], ["experiment=paper/table8,related/gifd"]),
         (["experiment=glob(table10*)"],
-         ["experiment=paper/table10,paper/table10_minibatches,paper/table10_sampling"]),
+         ["experiment=paper/table10,paper/table10_minibatches,paper/table10_minibatches_sampling,paper/table10_sampling"]),
         (["+experiment=mine", "experiment=null"], ["+experiment=mine", "experiment=null"]),
         (["experiment=beyond/table9"], ["experiment=beyond/table9"]),
     ],
