@@ -18,23 +18,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.descent.activation_weights import (
-    activation_weights,
-    log_activation_weights,
-    standardised,
-)
+from spear.inversion.descent.activation_weights import standardised
 from spear.inversion.descent.coordinates import Frame
-from spear.inversion.descent.sphere import ITERATIONS, RIDGE, SHRINKING, sparsity_weights
-from spear.inversion.descent.starts import Starts
-from spear.inversion.factors.gram import TABLE_BYTES, Grams, inverse_iteration
+from spear.inversion.factors.gram import TABLE_BYTES, Grams
 from spear.inversion.factors.memory import bytes_at_once
 from spear.inversion.pair.problem import PairProblem
-
-UNGUIDED = 6
-"""First iterations, in which candidates are too vague to tell what is active."""
-
-GUIDED_SHARPNESS = 4.0
-"""beta of the activation weights of computed pre-activations, which are to be trusted more."""
 
 ACTIVITY = 6.0
 """Slope of the likely activity, over z in its deviations."""
@@ -103,30 +91,3 @@ class Guide:
     def pre_activations(self, rows: Tensor) -> Tensor:
         """Return z of rows in the frame's coordinates (K x m')."""
         return rows @ self.frame.predictor.T + self.frame.bias
-
-
-def guided_directions(guide: Guide, grams: Grams, starts: Starts) -> Tensor:
-    """Return the end of guided IRLS from each start.
-
-    Args:
-        guide: of the round.
-        grams: of the frame's `left`.
-        starts: unit vectors and settings of K searches.
-
-    Returns:
-        Unit vectors in the frame's coordinates (K x b).
-    """
-    frame, directions, smoothing = guide.frame, starts.directions, 1.0
-    rows: Tensor | None = None
-    for iteration in range(ITERATIONS):
-        weights = sparsity_weights(directions @ frame.left.T, starts.exponents, smoothing)
-        if iteration < UNGUIDED:
-            weights += log_activation_weights(
-                frame, frame.predictor, frame.sums, directions, starts.sharpness
-            )
-        else:
-            rows = guide.solved_rows(guide.predicted(directions, rows))
-            weights += activation_weights(guide.pre_activations(rows), GUIDED_SHARPNESS)
-        directions = inverse_iteration(grams(weights.exp_()), directions, RIDGE)
-        smoothing *= SHRINKING
-    return directions

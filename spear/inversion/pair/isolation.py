@@ -22,7 +22,7 @@ from spear.inversion.pair.rows import RowSpace
 HIDDEN = 1e-2
 """Relative error of an input that must show in the residuals."""
 
-NEURONS = 8
+NEURONS = 4
 """Neurons that are looked at, as a multiple of b: all of them would show more."""
 
 AT_ONCE = 16

@@ -9,21 +9,20 @@ import torch
 from torch import Tensor
 
 from spear.inversion.descent.coordinates import Frame, build_frame
-from spear.inversion.descent.deflation import Deflation, Known
-from spear.inversion.descent.sphere import sparse_directions
 from spear.inversion.descent.starts import EXPONENTS, SHARPNESS, Starts, random_starts, start_count
 from spear.inversion.directions.distinct import SAME_DESCENDED, SAME_EXACT, distinct
 from spear.inversion.directions.exact import SEARCH_DTYPE, Polish
-from spear.inversion.factors.gram import Grams, unit
+from spear.inversion.factors.gram import unit
 from spear.inversion.pair.certificate import NEURONS, certified_rows
 from spear.inversion.pair.finish import determined_by_zeros, kernels
 from spear.inversion.pair.forward_search import evenly_spaced, solved_rows
-from spear.inversion.pair.guided import Guide, guided_directions
+from spear.inversion.pair.guided import Guide
 from spear.inversion.pair.likely import likely
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import mutually_consistent
 from spear.inversion.pair.search import MOST_STARTS
+from spear.inversion.pair.sparse_descent import sparse_ends
 
 PRIORS = (1.0, 2.0, 0.0)
 """a of the row prior of the search's coordinates, cycled through the rounds."""
@@ -73,12 +72,8 @@ class SparseEngine:
 
 def _descended(problem: PairProblem, frame: Frame, starts: Starts) -> Tensor:
     """The ends of the starts; where few would hit, guided by forward consistency."""
-    grams = Grams(frame.left)
-    if len(frame.left) < EASY * problem.b:
-        return guided_directions(Guide.of(problem, frame), grams, starts)
-    nothing = problem.left.new_zeros(0, problem.b)
-    deflation = Deflation(frame, Known(nothing, nothing), repel=False)
-    return sparse_directions(frame, grams, starts, deflation)
+    guided = len(frame.left) < EASY * problem.b
+    return sparse_ends(frame, starts, Guide.of(problem, frame) if guided else None)
 
 
 def _certified(problem: PairProblem, directions: Tensor, generator: torch.Generator) -> Samples:
@@ -106,8 +101,9 @@ def _sample(
     directions = directions / (rows * directions).sum(dim=1, keepdim=True)
     z = problem.pre_activations(rows)
     slopes = problem.activation.slope(z) * problem.decided(rows, z)
-    systems = slopes[:, :, None] * problem.back
-    right = directions @ problem.left.T
+    neurons = slice(None) if problem.noisy else evenly_spaced(problem, NEURONS)
+    systems = slopes[:, neurons, None] * problem.back[neurons]
+    right = directions @ problem.left[neurons].T
     matrices = systems.mT @ systems
     if nexts is not None:
         right = right - (systems @ nexts[:, :, None])[:, :, 0]

@@ -34,7 +34,7 @@ def test_random_starts_meet_true_directions(shape: tuple[int, int, int]) -> None
     case = pair_case("leaky_relu", b=b, classes=classes, depth=depth)
     regressions, deflation, nexts = prepared(case)
     generator = torch.Generator().manual_seed(0)
-    starts = random_starts(60, b, EXPONENTS, SHARPNESS, generator, torch.float64)
+    starts = random_starts(200, b, EXPONENTS, SHARPNESS, generator, torch.float64)
     starts = Starts(unit(starts.directions), starts.exponents, starts.sharpness)
     found, e = regressions.descend(starts, deflation)
     true = unit(regressions.frame.enter(unit(case.disaggregation.T)))
