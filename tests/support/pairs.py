@@ -153,3 +153,25 @@ def worst_psnr(found: Tensor, true: Tensor) -> float:
 def relative(found: Tensor, true: Tensor) -> float:
     """|found - true| / |true|."""
     return float((found - true).norm() / true.norm())
+
+
+def noisy(pair: LayerPair, relative: float, seed: int = 0) -> LayerPair:
+    """Independent noise of one deviation in every entry of all four gradients, as DP-SGD has it."""
+    generator = torch.Generator().manual_seed(seed)
+    deviation = relative * float(pair.first.weight_gradient.square().mean().sqrt())
+
+    def moved(value: Tensor) -> Tensor:
+        return value + deviation * torch.randn(value.shape, generator=generator).to(value)
+
+    assert pair.next_bias_gradient is not None
+    first = replace(
+        pair.first,
+        weight_gradient=moved(pair.first.weight_gradient),
+        bias_gradient=moved(pair.first.bias_gradient),
+    )
+    return replace(
+        pair,
+        first=first,
+        next_weight_gradient=moved(pair.next_weight_gradient),
+        next_bias_gradient=moved(pair.next_bias_gradient),
+    )

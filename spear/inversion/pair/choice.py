@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from spear.errors import InvalidObservation
 from spear.inversion.pair.engine import Engine
+from spear.inversion.pair.noisy_peeling import NoisyPeeling
 from spear.inversion.pair.piecewise import PiecewiseEngine
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.regression_solver import RegressionSearch
@@ -55,7 +56,8 @@ def search_for(problem: PairProblem, method: Method | None, seed: int) -> Search
         )
     if method == Method.REGRESSIONS and not problem.spans_activations:
         return RegressionSearch(problem, seed)
-    return Peeling(problem, ENGINES[method](), seed)
+    peeling = NoisyPeeling if problem.noisy else Peeling
+    return peeling(problem, ENGINES[method](), seed)
 
 
 def _suitable(problem: PairProblem) -> Method:

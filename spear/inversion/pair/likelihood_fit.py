@@ -15,14 +15,14 @@ from spear.inversion.factors.gram import unit
 from spear.inversion.pair.likelihood import Batch, Equations, Likelihood
 from spear.inversion.pair.problem import PairProblem
 
-STEPS = 25
-"""Steps at most."""
+STEPS, ROUGH_STEPS = 100, 25
+"""Steps at most, and those of a rough fit."""
 
 SETTLED = 1e-5
 """Relative decrease of the sum of squares at which the fit has settled."""
 
-ITERATIONS = 50
-"""Conjugate gradient iterations of a step at most."""
+ITERATIONS, ROUGH_ITERATIONS = 200, 50
+"""Conjugate gradient iterations of a step at most. Weak samples need many."""
 
 SOLVED = 1e-6
 """Decrease of the squared preconditioned gradient at which a step is solved."""
@@ -35,6 +35,9 @@ EASIER, HARDER = 0.2, 10.0
 RIDGE = 1e-9
 """Keeps the preconditioner factorisable, relative to its diagonal."""
 
+CHANCE = 3.0
+"""Deviations of a sum of squares that are put down to chance."""
+
 Unknowns = tuple[Tensor, Tensor]
 """Changes of inputs and next gradients."""
 
@@ -45,26 +48,33 @@ class MostLikely(NamedTuple):
     Attributes:
         disaggregation: Q (b x b).
         misfit: what the chain rule and the activations leave unexplained of both gradients, in
-            what is expected of noise: 1 for true batches, 2 where noise hides much of G2.
+            what is expected of noise: 0.9 to 1.15 for true batches.
     """
 
     disaggregation: Tensor
     misfit: float
 
 
-def most_likely(problem: PairProblem, disaggregation: Tensor) -> MostLikely:
+def most_likely(
+    problem: PairProblem,
+    disaggregation: Tensor,
+    steps: int = STEPS,
+    iterations: int = ITERATIONS,
+) -> MostLikely:
     """Improve a nearly right solution of a noisy pair; it never gets less likely.
 
     Args:
         problem: the whole pair.
         disaggregation: Q (b x b).
+        steps: at most.
+        iterations: of conjugate gradients in a step, at most.
     """
     shared = problem.shared
     if shared is None:
         return MostLikely(disaggregation, math.inf)
     likelihood = Likelihood(problem, shared)
     start = likelihood.start(torch.linalg.solve(disaggregation, shared.right))
-    batch, cost = _fitted(start)
+    batch, cost = _fitted(start, steps, iterations)
     rows = torch.linalg.lstsq(shared.right.T, batch.inputs.T).solution.T
     if is_regular(unit(rows)):
         disaggregation = torch.linalg.inv(rows)
@@ -72,7 +82,7 @@ def most_likely(problem: PairProblem, disaggregation: Tensor) -> MostLikely:
 
 
 def _misfit(likelihood: Likelihood, cost: float) -> float:
-    """Squares beyond those that no matrices of rank b explain, for each degree of freedom.
+    """Squares beyond chance and those that no matrices of rank b explain, a degree of freedom.
 
     Two matrices of rank b have 2 b (m - b) entries more than the batch, besides the biases.
     """
@@ -80,15 +90,16 @@ def _misfit(likelihood: Likelihood, cost: float) -> float:
     first, second = shared.unexplained(problem.b)
     cost -= first / problem.first_error**2 + second / problem.next_error**2
     biases = problem.m + (shared.next_bias_gradient is not None) * len(shared.next_gradient)
-    return cost / (2 * problem.b * (problem.m - problem.b) + biases)
+    freedom = 2 * problem.b * (problem.m - problem.b) + biases
+    return (cost - CHANCE * math.sqrt(2 * freedom)) / freedom
 
 
-def _fitted(batch: Batch) -> tuple[Batch, float]:
+def _fitted(batch: Batch, steps: int, iterations: int) -> tuple[Batch, float]:
     """Return the batch at the nearest maximum of the likelihood, and its sum of squares."""
     rest = batch.residuals()
     cost, damping = _squares(rest), FIRST_DAMPING
-    for _ in range(STEPS):
-        inputs, nexts = _step(batch, rest, damping)
+    for _ in range(steps):
+        inputs, nexts = _step(batch, rest, damping, iterations)
         trial = batch.likelihood.at(batch.inputs + inputs, batch.nexts + nexts)
         trial_rest = trial.residuals()
         after = _squares(trial_rest)
@@ -105,7 +116,7 @@ def _fitted(batch: Batch) -> tuple[Batch, float]:
     return batch, cost
 
 
-def _step(batch: Batch, rest: Equations, damping: float) -> Unknowns:
+def _step(batch: Batch, rest: Equations, damping: float, iterations: int) -> Unknowns:
     """Minimise |J x - r|^2 + damping * x^T C x, with C the preconditioner, from x = 0."""
     grams = batch.grams()
     factors = [torch.linalg.cholesky(each + _ridge(each)) for each in grams]
@@ -113,7 +124,7 @@ def _step(batch: Batch, rest: Equations, damping: float) -> Unknowns:
     step = (torch.zeros_like(gradient[0]), torch.zeros_like(gradient[1]))
     direction = towards = _preconditioned(factors, gradient)
     size = first = _product(gradient, towards)
-    for _ in range(ITERATIONS):
+    for _ in range(iterations):
         image = batch.transposed_times(batch.times(*direction))
         damped = (grams[0] @ direction[0], grams[1] @ direction[1])
         image = _sum(image, damping, damped)

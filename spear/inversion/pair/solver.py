@@ -51,5 +51,9 @@ class Peeling(Search):
         self.known = known[mutually_consistent(self.problem, known)]
         self._renewed = len(self.known)
         if not self.solved:
-            whole = Rest.whole(self.problem)
-            self._rest = whole.without(self.known) if len(self.known) else whole
+            self._peel()
+
+    def _peel(self) -> None:
+        """Take all known samples out of the whole problem."""
+        whole = Rest.whole(self.problem)
+        self._rest = whole.without(self.known) if len(self.known) else whole

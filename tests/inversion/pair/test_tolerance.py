@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 import torch
-from support.pairs import PairCase, pair_case
+from support.pairs import PairCase, noisy, pair_case
 from torch import Tensor
 
 from spear.client.client import Client
@@ -18,34 +18,11 @@ from spear.inversion.pair.likelihood import Likelihood
 from spear.inversion.pair.likelihood_fit import most_likely
 from spear.inversion.pair.shared_gradients import SharedGradients
 from spear.inversion.pair.tolerance import backward_errors, forward_errors
-from spear.observation import LayerPair
 from spear.reconstruction import Status
 from spear.scoring.bounds import inputs_given_gradients
 
 RELATIVE = 1e-3
 """Noise in an entry, relative to the root mean square of G1."""
-
-
-def noisy(pair: LayerPair, relative: float, seed: int = 0) -> LayerPair:
-    """Independent noise of one deviation in every entry of all four gradients, as DP-SGD has it."""
-    generator = torch.Generator().manual_seed(seed)
-    deviation = relative * float(pair.first.weight_gradient.square().mean().sqrt())
-
-    def moved(value: Tensor) -> Tensor:
-        return value + deviation * torch.randn(value.shape, generator=generator).to(value)
-
-    assert pair.next_bias_gradient is not None
-    first = replace(
-        pair.first,
-        weight_gradient=moved(pair.first.weight_gradient),
-        bias_gradient=moved(pair.first.bias_gradient),
-    )
-    return replace(
-        pair,
-        first=first,
-        next_weight_gradient=moved(pair.next_weight_gradient),
-        next_bias_gradient=moved(pair.next_bias_gradient),
-    )
 
 
 @cache
