@@ -1,5 +1,6 @@
 """Forecasts of `spear plan`: the expected time of each job, by the size of its searches."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -8,13 +9,21 @@ from omegaconf import DictConfig
 
 from spear.auditing.explain import duration
 from spear.errors import SpearError
+from spear.experiments.cli.pair_searches import NETWORK, PAIR, pair_obstacle, pair_search_of
 from spear.experiments.config.build import build
-from spear.inversion.descent.cost import Search, forecast
+from spear.inversion.descent import cost
+from spear.inversion.descent.cost import Search, TimeForecast
+from spear.inversion.pair import cost as pair_cost
+from spear.inversion.pair.pilot import pilot as pair_pilot
+from spear.inversion.pair.planned_search import PairSearch
 
 DESCENT = "spear.inversion.SpearIrls"
 TRAINED = "spear.networks.trained_fcnn"
 FCNN = ("spear.networks.fcnn", TRAINED)
 SINGLE_GRADIENT = "spear.client.SingleGradient"
+
+Rates = Mapping[type[Search] | type[PairSearch], float]
+"""Seconds of this machine for one of that on which a kind of search was measured."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Planned:
     """
 
     name: str
-    search: Search | None
+    search: Search | PairSearch | None
     n_batches: int
     obstacle: str = ""
 
@@ -41,10 +50,12 @@ def planned(name: str, config: DictConfig) -> Planned:
         name: the overrides that define it.
         config: its configuration.
     """
-    obstacle, search = obstacle_of(config), None
+    search: Search | PairSearch | None = None
+    pair = config.attack._target_ in (PAIR, NETWORK)
+    obstacle = _of_device(config) or pair_obstacle(config) if pair else obstacle_of(config)
     if not obstacle:
         try:
-            search = search_of(config)
+            search = pair_search_of(config, entries(config)) if pair else search_of(config)
         except SpearError as error:
             obstacle = str(error).rstrip(".")
     return Planned(name, search, config.n_batches, obstacle)
@@ -56,9 +67,12 @@ def obstacle_of(config: DictConfig) -> str:
         return f"no forecast for {config.attack._target_.rpartition('.')[2]}"
     if config.network._target_ not in FCNN:
         return f"no forecast for {config.network._target_.rpartition('.')[2]}"
-    if config.device not in ("auto", "cpu"):
-        return f"no forecast for device={config.device}"
-    return ""
+    return _of_device(config)
+
+
+def _of_device(config: DictConfig) -> str:
+    known = config.device in ("auto", "cpu")
+    return "" if known else f"no forecast for device={config.device}"
 
 
 def search_of(config: DictConfig) -> Search:
@@ -72,7 +86,7 @@ def search_of(config: DictConfig) -> Search:
     return Search(
         b=config.batch_size,
         m=network.width,
-        n=_entries(config) if attack.layer == 1 else network.width,
+        n=entries(config) if attack.layer == 1 else network.width,
         pixels=config.dataset.get("normalize") is False,
         steps=network.steps if network._target_ == TRAINED else 0,
         noisy=any(noise) or config.fedavg._target_ != SINGLE_GRADIENT,
@@ -81,7 +95,12 @@ def search_of(config: DictConfig) -> Search:
     )
 
 
-def _entries(config: DictConfig) -> int:
+def entries(config: DictConfig) -> int:
+    """Return the entries of one of the network's inputs.
+
+    Raises:
+        SpearError: the data set cannot be loaded, and only its files tell.
+    """
     resolution = config.dataset.get("resolution")
     if resolution:
         return 3 * int(resolution) ** 2
@@ -89,24 +108,39 @@ def _entries(config: DictConfig) -> int:
     return prod(shape if shape is not None else build(config, "dataset").input_shape)
 
 
-def table(planned: list[Planned], rate: float) -> str:
+def rates(planned: list[Planned]) -> Rates:
+    """Measure this machine, for a second for each kind of search that is planned."""
+    pilots = {Search: cost.pilot, PairSearch: pair_pilot}
+    kinds = {type(job.search) for job in planned if job.search is not None}
+    return {kind: pilot() for kind, pilot in pilots.items() if kind in kinds}
+
+
+def expected(search: Search | PairSearch, rates: Rates) -> TimeForecast:
+    """Forecast a search of either kind on this machine."""
+    if isinstance(search, PairSearch):
+        return pair_cost.forecast(search, rates[PairSearch])
+    return cost.forecast(search, rates[Search])
+
+
+def table(planned: list[Planned], rates: Rates) -> str:
     """Return a line for each job, and one for their sum.
 
     Args:
         planned: the jobs.
-        rate: speed of this machine (`spear.inversion.descent.cost.pilot`).
+        rates: speed of this machine.
     """
     lines, total = [], 0.0
     for job in planned:
         if job.search is None:
             lines.append(f"{job.name}: {job.obstacle}")
             continue
-        expected = forecast(job.search, rate)
-        seconds = [each * job.n_batches for each in (expected.seconds, expected.low, expected.high)]
+        each = expected(job.search, rates)
+        seconds = [one * job.n_batches for one in (each.seconds, each.low, each.high)]
         middle, low, high = map(duration, seconds)
         total += seconds[0]
         lines.append(
             f"{job.name}: {middle} ({low} to {high}) for {job.n_batches} batches of {job.search.b}"
+            + _doubt(job.search)
         )
     missing = sum(job.search is None for job in planned)
     beside = f", and {missing} without a forecast" if missing else ""
@@ -116,3 +150,8 @@ def table(planned: list[Planned], rate: float) -> str:
         "loading data, training and scoring are not included"
     )
     return "\n".join(lines) + "\n"
+
+
+def _doubt(search: Search | PairSearch) -> str:
+    warning = search.warning if isinstance(search, PairSearch) else ""
+    return f"; {warning}" if warning else ""

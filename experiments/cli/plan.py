@@ -19,8 +19,9 @@ HELP = """usage: spear plan [-m] [key=value ...]
 Prints the expected time of a job, or with -m or a prepared experiment of a sweep, before it starts:
   spear plan experiment=scaling
   spear plan -m batch_size=4,8,16 network.width=200,400 n_batches=100
-The forecast is of the search by descent (attack=spear_irls) on one thread of this machine, whose
-speed is measured for a second. Nine of ten jobs end within the range beside it.
+The forecast is of the search by descent (attack=spear_irls) and of those on layer pairs (spear_pair
+and its methods, spear_network), on one thread of this machine, whose speed is measured for a second
+each. Nine of ten jobs end within the range beside it.
 """
 
 
@@ -36,10 +37,9 @@ def main(arguments: list[str]) -> None:
         return
     jobs = plan([each for each in arguments if each not in ("-m", "--multirun")])
 
-    from spear.experiments.cli.forecasts import table
-    from spear.inversion.descent.cost import pilot
+    from spear.experiments.cli.forecasts import rates, table
 
-    sys.stdout.write(table(jobs, pilot()))
+    sys.stdout.write(table(jobs, rates(jobs)))
 
 
 def plan(overrides: list[str]) -> "list[Planned]":

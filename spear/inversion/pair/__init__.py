@@ -5,7 +5,8 @@ rest without solved samples), `forward` and `backward` (the two consistencies), 
 `likely` (what noise explains of them), the searches for each kind of activation (`smooth`,
 `sparse`, `piecewise`, `regression_solver`, and `zero_search` under noise), `search` and
 `solver` (rounds), `finish`, `joint_fit` and `proof` (the whole batch), `shared_gradients`,
-`likelihood` and `likelihood_fit` (the most likely batch in noise), `attack`.
+`likelihood` and `likelihood_fit` (the most likely batch in noise), `attack`;
+`planned_search`, `cost` and `pilot` forecast the time.
 """
 
 from spear.inversion.pair.attack import SpearPair

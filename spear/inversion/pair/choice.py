@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from spear.activations.elementwise import Elementwise
 from spear.errors import InvalidObservation
 from spear.inversion.pair.engine import Engine
 from spear.inversion.pair.noisy_peeling import NoisyPeeling
@@ -42,7 +43,7 @@ def search_for(problem: PairProblem, method: Method | None, seed: int) -> Search
     name = problem.activation.name
     if method is None and name == "relu" and problem.noisy:
         return ZeroSearch(problem, seed)
-    method = method or _suitable(problem)
+    method = method or suitable(problem.activation, problem.spans_activations)
     if method == Method.PEELING and not (name == "relu" and problem.spans_activations):
         raise InvalidObservation(
             f"method is peeling, but the activation is {name} and the next layer's gradient has "
@@ -60,13 +61,19 @@ def search_for(problem: PairProblem, method: Method | None, seed: int) -> Search
     return peeling(problem, ENGINES[method](), seed)
 
 
-def _suitable(problem: PairProblem) -> Method:
-    pieces = problem.activation.pieces
+def suitable(activation: Elementwise, spans_activations: bool) -> Method:
+    """Return the method that suits an activation and the next layer.
+
+    Args:
+        activation: sigma.
+        spans_activations: whether the rows of the next layer's gradient span every sample's.
+    """
+    pieces = activation.pieces
     if pieces is None:
         return Method.DESCENT
-    if not problem.spans_activations:
+    if not spans_activations:
         return Method.REGRESSIONS
-    if problem.activation.name == "relu":
+    if activation.name == "relu":
         return Method.PEELING
     # An activation that is linear around 0 leaves few neurons to tell samples apart by their slope.
     return Method.DESCENT if pieces.lower < 0 < pieces.upper else Method.REGRESSIONS

@@ -50,7 +50,7 @@ def test_the_sweep_of_an_experiment_is_planned():
 def test_a_job_without_a_forecast_is_named():
     planned = plan(["batch_size=4", "attack=spear_irls,geiping"])
     assert [job.search is None for job in planned] == [False, True]
-    said = table(planned, rate=1.0)
+    said = table(planned, {Search: 1.0})
     assert "no forecast for GradientMatching" in said
     assert "2 jobs" in said
     assert "1 without a forecast" in said
