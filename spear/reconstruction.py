@@ -61,6 +61,10 @@ class Status(StrEnum):
         return member
 
 
+RESTS_ON_BIASES = "scale_by_biases"
+"""Name among `details`: 1 if nothing but the bias gradients fixes the lengths of the inputs."""
+
+
 @dataclass(frozen=True)
 class Reconstruction:
     """The result of an attack on one observation, in the notation of Theorem 3.2.
@@ -124,7 +128,8 @@ class Reconstruction:
     def message(self) -> str:
         """Sentence for people, without a full stop: how the attack ended, and what is missing."""
         if self.missing == 0:
-            return self.status.message
+            open_ = "; their lengths rest on the bias gradients alone"
+            return self.status.message + (open_ if self.details.get(RESTS_ON_BIASES) else "")
         return (
             f"{self.status.message}; {self.missing} of {self.batch_size} directions are missing, "
             f"those of the first {self.n_directions} inputs were found"

@@ -21,7 +21,7 @@ from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.inversion.pair.reconstruct import reconstruction_of
 from spear.layers import check_number, linear_layers
 from spear.observation import LayerChain
-from spear.reconstruction import Reconstruction, Status
+from spear.reconstruction import RESTS_ON_BIASES, Reconstruction, Status
 from spear.settings import check_device, check_time_limit
 from spear.update import Update, check_update
 
@@ -207,4 +207,12 @@ def _backward(problem: PairProblem | Status, found: Reconstruction) -> Reconstru
     samples = samples_given_activations(problem, found.inputs.to(problem.left.device))
     if samples is None:
         return replace(found, status=Status.PARTIAL)
-    return reconstruction_of(problem, samples, Status.PARTIAL, found.details, found.seconds)
+    details = _without_scale(found.details)
+    there = reconstruction_of(problem, samples, Status.PARTIAL, details, found.seconds)
+    if RESTS_ON_BIASES in found.details:
+        return there
+    return replace(there, details=_without_scale(there.details))  # one pair fixes it for all
+
+
+def _without_scale(details: dict[str, float]) -> dict[str, float]:
+    return {name: each for name, each in details.items() if name != RESTS_ON_BIASES}

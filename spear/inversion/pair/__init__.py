@@ -4,8 +4,8 @@ The modules follow the mathematics bottom up: `problem` (both gradients in facto
 rest without solved samples), `forward` and `backward` (the two consistencies), `tolerance` and
 `likely` (what noise explains of them), the searches for each kind of activation (`smooth`,
 `sparse`, `piecewise`, `regression_solver`, and `zero_search` under noise), `search` and
-`solver` (rounds), `finish`, `joint_fit` and `proof` (the whole batch), `shared_gradients`,
-`likelihood` and `likelihood_fit` (the most likely batch in noise), `attack`;
+`solver` (rounds), `finish`, `joint_fit`, `proof`, `isolation` and `scale` (the whole batch),
+`shared_gradients`, `likelihood` and `likelihood_fit` (the most likely batch in noise), `attack`;
 `planned_search`, `cost` and `pilot` forecast the time.
 """
 

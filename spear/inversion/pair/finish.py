@@ -82,6 +82,8 @@ def inactive(problem: PairProblem, rows: Tensor) -> Tensor:
     """Mark the neurons that rows certainly leave inactive, of those with a gradient (k x m')."""
     active = problem.first.active
     z = problem.pre_activations(rows)[:, active]
+    if len(z) == 0:
+        return torch.zeros_like(z, dtype=torch.bool)
     open_ = ROUNDING * z.std(dim=1, keepdim=True)
     if problem.noisy:
         open_ = torch.maximum(open_, CERTAIN * problem.deviation(rows)[:, active])

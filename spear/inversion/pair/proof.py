@@ -94,7 +94,6 @@ def evidence(problem: PairProblem, disaggregation: Tensor, misfit: float = 0.0) 
         disaggregation: Q (b x b).
         misfit: of the most likely batch; 0 without noise.
     """
-    first = problem.first
     rows = torch.linalg.inv(disaggregation)
     z = problem.pre_activations(rows)
     a = problem.activation.value(z)
@@ -102,14 +101,15 @@ def evidence(problem: PairProblem, disaggregation: Tensor, misfit: float = 0.0) 
     nexts = torch.linalg.lstsq(a.T, second.T).solution
     columns = (problem.left @ disaggregation).T
     computed = problem.activation.slope(z) * (nexts @ problem.back.T)
-    forward, forward_error = _forward(problem, a)
-    unit_columns = disaggregation / torch.linalg.vector_norm(disaggregation, dim=0)
-    backward_error = first.noise.deviation(unit_columns).square().mean(dim=0).sqrt()
     if problem.noisy:
         forward_error = forward_errors(problem, rows)
         backward_error = backward_errors(problem, Samples(rows, disaggregation.T, nexts))
+    else:
+        forward_error = _forward_error(problem, a)
+        unit_columns = disaggregation / torch.linalg.vector_norm(disaggregation, dim=0)
+        backward_error = problem.first.noise.deviation(unit_columns).square().mean(dim=0).sqrt()
     return Evidence(
-        forward=forward,
+        forward=_forward(problem, a),
         forward_error=forward_error,
         backward=_relative((columns - computed) * problem.decided(rows, z), columns),
         backward_error=backward_error,
@@ -152,13 +152,19 @@ def _isolated(problem: PairProblem, found: Evidence) -> bool:
     return isolated(problem, rows, forward, backward)
 
 
-def _forward(problem: PairProblem, a: Tensor) -> tuple[Tensor, Tensor]:
+def _forward(problem: PairProblem, a: Tensor) -> Tensor:
+    """Part of the activations outside the row space of G2; 0 if that has another rank than b."""
     if not problem.spans_activations:
-        nothing = torch.zeros_like(a[:, 0])
-        return nothing, nothing
-    inside = a @ problem.activations.T
+        return torch.zeros_like(a[:, 0])
+    return _relative(a - (a @ problem.activations.T) @ problem.activations, a)
+
+
+def _forward_error(problem: PairProblem, a: Tensor) -> Tensor:
+    """What the rounding of G2 makes of it."""
+    if not problem.spans_activations:
+        return torch.zeros_like(a[:, 0])
     gains = problem.next_error * problem.m**0.5 / problem.next_values
-    return _relative(a - inside @ problem.activations, a), _relative(inside * gains, a)
+    return _relative((a @ problem.activations.T) * gains, a)
 
 
 def _next_sum(problem: PairProblem, nexts: Tensor) -> float:

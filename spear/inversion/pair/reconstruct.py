@@ -10,7 +10,8 @@ from spear.inversion.pair.likelihood_fit import most_likely
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.proof import evidence, verdict
-from spear.reconstruction import Reconstruction, Status
+from spear.inversion.pair.scale import rests_on_biases
+from spear.reconstruction import RESTS_ON_BIASES, Reconstruction, Status
 
 
 def reconstruction_of(
@@ -39,6 +40,8 @@ def reconstruction_of(
         found = evidence(problem, disaggregation, misfit)
         details = details | {"residual": found.largest}
         status = verdict(problem, found)
+        if status is Status.EXACT and rests_on_biases(problem, found):
+            details = details | {RESTS_ON_BIASES: 1.0}
     else:
         disaggregation = unfinished(problem, samples)
     is_relu = problem.activation.name == "relu"

@@ -4,7 +4,7 @@ import pytest
 import torch
 from support.pairs import PIECEWISE, pair_case, relative
 
-from spear.inversion.pair.finish import finished, kernels, unfinished
+from spear.inversion.pair.finish import finished, inactive, kernels, unfinished
 from spear.inversion.pair.peeling import Samples
 
 
@@ -38,3 +38,8 @@ def test_kernels_of_the_inactive_neurons_are_the_directions() -> None:
     found = kernels(case.problem, case.rows)
     cosines = torch.cosine_similarity(found, case.disaggregation.T).abs()
     torch.testing.assert_close(cosines, torch.ones_like(cosines))
+
+
+def test_no_rows_leave_no_neuron_inactive() -> None:
+    case = pair_case("relu", b=5)
+    assert inactive(case.problem, case.rows[:0]).shape == (0, int(case.problem.first.active.sum()))
