@@ -139,6 +139,11 @@ CASES = {
         f"attack=spear_network attack.layer=3 network.activation=tanh {DIGITS} batch_size=6"
     ),
     "pair_relu": Case(f"attack=spear_pair {DIGITS} batch_size=8"),
+    "pair_fedavg": Case(
+        "attack=spear_pair_fedavg fedavg=fedavg fedavg.epochs=3 fedavg.learning_rate=0.01 "
+        f"network.activation=gelu {DIGITS} batch_size=4",
+        tolerance=LOOSE,
+    ),
     "pair_leaky": Case(
         "attack=spear_pair network.activation=leaky_relu dataset=digits network.width=100 "
         "network.depth=2 batch_size=12"

@@ -7,7 +7,8 @@ The rooms follow the mathematics bottom up, and none imports from one after it:
 * `sampling`: directions from random submatrices (Algorithm 1 as printed, `SpearPaper`; with ours,
   `Spear`, `SpearNoisy`, `SpearPrior`);
 * `descent`: directions by descent (`SpearIrls`);
-* `pair`: a layer and the next one, with any activation between (`SpearPair`);
+* `pair`: a layer and the next one, with any activation between (`SpearPair`), also after local
+  steps (`SpearPairFedAvg`);
 * `network`: any layer, through the layer pair that is solved most easily (`SpearNetwork`);
 * `inputs`: the transposed problem, in which the inputs are sparse (`SpearInput`);
 * `labels`: every label of a batch whose inputs are known (`BatchLabels`).
@@ -18,7 +19,7 @@ from spear.inversion.descent import SpearIrls
 from spear.inversion.inputs import SpearInput
 from spear.inversion.labels import BatchLabels
 from spear.inversion.network import SpearNetwork
-from spear.inversion.pair import SpearPair
+from spear.inversion.pair import SpearPair, SpearPairFedAvg
 from spear.inversion.sampling import Spear, SpearNoisy, SpearPaper, SpearPrior
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "SpearNetwork",
     "SpearNoisy",
     "SpearPair",
+    "SpearPairFedAvg",
     "SpearPaper",
     "SpearPrior",
 ]

@@ -5,10 +5,12 @@ rest without solved samples), `forward` and `backward` (the two consistencies), 
 `likely` (what noise explains of them), the searches for each kind of activation (`smooth`,
 `sparse`, `piecewise`, `regression_solver`, and `zero_search` under noise), `search` and
 `solver` (rounds), `finish`, `joint_fit`, `proof`, `isolation` and `scale` (the whole batch),
-`shared_gradients`, `likelihood` and `likelihood_fit` (the most likely batch in noise), `attack`;
+`shared_gradients`, `likelihood` and `likelihood_fit` (the most likely batch in noise), `attack`,
+`local_steps` and `fedavg` (after local steps);
 `planned_search`, `cost` and `pilot` forecast the time.
 """
 
 from spear.inversion.pair.attack import SpearPair
+from spear.inversion.pair.fedavg import SpearPairFedAvg
 
-__all__ = ["SpearPair"]
+__all__ = ["SpearPair", "SpearPairFedAvg"]

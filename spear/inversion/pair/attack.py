@@ -70,7 +70,7 @@ class SpearPair(PairAttack):
         """
         budget = Budget(self.time_limit, progress)
         with torch.no_grad():
-            problem = pair_problem(observation.to(self.device), self.rank)
+            problem = self._problem(observation.to(self.device))
             if isinstance(problem, Status):
                 return Reconstruction.empty(observation.m, observation.n, problem, budget.spent)
             return self.reconstruct(problem, seed, budget)
@@ -88,6 +88,10 @@ class SpearPair(PairAttack):
         details = {"rounds": float(search.rounds), "starts": float(search.starts)}
         found = reconstruction_of(problem, search.known, status, details)
         return replace(found, seconds=budget.spent)
+
+    def _problem(self, pair: LayerPair) -> PairProblem | Status:
+        """The pair in factors, or the status that says why there are none."""
+        return pair_problem(pair, self.rank)
 
     def _run(self, search: Search, budget: Budget) -> Status:
         """Search until it is solved, or return the status that says why it was given up."""

@@ -1,0 +1,92 @@
+"""Updates of several local steps: gradients at the mean weights, and what the drift leaves.
+
+A client makes T steps at the rate eta on its whole batch, W^(t+1) = W^t - eta g(W^t), and shares
+U = (W^0 - W^T) / eta, the sum of T gradients. Weights drift between the terms. If the gradient is
+nearly linear along the way, the mean of its values is its value in the middle, and the middle of
+W^0, ..., W^(T-1) is known to the server:
+
+    U = T g(Wm) + O(eta^2),   Wm = W^0 - (T - 1) / (2 T) eta U.
+
+So both consistencies hold at Wm up to the square of the drift, while they hold at W^0 up to the
+drift itself. What is left shows in the next layer's update: every D2^t (A^t)^T has rank b, but not
+their sum.
+"""
+
+import math
+from copy import deepcopy
+from dataclasses import replace
+
+import torch
+
+from spear.errors import InvalidObservation
+from spear.inversion.pair.problem import PairProblem
+from spear.inversion.pair.shared_gradients import SharedGradients
+from spear.observation import LayerPair
+from spear.update import Update
+
+DRIFT = 8.0
+"""Relative error of dL/dZ by the drift, relative to that of the next layer's update beyond its
+rank: true batches have up to 14 with 3 such errors allowed."""
+
+MOST_DRIFT = 6e-3
+"""Share of the next layer's update beyond its rank, above which 3 errors are as large as those of
+false samples."""
+
+
+def at_mean_weights(update: Update, steps: int, learning_rate: float) -> Update:
+    """Return the same update with a network of the mean weights of the steps.
+
+    Args:
+        update: U of each parameter, and the network with the weights W^0.
+        steps: T.
+        learning_rate: eta.
+    """
+    network = deepcopy(update.network)
+    share = learning_rate * (steps - 1) / (2 * steps)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name in update.gradients:
+                moved = parameter.double() - share * update.gradients[name].to(parameter).double()
+                parameter.copy_(moved)
+    return replace(update, network=network)
+
+
+def with_drift(problem: PairProblem, pair: LayerPair) -> PairProblem:
+    """Return a problem that allows for the drift of local steps.
+
+    Args:
+        problem: the pair in factors, at the mean weights.
+        pair: of which it is.
+
+    Raises:
+        InvalidObservation: the activation is piecewise linear, so that a neuron switches between
+            the steps; the next layer's update does not show the drift; or the drift is too large.
+    """
+    if problem.activation.pieces is not None:
+        raise InvalidObservation(
+            f"the activation is {problem.activation.name}, whose neurons switch between local "
+            "steps; expected a smooth one. attack=spear_irls attacks a ReLU after local steps."
+        )
+    values = torch.linalg.svdvals(pair.next_weight_gradient.double())
+    if not problem.spans_activations or len(values) <= problem.b:
+        raise InvalidObservation(
+            f"the next layer's update has rank {problem.r} with {problem.b} inputs, so that it "
+            "does not show how far local steps moved the activations; expected a next layer that "
+            "is wider than the batch."
+        )
+    drift = float(values[problem.b] / values[0])
+    if drift > MOST_DRIFT:
+        raise InvalidObservation(
+            f"the local steps moved the weights so far that {drift:.2g} of the next layer's update "
+            f"is beyond its rank; expected at most {MOST_DRIFT:g}: fewer steps or a smaller "
+            "learning rate."
+        )
+    first, error = problem.first, DRIFT * drift
+    noise, size = first.noise, pair.first.weight_gradient.double().square().mean().sqrt()
+    rows = error * torch.ones_like(noise.rows) / noise.gains.mean().sqrt()
+    return replace(
+        problem,
+        first=replace(first, noise=replace(noise, rows=torch.hypot(noise.rows, rows))),
+        first_error=math.hypot(problem.first_error, error * float(size)),
+        shared=problem.shared or SharedGradients.of(pair, first.right),
+    )
