@@ -10,9 +10,10 @@ from spear.attack import Attack
 from spear.baselines.gradient_matching.attack import GradientMatching
 from spear.budget import Budget
 from spear.domain import Domain
-from spear.inversion import SpearIrls, SpearNetwork, SpearPair
+from spear.errors import ConfigError, InvalidObservation
+from spear.inversion import SpearIrls, SpearNetwork, SpearPair, SpearPairUnbiased
 from spear.naming import unwrapped
-from spear.observation import LayerChain, LayerPair, Observation
+from spear.observation import LayerChain, LayerPair, Observation, UnbiasedPair
 from spear.pairs import first_pair
 from spear.reading import Shared, labels_as_tensor, read
 from spear.reconstruction import Reconstruction
@@ -65,9 +66,9 @@ def invert(
 
 def invert_pair(
     weight: Tensor,
-    bias: Tensor,
+    bias: Tensor | None,
     weight_gradient: Tensor,
-    bias_gradient: Tensor,
+    bias_gradient: Tensor | None,
     activation: str | Elementwise,
     next_weight: Tensor,
     next_weight_gradient: Tensor,
@@ -79,15 +80,17 @@ def invert_pair(
 
     Args:
         weight: W1, m x n, as it was when the gradient was computed.
-        bias: c1, m.
+        bias: c1, m; None if the layer has none.
         weight_gradient: dL/dW1, m x n.
-        bias_gradient: dL/dc1, m.
+        bias_gradient: dL/dc1, m. None, if the layer has no bias or a frozen one, leaves it to the
+            activation to fix the length of each input: a smooth one, and K above the batch size.
         activation: sigma, by its name in `torch.nn.functional` with default arguments ("gelu"), or
             from `spear.activations`.
         next_weight: W2, K x m.
         next_weight_gradient: dL/dW2, K x m.
         next_bias_gradient: dL/dc2, K; None if the layer has no bias.
-        attack: `spear.SpearPair()` unless given.
+        attack: `spear.SpearPair()` unless given. None but the default takes a pair without a bias
+            gradient.
         seed: the same seed gives the same result.
 
     Returns:
@@ -99,6 +102,16 @@ def invert_pair(
         LayerError: there is no activation of that name.
     """
     sigma = elementwise(Activation(activation), {}) if isinstance(activation, str) else activation
+    if bias_gradient is None:
+        unbiased = UnbiasedPair(
+            weight, weight_gradient, next_weight, next_weight_gradient, sigma, bias,
+            next_bias_gradient,
+        )  # fmt: skip
+        if attack is not None:
+            raise ConfigError("attack is given without a bias_gradient; leave it out.")
+        return SpearPairUnbiased()(unbiased, seed=seed)
+    if bias is None:
+        raise InvalidObservation("bias is None, but there is a bias_gradient; expected both.")
     first = Observation(weight, bias, weight_gradient, bias_gradient)
     pair = LayerPair(first, next_weight, next_weight_gradient, sigma, next_bias_gradient)
     return (attack or SpearPair())(pair, seed=seed)
@@ -109,7 +122,7 @@ def invert_network(
     gradients: Shared,
     domain: Domain | tuple[int, ...],
     layer: int | None = None,
-    attack: Attack[LayerChain] | Attack[LayerPair] | None = None,
+    attack: Attack[LayerChain] | Attack[LayerPair] | Attack[UnbiasedPair] | None = None,
     seed: int = 0,
 ) -> Reconstruction:
     """Reconstruct the inputs of a layer of any network from the gradients of its parameters.
@@ -122,7 +135,7 @@ def invert_network(
         layer: number of the linear layer, counted from 1; None takes the first that an elementwise
             activation and a linear layer follow.
         attack: `spear.SpearNetwork(layer)` unless given, which solves the easiest layer pair in a
-            row with it.
+            row with it. Layers without biases take `spear.inversion.SpearPairUnbiased(layer)`.
         seed: the same seed gives the same result.
 
     Returns:

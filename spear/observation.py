@@ -154,6 +154,63 @@ class LayerPair:
 
 
 @dataclass(frozen=True)
+class UnbiasedPair:
+    """Two linear layers in a row, with an activation between, of which the first shares no dL/dc1.
+
+    It has no bias, or a frozen one.
+
+    Attributes:
+        weight: W1, m x n.
+        weight_gradient: dL/dW1, m x n.
+        next_weight: W2, K x m.
+        next_weight_gradient: dL/dW2, K x m.
+        activation: sigma.
+        bias: c1 (m); None if the layer has none.
+        next_bias_gradient: dL/dc2 (K); None if it is not shared.
+
+    Raises:
+        InvalidObservation: shapes disagree, or an entry is NaN or infinite.
+    """
+
+    weight: Tensor
+    weight_gradient: Tensor
+    next_weight: Tensor
+    next_weight_gradient: Tensor
+    activation: Elementwise
+    bias: Tensor | None = None
+    next_bias_gradient: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        self.with_sum(torch.zeros_like(self.weight_gradient[:, 0]))
+
+    def with_sum(self, bias_gradient: Tensor) -> LayerPair:
+        """Return the pair with some combination of the columns of dL/dZ for dL/dc1 (m)."""
+        bias = torch.zeros_like(self.weight[:, 0]) if self.bias is None else self.bias
+        return LayerPair(
+            Observation(self.weight, bias, self.weight_gradient, bias_gradient),
+            self.next_weight,
+            self.next_weight_gradient,
+            self.activation,
+            self.next_bias_gradient,
+        )
+
+    def to(self, device: torch.device | str) -> "UnbiasedPair":
+        """Return the same pair on another device."""
+        moved = (
+            None if each is None else each.to(device)
+            for each in (self.bias, self.next_bias_gradient)
+        )
+        return UnbiasedPair(
+            self.weight.to(device),
+            self.weight_gradient.to(device),
+            self.next_weight.to(device),
+            self.next_weight_gradient.to(device),
+            self.activation.to(device),
+            *moved,
+        )
+
+
+@dataclass(frozen=True)
 class Link:
     """Layer of a chain, with its parameters and their updates.
 

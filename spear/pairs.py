@@ -76,8 +76,23 @@ def pair_at(layers: Sequence[LinearLayer], index: int) -> Pair:
     if first.module.bias is None:
         raise LayerError(
             f"layer {index} ({first.name}) has no bias, but the attack finds the scale of each "
-            "input from the bias gradient (Theorem 3.5); attack a layer with a bias."
+            "input from the bias gradient (Theorem 3.5); attack a layer with a bias, or by "
+            "spear_pair_unbiased."
         )
+    return unbiased_pair_at(layers, index)
+
+
+def unbiased_pair_at(layers: Sequence[LinearLayer], index: int) -> Pair:
+    """Return the pair whose first layer is number `index`, which may lack a bias.
+
+    Args:
+        layers: of the network, from `spear.layers.linear_layers`.
+        index: number of its first layer, counted from 1.
+
+    Raises:
+        LayerError: there is no such layer, or no elementwise activation and linear layer follow it.
+    """
+    first = numbered(layers, index)
     if not first.next or first.activation is None:
         starts = [each.index for each in layers if is_pair(each)]
         advice = f"choose one of {starts}" if starts else "no layer of the network has that"

@@ -65,6 +65,19 @@ RESTS_ON_BIASES = "scale_by_biases"
 """Name among `details`: 1 if nothing but the bias gradients fixes the lengths of the inputs."""
 
 
+RESTS_ON_ACTIVATION = "scale_by_activation"
+"""Name among `details`: 1 if the activation's shape, and no bias gradient, fixes the lengths."""
+
+SIGNS_OPEN = "signs_open"
+"""Name among `details`: 1 if x and -x of some input have the same gradients."""
+
+_SCALE = {
+    RESTS_ON_BIASES: "; their lengths rest on the bias gradients alone",
+    RESTS_ON_ACTIVATION: "; their lengths rest on the shape of the activation",
+    SIGNS_OPEN: ", and their signs are open",
+}
+
+
 @dataclass(frozen=True)
 class Reconstruction:
     """The result of an attack on one observation, in the notation of Theorem 3.2.
@@ -128,8 +141,8 @@ class Reconstruction:
     def message(self) -> str:
         """Sentence for people, without a full stop: how the attack ended, and what is missing."""
         if self.missing == 0:
-            open_ = "; their lengths rest on the bias gradients alone"
-            return self.status.message + (open_ if self.details.get(RESTS_ON_BIASES) else "")
+            words = (text for name, text in _SCALE.items() if self.details.get(name))
+            return self.status.message + "".join(words)
         return (
             f"{self.status.message}; {self.missing} of {self.batch_size} directions are missing, "
             f"those of the first {self.n_directions} inputs were found"

@@ -14,8 +14,8 @@ from spear.domain import Domain
 from spear.errors import InvalidObservation, LayerError
 from spear.layers import LinearLayer, Sparsity, attackable, linear_layers, numbered
 from spear.naming import renamed
-from spear.observation import LayerChain, LayerPair, Link, Observation
-from spear.pairs import pair_at
+from spear.observation import LayerChain, LayerPair, Link, Observation, UnbiasedPair
+from spear.pairs import pair_at, unbiased_pair_at
 from spear.validation import check_finite, check_names, check_shape
 
 
@@ -137,6 +137,30 @@ class Update:
         first = self._observation(pair.first)
         self._gradient(pair.following, "weight")  # refuses a frozen one
         return pair.observed(first, self.gradients, dict(self.network.named_parameters()))
+
+    def observe_unbiased_pair(self, layer: int) -> UnbiasedPair:
+        """Return the same of a first layer without a bias; the update of a bias is left out.
+
+        Args:
+            layer: number of the first layer, counted from 1.
+
+        Raises:
+            LayerError: there is no such pair (`spear.pairs.unbiased_pair_at`), or one of its
+                weights is frozen.
+            InvalidObservation: the update of these layers is not finite or not shaped like them.
+        """
+        pair = unbiased_pair_at(self.layers, layer)
+        first, following = pair.first, pair.following
+        bias = first.module.bias
+        return UnbiasedPair(
+            weight=first.module.weight.detach(),
+            weight_gradient=self._gradient(first, "weight"),
+            next_weight=following.module.weight.detach(),
+            next_weight_gradient=self._gradient(following, "weight"),
+            activation=pair.activation(dict(self.network.named_parameters())),
+            bias=None if bias is None else bias.detach(),
+            next_bias_gradient=self.gradients.get(f"{following.name}.bias"),
+        )
 
     def observe_chain(self, layer: int) -> LayerChain:
         """Return what an attack on a chain of layers sees: the updates of all, and the activations.

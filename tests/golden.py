@@ -139,6 +139,10 @@ CASES = {
         f"attack=spear_network attack.layer=3 network.activation=tanh {DIGITS} batch_size=6"
     ),
     "pair_relu": Case(f"attack=spear_pair {DIGITS} batch_size=8"),
+    "pair_unbiased": Case(
+        f"attack=spear_pair_unbiased network.activation=gelu network.bias=false {DIGITS} "
+        "batch_size=4"
+    ),
     "pair_fedavg": Case(
         "attack=spear_pair_fedavg fedavg=fedavg fedavg.epochs=3 fedavg.learning_rate=0.01 "
         f"network.activation=gelu {DIGITS} batch_size=4",

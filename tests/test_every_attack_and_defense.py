@@ -23,6 +23,8 @@ B, WIDTH, DEPTH = 2, 20, 3
 TABULAR = {"tableak"}
 SINGLE = {"geiping_recovered_labels", "idlg", "label_recovery", "label_recovery_analytic"}
 """Attacks on one sample, whose gradient at a layer has rank 1 but for noise."""
+SMOOTH = {"spear_pair_unbiased"}
+"""Attacks that a ReLU does not tell the lengths of inputs."""
 NOISY = {"gaussian_noise"}
 """Defenses whose noise, by default, is seen in that rank."""
 TINY = {
@@ -92,12 +94,16 @@ def updates():
     for defense in DEFENSES:
         node = OmegaConf.load(CONF / "defense" / f"{defense}.yaml")
         made = build(OmegaConf.create({"defense": node}), "defense")
-        for dataset, b in ((Digits(), B), (Digits(), 1), (People(), B)):
-            network = fcnn(dataset.input_shape, dataset.n_classes, WIDTH, DEPTH)
+        digits, people = Digits(), People()
+        usual = ((digits, B, "relu"), (digits, 1, "relu"), (people, B, "relu"), (digits, B, "gelu"))
+        for dataset, b, activation in usual:
+            network = fcnn(
+                dataset.input_shape, dataset.n_classes, WIDTH, DEPTH, activation=activation
+            )
             client = Client(network, defense=made, domain=dataset.domain)
             batch = dataset.batch(b, batch_generator(0, 0, Stream.DATA))
             update = client.share(batch, batch_generator(0, 0, Stream.CLIENT))
-            shared[defense, dataset.name, b] = update, batch
+            shared[defense, dataset.name, b, activation] = update, batch
     return shared
 
 
@@ -116,7 +122,8 @@ def full_rank_is_told(attack, update):
 def test_every_attack_runs_against_every_defense(name, defense, attacks, updates):
     attack = attacks[name]
     b = 1 if name in SINGLE else B
-    update, batch = updates[defense, "people" if name in TABULAR else "digits", b]
+    activation = "gelu" if name in SMOOTH else "relu"
+    update, batch = updates[defense, "people" if name in TABULAR else "digits", b, activation]
     if attack.given_labels:
         update = update.with_labels(batch.labels)
     if name in SINGLE and defense in NOISY:
@@ -133,7 +140,7 @@ def test_every_attack_runs_against_every_defense(name, defense, attacks, updates
 
 @pytest.mark.parametrize("name", sorted(set(ATTACKS) - TABULAR))
 def test_an_update_without_information_is_told(name, attacks, updates):
-    update, batch = updates["none", "digits", 1 if name in SINGLE else B]
+    update, batch = updates["none", "digits", 1 if name in SINGLE else B, "relu"]
     gradients = {key: torch.zeros_like(value) for key, value in update.gradients.items()}
     update = type(update)(update.network, gradients, update.loss, update.domain, batch.labels)
     attack = attacks[name]

@@ -19,7 +19,7 @@ from spear.inversion.descent import SpearIrls
 from spear.inversion.inputs import SpearInput
 from spear.inversion.labels import BatchLabels
 from spear.inversion.network import SpearNetwork
-from spear.inversion.pair import SpearPair, SpearPairFedAvg
+from spear.inversion.pair import SpearPair, SpearPairFedAvg, SpearPairUnbiased
 from spear.inversion.sampling import Spear, SpearNoisy, SpearPaper, SpearPrior
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "SpearNoisy",
     "SpearPair",
     "SpearPairFedAvg",
+    "SpearPairUnbiased",
     "SpearPaper",
     "SpearPrior",
 ]

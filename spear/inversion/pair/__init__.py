@@ -6,11 +6,12 @@ rest without solved samples), `forward` and `backward` (the two consistencies), 
 `sparse`, `piecewise`, `regression_solver`, and `zero_search` under noise), `search` and
 `solver` (rounds), `finish`, `joint_fit`, `proof`, `isolation` and `scale` (the whole batch),
 `shared_gradients`, `likelihood` and `likelihood_fit` (the most likely batch in noise), `attack`,
-`local_steps` and `fedavg` (after local steps);
-`planned_search`, `cost` and `pilot` forecast the time.
+`local_steps` and `fedavg` (after local steps), `free_rows`, `unbiased_proof` and `unbiased`
+(without dL/dc1). `planned_search`, `cost` and `pilot` forecast the time.
 """
 
 from spear.inversion.pair.attack import SpearPair
 from spear.inversion.pair.fedavg import SpearPairFedAvg
+from spear.inversion.pair.unbiased import SpearPairUnbiased
 
-__all__ = ["SpearPair", "SpearPairFedAvg"]
+__all__ = ["SpearPair", "SpearPairFedAvg", "SpearPairUnbiased"]

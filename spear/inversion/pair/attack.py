@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import torch
 
-from spear.attack import PairAttack, Progress, ProgressCallback
+from spear.attack import PairAttack, ProgressCallback
 from spear.budget import Budget
 from spear.errors import ConfigError
 from spear.inversion.factors.rank import check_rank
 from spear.inversion.pair.choice import Method, search_for
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.inversion.pair.reconstruct import reconstruction_of
-from spear.inversion.pair.search import Search
+from spear.inversion.pair.search import run
 from spear.observation import LayerPair
 from spear.reconstruction import Reconstruction, Status
 from spear.settings import check_device, check_least, check_time_limit
@@ -84,7 +84,7 @@ class SpearPair(PairAttack):
             budget: of this search; `seconds` of the result is what it has spent.
         """
         search = search_for(problem, self.method, seed)
-        status = self._run(search, budget)
+        status = run(search, budget, self.max_starts)
         details = {"rounds": float(search.rounds), "starts": float(search.starts)}
         found = reconstruction_of(problem, search.known, status, details)
         return replace(found, seconds=budget.spent)
@@ -92,14 +92,3 @@ class SpearPair(PairAttack):
     def _problem(self, pair: LayerPair) -> PairProblem | Status:
         """The pair in factors, or the status that says why there are none."""
         return pair_problem(pair, self.rank)
-
-    def _run(self, search: Search, budget: Budget) -> Status:
-        """Search until it is solved, or return the status that says why it was given up."""
-        while not search.solved:
-            search.round()
-            budget.report(Progress.directions(len(search.known), search.problem.b))
-            if search.starts >= self.max_starts:
-                break
-            if budget.over():
-                return Status.TIMED_OUT
-        return Status.PARTIAL

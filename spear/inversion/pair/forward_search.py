@@ -44,22 +44,25 @@ FITTING = 1e-2
 """Relative residual of backward consistency of a solution."""
 
 
-def forward_round(problem: PairProblem, generator: torch.Generator) -> tuple[Samples, int]:
+def forward_round(
+    problem: PairProblem, generator: torch.Generator, space: RowSpace | None = None
+) -> tuple[Samples, int]:
     """Search once for samples of a problem.
 
     Args:
         problem: whose next gradient spans the activations.
         generator: of starts and subsets, on the problem's device.
+        space: of the rows; those with s . p = 1 unless given.
 
     Returns:
         Samples that fit together, and the number of starts made.
     """
-    space = RowSpace.of(problem)
+    space = space or RowSpace.of(problem)
     if space.dimension == 0:
         rows, starts = space.point[None], 0
     else:
         rows, starts = _descended(problem, space, generator), STARTS
-        rows, _ = solved_rows(problem, distinct_rows(rows))
+        rows, _ = solved_rows(problem, distinct_rows(rows), space=space)
     samples, errors = samples_of_rows(problem, distinct_rows(rows))
     samples = samples[errors < (POSSIBLE * backward_errors(problem, samples)).clamp(min=FITTING)]
     return samples[mutually_consistent(problem, samples)], starts
@@ -71,7 +74,10 @@ def forward_renewed(problem: PairProblem, samples: Samples) -> Samples:
 
 
 def solved_rows(
-    problem: PairProblem, rows: Tensor, neurons: Tensor | None = None
+    problem: PairProblem,
+    rows: Tensor,
+    neurons: Tensor | None = None,
+    space: RowSpace | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Solve forward consistency from nearly right rows, by a few Gauss-Newton steps.
 
@@ -79,11 +85,12 @@ def solved_rows(
         problem: whose next gradient spans the activations.
         rows: k x b.
         neurons: on which to solve; all unless given. The solutions are tested on all.
+        space: of the rows; those with s . p = 1 unless given.
 
     Returns:
         Solutions, in order (k' x b), and the indices of the rows that led there (k').
     """
-    space = RowSpace.of(problem)
+    space = space or RowSpace.of(problem)
     if space.dimension == 0:  # the plane is the row of the only sample
         return space.point.expand(len(rows), -1), torch.arange(len(rows), device=rows.device)
     objective = on_neurons(problem, space, neurons)

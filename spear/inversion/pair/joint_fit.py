@@ -13,6 +13,7 @@ Gauss-Newton steps; each is solved by conjugate gradients on the least squares p
 matrices each way.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -54,14 +55,16 @@ class JointFit:
 
     Args:
         problem: the layer pair.
+        sums: whether dL/dc1 is known.
     """
 
-    def __init__(self, problem: PairProblem) -> None:
+    def __init__(self, problem: PairProblem, sums: bool = True) -> None:
         self.problem = problem
+        self._sum_error = problem.first_error if sums else math.inf
         first = problem.first
         self._columns = first.singular_values / first.left.shape[0] ** 0.5 / problem.first_error
         self._second = problem.next_values[:, None] * problem.activations
-        self._bias_gradient = problem.left @ first.bias_coordinates / problem.first_error
+        self._bias_gradient = problem.left @ first.bias_coordinates / self._sum_error
 
     def start(self, rows: Tensor) -> Solution:
         """The solution with given rows, its E by least squares."""
@@ -77,7 +80,7 @@ class JointFit:
         e = solution.next_coordinates
         blocks = [
             (problem.left - gradients.T @ solution.rows) * self._columns,
-            self._bias_gradient - gradients.sum(dim=0) / problem.first_error,
+            self._bias_gradient - gradients.sum(dim=0) / self._sum_error,
             (self._second - e @ problem.activation.value(z)) / problem.next_error,
         ]
         if problem.next_bias is not None:
@@ -119,7 +122,7 @@ class _Linearised:
         gradients = self._curved * z + self._slopes * (problem.back @ nexts).T
         blocks = [
             (gradients.T @ at.rows + self._gradients.T @ rows) * self._fit._columns,
-            gradients.sum(dim=0) / problem.first_error,
+            gradients.sum(dim=0) / self._fit._sum_error,
             (nexts @ self._values + at.next_coordinates @ (self._slopes * z)) / problem.next_error,
         ]
         if problem.next_bias is not None:
@@ -130,7 +133,7 @@ class _Linearised:
         """J^T y."""
         problem, at = self._problem, self._at
         first = blocks[0] * self._fit._columns
-        bias, second = blocks[1] / problem.first_error, blocks[2] / problem.next_error
+        bias, second = blocks[1] / self._fit._sum_error, blocks[2] / problem.next_error
         gradients = at.rows @ first.T + bias
         z = self._curved * gradients + self._slopes * (at.next_coordinates.T @ second)
         rows = z @ problem.first.projected_weight + self._gradients @ first
@@ -144,9 +147,15 @@ class _Linearised:
         return x[0] * self._row_scales, x[1] * self._next_scales
 
 
-def refit(problem: PairProblem, rows: Tensor) -> Tensor:
-    """Improve nearly exact rows P (b x b) by the joint fit; they never get worse."""
-    fit = JointFit(problem)
+def refit(problem: PairProblem, rows: Tensor, sums: bool = True) -> Tensor:
+    """Improve nearly exact rows P (b x b) by the joint fit; they never get worse.
+
+    Args:
+        problem: the layer pair.
+        rows: P.
+        sums: whether dL/dc1 is known.
+    """
+    fit = JointFit(problem, sums)
     solution = fit.start(rows)
     residuals = fit.residuals(solution)
     cost = _squares(residuals)

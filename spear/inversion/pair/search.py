@@ -4,8 +4,11 @@ from abc import ABC, abstractmethod
 
 import torch
 
+from spear.attack import Progress
+from spear.budget import Budget
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
+from spear.reconstruction import Status
 
 MOST_STARTS = 96
 """Starts a round at most: more would meet the same attractors."""
@@ -42,3 +45,21 @@ class Search(ABC):
     @abstractmethod
     def round(self) -> None:
         """Search once around what is known."""
+
+
+def run(search: Search, budget: Budget, max_starts: float) -> Status:
+    """Search until it is solved, or return the status that says why it was given up.
+
+    Args:
+        search: from its beginning.
+        budget: of its time.
+        max_starts: starts after which it is given up.
+    """
+    while not search.solved:
+        search.round()
+        budget.report(Progress.directions(len(search.known), search.problem.b))
+        if search.starts >= max_starts:
+            break
+        if budget.over():
+            return Status.TIMED_OUT
+    return Status.PARTIAL

@@ -1,0 +1,179 @@
+"""Exact inversion of a layer pair without any bias: the activation fixes the length of each input.
+
+s . p = 1 needs dL/dc1. Without it forward consistency is asked of all rows p. It tells the length
+of p wherever the activation is not homogeneous, since then sigma(t z) leaves the span of the
+activations.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from spear.attack import ProgressCallback
+from spear.budget import Budget
+from spear.domain import Domain
+from spear.errors import InvalidObservation
+from spear.inversion.factors.rank import check_rank
+from spear.inversion.pair.backward import samples_of_rows
+from spear.inversion.pair.finish import unfinished
+from spear.inversion.pair.forward_search import forward_round, solved_rows
+from spear.inversion.pair.free_rows import FreeRows
+from spear.inversion.pair.joint_fit import refit
+from spear.inversion.pair.peeling import Samples
+from spear.inversion.pair.problem import PairProblem, pair_problem
+from spear.inversion.pair.search import Search, run
+from spear.inversion.pair.solver import Peeling
+from spear.inversion.pair.unbiased_proof import judged
+from spear.layers import check_number, linear_layers
+from spear.observation import UnbiasedPair
+from spear.pairs import unbiased_pair_at
+from spear.reconstruction import RESTS_ON_ACTIVATION, SIGNS_OPEN, Reconstruction, Status
+from spear.settings import check_device, check_least, check_time_limit
+from spear.update import Update, check_update
+
+
+class SpearPairUnbiased:
+    """Finds the batch behind a layer without a bias, a smooth activation and a wider next layer.
+
+    `details` says what fixed the lengths: `scale_by_activation`, and `signs_open` if the activation
+    is odd and no dL/dc2 tells the signs. Derivation: docs/theory/layer-pairs.md.
+
+    Args:
+        layer: first linear layer of the pair, counted from 1.
+        time_limit: seconds per batch after which the search gives up; None for no limit.
+        max_starts: starts after which it gives up.
+        rank: batch size; None to take it from the singular values of the gradient.
+        device: where to search, "cpu" or "cuda".
+
+    Raises:
+        ConfigError: a setting is out of range.
+        LayerError: `layer` is no whole number.
+    """
+
+    given_labels = False
+
+    def __init__(
+        self,
+        layer: int = 1,
+        time_limit: float | None = 60.0,
+        max_starts: float = 1e6,
+        rank: int | None = None,
+        device: str = "cpu",
+    ) -> None:
+        check_number(layer)
+        check_rank(rank)
+        check_least(1, max_starts=max_starts)
+        check_time_limit(time_limit)
+        check_device(device)
+        self.layer = layer
+        self.time_limit = time_limit
+        self.max_starts = max_starts
+        self.rank = rank
+        self.device = device
+
+    def check(self, network: nn.Module, domain: Domain) -> None:
+        """Implement `Attack.check`.
+
+        Raises:
+            LayerError: there is no such layer, no elementwise activation and linear layer follow
+                it, or nothing is known of the activation.
+            VictimError: the network does not take inputs of the domain's shape.
+        """
+        pair = unbiased_pair_at(linear_layers(network, domain.shape), self.layer)
+        pair.activation(dict(network.named_parameters()))
+
+    def observe(self, update: Update) -> UnbiasedPair:
+        """Implement `Attack.observe`.
+
+        Raises:
+            LayerError, InvalidObservation: see `Update.observe_unbiased_pair`.
+        """
+        check_update(update)
+        return update.observe_unbiased_pair(self.layer)
+
+    def __call__(
+        self, observation: UnbiasedPair, *, seed: int = 0, progress: ProgressCallback | None = None
+    ) -> Reconstruction:
+        """Implement `spear.attack.Attack`.
+
+        Raises:
+            InvalidObservation: the activation is piecewise linear, or the next layer is not wider
+                than the batch.
+        """
+        budget = Budget(self.time_limit, progress)
+        with torch.no_grad():
+            problem = unbiased_problem(observation.to(self.device), self.rank)
+            if isinstance(problem, Status):
+                m, n = observation.weight.shape
+                return Reconstruction.empty(m, n, problem, budget.spent)
+            search = Peeling(problem, FreeEngine(), seed)
+            status = run(search, budget, self.max_starts)
+            return _reconstruction(search, status, budget)
+
+
+class FreeEngine:
+    """Descends on forward consistency from rows of any scale."""
+
+    def search(self, problem: PairProblem, generator: torch.Generator) -> tuple[Samples, int]:
+        """Implement `Engine.search`."""
+        return forward_round(problem, generator, FreeRows.of(problem))
+
+    def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
+        """Implement `Engine.renewed`."""
+        rows, _ = solved_rows(problem, samples.rows, space=FreeRows.of(problem))
+        return samples_of_rows(problem, rows)[0]
+
+
+def unbiased_problem(pair: UnbiasedPair, rank: int | None = None) -> PairProblem | Status:
+    """Decompose both gradients of a pair without dL/dc1.
+
+    Its s is of no meaning: G1 1, which is a combination of the columns of dL/dZ like any other.
+
+    Raises:
+        InvalidObservation: the activation is piecewise linear, or the next layer is not wider than
+            the batch.
+    """
+    problem = pair_problem(pair.with_sum(_some_combination(pair.weight_gradient)), rank)
+    if isinstance(problem, Status):
+        return problem
+    name = problem.activation.name
+    if problem.activation.pieces is not None:
+        raise InvalidObservation(
+            f"the activation is {name}, which does not tell the length of an input without a bias "
+            "gradient; expected a smooth one, such as gelu, silu or tanh."
+        )
+    if not problem.spans_activations:
+        raise InvalidObservation(
+            f"the next layer's gradient has rank {problem.r} with {problem.b} inputs; without a "
+            "bias gradient the attack expects equal numbers, that is, a next layer that is wider "
+            "than the batch."
+        )
+    return problem
+
+
+def _some_combination(gradient: Tensor) -> Tensor:
+    columns = gradient.shape[1]
+    signs = torch.randn(columns, generator=torch.Generator().manual_seed(0)).to(gradient)
+    return gradient @ signs
+
+
+def _reconstruction(search: Search, status: Status, budget: Budget) -> Reconstruction:
+    problem, samples = search.problem, search.known
+    details = {"rounds": float(search.rounds), "starts": float(search.starts)}
+    if search.solved:
+        found = judged(problem, refit(problem, samples.rows, sums=False))
+        disaggregation, status = found.disaggregation, found.status
+        details |= {"residual": found.evidence.largest, RESTS_ON_ACTIVATION: 1.0}
+        details |= {SIGNS_OPEN: 1.0} if found.signs_open else {}
+    else:
+        disaggregation = unfinished(problem, samples)
+    return Reconstruction(
+        inputs=torch.linalg.solve(disaggregation, problem.first.right).cpu(),
+        activation_gradients=(problem.left @ disaggregation).cpu(),
+        disaggregation=disaggregation.cpu(),
+        sparsity_matching=float("nan"),
+        n_directions=len(samples),
+        submatrices=0,
+        seconds=budget.spent,
+        status=status,
+        details=details,
+    )

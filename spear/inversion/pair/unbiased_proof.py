@@ -1,0 +1,100 @@
+"""Proof of a solution without dL/dc1: the shape of the activation has to fix every length.
+
+Both consistencies are asked as in `proof`, with the sum of all q as s. Besides, each sample's row
+must be isolated among *all* rows, not only those with s . p = 1: an error of `HIDDEN` in its length
+or in any other direction has to show in forward consistency. Behind an odd activation -p solves it
+as well, and dL/dc2 alone can tell.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from spear.inversion.pair.forward_search import evenly_spaced, on_neurons, residuals
+from spear.inversion.pair.free_rows import FreeRows
+from spear.inversion.pair.isolation import HIDDEN, NEURONS
+from spear.inversion.pair.problem import PairProblem
+from spear.inversion.pair.proof import DEVIATIONS, ROUNDING, Evidence, evidence
+from spear.reconstruction import Status
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A solution without dL/dc1, and the verdict on it.
+
+    Attributes:
+        disaggregation: Q (b x b).
+        evidence: of it.
+        status: end of the attack.
+        signs_open: whether -x has the same gradients for some input x.
+    """
+
+    disaggregation: Tensor
+    evidence: Evidence
+    status: Status
+    signs_open: bool
+
+
+def judged(problem: PairProblem, rows: Tensor) -> Judged:
+    """Choose the signs of a solution, and judge it.
+
+    Args:
+        problem: the whole pair.
+        rows: P (b x b).
+    """
+    odd = _are_odd(problem, rows)
+    if problem.next_bias is not None and bool(odd.any()):
+        rows = torch.where(odd, _signs(problem, rows, problem.next_bias), 1.0)[:, None] * rows
+    disaggregation = torch.linalg.inv(rows)
+    found = evidence(_summed(problem, disaggregation), disaggregation)
+    open_ = problem.next_bias is None and bool(odd.any())
+    return Judged(disaggregation, found, _status(problem, rows, found, open_), open_)
+
+
+def _status(problem: PairProblem, rows: Tensor, found: Evidence, open_: bool) -> Status:
+    if not found.explained:
+        return Status.PARTIAL
+    exact = not problem.noisy and found.at_rounding and not open_
+    if exact and isolated(problem, rows, ROUNDING + DEVIATIONS * found.forward_error):
+        return Status.EXACT
+    return Status.APPROXIMATE
+
+
+def isolated(problem: PairProblem, rows: Tensor, tolerances: Tensor) -> bool:
+    """Tell whether an error of `HIDDEN` in any input, its length included, would show.
+
+    Args:
+        problem: the whole pair.
+        rows: P (b x b).
+        tolerances: relative residuals of forward consistency that are tolerated (b).
+    """
+    neurons = evenly_spaced(problem, NEURONS)
+    objective = on_neurons(problem, FreeRows.of(problem), neurons)
+    matrices = objective.normal_equations(rows)[0] / len(neurons)
+    values = problem.first.singular_values
+    lengths = torch.linalg.vector_norm(values * rows, dim=1)
+    metric = torch.diag(values.square())
+    shown = matrices / tolerances.square()[:, None, None]
+    least = metric / (HIDDEN * lengths).square()[:, None, None]
+    return bool((torch.linalg.cholesky_ex(shown - least).info == 0).all())
+
+
+def _are_odd(problem: PairProblem, rows: Tensor) -> Tensor:
+    """Mark the rows whose negatives satisfy forward consistency as well (b)."""
+    most = torch.maximum(10 * residuals(problem, rows), rows.new_tensor(ROUNDING))
+    return residuals(problem, -rows) <= most
+
+
+def _signs(problem: PairProblem, rows: Tensor, bias: Tensor) -> Tensor:
+    """Signs of the samples with which their parts of dL/dc2 sum to it (b)."""
+    a = problem.activation.value(problem.pre_activations(rows))
+    second = problem.next_values[:, None] * problem.activations
+    nexts = torch.linalg.lstsq(a.T, second.T).solution
+    return torch.linalg.lstsq(nexts.T, bias[:, None]).solution[:, 0].sign()
+
+
+def _summed(problem: PairProblem, disaggregation: Tensor) -> PairProblem:
+    """The problem with s = Q 1."""
+    sums = disaggregation.sum(dim=1)
+    return replace(problem, first=replace(problem.first, bias_coordinates=sums))
