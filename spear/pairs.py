@@ -123,6 +123,6 @@ def first_pair(layers: Sequence[LinearLayer]) -> int:
             return layer.index
     raise LayerError(
         "the network has no linear layer with a bias that one elementwise activation and another "
-        "linear layer follow; attack the whole network with spear.match_gradients "
-        "(attack=geiping)."
+        "linear layer follow; attack layers without biases by SpearPairUnbiased, or the whole "
+        "network with spear.match_gradients (attack=geiping)."
     )

@@ -61,14 +61,16 @@ def test_no_wrong_exact(kind, activation):
 def test_a_scale_of_all_biases_is_told_as_open(activation):
     case = small(activation, biases=False)
     said = list(verdicts(case, each(times(2.0), "bias")(case), 1, seconds=2.0))
-    assert {each.word for each in said} == {"to scale"}
+    assert {each.word for each in said if each.by != "unbiased"} == {"to scale"}
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 def test_an_honest_update_is_exact(activation):
     case = small(activation, biases=True)
     said = list(verdicts(case, ALTERATIONS["none"](case), 2, seconds=2.0))
-    assert {each.word for each in said} == {"exact"}
+    smooth = activation == "gelu"  # the shape of a ReLU does not tell a length
+    assert {each.word for each in said if smooth or each.by != "unbiased"} == {"exact"}
+    assert {each.by for each in said} >= {"pair", "network", "unbiased", "proof"}
 
 
 def test_what_is_wrong_is_seen():
