@@ -11,12 +11,16 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from spear.inversion.pair.forward_search import evenly_spaced, on_neurons, residuals
+from spear.inversion.pair.forward_search import on_neurons, residuals
 from spear.inversion.pair.free_rows import FreeRows
-from spear.inversion.pair.isolation import HIDDEN, NEURONS
+from spear.inversion.pair.isolation import AT_ONCE
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.proof import DEVIATIONS, ROUNDING, Evidence, evidence
 from spear.reconstruction import Status
+
+HIDDEN = 1e-3
+"""Relative error of an input that must show in the residuals. Of small inputs nothing else tells
+the length."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,9 @@ def isolated(problem: PairProblem, rows: Tensor, tolerances: Tensor) -> bool:
         rows: P (b x b).
         tolerances: relative residuals of forward consistency that are tolerated (b).
     """
-    neurons = evenly_spaced(problem, NEURONS)
-    objective = on_neurons(problem, FreeRows.of(problem), neurons)
-    matrices = objective.normal_equations(rows)[0] / len(neurons)
+    objective = on_neurons(problem, FreeRows.of(problem))
+    parts = torch.split(rows, AT_ONCE)
+    matrices = torch.cat([objective.normal_equations(part)[0] for part in parts]) / problem.m
     values = problem.first.singular_values
     lengths = torch.linalg.vector_norm(values * rows, dim=1)
     metric = torch.diag(values.square())

@@ -20,7 +20,7 @@ from spear.networks import fcnn
 from spear.observation import UnbiasedPair
 from spear.reconstruction import RESTS_ON_ACTIVATION, SIGNS_OPEN, Status
 
-SMOOTH = ["gelu", "silu", "elu", "softplus", "sigmoid", "mish", "selu", "hardswish"]
+SMOOTH = ["gelu", "silu", "elu", "softplus", "mish", "selu", "hardswish"]
 
 
 def network(activation: str, width: int = 64, bias: bool = False) -> nn.Sequential:
@@ -58,6 +58,13 @@ def test_a_network_without_any_bias_is_inverted(activation, b):
     assert error(found.inputs, batch(b).inputs) < 1e-4
     assert found.details[RESTS_ON_ACTIVATION] == 1
     assert "their lengths rest on the shape of the activation" in found.message
+
+
+def test_a_sigmoid_is_too_straight_for_a_proof():
+    """The inputs are right, but an error of 0.1 % in a length might not show."""
+    found = SpearPairUnbiased(time_limit=20.0)(seen("sigmoid", 5))
+    assert found.status is Status.APPROXIMATE
+    assert error(found.inputs, batch(5).inputs) < 1e-4
 
 
 def test_eight_inputs_of_200_neurons_are_inverted_without_any_bias():
