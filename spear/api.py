@@ -18,14 +18,13 @@ from spear.pairs import first_pair
 from spear.reading import Shared, labels_as_tensor, read
 from spear.reconstruction import Reconstruction
 from spear.settings import check_time_limit
+from spear.text.attack import recovered
 from spear.text.certificate import RecoveredText
 from spear.text.dager import TokensInSpan, tokens_within
-from spear.text.decoder import looks_ahead, read_sequences
 from spear.text.embeddings import Embeddings
-from spear.text.encoder import read_encoder
+from spear.text.observation import TextObservation
 from spear.text.span import Span
 from spear.tracing.activations import Activation
-from spear.transformer.block_inputs import BlockInputs
 from spear.transformer.blocks import block_at
 from spear.update import Update
 from spear.validation import check_finite
@@ -222,20 +221,8 @@ def recover_text(
             tokens than the model is wide.
         VictimError: the model takes no tokens, or is an encoder of a kind that cannot be read.
     """
-    block = block_at(unwrapped(model), 0)
-    embeddings = Embeddings.of(unwrapped(model))
-    seen = block.observed(gradients)
-    inputs = BlockInputs.of(block)
-    ahead = looks_ahead(inputs, embeddings.vocabulary)
-    span = Span.of(embeddings.gradient(gradients)) if ahead else None
-    found = (attack or SpearPair())(seen, seed=seed)
-    states = found.inputs[: found.n_directions].cpu()
-    if span is None:
-        read = read_sequences(inputs, states, embeddings.vocabulary, embeddings.longest)
-    else:
-        read = read_encoder(inputs, states, tokens_within(embeddings, span))
-    sequences, unexplained = read
-    return RecoveredText(tuple(sequences), found, unexplained + found.missing)
+    observation = TextObservation.of(unwrapped(model), gradients)
+    return recovered(observation, attack or SpearPair(), seed)
 
 
 def tokens_in_span(

@@ -27,7 +27,7 @@ class Status(StrEnum):
         "every direction was found, as exactly as the noise in the update allows",
     )
     ESTIMATED = "estimated", "every input was estimated; nothing proves the estimates right"
-    PARTIAL = "partial", "no choice of the directions found explains the update everywhere"
+    PARTIAL = "partial", "what was found does not explain the update everywhere"
     TIMED_OUT = (
         "timed_out",
         "the time limit was reached; raise time_limit to search longer",
@@ -97,6 +97,8 @@ class Reconstruction:
         details: further numbers of the attack, by name.
         labels: class probabilities of each input (b x K), in the order of `inputs`; None from an
             attack that recovers none.
+        states: hidden states of token positions that an attack on text found, one a row; None from
+            other attacks.
     """
 
     inputs: Tensor
@@ -109,6 +111,7 @@ class Reconstruction:
     status: Status
     details: dict[str, float] = field(default_factory=dict)
     labels: Tensor | None = None
+    states: Tensor | None = None
 
     def __repr__(self) -> str:
         """Return the end of the attack on one line, without the tensors."""

@@ -12,6 +12,7 @@ from spear.data.embedded import Digits, Faces
 from spear.data.image_folder import ImageNet, TinyImageNet
 from spear.data.mnist import MNIST
 from spear.data.tabular import TableDomain
+from spear.data.text import Sentences, TextDomain, TextFile
 
 __all__ = [
     "CIFAR10",
@@ -27,8 +28,11 @@ __all__ = [
     "LabelSmoothing",
     "Mixup",
     "NoAugmentation",
+    "Sentences",
     "SingleClassBatches",
     "TableDomain",
+    "TextDomain",
+    "TextFile",
     "TinyImageNet",
     "UniformBatches",
 ]

@@ -11,10 +11,12 @@ The rooms follow the mathematics bottom up, and none imports from one after it:
   steps (`SpearPairFedAvg`);
 * `network`: any layer, through the layer pair that is solved most easily (`SpearNetwork`);
 * `inputs`: the transposed problem, in which the inputs are sparse (`SpearInput`);
+* `block`: a transformer's feed-forward block, which is a layer pair (`SpearBlock`);
 * `labels`: every label of a batch whose inputs are known (`BatchLabels`).
 """
 
 from spear.inversion.beside_svd import BesideSvd
+from spear.inversion.block import SpearBlock
 from spear.inversion.descent import SpearIrls
 from spear.inversion.inputs import SpearInput
 from spear.inversion.labels import BatchLabels
@@ -26,6 +28,7 @@ __all__ = [
     "BatchLabels",
     "BesideSvd",
     "Spear",
+    "SpearBlock",
     "SpearInput",
     "SpearIrls",
     "SpearNetwork",

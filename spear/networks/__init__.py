@@ -3,13 +3,19 @@
 from spear.networks.checkpoints import load_checkpoint, read_state_dict
 from spear.networks.dlg_lenet import lenet
 from spear.networks.fully_connected import fcnn
+from spear.networks.language_models import bert, check_takes, gpt2, opt, pretrained
 from spear.networks.training import trained_fcnn, trained_lenet
 from spear.networks.vgg import vgg16
 
 __all__ = [
+    "bert",
+    "check_takes",
     "fcnn",
+    "gpt2",
     "lenet",
     "load_checkpoint",
+    "opt",
+    "pretrained",
     "read_state_dict",
     "trained_fcnn",
     "trained_lenet",

@@ -1,11 +1,13 @@
 """The text behind a gradient: token sequences whose hidden states equal the recovered ones."""
 
+from spear.text.attack import SpearText, recovered
 from spear.text.blend import Blend, Candidates
 from spear.text.certificate import Matches, RecoveredText, TokenSequence
 from spear.text.dager import TokensInSpan, tokens_within
 from spear.text.decoder import looks_ahead, read_sequences
 from spear.text.embeddings import Embeddings
 from spear.text.encoder import read_encoder
+from spear.text.observation import TextObservation
 from spear.text.span import Span, threshold_of
 
 __all__ = [
@@ -15,11 +17,14 @@ __all__ = [
     "Matches",
     "RecoveredText",
     "Span",
+    "SpearText",
+    "TextObservation",
     "TokenSequence",
     "TokensInSpan",
     "looks_ahead",
     "read_encoder",
     "read_sequences",
+    "recovered",
     "threshold_of",
     "tokens_within",
 ]

@@ -5,13 +5,16 @@ Each block is a layer pair whose inputs are the hidden states of all token posit
 
 from spear.transformer.block_inputs import BlockInputs
 from spear.transformer.blocks import Block, block_at, feed_forward_blocks
+from spear.transformer.language_model import LanguageModel, inner_model
 from spear.transformer.standard import Standard, standard
 
 __all__ = [
     "Block",
     "BlockInputs",
+    "LanguageModel",
     "Standard",
     "block_at",
     "feed_forward_blocks",
+    "inner_model",
     "standard",
 ]

