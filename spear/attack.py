@@ -11,6 +11,7 @@ from spear.layers import Sparsity, attackable, check_number, linear_layers
 from spear.observation import LayerPair, Observation
 from spear.pairs import pair_at
 from spear.reconstruction import Reconstruction
+from spear.transformer import Block, block_at, check_takes_numbers, inner_model
 from spear.update import Update, check_update
 
 Seen = TypeVar("Seen")
@@ -126,6 +127,7 @@ class LayerAttack:
             LayerError: no such layer, or no ReLU where the attack needs it.
             VictimError: the network does not take inputs of the domain's shape.
         """
+        check_takes_numbers(network)
         attackable(linear_layers(network, domain.shape), self.layer, self.sparsity)
 
     def observe(self, update: Update) -> Observation:
@@ -162,6 +164,7 @@ class PairAttack:
                 it, or nothing is known of the activation.
             VictimError: the network does not take inputs of the domain's shape.
         """
+        check_takes_numbers(network)
         pair = pair_at(linear_layers(network, domain.shape), self.layer)
         pair.activation(dict(network.named_parameters()))
 
@@ -173,3 +176,46 @@ class PairAttack:
         """
         check_update(update)
         return update.observe_pair(self.layer)
+
+
+class BlockAttack:
+    """Base of the attacks on hidden states that enter a feed-forward block of a transformer.
+
+    Args:
+        block: number of the block in order of execution, counted from 0.
+    """
+
+    given_labels = False
+    layer = None
+
+    def __init__(self, block: int) -> None:
+        self.block = block
+
+    def check(self, network: nn.Module, domain: Domain) -> None:
+        """Implement `Attack.check`.
+
+        Raises:
+            LayerError: the model has no such block.
+            VictimError: it is no model of `transformers`.
+        """
+        self.block_of(network)
+
+    def observe(self, update: Update) -> LayerPair:
+        """Return both layers of the block, their updates, and the activation.
+
+        Raises:
+            LayerError: there is no such block, or a parameter of it is frozen.
+            VictimError: the network is no model of `transformers`.
+            InvalidObservation: an update of the block is not finite.
+        """
+        check_update(update)
+        model, gradients = inner_model(update.network, update.gradients)
+        return block_at(model, self.block).observed(gradients)
+
+    def block_of(self, network: nn.Module) -> Block:
+        """Return the attacked block of a network.
+
+        Raises:
+            LayerError, VictimError: see `check`.
+        """
+        return block_at(inner_model(network, {})[0], self.block)

@@ -6,6 +6,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from spear.domain import Domain
 from spear.errors import VictimError
+from spear.transformer import check_takes_numbers
 from spear.update import Update, check_update
 from spear.validation import check_finite, check_presence
 
@@ -22,8 +23,10 @@ class WholeUpdateAttack:
         """Implement `spear.attack.Attack`.
 
         Raises:
-            VictimError: the network's outputs depend on chance or on the rest of a batch.
+            VictimError: the network's outputs depend on chance or on the rest of a batch, or it
+                takes tokens.
         """
+        check_takes_numbers(network)
         check_modes(network)
 
     def observe(self, update: Update) -> Update:

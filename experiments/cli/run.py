@@ -8,7 +8,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from spear.attack import Attack
+from spear.attack import Attack, BlockAttack
 from spear.client.client import Client
 from spear.data import Batch, Dataset
 from spear.errors import SpearError
@@ -24,10 +24,11 @@ from spear.experiments.record.summary import check_failures, not_recovered
 from spear.experiments.sweep.parent_watch import end_with_parent
 from spear.experiments.sweep.ran import note
 from spear.experiments.sweep.reporting import reported
+from spear.networks import check_takes
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring.lpips import MIN_SIDE, LpipsDistance, load_lpips
-from spear.scoring.scorer import Scorer, standard_metrics
-from spear.scoring.shown import shown_images, shown_rows
+from spear.scoring.scorer import Scorer, metrics_of, standard_metrics
+from spear.scoring.shown import shown_csv, shown_images
 from spear.scoring.truth import truth_of
 from spear.seeding import Stream, batch_generator, batch_seed
 from spear.update import Update
@@ -43,6 +44,7 @@ def run(spec: JobSpec, job: Job) -> None:
             recorded, and the job goes on.
     """
     dataset = spec.dataset()
+    job.also_score(metrics_of(dataset))
     draw = private_batches(spec, dataset)
     if not job.begin(draw):
         return
@@ -51,7 +53,8 @@ def run(spec: JobSpec, job: Job) -> None:
     with full_keys("attack", ("layer",)):
         attack.check(client.network, dataset.domain)
     metrics = [*standard_metrics(lpips_for(spec, dataset)), *job.metrics]
-    scorer = Scorer(dataset, metrics, first_layer=attack.layer in (None, 1))
+    block = attack.block_of(client.network) if isinstance(attack, BlockAttack) else None
+    scorer = Scorer(dataset, metrics, first_layer=attack.layer in (None, 1) and block is None)
 
     for k in job.batches():
         # The client, which alone has the batch:
@@ -65,12 +68,12 @@ def run(spec: JobSpec, job: Job) -> None:
         reconstruction, failure = breach(update, attack, spec, job, k)
 
         # The judge, who has both:
-        truth = truth_of(client, batch, attack.layer, update)
+        truth = truth_of(client, batch, attack.layer, update, block)
         matched = scorer.beside(reconstruction, truth)
         score = scorer.score(matched)
         if k == spec.first_batch:
             job.images(k, score, shown_images(matched))
-            job.rows(shown_rows(matched))
+            job.rows(shown_csv(matched))
         job.tensors(k, matched)
         job.record(k, batch, truth, reconstruction, score, failure, foreseen)
         if reconstruction.status is Status.INTERRUPTED:
@@ -92,6 +95,7 @@ def private_batches(spec: JobSpec, dataset: Dataset) -> Callable[[int], Batch]:
 def client_of(spec: JobSpec, dataset: Dataset) -> Client:
     """Return the client, with its network on the job's device."""
     network = spec.network(input_shape=dataset.input_shape, n_classes=dataset.n_classes)
+    check_takes(network, dataset.domain, dataset.name)
     network = network.to(spec.device)
     fedavg, defense = spec.fedavg(), spec.defense()
     return Client(network, fedavg=fedavg, defense=defense, domain=dataset.domain)
@@ -105,7 +109,15 @@ def breach(
         seed = batch_seed(spec.seed, k, Stream.ATTACK)
         return attack(attack.observe(update), seed=seed, progress=job.progress), ""
     except (SpearError, torch.OutOfMemoryError) as error:
-        return Reconstruction.empty(*update.dimensions(attack.layer), Status.FAILED), str(error)
+        return Reconstruction.empty(*_dimensions(update, attack), Status.FAILED), str(error)
+
+
+def _dimensions(update: Update, attack: Attack[Any]) -> tuple[int, int]:
+    """Outputs and inputs of what is attacked."""
+    if not isinstance(attack, BlockAttack):
+        return update.dimensions(attack.layer)
+    first = attack.block_of(update.network).pair.first.module
+    return first.out_features, first.in_features
 
 
 def lpips_for(spec: JobSpec, dataset: Dataset) -> LpipsDistance | None:

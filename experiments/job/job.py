@@ -1,7 +1,7 @@
 """Bookkeeping of one job: the batches left to do, the tracker, the progress bar, the results."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -11,7 +11,6 @@ from torch import Tensor
 
 from spear.attack import ProgressCallback
 from spear.data import Batch
-from spear.data.tabular import TableDomain, side_by_side
 from spear.experiments.config.spec import RECONSTRUCTIONS, JobSpec
 from spear.experiments.job.folder import RunFolder
 from spear.experiments.job.key import Key
@@ -28,6 +27,7 @@ from spear.experiments.tracking.wandb import TrackedJob, Tracking
 from spear.reconstruction import Reconstruction
 from spear.scoring.figure import reconstruction_figure
 from spear.scoring.matched import Matched
+from spear.scoring.metric import Metric
 from spear.scoring.scorer import Score
 from spear.scoring.sheet import image_sheet
 from spear.scoring.truth import Truth
@@ -63,7 +63,7 @@ class Job:
         brief: whether results are not shown, because those of all jobs will be.
 
     Attributes:
-        metrics: the user's own metrics.
+        metrics: metrics that not every job has: those that its data call for, and the user's own.
 
     Raises:
         ConfigError: a setting of the tracker or of a metric cannot be used, or the names of a
@@ -107,6 +107,16 @@ class Job:
             lines = self.tracking.close(failed=error is not None)
         if self.folder.records and not self.brief:
             say_where(self.console, self.folder.path, lines)
+
+    def also_score(self, metrics: Sequence[Metric]) -> None:
+        """Add metrics that the job's data call for; call it before `begin`.
+
+        Raises:
+            ConfigError: the names of a number are taken by the user's own metrics.
+        """
+        named = {type(each).__name__.lower(): each for each in metrics}
+        self.metrics = own_metrics(named | dict(zip(self.spec.metrics, self.metrics, strict=True)))
+        self.folder.columns = columns_of(self.metrics)
 
     def begin(self, draw: Callable[[int], Batch]) -> bool:
         """Find the batches that earlier runs left to do, report them, and start the record.
@@ -161,10 +171,10 @@ class Job:
         if self.spec.save == RECONSTRUCTIONS:
             write_tensors(self.folder.path, number, matched)
 
-    def rows(self, rows: tuple[TableDomain, Tensor, Tensor] | None) -> None:
-        """Write a batch's table rows, each original above its reconstruction, if it has any."""
+    def rows(self, rows: str | None) -> None:
+        """Write a batch's rows or texts, each original above its reconstruction, if it has any."""
         if rows is not None:
-            write_text(self.folder.path / ROWS, side_by_side(*rows))
+            write_text(self.folder.path / ROWS, rows)
 
     def record(
         self,

@@ -110,6 +110,8 @@ def shortfall(size: int, reconstruction: Reconstruction) -> str:
         return ""
     if reconstruction.status in (Status.ZERO_GRADIENT, Status.FULL_RANK):
         return reconstruction.status.message
+    if reconstruction.states is not None:
+        return f"{found} sequences were found, but the batch has {size}: {reconstruction.message}"
     ranks = f"the gradient has rank {found} but the batch has {size} inputs"
     if found > size:
         return f"{ranks}: the update was changed, as by a defense, and is not its gradient any more"

@@ -18,7 +18,7 @@ SHEET = "sheet.png"
 """Images of the picture without labels (`spear.scoring.sheet.image_sheet`)."""
 
 ROWS = "reconstructions.csv"
-"""Readable rows of a table, each original above its reconstruction."""
+"""Readable rows of a table, or texts, each original above its reconstruction."""
 
 TENSORS = "reconstructions"
 """Folder with the tensors of each batch (`spear.experiments.record.tensors`)."""

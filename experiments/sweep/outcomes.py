@@ -47,6 +47,9 @@ METRICS: dict[str, Callable[[dict[str, Any]], str]] = {
     "PSNR": _number("psnr_mean", ".1f"),
     "labels": _number("label_accuracy_mean", ".0%"),
     "cells": _number("tabular_accuracy_mean", ".0%"),
+    "tokens": _number("token_accuracy_mean", ".1%"),
+    "ROUGE-1": _number("rouge1_mean", ".3f"),
+    "positions": _number("positions_exact_mean", ".1%"),
 }
 """Heading of a column -> the number that a job's summary has for it, or "" if it has none."""
 
@@ -56,6 +59,8 @@ LEGEND = {
     "PSNR": "mean in dB",
     "labels": "labels right",
     "cells": "table entries right",
+    "tokens": "tokens right",
+    "positions": "positions whose hidden state is exact",
 }
 """Meaning of the headings that need one."""
 

@@ -85,7 +85,7 @@ def results_table(
         title: title, on one line.
         records: records of a job.
         summary: summary of these records.
-        own: the user's own metrics; their numbers stand below the table.
+        own: metrics that not every job has; their numbers stand below the table.
     """
     table = Table(title=title, title_justify="left", show_footer=True)
     mean, deviation = (_number(summary[name], ".1f") for name in ("psnr_mean", "psnr_std"))
@@ -142,8 +142,9 @@ def _caption(summary: dict[str, Any], own: Sequence[Metric]) -> str:
             f"means: labels {summary['label_accuracy_mean']:.1%} of the right class, "
             f"{summary['labels_exact_mean']:.1%} exact, L1 error {summary['label_l1_mean']:.2g}"
         )
-    if keys := [key for metric in own for key in metric.summary()]:
-        lines.append(f"your metrics: {', '.join(f'{key} {summary[key]:.4g}' for key in keys)}")
+    own_keys = [key for metric in own for key in metric.summary()]
+    if keys := [key for key in own_keys if not math.isnan(summary[key])]:
+        lines.append(f"further metrics: {', '.join(f'{key} {summary[key]:.4g}' for key in keys)}")
     return "\n".join(lines)
 
 

@@ -70,7 +70,12 @@ class LabelSmoothing:
         return size
 
     def __call__(self, batch: Batch, n_classes: int, generator: torch.Generator) -> Batch:
-        """Return the same inputs with smoothed labels (b x K)."""
+        """Return the same inputs with smoothed labels (b x K).
+
+        Raises:
+            ConfigError: the inputs are tokens.
+        """
+        _check_numbers(batch)
         uniform = torch.rand(len(batch.labels), 1, generator=generator)
         alpha = (self.least + (self.most - self.least) * uniform).to(batch.inputs)
         hard = class_probabilities(batch.labels, n_classes).to(batch.inputs)
@@ -104,7 +109,12 @@ class Mixup:
         return 2 * size
 
     def __call__(self, batch: Batch, n_classes: int, generator: torch.Generator) -> Batch:
-        """Return b inputs from 2 b examples: number i of each half are mixed with each other."""
+        """Return b inputs from 2 b examples: number i of each half are mixed with each other.
+
+        Raises:
+            ConfigError: the inputs are tokens.
+        """
+        _check_numbers(batch)
         b = len(batch.labels) // 2
         uniform = torch.rand(b, generator=generator, dtype=torch.float64)
         drawn = betaincinv(self.concentration, self.concentration, uniform.numpy())
@@ -116,6 +126,14 @@ class Mixup:
 def class_probabilities(labels: Tensor, n_classes: int) -> Tensor:
     """Return labels as class probabilities (b x K): class indices as one-hot rows, in float64."""
     return labels if labels.is_floating_point() else one_hot(labels, n_classes).double()
+
+
+def _check_numbers(batch: Batch) -> None:
+    if not batch.inputs.is_floating_point():
+        raise ConfigError(
+            "augmentation is made for inputs that are numbers, but the data set has tokens; choose "
+            "augmentation=none."
+        )
 
 
 def _mixed(rows: Tensor, weights: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ MASKED_SHARE = 0.15
 
 
 class Objective(StrEnum):
-    """What a network of text is trained to predict."""
+    """Prediction that a network of text is trained for."""
 
     CLASSIFICATION = "classification"
     """The class of a sentence."""
@@ -129,9 +129,7 @@ class TextDataset(Dataset):
             return Batch(tokens, labels)
         hidden = torch.stack([self._hidden(i, row) for i, row in zip(indices, tokens, strict=True)])
         assert self.tokenizer.mask is not None  # checked when it was made
-        return Batch(
-            tokens.where(~hidden, self.tokenizer.mask), labels.where(~hidden, tokens)
-        )
+        return Batch(tokens.where(~hidden, self.tokenizer.mask), labels.where(~hidden, tokens))
 
     def normalized(self, inputs: Tensor) -> Tensor:
         """Return the tokens themselves."""
@@ -212,6 +210,8 @@ class TextFile(TextDataset):
             ) from error
         texts = [*dict.fromkeys(each.strip() for each in lines if each.strip())]
         if not texts:
-            raise DatasetError(f"file is {file!r}, which has no text; expected one sentence a line.")
+            raise DatasetError(
+                f"file is {file!r}, which has no text; expected one sentence a line."
+            )
         classes = [i % 2 for i in range(len(texts))]
         super().__init__(texts, classes, tokenizer, objective, length)

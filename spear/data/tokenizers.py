@@ -142,6 +142,7 @@ def tokenizer_of(name: str) -> Tokenizer:
     """
     if name == WORDS:
         return WordTokenizer()
+    library()  # the first that is missing
     return FolderTokenizer(model_folder(name, "tokenizer"))
 
 

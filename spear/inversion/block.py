@@ -1,17 +1,12 @@
 """Hidden states of every token position, from the gradient of a transformer's feed-forward block."""
 
-from torch import nn
-
-from spear.attack import ProgressCallback
-from spear.domain import Domain
+from spear.attack import BlockAttack, ProgressCallback
 from spear.inversion.pair import SpearPair
 from spear.observation import LayerPair
 from spear.reconstruction import Reconstruction
-from spear.transformer import block_at, inner_model
-from spear.update import Update, check_update
 
 
-class SpearBlock:
+class SpearBlock(BlockAttack):
     """Finds the hidden states that enter a feed-forward block of a transformer.
 
     The block is a layer pair: a layer, an activation and the layer back. Each token position that
@@ -28,9 +23,6 @@ class SpearBlock:
         ConfigError: a setting is out of range.
     """
 
-    layer = None
-    given_labels = False
-
     def __init__(
         self,
         block: int = 0,
@@ -38,29 +30,8 @@ class SpearBlock:
         max_starts: float = 1e6,
         device: str = "cpu",
     ) -> None:
-        self.block = block
+        super().__init__(block)
         self.search = SpearPair(time_limit=time_limit, max_starts=max_starts, device=device)
-
-    def check(self, network: nn.Module, domain: Domain) -> None:
-        """Implement `spear.attack.Attack`.
-
-        Raises:
-            LayerError: the model has no such block.
-            VictimError: it is no model of `transformers`.
-        """
-        block_at(inner_model(network, {})[0], self.block)
-
-    def observe(self, update: Update) -> LayerPair:
-        """Return both layers of the block, their updates, and the activation.
-
-        Raises:
-            LayerError: there is no such block, or a parameter of it is frozen.
-            VictimError: the network is no model of `transformers`.
-            InvalidObservation: an update of the block is not finite.
-        """
-        check_update(update)
-        model, gradients = inner_model(update.network, update.gradients)
-        return block_at(model, self.block).observed(gradients)
 
     def __call__(
         self, observation: LayerPair, *, seed: int = 0, progress: ProgressCallback | None = None

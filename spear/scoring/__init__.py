@@ -12,9 +12,10 @@ from spear.scoring.lpips import LPIPS, load_lpips
 from spear.scoring.matched import Matched
 from spear.scoring.matching import match, similarities
 from spear.scoring.metric import Metric
-from spear.scoring.scorer import Score, Scorer, standard_metrics
+from spear.scoring.scorer import Score, Scorer, metrics_of, standard_metrics
 from spear.scoring.signal_to_noise import PSNR_CAP, psnr
 from spear.scoring.tables import Tables
+from spear.scoring.texts import Texts
 from spear.scoring.truth import Truth, truth_of
 
 __all__ = [
@@ -31,9 +32,11 @@ __all__ = [
     "Score",
     "Scorer",
     "Tables",
+    "Texts",
     "Truth",
     "load_lpips",
     "match",
+    "metrics_of",
     "psnr",
     "similarities",
     "standard_metrics",

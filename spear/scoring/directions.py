@@ -8,6 +8,7 @@ from torch.nn.functional import normalize
 
 from spear.scoring.matched import Matched, in_float64
 from spear.scoring.metric import Aggregate, Metric, Value, count, mean
+from spear.scoring.shown import shown_texts
 
 NEAR = 0.9
 """Least |cos| between a found and a true direction that are equal up to noise. Two true directions
@@ -21,6 +22,9 @@ class Directions(Metric):
     - `directions_right`: number of columns of the shared dL/dZ (`Truth.shared_gradients`) that the
       attack found, up to scale.
     - `directions_near`: number that it found up to scale and noise (`NEAR`).
+
+    An attack on text finds sequences instead: these count as directions that are right, and near,
+    if every token is right.
 
     In a summary, `n_exact` is the number of batches in which every direction is right and
     `accuracy` their share.
@@ -38,6 +42,12 @@ class Directions(Metric):
 
     def __call__(self, matched: Matched) -> Mapping[str, Value]:
         """Compare each direction with the one that belongs to its input."""
+        texts = shown_texts(matched)
+        if texts is not None:
+            _, true, found = texts
+            right, b = int((true == found).all(dim=1).sum()), len(true)
+            whole = right == b == matched.reconstruction.batch_size
+            return {"exact": whole, "directions_right": right, "directions_near": right}
         cosines = column_cosines(
             matched.ordered(matched.reconstruction.activation_gradients.T).T,
             in_float64(matched.truth.shared_gradients.T).T,

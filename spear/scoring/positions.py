@@ -1,14 +1,17 @@
 """Truth of a transformer's block: which positions leave a gradient, and which were recovered."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from spear.client.client import Client
+from spear.data.base import Batch
 from spear.probing import Call, watching
 from spear.reconstruction import Reconstruction
+from spear.transformer import Block, inner_model
 
 EXACT = 1e-3
 """Relative error up to which a hidden state counts as recovered."""
@@ -37,17 +40,21 @@ class Positions:
         Positions that leave no gradient have NaN: nothing of them can be recovered. Rows that only
         complete the basis do not count.
         """
-        truth = self.inputs.double().flatten(0, 1)
-        rows = found.inputs[: found.n_directions].double()
+        return self.distances(found.inputs[: found.n_directions])
+
+    def distances(self, states: Tensor) -> Tensor:
+        """Return each position's relative distance to the nearest of some states (B x T)."""
+        truth = self.inputs.double().cpu().flatten(0, 1)
+        rows = states.double().cpu()
         if len(rows) == 0:
             distances = torch.full((len(truth),), torch.inf, dtype=torch.float64)
         else:
             distances = torch.cdist(truth, rows).amin(dim=1) / truth.norm(dim=1)
-        return distances.reshape(self.leaving.shape).where(self.leaving, torch.nan)
+        return distances.reshape(self.leaving.shape).where(self.leaving.cpu(), torch.nan)
 
     def share_exact(self, found: Reconstruction) -> float:
         """Return the share of the positions with a gradient that were recovered."""
-        errors = self.errors(found)[self.leaving]
+        errors = self.errors(found)[self.leaving.cpu()]
         return float((errors <= EXACT).double().mean())
 
 
@@ -67,14 +74,39 @@ def share_of(
     calls: list[Call] = []
     with watching({layer: model.get_submodule(layer)}, calls.append):
         loss = model(**batch).loss
+    shape = batch[str(model.main_input_name)].shape
     trained = {name: each for name, each in model.named_parameters() if each.requires_grad}
     (call,) = calls
     wanted = [call.output, *trained.values()]
     above, *gradients = torch.autograd.grad(loss, wanted, allow_unused=True)
     shared = {k: each for k, each in zip(trained, gradients, strict=True) if each is not None}
-    flat = call.inputs.ndim == 2  # OPT's blocks see all positions in a row
-    shape = batch[str(model.main_input_name)].shape if flat else call.inputs.shape[:-1]
-    return shared, Positions(
-        call.inputs.detach().reshape(*shape, -1),
-        above.ne(0).any(dim=-1).reshape(shape),
+    return shared, _positions(call, above, shape)
+
+
+def positions_of(client: Client, batch: Batch, block: Block) -> tuple[Positions, Tensor]:
+    """Return the truth of a feed-forward block, from the undefended first step of a client.
+
+    Args:
+        client: of a network of tokens.
+        batch: the private batch (b x T tokens).
+        block: of the client's network.
+
+    Returns:
+        The positions, and dL/dZ of the block's first layer at all of them (b T x m).
+    """
+    model, _ = inner_model(client.network, {})
+    calls: list[Call] = []
+    with watching({"": model.get_submodule(block.name)}, calls.append):
+        loss = client.loss(client.network(batch.inputs), batch.labels)
+    (call,) = calls
+    (above,) = torch.autograd.grad(loss, call.output)
+    found = _positions(call, above, batch.inputs.shape)
+    return found, above.reshape(-1, above.shape[-1])
+
+
+def _positions(call: Call, above: Tensor, shape: Sequence[int]) -> Positions:
+    """Positions of a call; OPT's blocks see those of all sequences in a row."""
+    own = shape if call.inputs.ndim == 2 else call.inputs.shape[:-1]
+    return Positions(
+        call.inputs.detach().reshape(*own, -1), above.ne(0).any(dim=-1).reshape(tuple(own))
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from spear.data.base import Dataset
+from spear.data.text import TextDomain
 from spear.errors import ConfigError
 from spear.reconstruction import Reconstruction
 from spear.scoring.directions import Directions
@@ -15,6 +16,7 @@ from spear.scoring.lpips import LPIPS, LpipsDistance
 from spear.scoring.matched import Matched
 from spear.scoring.metric import Metric, Value, kinds_of
 from spear.scoring.tables import Tables
+from spear.scoring.texts import Texts
 from spear.scoring.truth import Truth
 
 
@@ -49,6 +51,11 @@ def standard_metrics(lpips: LpipsDistance | None = None) -> tuple[Metric, ...]:
     return (
         Directions(), PSNR(), LPIPS(lpips), Errors(), Tables(), Labels(), SSIM(), Features(),
     )  # fmt: skip
+
+
+def metrics_of(dataset: Dataset) -> tuple[Metric, ...]:
+    """Return the further metrics of a data set's jobs: those of texts have `Texts`."""
+    return (Texts(),) if isinstance(dataset.domain, TextDomain) else ()
 
 
 STANDARD = standard_metrics()

@@ -1,10 +1,14 @@
-"""Content of figures and tables: images or readable rows of a batch, and their reconstructions."""
+"""Content of figures and tables: images, rows or texts of a batch, and their reconstructions."""
+
+import csv
+import io
 
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from spear.data.tabular import TableDomain
+from spear.data.tabular import TableDomain, side_by_side
+from spear.data.text import TextDomain
 from spear.scoring.matched import Matched, in_float64
 
 
@@ -41,3 +45,46 @@ def shown_rows(matched: Matched) -> tuple[TableDomain, Tensor, Tensor] | None:
     values, found = table.values(true), table.values(inputs)
     _, order = linear_sum_assignment(table.distances(found, values).numpy())
     return table, values, found[torch.from_numpy(order)]
+
+
+def shown_texts(matched: Matched) -> tuple[TextDomain, Tensor, Tensor] | None:
+    """Return the original token sequences and, in their order, the reconstructed ones.
+
+    Sequences are matched so that the fewest tokens are wrong. Positions that leave no gradient are
+    padding in the originals; a sequence that is missing is padding throughout.
+
+    Returns:
+        The domain and two stacks of tokens (b x length, int64), or None if the attacked inputs are
+        not sequences of tokens.
+    """
+    domain = matched.dataset.domain
+    if not isinstance(domain, TextDomain) or not matched.are_inputs:
+        return None
+    padding = domain.tokenizer.padding
+    true = in_float64(matched.truth.inputs).long()
+    if matched.truth.positions is not None:
+        true = true.where(matched.truth.positions.leaving.cpu(), padding)
+    rows = in_float64(matched.reconstruction.inputs).long()
+    rows = torch.cat([rows, torch.full_like(true, padding)[len(rows) :]])
+    wrong = (true[:, None] != rows).sum(dim=2)
+    _, order = linear_sum_assignment(wrong.numpy())
+    return domain, true, rows[torch.from_numpy(order)]
+
+
+def shown_csv(matched: Matched) -> str | None:
+    """Return rows or texts as CSV, each original above its reconstruction; None of other inputs."""
+    rows = shown_rows(matched)
+    if rows is not None:
+        return side_by_side(*rows)
+    texts = shown_texts(matched)
+    if texts is None:
+        return None
+    domain, true, found = texts
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["sequence", "is", "text"])
+    for i, pair in enumerate(zip(domain.texts(true), domain.texts(found), strict=True)):
+        writer.writerows(
+            [i, *each] for each in zip(("original", "reconstruction"), pair, strict=True)
+        )
+    return file.getvalue()

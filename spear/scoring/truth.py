@@ -9,11 +9,17 @@ from torch import Tensor
 
 from spear.client.client import Client
 from spear.data.base import Batch
+from spear.errors import LayerError
 from spear.layers import linear_layers, numbered
 from spear.probing import probe
 from spear.scoring import bounds
+from spear.scoring.positions import Positions, positions_of
+from spear.transformer import Block, block_at, inner_model
 from spear.update import Update
 from spear.validation import all_finite
+
+SAME = 1e-6
+"""Relative distance up to which two hidden states are equal: float32 computes them to about it."""
 
 MOST_COLUMNS = 1 << 14
 """Most columns of dL/dW over which a median is taken or a product compared."""
@@ -25,17 +31,20 @@ class Truth:
 
     Attributes:
         inputs: X^T, the attacked layer's inputs, flattened, one a row (b x n), in the units in
-            which the layer received them (the first layer: as the network receives them).
+            which the layer received them (the first layer: as the network receives them). Tokens are
+            whole numbers; equal hidden states of a block are one row.
         activation_gradients: dL/dZ (m x b) of the undefended first step, its columns in the order
             of `inputs`. 0 x b if the attack is on the network's inputs and on no layer.
         labels: b class indices, or b x K class probabilities.
         weight_update: the client's update of W (m x n); None if it is not known or not finite.
+        positions: hidden states at all token positions of a batch of text; None of other batches.
     """
 
     inputs: Tensor
     activation_gradients: Tensor
     labels: Tensor
     weight_update: Tensor | None = None
+    positions: Positions | None = None
 
     @cached_property
     def shared_gradients(self) -> Tensor:
@@ -95,7 +104,11 @@ class Truth:
 
 
 def truth_of(
-    client: Client, batch: Batch, layer: int | None, update: Update | None = None
+    client: Client,
+    batch: Batch,
+    layer: int | None,
+    update: Update | None = None,
+    block: Block | None = None,
 ) -> Truth:
     """Return the truth that an attack on `layer` should find: the layer's inputs and dL/dZ.
 
@@ -103,22 +116,62 @@ def truth_of(
         client: the client that shares the batch's update.
         batch: the private batch.
         layer: number of the attacked linear layer, counted from 1; None for the network's own
-            inputs, which have no dL/dZ (m = 0).
+            inputs, which have no dL/dZ (m = 0), and for those of `block`.
         update: the batch's update, which shows how a defense or further local steps changed dL/dZ.
+        block: attacked feed-forward block of a transformer; None for an attack on no block.
 
     Raises:
         LayerError: there is no such layer.
     """
+    if block is not None:
+        return _truth_of_block(client, batch, block, update)
     if layer is None:
         inputs = batch.inputs.flatten(1)
-        return Truth(inputs, inputs.new_zeros(0, len(inputs)), batch.labels)
+        positions = None
+        if not inputs.is_floating_point():
+            inputs, positions = inputs.double(), _positions(client, batch)
+        return Truth(inputs, inputs.new_zeros(0, len(inputs)), batch.labels, positions=positions)
     layers = update.layers if update else linear_layers(client.network, batch.inputs[:2])
     attacked = numbered(layers, layer)
     with probe({attacked.name: attacked.module}) as calls:
         loss = client.loss(client.network(batch.inputs), batch.labels)
     last = calls[-1]
     (gradient,) = torch.autograd.grad(loss, last.output)
-    shared = update.gradients.get(f"{attacked.name}.weight") if update else None
-    if shared is not None and not all_finite(shared):
-        shared = None
+    shared = _finite(update.gradients.get(f"{attacked.name}.weight") if update else None)
     return Truth(last.inputs.detach(), gradient.T.contiguous(), batch.labels, shared)
+
+
+def _truth_of_block(client: Client, batch: Batch, block: Block, update: Update | None) -> Truth:
+    """The truth of a feed-forward block: its inputs at all positions that leave a gradient."""
+    positions, gradients = positions_of(client, batch, block)
+    leaving = positions.leaving.flatten()
+    inputs, gradients = positions.inputs.flatten(0, 1)[leaving], gradients[leaving]
+    kept, group = _distinct(inputs)
+    summed = gradients.new_zeros(len(kept), gradients.shape[1]).index_add(0, group, gradients)
+    shared = None
+    if update is not None:
+        _, own = inner_model(update.network, update.gradients)
+        shared = block.model.gradients(own).get(f"{block.name}.weight")
+    return Truth(inputs[kept], summed.T.contiguous(), batch.labels, _finite(shared), positions)
+
+
+def _positions(client: Client, batch: Batch) -> Positions | None:
+    """Positions of the first block of a network of tokens; None if it has no block."""
+    model, _ = inner_model(client.network, {})
+    try:
+        return positions_of(client, batch, block_at(model, 0))[0]
+    except LayerError:
+        return None
+
+
+def _distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices of rows that differ from all before them, and the number among these of each row."""
+    exact = rows.double()
+    apart = torch.cdist(exact, exact) / exact.norm(dim=1).clamp(min=1e-300)
+    first = (apart <= SAME).double().argmax(dim=1)
+    kept, group = torch.unique(first, return_inverse=True)
+    return kept, group
+
+
+def _finite(shared: Tensor | None) -> Tensor | None:
+    return shared if shared is not None and all_finite(shared) else None

@@ -41,7 +41,6 @@ class SpearText:
 
     layer = None
     given_labels = False
-    block = 0
 
     def __init__(
         self, time_limit: float | None = 60.0, max_starts: float = 1e6, device: str = "cpu"

@@ -5,7 +5,11 @@ Each block is a layer pair whose inputs are the hidden states of all token posit
 
 from spear.transformer.block_inputs import BlockInputs
 from spear.transformer.blocks import Block, block_at, feed_forward_blocks
-from spear.transformer.language_model import LanguageModel, inner_model
+from spear.transformer.language_model import (
+    LanguageModel,
+    check_takes_numbers,
+    inner_model,
+)
 from spear.transformer.standard import Standard, standard
 
 __all__ = [
@@ -14,6 +18,7 @@ __all__ = [
     "LanguageModel",
     "Standard",
     "block_at",
+    "check_takes_numbers",
     "feed_forward_blocks",
     "inner_model",
     "standard",

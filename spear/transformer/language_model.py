@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from spear.errors import VictimError
 from spear.naming import unwrapped
 
 PREFIX = "model."
@@ -47,6 +48,19 @@ class LanguageModel(nn.Module):
         outputs: Any = self.model(input_ids=tokens, attention_mask=mask)
         scores: Tensor = outputs.logits
         return scores.transpose(1, 2) if scores.ndim == 3 else scores
+
+
+def check_takes_numbers(network: nn.Module) -> None:
+    """Refuse a network of tokens, for attacks whose inputs are numbers.
+
+    Raises:
+        VictimError: the network takes tokens.
+    """
+    if isinstance(network, LanguageModel):
+        raise VictimError(
+            f"the network, a {type(network.model).__name__}, takes tokens, but the attack searches "
+            "for inputs that are numbers; choose attack=spear_text, dager or spear_block."
+        )
 
 
 def inner_model(

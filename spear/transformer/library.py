@@ -15,7 +15,7 @@ PACKAGE = "all_minilm_l6_v2"
 
 
 def library() -> Any:
-    """Return the module `transformers`.
+    """Return the module `transformers`, which from then on reports errors alone.
 
     Raises:
         ConfigError: it is not installed.
@@ -25,7 +25,10 @@ def library() -> Any:
             "transformers is not installed, which networks and tokenizers of text need; install it "
             "by pip install 'spear-suite[text]' (in a checkout: make install-text)."
         )
-    return import_module("transformers")
+    module = import_module("transformers")
+    module.logging.set_verbosity_error()
+    module.logging.disable_progress_bar()
+    return module
 
 
 def minilm_folder() -> Path:

@@ -176,7 +176,7 @@ def test_own_columns_come_last_and_are_read_back():
     assert summary.keys() - summarize(rows).keys() == {"brightest_mean", "n_white_mean"}
     console = Console(width=120, record=True, file=StringIO())
     console.print(results_table("own", rows, summary, own))
-    assert "your metrics: brightest_mean 0.5, n_white_mean 2.5" in console.export_text()
+    assert "further metrics: brightest_mean 0.5, n_white_mean 2.5" in console.export_text()
 
 
 def test_what_is_written_of_a_batch_stays_as_it_was():
