@@ -84,7 +84,5 @@ def shown_csv(matched: Matched) -> str | None:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["sequence", "is", "text"])
     for i, pair in enumerate(zip(domain.texts(true), domain.texts(found), strict=True)):
-        writer.writerows(
-            [i, *each] for each in zip(("original", "reconstruction"), pair, strict=True)
-        )
+        writer.writerows([[i, "original", pair[0]], [i, "reconstruction", pair[1]]])
     return file.getvalue()

@@ -31,8 +31,8 @@ class Truth:
 
     Attributes:
         inputs: X^T, the attacked layer's inputs, flattened, one a row (b x n), in the units in
-            which the layer received them (the first layer: as the network receives them). Tokens are
-            whole numbers; equal hidden states of a block are one row.
+            which the layer received them (the first layer: as the network receives them). Tokens
+            are whole numbers; equal hidden states of a block are one row.
         activation_gradients: dL/dZ (m x b) of the undefended first step, its columns in the order
             of `inputs`. 0 x b if the attack is on the network's inputs and on no layer.
         labels: b class indices, or b x K class probabilities.

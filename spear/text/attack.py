@@ -127,7 +127,7 @@ def recovered(
 
 
 def _status(text: RecoveredText) -> Status:
-    """End of the attack: of the search for states, unless these are proven and not all explained."""
+    """End of the search for states; if these are proven, whether sequences explain them all."""
     if text.states.status is not Status.EXACT:
         return text.states.status
     return Status.EXACT if text.complete else Status.PARTIAL

@@ -23,6 +23,7 @@ from spear.layers import check_number, linear_layers
 from spear.observation import LayerChain
 from spear.reconstruction import RESTS_ON_BIASES, Reconstruction, Status
 from spear.settings import check_device, check_time_limit
+from spear.transformer import check_takes_numbers
 from spear.update import Update, check_update
 
 
@@ -69,6 +70,7 @@ class SpearNetwork:
             LayerError: there is no such layer, or it belongs to no layer pair.
             VictimError: the network does not take inputs of the domain's shape.
         """
+        check_takes_numbers(network)
         chain = chain_around(linear_layers(network, domain.shape), self.layer)
         if len(chain) == 1:
             raise LayerError(
