@@ -1,4 +1,4 @@
-"""Hidden states of every token position, from the gradient of a transformer's feed-forward block."""
+"""Hidden states of every token position, from the gradient of a feed-forward block."""
 
 from spear.attack import BlockAttack, ProgressCallback
 from spear.inversion.pair import SpearPair
