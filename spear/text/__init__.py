@@ -4,6 +4,7 @@ from spear.text.attack import SpearText, recovered
 from spear.text.blend import Blend, Candidates
 from spear.text.certificate import Matches, RecoveredText, TokenSequence
 from spear.text.dager import TokensInSpan, tokens_within
+from spear.text.dager_attack import Dager
 from spear.text.decoder import looks_ahead, read_sequences
 from spear.text.embeddings import Embeddings
 from spear.text.encoder import read_encoder
@@ -13,6 +14,7 @@ from spear.text.span import Span, threshold_of
 __all__ = [
     "Blend",
     "Candidates",
+    "Dager",
     "Embeddings",
     "Matches",
     "RecoveredText",

@@ -14,7 +14,7 @@ from spear.text.certificate import RecoveredText
 from spear.text.dager import tokens_within
 from spear.text.decoder import read_sequences
 from spear.text.encoder import read_encoder
-from spear.text.observation import TextObservation
+from spear.text.observation import TextObservation, as_rows
 from spear.text.span import Span
 from spear.text.victim import check_takes_tokens, language_model_of
 from spear.update import Update
@@ -91,7 +91,8 @@ class SpearText:
             "unexplained": float(text.unexplained),
             "reading_seconds": budget.spent - text.states.seconds,
         }
-        rows = observation.rows([each.tokens for each in sequences])
+        tokens = [each.tokens for each in sequences]
+        rows = as_rows(tokens, observation.length, observation.padding)
         found = Reconstruction.estimate(rows, budget.spent, _status(text), details)
         return replace(found, states=text.states.inputs[: text.states.n_directions].cpu())
 

@@ -4,7 +4,7 @@ Before them come the embeddings of word, position and type and their layer norm,
 So the model itself computes what each token would put in at each position.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from spear.errors import LayerError, VictimError
 from spear.layers import linear_layers
-from spear.probing import probe, run
+from spear.probing import Call, probe, run
 from spear.reading import Shared
 from spear.transformer.block_inputs import BlockInputs
-from spear.transformer.blocks import example_inputs
+from spear.transformer.blocks import example_inputs, feed_forward_blocks
 from spear.transformer.standard import Standard, standard
 
 AT_ONCE = 2**14
@@ -54,7 +54,7 @@ class Embeddings:
                 "or GPT-2: take its hidden states by spear.invert_block."
             )
         longest = config.max_position_embeddings - first_position(copy.network)
-        found = cls(copy, _first(copy, model), config.vocab_size, longest)
+        found = cls(copy, _alike(_calls(copy, model)), config.vocab_size, longest)
         found._check_alone()
         return found
 
@@ -65,15 +65,18 @@ class Embeddings:
             LayerError: none is there.
             InvalidObservation: the gradients do not fit the model.
         """
-        gradients = self.model.gradients(shared)
-        names = [f"{each}.weight" for each in self.layers if f"{each}.weight" in gradients]
-        if not names:
-            raise LayerError(
-                f"{self.layers[0]}.weight has no gradient, as it is frozen or not shared; expected "
-                "that of a layer behind the embeddings: attack a model whose first attention layer "
-                "is trained."
-            )
-        return torch.cat([gradients[each] for each in names])
+        return _stacked(self.model, self.layers, shared)
+
+    def second_attention(self) -> "SecondAttention | None":
+        """Return the query, key and value behind the first block; None if there is one block."""
+        blocks = feed_forward_blocks(self.model.original)
+        if len(blocks) < 2:
+            return None
+        calls = _calls(self.model, self.model.original)
+        names = [each.name for each in calls]
+        return SecondAttention(
+            self.model, _alike(calls[names.index(blocks[0].pair.following.name) + 1 :])
+        )
 
     def by_token(self, start: int, stop: int) -> Iterator[Tensor]:
         """Yield the embeddings of all tokens at positions start to stop - 1 (k x positions x n)."""
@@ -104,12 +107,51 @@ def first_position(network: nn.Module) -> int:
     return 0
 
 
-def _first(copy: Standard, model: Any) -> tuple[str, ...]:
-    """Names of the linear layers that have the inputs of the first one."""
+@dataclass(frozen=True)
+class SecondAttention:
+    """Linear layers that take the outputs of the first block: query, key and value.
+
+    Attributes:
+        model: the model.
+        layers: names of the layers, which all have the same inputs.
+    """
+
+    model: Standard
+    layers: tuple[str, ...]
+
+    @property
+    def inputs(self) -> BlockInputs:
+        """Inputs of the layers, for tokens of one's own."""
+        return BlockInputs(self.model.network, self.layers[0])
+
+    def gradient(self, shared: Shared) -> Tensor:
+        """Return the gradients of the layers' weights; see `Embeddings.gradient`."""
+        return _stacked(self.model, self.layers, shared)
+
+
+def _stacked(model: Standard, layers: Sequence[str], shared: Shared) -> Tensor:
+    gradients = model.gradients(shared)
+    names = [f"{each}.weight" for each in layers if f"{each}.weight" in gradients]
+    if not names:
+        raise LayerError(
+            f"{layers[0]}.weight has no gradient, as it is frozen or not shared; expected that of "
+            "a layer in front of an attention: attack a model whose first attention layers are "
+            "trained."
+        )
+    return torch.cat([gradients[each] for each in names])
+
+
+def _calls(copy: Standard, model: Any) -> list[Call]:
+    """Linear layers as they are called on an example."""
     example = example_inputs(model)
     layers = {each.name: each.module for each in linear_layers(copy.network, example)}
     with torch.no_grad(), probe(layers) as calls:
         run(copy.network, example)
+    return calls
+
+
+def _alike(calls: Sequence[Call]) -> tuple[str, ...]:
+    """Names of the linear layers that have the inputs of the first one."""
     first = calls[0].inputs
     same = [
         each.name

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,12 +59,18 @@ class TextObservation:
         ahead = looks_ahead(inputs, embeddings.vocabulary)
         attention = embeddings.gradient(gradients) if ahead else None
         length = embeddings.longest if domain is None else domain.shape[0]
-        padding = getattr(model.config, "pad_token_id", None) or 0
-        return cls(seen, inputs, embeddings, attention, length, padding)
+        return cls(seen, inputs, embeddings, attention, length, padding_of(model))
 
-    def rows(self, sequences: Sequence[Sequence[int]]) -> Tensor:
-        """Return sequences as rows filled up with padding (b x length, float64)."""
-        filled = torch.full((len(sequences), self.length), float(self.padding)).double()
-        for row, tokens in zip(filled, sequences, strict=True):
-            row[: len(tokens)] = torch.tensor(tokens[: self.length])
-        return filled
+
+def as_rows(sequences: Sequence[Sequence[int]], length: int, padding: int) -> Tensor:
+    """Return sequences as rows filled up with padding (b x length, float64)."""
+    filled = torch.full((len(sequences), length), float(padding), dtype=torch.float64)
+    for row, tokens in zip(filled, sequences, strict=True):
+        row[: len(tokens)] = torch.tensor(tokens[:length])
+    return filled
+
+
+def padding_of(model: nn.Module) -> int:
+    """Return the token that fills sequences of a model up; 0 if it names none."""
+    config: Any = model.config
+    return getattr(config, "pad_token_id", None) or 0
