@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from torch import nn
 
 from spear.domain import Domain
+from spear.errors import VictimError
 from spear.layers import Sparsity, attackable, check_number, linear_layers
 from spear.observation import LayerPair, Observation
 from spear.pairs import pair_at
@@ -209,8 +210,8 @@ class BlockAttack:
             InvalidObservation: an update of the block is not finite.
         """
         check_update(update)
-        model, gradients = inner_model(update.network, update.gradients)
-        return block_at(model, self.block).observed(gradients)
+        _, gradients = inner_model(update.network, update.gradients)
+        return self.block_of(update.network).observed(gradients)
 
     def block_of(self, network: nn.Module) -> Block:
         """Return the attacked block of a network.
@@ -218,4 +219,10 @@ class BlockAttack:
         Raises:
             LayerError, VictimError: see `check`.
         """
-        return block_at(inner_model(network, {})[0], self.block)
+        model, _ = inner_model(network, {})
+        if not hasattr(model, "config"):
+            raise VictimError(
+                f"the network, a {type(model).__name__}, is no model of transformers, whose "
+                "feed-forward blocks are attacked; choose network=bert, gpt2, opt or minilm."
+            )
+        return block_at(model, self.block)

@@ -10,14 +10,16 @@ from spear.attack import Attack
 from spear.baselines.gifd.dcgan import DCGAN
 from spear.client.client import Client
 from spear.data import Digits
-from spear.errors import InvalidObservation, LayerError
+from spear.errors import InvalidObservation, LayerError, VictimError
 from spear.experiments.cli.start import CONF
 from spear.experiments.config.build import build
 from spear.networks import fcnn
 from spear.reconstruction import Status
 from spear.seeding import Stream, batch_generator
 
-ATTACKS = sorted(path.stem for path in (CONF / "attack").glob("*.yaml"))
+TEXT = {"dager", "spear_block", "spear_text"}
+"""Attacks on language models; tests/text/test_every_attack.py has them against every defense."""
+ATTACKS = sorted({path.stem for path in (CONF / "attack").glob("*.yaml")} - TEXT)
 DEFENSES = sorted(path.stem for path in (CONF / "defense").glob("*.yaml"))
 B, WIDTH, DEPTH = 2, 20, 3
 TABULAR = {"tableak"}
@@ -68,6 +70,21 @@ def attacks(generator):
             config.attack.radii = config.attack.radii[:1]
         built[name] = build(config, "attack")
     return built
+
+
+@pytest.mark.parametrize("name", sorted(TEXT))
+def test_attacks_on_text_refuse_networks_of_numbers(name, updates):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        attack = build(compose("config", [f"attack={name}", "device=cpu"]), "attack")
+    update, _ = updates["none", "digits", B]
+    for refused in (
+        lambda: attack.check(update.network, update.domain),
+        lambda: attack.observe(update),
+    ):
+        with pytest.raises(VictimError, match=r"choose .*network=bert, gpt2, opt or minilm\.$"):
+            refused()
+    with pytest.raises(InvalidObservation, match=r"^update is a str; expected a spear\.Upd"):
+        attack.observe("a")
 
 
 @pytest.mark.parametrize("name", ATTACKS)
