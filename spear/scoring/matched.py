@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from spear.data.base import Dataset
+from spear.data.text import TextDomain
 from spear.reconstruction import Reconstruction
 from spear.scoring.matching import match
 from spear.scoring.signal_to_noise import psnr
@@ -73,6 +74,11 @@ class Matched:
     def are_images(self) -> bool:
         """True if the attacked layer receives images."""
         return self.are_inputs and self.dataset.is_image
+
+    @property
+    def are_tokens(self) -> bool:
+        """True if the attack is on sequences of tokens, whose numbers are names."""
+        return self.are_inputs and isinstance(self.dataset.domain, TextDomain)
 
     def ordered(self, matrix: Tensor) -> Tensor:
         """Return rows that belong to the reconstructed inputs in the order of the true inputs.

@@ -58,7 +58,7 @@ def shown_texts(matched: Matched) -> tuple[TextDomain, Tensor, Tensor] | None:
         not sequences of tokens.
     """
     domain = matched.dataset.domain
-    if not isinstance(domain, TextDomain) or not matched.are_inputs:
+    if not isinstance(domain, TextDomain) or not matched.are_tokens:
         return None
     padding = domain.tokenizer.padding
     true = in_float64(matched.truth.inputs).long()

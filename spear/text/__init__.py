@@ -4,7 +4,7 @@ from spear.text.attack import SpearText, recovered
 from spear.text.blend import Blend, Candidates
 from spear.text.certificate import Matches, RecoveredText, TokenSequence
 from spear.text.dager import TokensInSpan, tokens_within
-from spear.text.dager_attack import Dager
+from spear.text.dager_attack import Dager, DagerObservation, nearest
 from spear.text.decoder import looks_ahead, read_sequences
 from spear.text.embeddings import Embeddings
 from spear.text.encoder import read_encoder
@@ -15,6 +15,7 @@ __all__ = [
     "Blend",
     "Candidates",
     "Dager",
+    "DagerObservation",
     "Embeddings",
     "Matches",
     "RecoveredText",
@@ -24,6 +25,7 @@ __all__ = [
     "TokenSequence",
     "TokensInSpan",
     "looks_ahead",
+    "nearest",
     "read_encoder",
     "read_sequences",
     "recovered",

@@ -18,6 +18,7 @@ from spear.inversion.labels.last_layer import LastLayer, check_last_layer
 from spear.layers import LAST, linear_layers
 from spear.reconstruction import Reconstruction, Status
 from spear.settings import check_least
+from spear.transformer import check_takes_numbers
 from spear.update import Update
 
 
@@ -82,7 +83,9 @@ class LastLayerAttack(ABC):
 
         Raises:
             LayerError: the network does not end with a linear layer.
+            VictimError: it takes tokens.
         """
+        check_takes_numbers(network)
         check_last_layer(linear_layers(network, domain.shape))
 
     def observe(self, update: Update) -> LastLayer:

@@ -23,6 +23,7 @@ from spear.inversion.sampling.settings import SamplingSettings
 from spear.layers import Sparsity, attackable, check_number, linear_layers
 from spear.probing import layer_inputs
 from spear.reconstruction import Reconstruction
+from spear.transformer import check_takes_numbers
 from spear.update import Update, check_update
 
 GROWTH = 2
@@ -81,6 +82,7 @@ class SpearPrior(SamplingSettings):
             LayerError: no such layer, or no ReLU follows it.
             SpearError: what the prior cannot attack.
         """
+        check_takes_numbers(network)
         attackable(linear_layers(network, domain.shape), self.layer, Sparsity.GRADIENT)
         self.prior.check(network, domain)
 

@@ -1,0 +1,89 @@
+"""Every attack on text against every defense, tiny; all others refuse a network of tokens."""
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from support import language
+
+from spear.errors import SpearError
+from spear.experiments.cli.start import CONF
+from spear.experiments.config.build import build
+from spear.reconstruction import Status
+from spear.update import Update
+
+pytest.importorskip("transformers", reason="`make test-text` installs Transformers")
+
+TEXT = ("dager", "spear_block", "spear_text")
+OTHERS = sorted({path.stem for path in (CONF / "attack").glob("*.yaml")} - {*TEXT})
+DEFENSES = sorted(path.stem for path in (CONF / "defense").glob("*.yaml"))
+LAST_LAYER = {"soteria"}
+"""Defenses that prune the last linear layer, which a language model has no features before."""
+
+
+def built(name, *overrides):
+    usual = ["dataset=sentences", "network=gpt2", "batch_size=2", "device=cpu", *overrides]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", [*usual, f"attack={name}"])
+    if "generator" in config.attack:
+        config.attack.generator.weights = str(
+            CONF.parent / "spear/baselines/gifd/weights/cifar10.safetensors"
+        )
+    return build(config, "attack")
+
+
+def ended(attack, update):
+    """What an attack returns, or the sentence by which it refuses the update."""
+    try:
+        return attack(attack.observe(update))
+    except SpearError as error:
+        return str(error)
+
+
+@pytest.fixture(scope="module")
+def updates():
+    found = {}
+    for defense in sorted({*DEFENSES} - LAST_LAYER):
+        node = OmegaConf.load(CONF / "defense" / f"{defense}.yaml")
+        made = build(OmegaConf.create({"defense": node}), "defense")
+        for kind, objective in (("gpt2", "next_token"), ("bert", "classification")):
+            found[defense, kind] = language.shared(kind, objective, defense=made).update
+    return found
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "bert"])
+@pytest.mark.parametrize("defense", sorted({*DEFENSES} - LAST_LAYER))
+@pytest.mark.parametrize("name", TEXT)
+def test_every_attack_on_text_ends_or_says_why_not(name, defense, kind, updates):
+    limits = [] if name == "dager" else ["attack.time_limit=1"]
+    attack, update = built(name, *limits), updates[defense, kind]
+    found = ended(attack, update)
+    if isinstance(found, str):
+        assert defense != "none"
+        assert found.endswith(".")
+        return
+    assert found.status is not Status.FAILED
+    assert torch.isfinite(found.inputs).all()
+    assert found.inputs.shape[1] == (64 if name == "spear_block" else 24)
+    if defense == "none":
+        assert found.status == ("estimated" if name == "dager" else "exact")
+    elif found.status is Status.EXACT:
+        assert defense == "clipping"
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "bert"])
+@pytest.mark.parametrize("name", TEXT)
+def test_an_update_without_information_is_told(name, kind, updates):
+    update = updates["none", kind]
+    zero = {key: torch.zeros_like(value) for key, value in update.gradients.items()}
+    attack = built(name)
+    seen = attack.observe(Update(update.network, zero, update.loss, update.domain))
+    assert attack(seen).status is Status.ZERO_GRADIENT
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_other_attack_refuses_a_network_of_tokens(name, updates):
+    update = updates["none", "gpt2"]
+    attack = built(name)
+    with pytest.raises(SpearError, match="takes tokens"):
+        attack.check(update.network, update.domain)
