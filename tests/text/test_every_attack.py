@@ -17,8 +17,8 @@ pytest.importorskip("transformers", reason="`make test-text` installs Transforme
 TEXT = ("dager", "spear_block", "spear_text")
 OTHERS = sorted({path.stem for path in (CONF / "attack").glob("*.yaml")} - {*TEXT})
 DEFENSES = sorted(path.stem for path in (CONF / "defense").glob("*.yaml"))
-LAST_LAYER = {"soteria"}
-"""Defenses that prune the last linear layer, which a language model has no features before."""
+OF_NUMBERS = {"soteria"}
+"""Defenses that differentiate in the inputs."""
 
 
 def built(name, *overrides):
@@ -43,7 +43,7 @@ def ended(attack, update):
 @pytest.fixture(scope="module")
 def updates():
     found = {}
-    for defense in sorted({*DEFENSES} - LAST_LAYER):
+    for defense in sorted({*DEFENSES} - OF_NUMBERS):
         node = OmegaConf.load(CONF / "defense" / f"{defense}.yaml")
         made = build(OmegaConf.create({"defense": node}), "defense")
         for kind, objective in (("gpt2", "next_token"), ("bert", "classification")):
@@ -52,7 +52,7 @@ def updates():
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "bert"])
-@pytest.mark.parametrize("defense", sorted({*DEFENSES} - LAST_LAYER))
+@pytest.mark.parametrize("defense", sorted({*DEFENSES} - OF_NUMBERS))
 @pytest.mark.parametrize("name", TEXT)
 def test_every_attack_on_text_ends_or_says_why_not(name, defense, kind, updates):
     limits = [] if name == "dager" else ["attack.time_limit=1"]
@@ -87,3 +87,11 @@ def test_every_other_attack_refuses_a_network_of_tokens(name, updates):
     attack = built(name)
     with pytest.raises(SpearError, match="takes tokens"):
         attack.check(update.network, update.domain)
+
+
+@pytest.mark.parametrize("name", sorted(OF_NUMBERS))
+def test_a_defense_that_needs_numbers_refuses_tokens(name):
+    node = OmegaConf.load(CONF / "defense" / f"{name}.yaml")
+    made = build(OmegaConf.create({"defense": node}), "defense")
+    with pytest.raises(SpearError, match="the inputs are tokens"):
+        language.shared("bert", "classification", defense=made)

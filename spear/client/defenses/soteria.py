@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from spear.client.defenses.base import NoDefense
 from spear.client.defenses.sparsification import check_share
 from spear.data.base import Batch
-from spear.errors import LayerError
+from spear.errors import LayerError, VictimError
 from spear.layers import LinearLayer, linear_layers
 from spear.probing import layer_inputs
 
@@ -51,7 +51,13 @@ class Soteria(NoDefense):
         Raises:
             LayerError: the network has no linear layer, or its last one does not receive one row
                 per example.
+            VictimError: the network takes tokens.
         """
+        if not batch.inputs.is_floating_point():
+            raise VictimError(
+                "the inputs are tokens, in which soteria cannot differentiate; choose another "
+                "defense, or a data set whose inputs are numbers."
+            )
         shared = super().gradient(network, loss, batch, generator)
         layer = _last(network, batch.inputs)
         name = f"{layer.name}.weight"

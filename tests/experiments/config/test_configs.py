@@ -116,6 +116,14 @@ def chosen_attack(name: str) -> str:
     return " ".join(re.findall(r"(?:override /)?attack(?:/\w+)?: *([\w,]+)", text))
 
 
+def is_of_text(name: str) -> bool:
+    """Whether an experiment needs Transformers; tests/text/test_command.py runs these."""
+    return (
+        "override /dataset: sentences"
+        in (FOLDER / f"{experiments()[name].choice}.yaml").read_text()
+    )
+
+
 def first_of_each_attack() -> set[str]:
     """An experiment for each choice of attacks: the others differ in sizes and data."""
     return {*{chosen_attack(name): name for name in reversed([*experiments()])}.values()}
@@ -126,6 +134,7 @@ def first_of_each_attack() -> set[str]:
     [
         name if name in first_of_each_attack() else pytest.param(name, marks=pytest.mark.slow)
         for name in experiments()
+        if not is_of_text(name)
     ],
 )
 @pytest.mark.few(6)
