@@ -17,6 +17,7 @@ from spear.text.encoder import read_encoder
 from spear.text.observation import TextObservation, as_rows
 from spear.text.span import Span
 from spear.text.victim import check_takes_tokens, language_model_of
+from spear.text.whole_batch import TOLERANCE, residual
 from spear.update import Update
 
 
@@ -27,8 +28,12 @@ class SpearText:
     certified if the model's own states of it equal recovered ones, and those of no other sequence
     that was tried come near. The client must not have used dropout.
 
-    The result is `exact` if all states are proven right and certified sequences explain all of
-    them. Equal sequences, and one that is the beginning of another, leave no trace of their own.
+    The result is `exact` if all states are proven right, certified sequences explain all of them,
+    and the gradient of these sequences is the shared one. The last is for equal sequences, and for
+    beginnings of others, which leave no states of their own. It needs the labels: those of classes
+    follow from the update, and those of next tokens from the sequences, which have to end with the
+    tokenizer's token for it, as in `dataset=sentences`. Those of masked tokens are not known: of
+    equal sequences one is found there.
 
     Args:
         time_limit: seconds per batch after which the search for states gives up; None for no limit.
@@ -58,10 +63,12 @@ class SpearText:
     def observe(self, update: Update) -> TextObservation:
         """Return the update of the first block, and for an encoder that of its attention.
 
+        The rest of the update is for the proof that a batch is complete.
+
         Raises:
             LayerError, InvalidObservation, VictimError: see `TextObservation.of`.
         """
-        return TextObservation.of(*language_model_of(update), update.domain)
+        return TextObservation.of(*language_model_of(update), update)
 
     def __call__(
         self,
@@ -74,7 +81,8 @@ class SpearText:
 
         `inputs` has the sequences, certified ones first, filled up with padding, and `states` the
         hidden states. `details` has the numbers of certified sequences, of hidden states, and of
-        those that belong to no certified sequence, and the seconds that reading took.
+        those that belong to no certified sequence, the seconds that reading took, and the relative
+        difference of the sequences' gradient from the shared one (`spear.text.whole_batch`).
 
         Raises:
             InvalidObservation: an encoder's batch has more tokens than the model is wide.
@@ -92,8 +100,13 @@ class SpearText:
             "reading_seconds": budget.spent - text.states.seconds,
         }
         tokens = [each.tokens for each in sequences]
+        status = _status(text)
+        if status is Status.EXACT:
+            apart = residual(observation.update, tokens, observation.attention is None)
+            details |= {} if apart is None else {"residual": apart}
+            status = Status.EXACT if (apart or 0.0) <= TOLERANCE else Status.PARTIAL
         rows = as_rows(tokens, observation.length, observation.padding)
-        found = Reconstruction.estimate(rows, budget.spent, _status(text), details)
+        found = Reconstruction.estimate(rows, budget.spent, status, details)
         return replace(found, states=text.states.inputs[: text.states.n_directions].cpu())
 
 

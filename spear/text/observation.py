@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spear.domain import Domain
 from spear.observation import LayerPair
 from spear.reading import Shared
 from spear.text.decoder import looks_ahead
 from spear.text.embeddings import Embeddings
 from spear.transformer.block_inputs import BlockInputs
 from spear.transformer.blocks import block_at
+from spear.update import Update
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class TextObservation:
         attention: update of its query, key and value (k m x n); None of a decoder, whose
             sequences are read without it.
         length, padding: of a sequence as the network receives it.
+        update: the whole one, by which a decoder's batch is proven to be complete; None if the
+            training task is not known.
     """
 
     block: LayerPair
@@ -35,17 +37,18 @@ class TextObservation:
     attention: Tensor | None
     length: int
     padding: int
+    update: Update | None = None
 
     @classmethod
     def of(
-        cls, model: nn.Module, gradients: Shared, domain: Domain | None = None
+        cls, model: nn.Module, gradients: Shared, update: Update | None = None
     ) -> "TextObservation":
         """Return the observation of a model of `transformers` and its gradients.
 
         Args:
             model: as it was when the gradients were computed.
             gradients: see `spear.invert_block`.
-            domain: of the network's inputs; sequences as long as the model allows unless given.
+            update: with these gradients; sequences may be as long as the model allows unless given.
 
         Raises:
             LayerError: a parameter of the first block is frozen, or an encoder's first attention.
@@ -58,8 +61,8 @@ class TextObservation:
         inputs = BlockInputs.of(block)
         ahead = looks_ahead(inputs, embeddings.vocabulary)
         attention = embeddings.gradient(gradients) if ahead else None
-        length = embeddings.longest if domain is None else domain.shape[0]
-        return cls(seen, inputs, embeddings, attention, length, padding_of(model))
+        length = embeddings.longest if update is None else update.domain.shape[0]
+        return cls(seen, inputs, embeddings, attention, length, padding_of(model), update)
 
 
 def as_rows(sequences: Sequence[Sequence[int]], length: int, padding: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Attacks on text as jobs have them: an update of padded sentences, the truth, and the scores."""
 
+import dataclasses
 import math
 
 import pytest
@@ -7,8 +8,9 @@ import torch
 from support import language
 from torch import nn
 
+from spear.client.client import Client
 from spear.client.defenses import GaussianNoise
-from spear.data import Digits, Sentences
+from spear.data import Digits, Sentences, TextFile
 from spear.errors import ConfigError, VictimError
 from spear.inversion import SpearBlock
 from spear.networks import check_takes, fcnn, pretrained
@@ -192,6 +194,7 @@ def test_every_sentence_is_read_exactly(kind, objective):
     found = attacked(SpearText(), given)
     assert found.status is Status.EXACT
     assert found.details["certified"] == found.batch_size == 2
+    assert objective == "masked" or found.details["residual"] < 1e-4
     assert found.details["unexplained"] == 0
     score, _ = scored(found, given)
     assert score["exact"] is True
@@ -308,3 +311,48 @@ def test_a_network_of_numbers_is_refused(attack):
     digits = Digits()
     with pytest.raises(VictimError, match=r"choose (dataset=sentences and )?network=bert"):
         attack.check(fcnn(digits.input_shape, 10), digits.domain)
+
+
+# The whole batch.
+
+
+def of_file(tmp_path, lines, objective="next_token", **settings):
+    path = tmp_path / "mine.txt"
+    path.write_text("\n".join(lines))
+    dataset = TextFile(str(path), objective=objective, length=12)
+    client = Client(language.network("gpt2", objective, dataset, **settings), domain=dataset.domain)
+    batch = dataset.collected(range(len(lines)))
+    return language.Shared(dataset, client, batch, client.share(batch))
+
+
+def test_a_beginning_of_another_sentence_is_never_lost_in_an_exact_batch(tmp_path):
+    given = of_file(tmp_path, ["we sold the house", "we sold the house to a couple"])
+    found = attacked(SpearText(), given)
+    assert found.details["unexplained"] == 0  # all its states are those of the other
+    assert found.batch_size == 1
+    assert found.details["residual"] > 0.1
+    assert found.status is Status.PARTIAL
+
+
+@pytest.mark.parametrize("objective", ["next_token", "classification"])
+def test_equal_tokens_of_different_sentences_are_no_exact_batch(objective, tmp_path):
+    lines = ["We sold the house", "we sold the house", "my brother sleeps"]
+    given = of_file(tmp_path, lines, objective)
+    found = attacked(SpearText(), given)
+    assert found.batch_size == 2
+    assert found.status is Status.PARTIAL
+
+
+@pytest.mark.parametrize("objective", ["next_token", "classification"])
+def test_the_gradient_of_the_right_sentences_is_the_shared_one(objective, tmp_path):
+    lines = ["we sold the house", "my brother sleeps", "the gate is open"]
+    given = of_file(tmp_path, lines, objective)
+    found = attacked(SpearText(), given)
+    assert found.status is Status.EXACT
+    assert found.details["residual"] < 1e-4
+    clipped = dataclasses.replace(
+        given.update, gradients={k: 0.1 * v for k, v in given.update.gradients.items()}
+    )
+    attack = SpearText()
+    again = attack(attack.observe(clipped))
+    assert again.status is Status.EXACT
