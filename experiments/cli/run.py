@@ -28,7 +28,7 @@ from spear.networks import check_takes
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring.lpips import MIN_SIDE, LpipsDistance, load_lpips
 from spear.scoring.scorer import Scorer, metrics_of, standard_metrics
-from spear.scoring.shown import shown_csv, shown_images
+from spear.scoring.shown import read_texts, shown_csv, shown_images
 from spear.scoring.truth import truth_of
 from spear.seeding import Stream, batch_generator, batch_seed
 from spear.update import Update
@@ -73,6 +73,7 @@ def run(spec: JobSpec, job: Job) -> None:
         score = scorer.score(matched)
         if k == spec.first_batch:
             job.images(k, score, shown_images(matched))
+            job.texts(k, read_texts(matched))
             job.rows(shown_csv(matched))
         job.tensors(k, matched)
         job.record(k, batch, truth, reconstruction, score, failure, foreseen)

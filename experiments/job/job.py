@@ -30,6 +30,7 @@ from spear.scoring.matched import Matched
 from spear.scoring.metric import Metric
 from spear.scoring.scorer import Score
 from spear.scoring.sheet import image_sheet
+from spear.scoring.text_figure import text_figure
 from spear.scoring.truth import Truth
 
 log = logging.getLogger(__name__)
@@ -165,6 +166,16 @@ class Job:
                 reconstruction_figure(*images, beside, title)
             with replacing(self.folder.path / SHEET) as beside:
                 image_sheet(*images, beside)
+
+    def texts(self, number: int, texts: tuple[list[str], list[str]] | None) -> None:
+        """Write the picture of a batch's sentences beside the reconstructed ones, if it has any."""
+        if texts is not None:
+            title = (
+                f"{self.spec.choices['dataset']}, batch {number} of {len(texts[0])} sentences, "
+                f"network {self.spec.choices['network']}, attack {self.spec.choices['attack']}"
+            )
+            with replacing(self.folder.path / PICTURE) as beside:
+                text_figure(*texts, beside, title)
 
     def tensors(self, number: int, matched: Matched) -> None:
         """Write the tensors of a batch if the key `save` asks for them."""

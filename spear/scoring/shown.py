@@ -71,18 +71,26 @@ def shown_texts(matched: Matched) -> tuple[TextDomain, Tensor, Tensor] | None:
     return domain, true, rows[torch.from_numpy(order)]
 
 
+def read_texts(matched: Matched) -> tuple[list[str], list[str]] | None:
+    """Return the original texts and, in their order, the reconstructed ones; None without any."""
+    texts = shown_texts(matched)
+    if texts is None:
+        return None
+    domain, true, found = texts
+    return domain.texts(true), domain.texts(found)
+
+
 def shown_csv(matched: Matched) -> str | None:
     """Return rows or texts as CSV, each original above its reconstruction; None of other inputs."""
     rows = shown_rows(matched)
     if rows is not None:
         return side_by_side(*rows)
-    texts = shown_texts(matched)
+    texts = read_texts(matched)
     if texts is None:
         return None
-    domain, true, found = texts
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["sequence", "is", "text"])
-    for i, pair in enumerate(zip(domain.texts(true), domain.texts(found), strict=True)):
+    for i, pair in enumerate(zip(*texts, strict=True)):
         writer.writerows([[i, "original", pair[0]], [i, "reconstruction", pair[1]]])
     return file.getvalue()
