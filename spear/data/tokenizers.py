@@ -65,6 +65,7 @@ class WordTokenizer:
         spelled = [*CHARACTERS, *(f"##{each}" for each in CHARACTERS)]
         self.tokens = (*SPECIAL, *spelled, *own)
         self._numbers = {token: i for i, token in enumerate(self.tokens)}
+        self.mask: int | None
         self.padding, self._unknown, self.begin, self.end, self.mask = range(len(SPECIAL))
 
     def __len__(self) -> int:

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -37,7 +38,7 @@ def text_figure(
     height = _TITLE + _LINE + _GAP + sum(heights)
     figure = Figure(figsize=(_WIDTH, height), dpi=_DPI)
 
-    def write(x: float, y: float, words: str, **style: str | float) -> None:
+    def write(x: float, y: float, words: str, **style: Any) -> None:
         figure.text(x / _WIDTH, 1 - y / height, words, ha="left", va="top", **style)
 
     write(_LEFT, 0.1, title, size=9.5)
