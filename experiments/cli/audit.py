@@ -59,6 +59,8 @@ def parser() -> argparse.ArgumentParser:
     add("--budget", type=float, default=60.0, help="seconds for all layers together [60]")
     add("--fail-on", type=_verdicts, default=(), metavar="VERDICTS", help=f"end with exit code "
         f"{LEAKS} if a layer has one of these: {', '.join(VERDICTS)}")  # fmt: skip
+    add("--tokenizer", help="of a language model, for its text: words, minilm, or a folder of "
+        "transformers [numbers of tokens]")  # fmt: skip
     add("--columns", type=lambda names: names.split(","), help="of a table, such as age,hours")
     add("--json", type=Path, help="file to write the findings to")
     add("--html", type=Path, help="file to write the findings to as a page, with the inputs found")
@@ -76,6 +78,7 @@ def main(arguments: list[str]) -> None:
 
     from spear.auditing import Verdict, audit  # after the help and wrong options
     from spear.auditing.report import as_json, html, text
+    from spear.data.tokenizers import tokenizer_of
     from spear.experiments.cli.audited import load_model, load_update, load_weights, loss
 
     model = load_model(chosen.model)
@@ -92,6 +95,7 @@ def main(arguments: list[str]) -> None:
         learning_rate=chosen.learning_rate,
         form=chosen.form,
         budget=chosen.budget,
+        tokenizer=None if chosen.tokenizer is None else tokenizer_of(chosen.tokenizer),
     )
     if chosen.weights is None and result.verdict is not Verdict.EXACT:
         result = replace(result, notes=(*result.notes, WITHOUT_WEIGHTS))

@@ -2,7 +2,15 @@
 
 import math
 
-from spear.auditing.findings import Audit, Equation, LayerFinding, Recovery, Spectrum, Verdict
+from spear.auditing.findings import (
+    Audit,
+    Equation,
+    LayerFinding,
+    ReadText,
+    Recovery,
+    Spectrum,
+    Verdict,
+)
 from spear.inversion.descent.cost import TimeForecast
 
 VERDICTS = {
@@ -75,8 +83,25 @@ def notes(audit: Audit) -> list[str]:
             f"{'these layers' if len(others) > 1 else 'this layer'} follow from them."
             for name, others in audit.consequences.items()
         ),
+        *([] if audit.read is None else [_text(audit.read)]),
         *(f"Note: {note}." for note in audit.notes),
     ]
+
+
+def _text(read: ReadText) -> str:
+    if read.obstacle:
+        return f"No text was read: {read.obstacle}."
+    if not read.sequences:
+        return (
+            "No text was read: no sequence of tokens has the hidden states that were found in the "
+            "first block, as with dropout."
+        )
+    rest = "explain all" if read.complete else "do not explain all"
+    return (
+        f"Text: {len(read.sequences)} sequences of tokens were read from the first block, "
+        f"{read.certified} of them certified: the model's own hidden states of them are those of "
+        f"the update. They {rest} of its hidden states."
+    )
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -192,6 +192,24 @@ class LayerFinding:
 
 
 @dataclass(frozen=True)
+class ReadText:
+    """Text behind an update of a language model.
+
+    Attributes:
+        sequences: texts, or numbers of tokens without a tokenizer; those certified come first.
+        certified: number of sequences whose states, by the model, are those of the update, and no
+            other sequence's that was tried.
+        complete: whether these explain all hidden states of the first block.
+        obstacle: reason why none was read; empty if the attack ran.
+    """
+
+    sequences: tuple[str, ...] = field(repr=False)
+    certified: int
+    complete: bool
+    obstacle: str = ""
+
+
+@dataclass(frozen=True)
 class Audit:
     """Result of an audit.
 
@@ -200,12 +218,14 @@ class Audit:
         notes: sentences about the network and the update as a whole, without a full stop.
         seconds: wall time of the audit.
         reading: what the update was taken for.
+        read: text of a language model; None of another model.
     """
 
     layers: tuple[LayerFinding, ...]
     notes: tuple[str, ...]
     seconds: float
     reading: str = ""
+    read: ReadText | None = None
 
     def __str__(self) -> str:
         """Return the report that `spear audit` prints."""
@@ -292,7 +312,18 @@ class Audit:
             "notes": list(self.notes),
             "consequences": {name: list(each) for name, each in self.consequences.items()},
             "layers": [layer.to_dict() for layer in self.layers],
+            **({} if self.read is None else {"text": _counts(self.read)}),
         }
+
+
+def _counts(read: ReadText) -> dict[str, Any]:
+    """What was read, without the text itself."""
+    return {
+        "sequences": len(read.sequences),
+        "certified": read.certified,
+        "complete": read.complete,
+        "obstacle": read.obstacle,
+    }
 
 
 def _plain(value: Any) -> Any:

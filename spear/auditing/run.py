@@ -10,14 +10,17 @@ from torch import Tensor, nn
 from spear.auditing.findings import Audit, LayerFinding
 from spear.auditing.resimulation import Loss
 from spear.auditing.task import Task
+from spear.auditing.text import read_text, takes_tokens
 from spear.auditing.victim import batch_of, locate, outputs, overlooked, share
 from spear.budget import Budget
+from spear.data.tokenizers import Tokenizer
 from spear.errors import ConfigError, LayerError
 from spear.inversion.descent.cost import pilot
 from spear.layers import LinearLayer
 from spear.naming import bare, unwrapped
 from spear.reading import Form, Shared, labels_as_tensor, read
 from spear.settings import is_number
+from spear.transformer.standard import is_standard, standard
 
 LEAST_BUDGET = 1e-3
 """Seconds for a layer if those before it have left none."""
@@ -38,6 +41,7 @@ def audit(
     form: Form | None = None,
     budget: float = 60.0,
     seed: int = 0,
+    tokenizer: Tokenizer | None = None,
 ) -> Audit:
     """Find out whether an update gives away the batch behind it, and why or why not.
 
@@ -60,6 +64,7 @@ def audit(
             Each layer that is attacked has an equal share of what those before it have left; if
             they have left nothing, it is not attacked.
         seed: of the attack.
+        tokenizer: of a language model of `transformers`, whose text is read, too.
 
     Raises:
         ConfigError: the budget is not above 0.
@@ -74,13 +79,16 @@ def audit(
     private: Any = None
     truth: dict[str, Tensor] = {}
     model, labels = unwrapped(model), labels_as_tensor(labels)
+    rewritten = None if is_standard(model) else standard(model)
+    original, model = model, rewritten.network if rewritten else model
     if callable(update) and not isinstance(update, Mapping):
         private, labels = batch_of(update)
         gradients, truth = share(model, loss, private, labels)
         reading = "gradients of the given batch"
     else:
-        found = read(model, update, learning_rate, form)
-        gradients, reading = found.gradients, found.said
+        found = read(original, update, learning_rate, form)
+        gradients = rewritten.gradients(found.gradients) if rewritten else found.gradients
+        reading = found.said
     layer = None if layer is None else bare(layer)
     layers, example, note = locate(model, input_shape, private)
     chosen = [each for each in layers if layer in (None, each.name, bare(each.name))]
@@ -106,7 +114,11 @@ def audit(
     findings = _within(task, chosen)
     notes = [each for each in (note, _disagreement(chosen, findings)) if each]
     notes += overlooked(model, layers)
-    return Audit(findings, tuple(notes), time.perf_counter() - start, reading)
+    text = None
+    if takes_tokens(model) and layer is None:
+        left = max(budget - (time.perf_counter() - start), LEAST_BUDGET)
+        text = read_text(model, gradients, tokenizer, left, seed)
+    return Audit(findings, tuple(notes), time.perf_counter() - start, reading, text)
 
 
 def _within(task: Task, layers: list[LinearLayer]) -> tuple[LayerFinding, ...]:

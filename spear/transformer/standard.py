@@ -50,6 +50,12 @@ class Standard:
         return {name: each.to(like[name]) for name, each in turned.items()}
 
 
+def is_standard(model: nn.Module) -> bool:
+    """Tell whether a model consists of PyTorch's own layers as far as `standard` changes any."""
+    written = (TRANSPOSED, *TANH_GELUS)
+    return not any(type(each).__name__ in written for each in model.modules())
+
+
 def standard(model: nn.Module) -> Standard:
     """Return a copy of a model in PyTorch's own layers, in the model's mode.
 

@@ -1,0 +1,52 @@
+"""Text that an update of a language model gives away."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from spear.auditing.findings import ReadText
+from spear.data.tokenizers import Tokenizer
+from spear.errors import SpearError
+from spear.inversion import SpearPair
+from spear.text.attack import recovered
+from spear.text.observation import TextObservation
+
+
+def takes_tokens(model: nn.Module) -> bool:
+    """Tell whether a model is a language model of `transformers`."""
+    config: Any = getattr(model, "config", None)
+    return hasattr(config, "vocab_size") and getattr(model, "main_input_name", "") == "input_ids"
+
+
+def read_text(
+    model: nn.Module,
+    gradients: Mapping[str, Tensor],
+    tokenizer: Tokenizer | None,
+    budget: float,
+    seed: int,
+) -> ReadText:
+    """Return the text behind an update of a language model, and how sure it is.
+
+    Args:
+        model: of `transformers`, as it was when the client began.
+        gradients: of its parameters.
+        tokenizer: for words; numbers of tokens are shown unless given.
+        budget: seconds for the search for hidden states.
+        seed: of the search.
+    """
+    try:
+        observation = TextObservation.of(model, dict(gradients))
+        found = recovered(observation, SpearPair(time_limit=budget), seed)
+    except SpearError as error:
+        return ReadText((), 0, False, str(error).rstrip("."))
+    sequences = sorted(found.sequences, key=lambda each: not each.certified)
+    return ReadText(
+        tuple(_shown(each.tokens, tokenizer) for each in sequences),
+        sum(each.certified for each in sequences),
+        found.complete,
+    )
+
+
+def _shown(tokens: tuple[int, ...], tokenizer: Tokenizer | None) -> str:
+    return " ".join(map(str, tokens)) if tokenizer is None else tokenizer.decode(tokens)

@@ -1,0 +1,121 @@
+"""Audit of language models: a verdict for each block, and the text."""
+
+import json
+import sys
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from support import language
+from support.command import typed
+
+import spear
+from spear.auditing.report import as_json, html, text
+from spear.transformer import inner_model
+
+pytest.importorskip("transformers", reason="`make test-text` installs Transformers")
+
+BLOCKS = {
+    "bert": "bert.encoder.layer.{}.intermediate.dense",
+    "gpt2": "transformer.h.{}.mlp.c_fc",
+    "opt": "model.decoder.layers.{}.fc1",
+}
+
+
+def update_of(kind, objective, **settings):
+    given = language.shared(kind, objective, **settings)
+    return given, *inner_model(given.client.network, given.update.gradients)
+
+
+@pytest.mark.parametrize(
+    ("kind", "objective"),
+    [("bert", "classification"), ("gpt2", "next_token"), ("opt", "next_token")],
+)
+def test_each_block_and_the_text_leak(kind, objective):
+    given, model, gradients = update_of(kind, objective)
+    found = spear.audit(model, gradients, budget=8, tokenizer=given.dataset.tokenizer)
+    for block in (0, 1):
+        assert found[BLOCKS[kind].format(block)].verdict == "consistent"
+    assert found.read.certified == len(found.read.sequences) == 2
+    assert found.read.complete
+    assert sorted(found.read.sequences) == given.texts
+    page, said, counts = html(found), text(found), json.loads(as_json(found))
+    assert "2 of 2 certified" in page
+    assert "2 sequences of tokens were read from the first block, 2 of them certified" in said
+    assert counts["text"] == {"sequences": 2, "certified": 2, "complete": True, "obstacle": ""}
+    for sentence in given.texts:
+        assert sentence in page
+        assert sentence not in said  # as the inputs of other models: in the page alone
+        assert sentence not in as_json(found)
+
+
+def test_without_a_tokenizer_tokens_are_numbers():
+    given, model, gradients = update_of("gpt2", "next_token", b=1)
+    found = spear.audit(model, gradients, budget=8)
+    (numbers,) = found.read.sequences
+    tokens = given.batch.inputs[0]
+    expected = tokens[tokens != given.dataset.tokenizer.padding][:-1]
+    assert numbers == " ".join(map(str, expected.tolist()))
+
+
+def test_dropout_leaves_no_text_and_says_so():
+    _, model, gradients = update_of("gpt2", "next_token", training=True)
+    found = spear.audit(model, gradients, budget=8)
+    assert found.read.sequences == ()
+    assert "as with dropout" in text(found)
+    assert "<h2>The text" not in html(found)
+
+
+def test_a_frozen_block_is_no_text_and_no_error():
+    _, model, gradients = update_of("gpt2", "next_token")
+    for name in list(gradients):
+        if "mlp" in name:
+            del gradients[name]
+    found = spear.audit(model, gradients, budget=8)
+    assert "No text was read: transformer.h.0.mlp.c_fc.weight has no gradient" in text(found)
+
+
+def test_other_models_have_no_text():
+    network = torch.nn.Sequential(torch.nn.Linear(4, 30), torch.nn.ReLU(), torch.nn.Linear(30, 3))
+    gradients = {k: torch.randn_like(p) for k, p in network.named_parameters()}
+    found = spear.audit(network, gradients, form="gradients", budget=1)
+    assert found.read is None
+    assert "text" not in json.loads(as_json(found))
+
+
+def test_a_function_that_returns_a_batch_is_compared_with_the_truth():
+    given, model, _ = update_of("gpt2", "classification", b=1)
+    tokens = given.batch.inputs[:, : int((given.batch.inputs != 0).sum())]
+
+    def loss(outputs, labels):
+        return torch.nn.functional.cross_entropy(outputs.logits, labels)
+
+    found = spear.audit(
+        model, lambda: ({"input_ids": tokens}, given.batch.labels), loss=loss, budget=8
+    )
+    assert found[BLOCKS["gpt2"].format(0)].recovery.error < 1e-4
+
+
+FACTORY = """
+from support import language
+from spear.data import Sentences
+
+def make():
+    return language.network("gpt2", "next_token", Sentences(objective="next_token")).model
+"""
+
+
+def test_the_command_writes_the_text_into_the_page(tmp_path, monkeypatch, capfd):
+    given, _, gradients = update_of("gpt2", "next_token")
+    (tmp_path / "mymodels.py").write_text(FACTORY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    save_file({k: v.contiguous() for k, v in gradients.items()}, "update.safetensors")
+    outcome = typed(
+        monkeypatch, capfd, "spear", "audit", "--model", "mymodels:make", "--update",
+        "update.safetensors", "--eval", "--html", "page.html", "--tokenizer", "words",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.error
+    assert "2 of them certified" in outcome.out
+    page = (tmp_path / "page.html").read_text()
+    assert all(sentence in page for sentence in given.texts)
