@@ -10,7 +10,7 @@ from torch import Tensor
 from spear.data.base import Dataset
 from spear.data.text import TextDomain
 from spear.reconstruction import Reconstruction
-from spear.scoring.matching import match
+from spear.scoring.matching import match, match_tokens
 from spear.scoring.signal_to_noise import psnr
 from spear.scoring.truth import Truth
 
@@ -19,9 +19,10 @@ from spear.scoring.truth import Truth
 class Matched:
     """Reconstruction and truth of one batch, prepared for all metrics; each part is computed once.
 
-    Reconstructed rows are matched to true rows (`spear.scoring.matching`). A true row that is left
-    over is compared with a row of zeros: the network's zero input, which is the data set's mean
-    image if inputs are normalised and black otherwise. All is in float64, on the CPU.
+    Reconstructed rows are matched to true rows (`spear.scoring.matching`), and sequences of tokens
+    so that the fewest tokens differ. A true row that is left over is compared with a row of zeros:
+    the network's zero input, which is the data set's mean image if inputs are normalised and black
+    otherwise. All is in float64, on the CPU.
 
     Attributes:
         reconstruction: result of the attack, in its own order.
@@ -39,7 +40,19 @@ class Matched:
     @cached_property
     def order(self) -> Tensor:
         """Reconstructed row of each true row (b, int64), or -1 if none is left."""
+        if self.are_tokens:
+            return match_tokens(self.reconstruction.inputs, self.tokens)
         return match(self.reconstruction.inputs, self.truth.inputs)
+
+    @cached_property
+    def tokens(self) -> Tensor:
+        """True tokens (b x length, int64); padding at positions that leave no gradient."""
+        domain = self.dataset.domain
+        assert isinstance(domain, TextDomain)  # checked by `are_tokens`
+        tokens, positions = in_float64(self.truth.inputs).long(), self.truth.positions
+        if positions is None:
+            return tokens
+        return tokens.where(positions.leaving.cpu(), domain.tokenizer.padding)
 
     @cached_property
     def true(self) -> Tensor:

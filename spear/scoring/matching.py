@@ -37,6 +37,23 @@ def match(reconstructed: Tensor, true: Tensor) -> Tensor:
     return order
 
 
+def match_tokens(reconstructed: Tensor, true: Tensor) -> Tensor:
+    """Match sequences of tokens so that the fewest tokens differ.
+
+    Args:
+        reconstructed: b' x T, of any type; b' may be smaller than b or larger.
+        true: b x T.
+
+    Returns:
+        b indices as of `match`.
+    """
+    wrong = (true.cpu()[:, None] != reconstructed.cpu()[None]).sum(dim=2)
+    matched_true, matched_rows = linear_sum_assignment(wrong.numpy())
+    order = torch.full((len(true),), -1, dtype=torch.int64)
+    order[torch.from_numpy(matched_true)] = torch.from_numpy(matched_rows)
+    return order
+
+
 def similarities(reconstructed: Tensor, true: Tensor) -> Tensor:
     """Return |cos| of each true row to its reconstruction, whatever its sign and scale (b).
 

@@ -60,15 +60,11 @@ def shown_texts(matched: Matched) -> tuple[TextDomain, Tensor, Tensor] | None:
     domain = matched.dataset.domain
     if not isinstance(domain, TextDomain) or not matched.are_tokens:
         return None
-    padding = domain.tokenizer.padding
-    true = in_float64(matched.truth.inputs).long()
-    if matched.truth.positions is not None:
-        true = true.where(matched.truth.positions.leaving.cpu(), padding)
+    found = torch.full_like(matched.tokens, domain.tokenizer.padding)
+    there = matched.order >= 0
     rows = in_float64(matched.reconstruction.inputs).long()
-    rows = torch.cat([rows, torch.full_like(true, padding)[len(rows) :]])
-    wrong = (true[:, None] != rows).sum(dim=2)
-    _, order = linear_sum_assignment(wrong.numpy())
-    return domain, true, rows[torch.from_numpy(order)]
+    found[there] = rows[matched.order[there]]
+    return domain, matched.tokens, found
 
 
 def read_texts(matched: Matched) -> tuple[list[str], list[str]] | None:

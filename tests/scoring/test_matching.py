@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spear.scoring import match
+from spear.scoring.matching import match_tokens
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -63,3 +64,25 @@ def test_an_exploded_row_does_not_disturb_the_others() -> None:
     true = normal(0, 2, 4)
     reconstructed = torch.stack([true[1], torch.full((4,), 1e200, dtype=torch.float64)])
     assert match(reconstructed, true).tolist() == [1, 0]
+
+
+@given(SEEDS, st.integers(1, 5), st.integers(0, 6))
+def test_tokens_are_matched_with_the_fewest_errors(seed: int, b: int, found: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    true = torch.randint(0, 3, (b, 4), generator=generator)
+    rows = torch.randint(0, 3, (found, 4), generator=generator)
+    order = match_tokens(rows.double(), true)
+    assert int((order < 0).sum()) == max(0, b - found)
+    taken = order[order >= 0]
+    assert len(set(taken.tolist())) == len(taken)
+    wrong = (true[:, None] != rows[None]).sum(dim=2).tolist()
+    ours = sum(wrong[i][j] for i, j in enumerate(order.tolist()) if j >= 0)
+    if found >= b:
+        best = min(
+            sum(wrong[i][j] for i, j in enumerate(each)) for each in permutations(range(found), b)
+        )
+    else:
+        best = min(
+            sum(wrong[i][j] for j, i in enumerate(each)) for each in permutations(range(b), found)
+        )
+    assert ours == best

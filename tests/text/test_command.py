@@ -5,6 +5,7 @@ import json
 import math
 
 import pytest
+from safetensors.torch import load_file
 from support.command import Command
 
 from spear.analysis.records.frames import load_batches
@@ -73,6 +74,19 @@ def test_a_file_of_ones_own_is_attacked(spear, tmp_path):
     texts = {row["text"] for row in rows(sheet) if row["is"] == "reconstruction"}
     assert texts <= {"my code is xk42.", "the old gate is open.", "call me at noon."}
     assert len(texts) == 2
+
+
+def test_saved_sequences_are_in_the_order_of_the_true_ones(spear):
+    outcome = spear(*JOB[:-1], "n_batches=1", "attack=spear_text", "save=reconstructions")
+    assert outcome.code == 0, outcome.error
+    (path,) = spear.output_root.rglob("0.safetensors")
+    saved = load_file(path)
+    found, true = saved["reconstructions"], saved["originals"]
+    assert saved["found"].all()
+    last = (true != 0).sum(dim=1) - 1  # the end of a sentence, which predicts nothing
+    for row, read, n in zip(true, found, last, strict=True):
+        assert read[:n].tolist() == row[:n].tolist()
+        assert not read[n:].any()
 
 
 def test_hidden_states_are_recorded_without_tokens(spear):
