@@ -4,6 +4,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from support.choices import OF_TEXT
 from support.tabular import People
 
 from spear.attack import Attack
@@ -17,9 +18,8 @@ from spear.networks import fcnn
 from spear.reconstruction import Status
 from spear.seeding import Stream, batch_generator
 
-TEXT = {"dager", "spear_block", "spear_text"}
-"""Attacks on language models; tests/text/test_every_attack.py has them against every defense."""
-ATTACKS = sorted({path.stem for path in (CONF / "attack").glob("*.yaml")} - TEXT)
+ATTACKS = sorted({path.stem for path in (CONF / "attack").glob("*.yaml")} - OF_TEXT)
+"""Those of text are in tests/text/test_every_attack.py."""
 DEFENSES = sorted(path.stem for path in (CONF / "defense").glob("*.yaml"))
 B, WIDTH, DEPTH = 2, 20, 3
 TABULAR = {"tableak"}
@@ -72,7 +72,7 @@ def attacks(generator):
     return built
 
 
-@pytest.mark.parametrize("name", sorted(TEXT))
+@pytest.mark.parametrize("name", sorted(OF_TEXT))
 def test_attacks_on_text_refuse_networks_of_numbers(name, updates):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         attack = build(compose("config", [f"attack={name}", "device=cpu"]), "attack")

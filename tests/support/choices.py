@@ -19,6 +19,9 @@ WITHIN = {
 }
 """Groups within a group, and the choice there that has them."""
 
+OF_TEXT = {"dager", "spear_block", "spear_text"}
+"""Attacks on language models, which need Transformers; `make test-text` tests them."""
+
 CHOICES = [
     (group, path.stem)
     for group in (*GROUPS, *WITHIN)

@@ -5,6 +5,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from support import language
+from support.choices import OF_TEXT
 
 from spear.errors import SpearError
 from spear.experiments.cli.start import CONF
@@ -14,8 +15,8 @@ from spear.update import Update
 
 pytest.importorskip("transformers", reason="`make test-text` installs Transformers")
 
-TEXT = ("dager", "spear_block", "spear_text")
-OTHERS = sorted({path.stem for path in (CONF / "attack").glob("*.yaml")} - {*TEXT})
+TEXT = sorted(OF_TEXT)
+OTHERS = sorted({path.stem for path in (CONF / "attack").glob("*.yaml")} - OF_TEXT)
 DEFENSES = sorted(path.stem for path in (CONF / "defense").glob("*.yaml"))
 OF_NUMBERS = {"soteria"}
 """Defenses that differentiate in the inputs."""
