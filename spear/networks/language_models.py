@@ -11,6 +11,7 @@ from spear.data.text import Objective, TextDomain
 from spear.data.tokenizers import MINILM, WORDS, Tokenizer, model_folder, tokenizer_of
 from spear.domain import Domain
 from spear.errors import ConfigError
+from spear.networks.language_training import trained
 from spear.settings import check_above_zero, check_least
 from spear.transformer.language_model import LanguageModel
 from spear.transformer.library import library
@@ -36,10 +37,11 @@ def bert(
     objective: str = "classification",
     tokenizer: str = WORDS,
     spread: float = 0.1,
+    steps: int = 0,
     training: bool = False,
     seed: int = 0,
 ) -> LanguageModel:
-    """Return an encoder with the architecture of BERT, at random initialisation.
+    """Return an encoder with the architecture of BERT, untrained or little trained.
 
     Args:
         input_shape: the length of a sequence.
@@ -51,8 +53,10 @@ def bert(
         tokenizer: the data set's; it has the vocabulary.
         spread: standard deviation of the weights at initialisation. BERT's own 0.02 is for 768
             entries; much narrower models then hardly tell tokens apart.
+        steps: of AdamW on the shipped sentences before the client starts
+            (`spear.networks.language_training`).
         training: whether the client's dropout is on, with probability 0.1.
-        seed: of the initialisation, and of dropout.
+        seed: of the initialisation, the steps and dropout.
 
     Raises:
         ConfigError: a setting is out of range, or `transformers` is not installed.
@@ -69,7 +73,8 @@ def bert(
         pad_token_id=words.padding,
         num_labels=n_classes,
     )
-    return _drawn(config, objective, words, training, seed)
+    network = _drawn(config, objective, words, training, seed)
+    return trained(network, input_shape[0], n_classes, objective, tokenizer, steps, seed)
 
 
 def gpt2(
@@ -81,14 +86,16 @@ def gpt2(
     objective: str = "next_token",
     tokenizer: str = WORDS,
     spread: float = 0.02,
+    steps: int = 0,
     training: bool = False,
     seed: int = 0,
 ) -> LanguageModel:
-    """Return a decoder with the architecture of GPT-2, at random initialisation.
+    """Return a decoder with the architecture of GPT-2, untrained or little trained.
 
     Args:
         objective: "next_token", or "classification" by the last token's state.
-        input_shape, n_classes, width, depth, heads, tokenizer, spread, training, seed: see `bert`.
+        input_shape, n_classes, width, depth, heads, tokenizer, spread, steps, training, seed:
+            see `bert`.
 
     Raises:
         ConfigError: see `bert`.
@@ -106,7 +113,8 @@ def gpt2(
         eos_token_id=words.end,
         num_labels=n_classes,
     )
-    return _drawn(config, objective, words, training, seed)
+    network = _drawn(config, objective, words, training, seed)
+    return trained(network, input_shape[0], n_classes, objective, tokenizer, steps, seed)
 
 
 def opt(
@@ -118,14 +126,15 @@ def opt(
     objective: str = "next_token",
     tokenizer: str = WORDS,
     spread: float = 0.02,
+    steps: int = 0,
     training: bool = False,
     seed: int = 0,
 ) -> LanguageModel:
-    """Return a decoder with the architecture of OPT, whose activation is ReLU, untrained.
+    """Return a decoder with the architecture of OPT, whose activation is ReLU.
 
     Args:
-        input_shape, n_classes, width, depth, heads, objective, tokenizer, spread, training, seed:
-            see `gpt2`.
+        input_shape, n_classes, width, depth, heads, objective, tokenizer, spread, steps, training,
+            seed: see `gpt2`.
 
     Raises:
         ConfigError: see `bert`.
@@ -145,7 +154,8 @@ def opt(
         eos_token_id=words.end,
         num_labels=n_classes,
     )
-    return _drawn(config, objective, words, training, seed)
+    network = _drawn(config, objective, words, training, seed)
+    return trained(network, input_shape[0], n_classes, objective, tokenizer, steps, seed)
 
 
 def pretrained(

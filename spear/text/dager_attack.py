@@ -118,11 +118,12 @@ class Dager:
         budget = Budget(None, progress)
         if not observation.first.any():
             return Reconstruction.empty(0, observation.length, Status.ZERO_GRADIENT, budget.spent)
-        span = Span.of(observation.first)
+        span = Span.of(observation.first, needs_gap=False)
         within = tokens_within(observation.embeddings, span)
         found: list[Tokens] = []
         if observation.second is not None and observation.inputs is not None:
-            found = _grown(within, Span.of(observation.second), observation.inputs, self.beam)
+            second = Span.of(observation.second, needs_gap=False)
+            found = _grown(within, second, observation.inputs, self.beam)
         details = {
             "rank": float(span.rank),
             "tokens_in_span": float(sum(map(len, within.tokens))),

@@ -37,12 +37,14 @@ class Span:
     threshold: float
 
     @classmethod
-    def of(cls, gradient: Tensor, threshold: float | None = None) -> "Span":
+    def of(cls, gradient: Tensor, threshold: float | None = None, needs_gap: bool = True) -> "Span":
         """Return the row space of a gradient.
 
         Args:
             gradient: of weights (m x n).
             threshold: `threshold_of` the gradient's precision unless given.
+            needs_gap: whether a gradient without a gap in its singular values is refused; otherwise
+                its rank is what `torch.linalg.matrix_rank` says, and weak vectors are lost.
 
         Raises:
             InvalidObservation: the gradient is zero, or its rows span everything.
@@ -52,6 +54,8 @@ class Span:
             raise ConfigError(f"threshold is {threshold!r}; expected a number between 0 and 1.")
         _, values, rows = torch.linalg.svd(gradient.double(), full_matrices=False)
         rank = estimate_rank(values, rounding_floor(gradient))
+        if rank is None and not needs_gap:
+            rank = int(torch.linalg.matrix_rank(gradient))
         if rank == 0:
             raise InvalidObservation(
                 "the gradient is zero everywhere; expected one that inputs have left: give the "

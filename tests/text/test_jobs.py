@@ -356,3 +356,47 @@ def test_the_gradient_of_the_right_sentences_is_the_shared_one(objective, tmp_pa
     attack = SpearText()
     again = attack(attack.observe(clipped))
     assert again.status is Status.EXACT
+
+
+# After training.
+
+
+@each
+def test_some_steps_lower_the_loss_and_depend_on_the_seed_alone(kind, objective):
+    dataset = Sentences(objective=objective)
+    batch = dataset.batch(64, torch.Generator().manual_seed(0))
+    losses = {}
+    for steps in (0, 15):
+        network = language.network(kind, objective, dataset, steps=steps, seed=1)
+        losses[steps] = nn.CrossEntropyLoss()(network(batch.inputs), batch.labels).item()
+        assert not network.training
+    assert losses[15] < losses[0]
+    torch.manual_seed(7)
+    again = language.network(kind, objective, dataset, steps=15, seed=1)
+    same = zip(network.parameters(), again.parameters(), strict=True)
+    assert all(torch.equal(*pair) for pair in same)
+    assert all(each.grad is None for each in again.parameters())
+
+
+def test_sentences_are_read_after_training():
+    given = language.shared("opt", "next_token", steps=40)
+    found = attacked(SpearText(), given)
+    score, _ = scored(found, given)
+    assert found.status is Status.EXACT
+    assert score["token_accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "n_classes", "words"),
+    [
+        ({"steps": -1}, 6, "steps is -1; expected at least 0"),
+        (
+            {"steps": 5, "objective": "classification"},
+            2,
+            "steps is 5, but the data set has 2 c",
+        ),
+    ],
+)
+def test_steps_that_cannot_be_trained_are_refused(settings, n_classes, words):
+    with pytest.raises(ConfigError, match=f"^{words}"):
+        language.MAKERS["gpt2"]((24,), n_classes, width=16, **settings)
