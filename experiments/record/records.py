@@ -68,7 +68,7 @@ class BatchRecord:
             seconds=reconstruction.seconds,
             gradient_median=truth.weight_gradient_median(),
             sparsity_min=truth.least_sparsity(),
-            failure=failure or shortfall(len(truth.inputs), reconstruction),
+            failure=failure or _shortfall(truth, reconstruction),
             details=json.dumps(reconstruction.details | dict(foreseen or {})),
         )
 
@@ -110,12 +110,19 @@ def shortfall(size: int, reconstruction: Reconstruction) -> str:
         return ""
     if reconstruction.status in (Status.ZERO_GRADIENT, Status.FULL_RANK):
         return reconstruction.status.message
-    if reconstruction.states is not None:
-        return f"{found} sequences were found, but the batch has {size}: {reconstruction.message}"
     ranks = f"the gradient has rank {found} but the batch has {size} inputs"
     if found > size:
         return f"{ranks}: the update was changed, as by a defense, and is not its gradient any more"
     return f"{ranks}: some of them are equal, or too small a part of the gradient to be seen"
+
+
+def _shortfall(truth: Truth, reconstruction: Reconstruction) -> str:
+    """The same for a batch; an attack on text finds sequences, whose number is no rank."""
+    size, found = len(truth.inputs), reconstruction.batch_size
+    of_layer = len(reconstruction.activation_gradients) > 0
+    if truth.positions is None or of_layer or found == size:
+        return shortfall(size, reconstruction)
+    return f"{found} sequences were found, but the batch has {size}: {reconstruction.message}"
 
 
 def to_csv(records: Iterable[BatchRecord], columns: Iterable[str]) -> str:
