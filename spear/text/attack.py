@@ -141,7 +141,8 @@ def recovered(
 
 
 def _status(text: RecoveredText) -> Status:
-    """End of the search for states; if these are proven, whether sequences explain them all."""
-    if text.states.status is not Status.EXACT:
+    """End of the search for states; if all are there, whether sequences explain them."""
+    if text.states.status not in (Status.EXACT, Status.APPROXIMATE):
         return text.states.status
-    return Status.EXACT if text.complete else Status.PARTIAL
+    certified = all(each.certified for each in text.sequences)
+    return text.states.status if certified and not text.unexplained else Status.PARTIAL
