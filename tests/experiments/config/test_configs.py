@@ -103,11 +103,9 @@ def pieces(value):
 def first_of(override: Override) -> object:
     """The first value of a sweep, or the lower end of what a search is free to choose."""
     values = override.value()
-    return (
-        values.start
-        if isinstance(values, IntervalSweep)
-        else next(override.sweep_string_iterator())
-    )
+    if isinstance(values, IntervalSweep):
+        return values.start
+    return next(override.sweep_string_iterator()) if override.is_sweep_override() else values
 
 
 def chosen_attack(name: str) -> str:
