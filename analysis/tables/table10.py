@@ -2,7 +2,7 @@
 
 PSNR in dB, mean ± standard deviation over batches; bound: least squares if dL/dZ were known, on the
 batches of ours; accuracy: batches with all directions right; time: median, with its hardware.
-Algorithm 1 in its noisy mode (App. E.6) had 20 s per batch.
+Algorithm 1 in its noisy mode (App. E.6) had no limit of time.
 """
 
 import pandas as pd
