@@ -8,6 +8,7 @@ from spear.networks.language_models import bert, gpt2, opt
 from spear.networks.pretrained_language import pretrained
 from spear.networks.training import trained_fcnn, trained_lenet
 from spear.networks.vgg import vgg16
+from spear.networks.vision_transformer import vit
 
 __all__ = [
     "bert",
@@ -22,4 +23,5 @@ __all__ = [
     "trained_fcnn",
     "trained_lenet",
     "vgg16",
+    "vit",
 ]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from spear.budget import Budget
 from spear.errors import LayerError
-from spear.inversion.pair.problem import PairProblem, pair_problem
+from spear.inversion.pair.problem import PairProblem
 from spear.observation import LayerPair
 from spear.reconstruction import Status
 from spear.transformer.blocks import block_at
@@ -24,6 +24,7 @@ from spear.vision.proof import Evidence, evidence
 from spear.vision.refit import refit
 from spear.vision.shared_rows import shared_rows
 from spear.vision.states import States, feed_forward_states
+from spear.vision.token_count import token_problem
 from spear.vision.token_equations import TokenEquations
 from spear.vision.whole_images import whole_images
 
@@ -81,7 +82,7 @@ def recover(
     """
     block, passes = first_block(model), Passes(model)
     passes.check(gradients)
-    problem = pair_problem(_observed(model, block, gradients))
+    problem = token_problem(_observed(model, block, gradients), block.grid.patches + 1)
     if isinstance(problem, Status):
         return _without_images(block, problem, budget)
     with torch.no_grad():
