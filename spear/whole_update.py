@@ -57,6 +57,6 @@ def check_modes(network: nn.Module) -> None:
         if reason and module.training:
             raise VictimError(
                 f"module {name!r} ({type(module).__name__}) of the network is in training mode, "
-                f"in which its outputs depend on {reason}; gradient matching needs gradients of a "
-                "network in evaluation mode: call network.eval() before computing them."
+                f"in which its outputs depend on {reason}; this attack needs the gradients of "
+                "a network in evaluation mode: call network.eval() before computing them."
             )

@@ -29,6 +29,9 @@ class Directions(Metric):
     In a summary, `n_exact` is the number of batches in which every direction is right and
     `accuracy` their share.
 
+    An attack on the network's own inputs has no directions. There an input counts, if its squared
+    error, relative to the squared length of the true one, is at most twice the tolerance.
+
     Args:
         cosine_tolerance: largest 1 - |cos| between a direction and the true one at which it is
             right.
@@ -48,6 +51,8 @@ class Directions(Metric):
             right, b = int((true == found).all(dim=1).sum()), len(true)
             whole = right == b == matched.reconstruction.batch_size
             return {"exact": whole, "directions_right": right, "directions_near": right}
+        if not len(matched.truth.activation_gradients):
+            return self._of_inputs(matched)
         cosines = column_cosines(
             matched.ordered(matched.reconstruction.activation_gradients.T).T,
             in_float64(matched.truth.shared_gradients.T).T,
@@ -58,6 +63,17 @@ class Directions(Metric):
             "exact": right == b == matched.reconstruction.batch_size,
             "directions_right": right,
             "directions_near": int((cosines.abs() >= NEAR).sum()),
+        }
+
+    def _of_inputs(self, matched: Matched) -> Mapping[str, Value]:
+        true = in_float64(matched.truth.inputs)
+        errors = matched.ordered(matched.reconstruction.inputs) - true
+        limit = 2 * self.cosine_tolerance * true.square().sum(dim=1)
+        right = int((errors.square().sum(dim=1) <= limit).sum())
+        return {
+            "exact": right == len(true) == matched.reconstruction.batch_size,
+            "directions_right": right,
+            "directions_near": right,
         }
 
     def summary(self) -> dict[str, tuple[str, Aggregate]]:

@@ -9,12 +9,12 @@ the attention.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from spear.errors import VictimError
+from spear.vision.form import checked
 from spear.vision.patches import Grid
 
 
@@ -90,7 +90,7 @@ def first_block(model: nn.Module) -> FirstBlock:
     Raises:
         VictimError: it is none, or its first block has another form.
     """
-    network = _checked(model)
+    network = checked(model)
     layer = network.encoder.layers[0]
     attention, projection = layer.self_attention, network.conv_proj
     side = network.patch_size
@@ -115,24 +115,6 @@ def first_block(model: nn.Module) -> FirstBlock:
             "entry of every token; expected none: attack a model whose weights are all in use."
         )
     return found
-
-
-def _checked(model: nn.Module) -> Any:
-    """The model, if it is a vision transformer whose patches are cut by one convolution."""
-    from torchvision.models import VisionTransformer  # takes seconds
-
-    if not isinstance(model, VisionTransformer):
-        raise VictimError(
-            f"the model is a {type(model).__name__}; expected a torchvision.models."
-            "VisionTransformer or a class made from it: take the hidden states of other "
-            "transformers by spear.invert_block."
-        )
-    if not isinstance(model.conv_proj, nn.Conv2d):
-        raise VictimError(
-            f"the model's conv_proj is a {type(model.conv_proj).__name__}; expected one "
-            "convolution that cuts patches: attack a model without a convolutional stem."
-        )
-    return model
 
 
 def _norm(module: nn.LayerNorm) -> Norm:

@@ -17,6 +17,7 @@ from spear.observation import LayerPair
 from spear.reconstruction import Status
 from spear.transformer.blocks import block_at
 from spear.vision.first_block import FirstBlock, first_block
+from spear.vision.form import check_patches_are_seen
 from spear.vision.passes import Batch, Passes
 from spear.vision.pixels import solve_tokens
 from spear.vision.positions import place
@@ -26,7 +27,7 @@ from spear.vision.shared_rows import shared_rows
 from spear.vision.states import States, feed_forward_states
 from spear.vision.token_count import token_problem
 from spear.vision.token_equations import TokenEquations
-from spear.vision.whole_images import whole_images
+from spear.vision.whole_images import Puzzle, put_together
 
 FITTING = 0.2
 """Residual of a position up to which a state may be a token's; false ones have 0.7 and more."""
@@ -44,6 +45,8 @@ class RecoveredImages:
     Attributes:
         images: those that are whole, in the units of the network's inputs, in arbitrary order
             (b' x channels x height x width), float64.
+        parts: the other images, as far as their patches are known, with 0 in the gaps
+            ((b - b') x channels x height x width).
         output_gradients: dL/dy of each, y being the network's outputs (b' x K); 0 x 0 if images
             are missing. Under a mean cross-entropy, softmax(y) - b dL/dy are the labels.
         status: `exact` if forward and backward pass of these images reproduce every shared
@@ -56,6 +59,7 @@ class RecoveredImages:
     """
 
     images: Tensor
+    parts: Tensor
     output_gradients: Tensor
     status: Status
     batch_size: int
@@ -81,32 +85,40 @@ def recover(
         LayerError, InvalidObservation: a gradient of the first block or the head is missing.
     """
     block, passes = first_block(model), Passes(model)
+    check_patches_are_seen(passes.network)
     passes.check(gradients)
     problem = token_problem(_observed(model, block, gradients), block.grid.patches + 1)
     if isinstance(problem, Status):
         return _without_images(block, problem, budget)
     with torch.no_grad():
-        images, states = _images(block, problem, gradients, budget, seed)
-    batch = _batch_size(block, problem.b)
+        puzzle, states = _puzzle(block, problem, gradients, budget, seed)
+    images, parts = puzzle.images[: puzzle.whole], puzzle.images[puzzle.whole :]
     found = Batch(images, images.new_zeros(0, 0))
     status, proof = Status.TIMED_OUT if budget.over() else Status.PARTIAL, None
-    if len(images) == batch:
+    if len(images) == len(puzzle.images):
         found, proof = _proven(model, passes, images, gradients, budget)
         status = _verdict(proof)
-    count = len(states.inputs)
     return RecoveredImages(
-        found.images, found.outputs, status, batch, count, states.tokens, proof, budget.spent
+        images=found.images,
+        parts=parts,
+        output_gradients=found.outputs,
+        status=status,
+        batch_size=len(puzzle.images),
+        tokens_found=len(states.inputs),
+        tokens=states.tokens,
+        evidence=proof,
+        seconds=budget.spent,
     )
 
 
-def _images(
+def _puzzle(
     block: FirstBlock,
     problem: PairProblem,
     gradients: Mapping[str, Tensor],
     budget: Budget,
     seed: int,
-) -> tuple[Tensor, States]:
-    """The images that are whole, and the states that they come from."""
+) -> tuple[Puzzle, States]:
+    """The images put together, and the states that they come from."""
     batch = _batch_size(block, problem.b)
     rows = shared_rows(gradients, block, batch)
     systems = [TokenEquations.of_class(block, rows), TokenEquations.of_patches(block, rows)]
@@ -118,7 +130,7 @@ def _images(
     found = feed_forward_states(problem, fits, budget, seed)
     known = directions(found.inputs[fits(found.inputs)])
     tokens = solve_tokens(block, known, place(known, systems), systems)
-    return whole_images(block, tokens, batch), found
+    return put_together(block, tokens, batch), found
 
 
 def _proven(
@@ -166,6 +178,7 @@ def _observed(model: nn.Module, block: FirstBlock, gradients: Mapping[str, Tenso
 
 def _without_images(block: FirstBlock, status: Status, budget: Budget) -> RecoveredImages:
     grid = block.grid
-    none = torch.zeros(0, grid.channels, grid.rows * grid.side, grid.columns * grid.side)
-    outputs = torch.zeros(0, 0, dtype=torch.float64)
-    return RecoveredImages(none.double(), outputs, status, 0, 0, 0, None, budget.spent)
+    shape = 0, grid.channels, grid.rows * grid.side, grid.columns * grid.side
+    none = torch.zeros(shape, dtype=torch.float64)
+    outputs = none.new_zeros(0, 0)
+    return RecoveredImages(none, none, outputs, status, 0, 0, 0, None, budget.spent)

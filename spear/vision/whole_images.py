@@ -1,31 +1,52 @@
 """Images put together from tokens."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from spear.vision.first_block import FirstBlock
-from spear.vision.joining import Group, join
+from spear.vision.joining import join
 from spear.vision.membership import links
 from spear.vision.pixels import Tokens
 
 
-def whole_images(block: FirstBlock, tokens: Tokens, batch: int) -> Tensor:
-    """Return the images of which every patch is known (b' x channels x height x width).
+@dataclass(frozen=True)
+class Puzzle:
+    """Images put together, the most complete first.
+
+    Attributes:
+        images: b x channels x height x width, 0 where a patch is missing.
+        known: marks the patches that are there (b x N).
+    """
+
+    images: Tensor
+    known: Tensor
+
+    @property
+    def whole(self) -> int:
+        """Number of images without a gap, which come first."""
+        return int(self.known.all(dim=1).sum())
+
+
+def put_together(block: FirstBlock, tokens: Tokens, batch: int) -> Puzzle:
+    """Return the images of a batch as far as their patches are known.
 
     Args:
         block: the first of the model.
         tokens: those found.
         batch: b, images that there are.
     """
+    grid = block.grid
+    patches = tokens.patches.new_zeros(batch, grid.patches, grid.numbers)
+    known = torch.zeros(batch, grid.patches, dtype=torch.bool)
     groups = join(links(block, tokens, batch), tokens.placed.positions)
-    places = range(1, block.grid.patches + 1)
-    whole = [each for each in groups if all(place in each.members for place in places)]
-    return block.grid.joined(_patches(whole[:batch], tokens, places))
-
-
-def _patches(groups: Sequence[Group], tokens: Tokens, places: range) -> Tensor:
-    members = [[each.members[place] for place in places] for each in groups]
-    chosen = torch.tensor(members, dtype=torch.long).reshape(len(groups), len(places))
-    return tokens.patches[chosen]
+    members = [
+        {place: token for place, token in each.members.items() if place > 0} for each in groups
+    ]
+    members.sort(key=lambda each: -len(each))
+    for image, each in enumerate(members[:batch]):
+        places = torch.tensor(list(each), dtype=torch.long) - 1
+        patches[image, places] = tokens.patches[list(each.values())]
+        known[image, places] = True
+    return Puzzle(grid.joined(patches), known)

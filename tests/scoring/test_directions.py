@@ -60,3 +60,17 @@ def test_a_picture_too_many_is_not_exact() -> None:
     assert score["psnr"] == PSNR_CAP
     assert score["directions_right"] == 3
     assert not score["exact"]
+
+
+@pytest.mark.parametrize(("error", "right"), [(1.3e-3, True), (1.5e-3, False)])
+def test_inputs_of_the_network_count_by_their_error(error: float, right: bool) -> None:
+    true = truth(RGB, 2)
+    bare = dataclasses.replace(
+        true, activation_gradients=true.inputs.new_zeros(0, 2), weight_update=None
+    )
+    inputs = true.inputs * torch.tensor([[1.0], [1.0 + error]])
+    score = Scorer(RGB)(found(inputs, inputs.new_zeros(0, 2)), bare)
+    assert score["directions_right"] == 1 + right
+    assert score["exact"] is right
+    one = Scorer(RGB)(found(inputs[:1], inputs.new_zeros(0, 1)), bare)
+    assert (one["directions_right"], one["exact"]) == (1, False)

@@ -8,6 +8,7 @@ from torchvision.models.vision_transformer import ConvStemConfig, VisionTransfor
 
 from spear.errors import InvalidObservation, VictimError
 from spear.vision.first_block import first_block
+from spear.vision.form import check_patches_are_seen
 from spear.vision.patches import Grid
 from spear.vision.shared_rows import shared_rows
 
@@ -48,6 +49,45 @@ def test_other_models_are_refused():
     network.encoder.layers[0].ln_2.weight.data[3] = 0
     with pytest.raises(VictimError, match="has a weight of 0"):
         first_block(network)
+
+
+def altered(part, module):
+    network = support.model()
+    parent, _, name = part.rpartition(".")
+    setattr(network.get_submodule(parent), name, module)
+    return network
+
+
+LAYER = "encoder.layers.encoder_layer_0"
+
+
+@pytest.mark.parametrize(
+    ("part", "module", "message"),
+    [
+        ("conv_proj", nn.Conv2d(3, 64, 4, 2), r"Conv2d\(3, 64, .*expected kernel and stride .* 4,"),
+        ("conv_proj", nn.Conv2d(3, 64, 4, 4, padding=1), "without padding"),
+        ("conv_proj", nn.Conv2d(3, 64, 4, 4, bias=False), "conv_proj has no bias"),
+        (f"{LAYER}.ln_1", nn.LayerNorm(64, bias=False), "ln_1 of .* with weight and bias"),
+        (f"{LAYER}.ln_2", nn.RMSNorm(64), r"ln_2 of .* is RMSNorm\("),
+        (f"{LAYER}.ln_2", nn.LayerNorm(64, elementwise_affine=False), "ln_2 of"),
+        (f"{LAYER}.self_attention", nn.Identity(), "attention .* is a Identity"),
+        (
+            f"{LAYER}.self_attention",
+            nn.MultiheadAttention(64, 4, bias=False, batch_first=True),
+            "expected one projection with a bias",
+        ),
+    ],
+)
+def test_first_blocks_of_another_form_are_refused(part, module, message):
+    with pytest.raises(VictimError, match=message):
+        first_block(altered(part, module))
+
+
+def test_patches_without_a_gradient_are_refused():
+    check_patches_are_seen(support.model(pooled=False))
+    check_patches_are_seen(support.model(pooled=True, layers=1))
+    with pytest.raises(VictimError, match="patches get no gradient"):
+        check_patches_are_seen(support.model(pooled=False, layers=1))
 
 
 def test_a_frozen_projection_is_refused():

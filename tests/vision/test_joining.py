@@ -8,7 +8,7 @@ from support import vision as support
 
 from spear.vision.joining import join
 from spear.vision.membership import links
-from spear.vision.whole_images import whole_images
+from spear.vision.whole_images import put_together
 
 
 @settings(max_examples=2)
@@ -47,8 +47,28 @@ def test_the_strongest_links_win_and_no_position_occurs_twice():
     assert [each.members for each in groups] == [{1: 0, 2: 2}, {1: 3, 2: 1}]
 
 
-def test_without_tokens_there_are_no_images():
+def test_without_tokens_all_images_are_gaps():
     network = support.model()
     told = support.shared(network, support.noise_images(2))
     block, tokens = support.solved(network, told, told.states[:0])
-    assert whole_images(block, tokens, 2).shape == (0, 3, 8, 8)
+    puzzle = put_together(block, tokens, 2)
+    assert puzzle.whole == 0
+    assert torch.equal(puzzle.images, torch.zeros(2, 3, 8, 8).double())
+    assert not puzzle.known.any()
+
+
+def test_whole_images_come_first_and_missing_patches_are_gaps():
+    network = support.model(spread=0.1)
+    told = support.shared(network, support.noise_images(3))
+    kept = [each for each in range(15) if each not in (2, 9)]
+    block, tokens = support.solved(network, told, told.states[kept])
+    puzzle = put_together(block, tokens, 3)
+    assert puzzle.whole == 1
+    assert puzzle.known.sum(dim=1).tolist() == [4, 3, 3]
+    torch.testing.assert_close(puzzle.images[0], told.images[2], atol=1e-6, rtol=0)
+    gaps = block.grid.cut(puzzle.images)[~puzzle.known]
+    assert not gaps.any()
+    for image, known in zip(puzzle.images[1:], puzzle.known[1:], strict=True):
+        rows = block.grid.cut(image[None])[0, known]
+        true = block.grid.cut(told.images[:2])[:, known]
+        assert (rows - true).abs().amax(dim=(1, 2)).min() < 1e-6
