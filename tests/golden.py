@@ -83,6 +83,10 @@ def convolutional() -> nn.Module:
 FACES = "dataset=faces"
 DIGITS = "dataset=digits network.width=100 network.depth=3"
 TINY = "dataset=digits network.width=20 network.depth=3"
+PATCHES = (
+    "dataset=digits network=vit network.patch=4 network.width=64 network.depth=2 network.heads=4 "
+    "network.mlp_width=128"
+)
 FEW = "attack.iterations=30 attack.optimiser.schedule.warm_up=5"
 
 CASES = {
@@ -152,6 +156,8 @@ CASES = {
         "attack=spear_pair network.activation=leaky_relu dataset=digits network.width=100 "
         "network.depth=2 batch_size=12"
     ),
+    "vit": Case(f"attack=spear_vit {PATCHES} batch_size=2", tolerance=None),
+    "april": Case(f"attack=april {PATCHES} batch_size=1", tolerance=LOOSE),
     "prior": Case(f"attack=spear_prior attack.prior.iterations=20 {FACES} batch_size=6"),
     "input_descent": Case(f"attack=spear_input {DIGITS} batch_size=6"),
     "input_sampling": Case(f"attack=spear_input attack/search=sampling {DIGITS} batch_size=4"),

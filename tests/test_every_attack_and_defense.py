@@ -14,7 +14,7 @@ from spear.data import Digits
 from spear.errors import InvalidObservation, LayerError, VictimError
 from spear.experiments.cli.start import CONF
 from spear.experiments.config.build import build
-from spear.networks import fcnn
+from spear.networks import fcnn, vit
 from spear.reconstruction import Status
 from spear.seeding import Stream, batch_generator
 
@@ -23,6 +23,8 @@ ATTACKS = sorted({path.stem for path in (CONF / "attack").glob("*.yaml")} - OF_T
 DEFENSES = sorted(path.stem for path in (CONF / "defense").glob("*.yaml"))
 B, WIDTH, DEPTH = 2, 20, 3
 TABULAR = {"tableak"}
+TRANSFORMERS = {"april", "spear_vit"}
+"""Attacks on vision transformers."""
 SINGLE = {"geiping_recovered_labels", "idlg", "label_recovery", "label_recovery_analytic"}
 """Attacks on one sample, whose gradient at a layer has rank 1 but for noise."""
 SMOOTH = {"spear_pair_unbiased"}
@@ -106,22 +108,36 @@ def test_a_layer_that_is_no_number_is_refused_at_once(name):
 
 @pytest.fixture(scope="module")
 def updates():
-    """What a client of pictures, and one of rows of a table, shares under each defense."""
+    """What clients of pictures, of rows of a table, and of patches share under each defense."""
     shared = {}
     for defense in DEFENSES:
         node = OmegaConf.load(CONF / "defense" / f"{defense}.yaml")
         made = build(OmegaConf.create({"defense": node}), "defense")
-        digits, people = Digits(), People()
-        usual = ((digits, B, "relu"), (digits, 1, "relu"), (people, B, "relu"), (digits, B, "gelu"))
-        for dataset, b, activation in usual:
+        for kind, dataset, b in (
+            ("digits", Digits(), B),
+            ("digits", Digits(), 1),
+            ("people", People(), B),
+            ("smooth", Digits(), B),
+            ("patches", Digits(), B),
+        ):
+            activation = "gelu" if kind == "smooth" else "relu"
             network = fcnn(
                 dataset.input_shape, dataset.n_classes, WIDTH, DEPTH, activation=activation
             )
+            if kind == "patches":
+                network = vit(dataset.input_shape, dataset.n_classes, 4, 64, 2, 4, 256)
             client = Client(network, defense=made, domain=dataset.domain)
             batch = dataset.batch(b, batch_generator(0, 0, Stream.DATA))
             update = client.share(batch, batch_generator(0, 0, Stream.CLIENT))
-            shared[defense, dataset.name, b, activation] = update, batch
+            shared[defense, kind, b] = update, batch
     return shared
+
+
+def kind_of(name):
+    """The client whose update an attack is for."""
+    if name in TABULAR:
+        return "people"
+    return "patches" if name in TRANSFORMERS else "digits"
 
 
 def full_rank_is_told(attack, update):
@@ -139,8 +155,7 @@ def full_rank_is_told(attack, update):
 def test_every_attack_runs_against_every_defense(name, defense, attacks, updates):
     attack = attacks[name]
     b = 1 if name in SINGLE else B
-    activation = "gelu" if name in SMOOTH else "relu"
-    update, batch = updates[defense, "people" if name in TABULAR else "digits", b, activation]
+    update, batch = updates[defense, "smooth" if name in SMOOTH else kind_of(name), b]
     if attack.given_labels:
         update = update.with_labels(batch.labels)
     if name in SINGLE and defense in NOISY:
@@ -157,7 +172,7 @@ def test_every_attack_runs_against_every_defense(name, defense, attacks, updates
 
 @pytest.mark.parametrize("name", sorted(set(ATTACKS) - TABULAR))
 def test_an_update_without_information_is_told(name, attacks, updates):
-    update, batch = updates["none", "digits", 1 if name in SINGLE else B, "relu"]
+    update, batch = updates["none", kind_of(name), 1 if name in SINGLE else B]
     gradients = {key: torch.zeros_like(value) for key, value in update.gradients.items()}
     update = type(update)(update.network, gradients, update.loss, update.domain, batch.labels)
     attack = attacks[name]

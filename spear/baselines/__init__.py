@@ -9,5 +9,6 @@
 * `cocktail_party`: the Cocktail Party Attack (Kariyappa et al., ICML 2023), by independent
   component analysis;
 * `feature_inversion`: its second step, from a layer's inputs back to images;
+* `april`: APRIL (Lu et al., CVPR 2022), for one image of a vision transformer;
 * `label_recovery`: labels of single samples (Wang et al., ICLR 2024) and iDLG (Zhao et al., 2020).
 """

@@ -88,9 +88,9 @@ def _details(found: RecoveredImages) -> dict[str, float]:
 
 def _labels(update: Update, found: RecoveredImages) -> Tensor | None:
     """Class probabilities, by dL/dy = (softmax(y) - labels) / b of a mean cross-entropy."""
-    loss = update.loss
-    plain = isinstance(loss, nn.CrossEntropyLoss) and loss.reduction == "mean"
-    if not plain or loss.weight is not None or len(found.images) < found.batch_size:
+    weighted = getattr(update.loss, "weight", None) is not None
+    plain = isinstance(update.loss, nn.CrossEntropyLoss) and update.loss.reduction == "mean"
+    if not plain or weighted or len(found.images) < found.batch_size:
         return None
     with torch.no_grad():
         outputs = Passes(update.network).network(found.images)

@@ -4,17 +4,16 @@ Nothing is supposed about loss and labels: the gradient dL/dy of the network's o
 the images and the shared gradient of the last layer, G = (dL/dy)^T [f, 1] with its inputs f.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from spear.errors import InvalidObservation, VictimError
 from spear.probing import copied, probe
+from spear.second_derivatives import twice_differentiable
 
 BIAS_WEIGHT = 30.0
 """Weight of the last bias gradient beside an entry of the last weight gradient: errors of the
@@ -112,10 +111,3 @@ class Passes:
             loss = (self.network(batch.images) * batch.outputs).sum()
         (found,) = torch.autograd.grad(loss, calls[0].output)
         return found.flatten(2).mT.flatten(0, 1)
-
-
-@contextmanager
-def twice_differentiable() -> Iterator[None]:
-    """Compute attention by formulas that differentiate twice, within the context."""
-    with sdpa_kernel(SDPBackend.MATH):
-        yield

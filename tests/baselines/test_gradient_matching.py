@@ -27,7 +27,7 @@ from spear.client.client import Client
 from spear.data import Batch, Dataset, Digits, Faces
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, SpearError, VictimError
-from spear.networks import fcnn
+from spear.networks import fcnn, vit
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring import Score, Scorer, truth_of
 from spear.update import Update
@@ -595,6 +595,20 @@ def test_regularisers_say_what_they_need() -> None:
     partly = Update(update.network, first, update.loss, update.domain, update.labels)
     refused(VictimError, lambda: GradientMatching(regularisers=only)(partly), "features")
     refused(ConfigError, lambda: GradientMatching(labels=JointLabels(2)), "regularisers.features")
+
+
+def test_the_gradients_of_a_vision_transformer_are_autograds_and_differentiate_again() -> None:
+    network = vit((3, 8, 8), 5, 4, 32, 2, 2, 64).double()
+    batch = gaussian(3, 8, 8)
+    update = labelled(network, batch)
+    inputs = batch.inputs.clone().requires_grad_()
+    found = Victim(update.copied("cpu"))(inputs, batch.labels).gradients
+    for name, each in update.gradients.items():
+        torch.testing.assert_close(found[name].dense(), each)
+    total = torch.stack([each.squared_norm() for each in found.values()]).sum()
+    (slope,) = torch.autograd.grad(total, inputs)
+    assert slope.isfinite().all()
+    assert slope.any()
 
 
 def test_a_shape_that_the_network_does_not_take_is_refused() -> None:

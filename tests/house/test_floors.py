@@ -14,7 +14,7 @@ import spear
 FLOORS = (
     ("errors", "seeding", "spelling", "version"),
     ("settings", "validation", "naming"),
-    ("domain", "probing", "reading", "reconstruction"),
+    ("domain", "probing", "reading", "reconstruction", "second_derivatives"),
     ("tracing",),
     ("activations",),
     ("layers", "observation"),
@@ -33,7 +33,13 @@ FLOORS = (
     ("inversion.network",),
     ("inversion",),
     ("baselines.gradient_matching",),
-    ("baselines.ci_net", "baselines.gifd", "baselines.label_recovery", "baselines.tableak"),
+    (
+        "baselines.april",
+        "baselines.ci_net",
+        "baselines.gifd",
+        "baselines.label_recovery",
+        "baselines.tableak",
+    ),
     ("baselines.cocktail_party",),
     ("baselines.feature_inversion",),
     ("baselines",),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from spear.baselines.gradient_matching.gradients import Dense, Gradient, product
 from spear.probing import probe
+from spear.second_derivatives import twice_differentiable
 from spear.update import Update
 
 
@@ -54,7 +55,7 @@ class Victim:
             inputs: b x domain.shape.
             targets: what the loss compares outputs with.
         """
-        with probe(self._linear) as seen:
+        with probe(self._linear) as seen, twice_differentiable():
             value = self._loss(self._network(inputs), targets)
         every = {name: [call for call in seen if call.name == name] for name in self._linear}
         every = {name: each for name, each in every.items() if each}
