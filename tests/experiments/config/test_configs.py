@@ -161,7 +161,10 @@ def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
     small = ["n_batches=1", f"batch_size={min(2, config.batch_size)}", "device=auto"]
     if "width" not in config.network:  # VGG16 takes minutes
         first += ["network=fcnn"]
-    if not any(each.startswith("network.width") for each in first):
+    if "patch" in config.network:
+        small += ["network.width=48", "network.mlp_width=64", "network.depth=2"]
+        first += ["network.patch=5"] if "dataset=faces" in first else []
+    elif not any(each.startswith("network.width") for each in first):
         small.append("network.width=50")
     if "iterations" in config.attack:
         small.append("attack.iterations=5")

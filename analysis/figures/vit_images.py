@@ -1,0 +1,47 @@
+"""Share of whole pictures behind a vision transformer's gradient over b, and the counted limit."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spear.analysis.render import style
+from spear.analysis.statistics.measures import mean_interval
+from spear.vision.limits import most_images
+
+EXPERIMENTS = ("vit_images", "vit_images_16")
+
+CHANNELS, SIDE = 3, 32
+"""Pictures of CIFAR-10."""
+
+HEADS = {"class_token": (style.BLUE, "o", "class token"), "mean": (style.GREEN, "s", "mean token")}
+"""Head -> colour, marker and name."""
+
+
+def draw(results: pd.DataFrame) -> Figure:
+    """Draw a panel for each number of patches, a colour for each head."""
+    figure = style.new_figure(3.2)
+    sides = sorted(results["network.patch"].unique(), reverse=True)
+    for axes, side in zip(figure.subplots(1, len(sides), sharey=True), sides, strict=True):
+        _panel(axes, results[results["network.patch"] == side], int(side))
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+    return figure
+
+
+def _panel(axes: Axes, batches: pd.DataFrame, side: int) -> None:
+    (width,) = batches["network.width"].unique()
+    patches, numbers = (SIDE // side) ** 2, CHANNELS * side**2
+    axes.axvline(
+        most_images(int(width), patches, numbers), color=style.GREY, ls="--", label="counted limit"
+    )
+    whole = batches.assign(whole=batches["directions_right"] / batches["batch_size"])
+    for head, (colour, marker, name) in HEADS.items():
+        chosen = whole[whole["network.head"] == head]
+        table = mean_interval(chosen, "batch_size", "whole")
+        style.banded(axes, table["batch_size"], table, colour, marker, f"{name}: pictures whole")
+        proven = (chosen["exact"] & (chosen["status"] == "exact")).groupby(chosen["batch_size"])
+        axes.plot(proven.mean(), ":", color=colour, label=f"{name}: batches proven")
+    axes.set_title(f"{patches} patches of {side} pixels (d = {width})")
+    axes.set_xlabel("pictures in the batch b")
+    axes.set_ylabel("share")
+    style.per_cent(axes)
