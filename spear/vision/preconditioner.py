@@ -3,9 +3,9 @@
 The gradient of each linear layer is G = sum_t d_t y_t^T over the tokens, with d = dL/dz and inputs
 y. A change of a token's pixels moves its y and d by about the same share, the more the smaller the
 deviation s_t that its layer norm divides by. So two tokens t and u are coupled by
-(d_t . d_u) (y_t . y_u) / (s_t s_u) as far as d moves, and by (d_t . d_u) / (s_t s_u) as far as y does.
-Summed over the layers this is the matrix of tokens A. Pixels enter a token x through W_e, which
-makes the matrix of pixels C = W_e^T W_e. J^T J is nearly their Kronecker product, but for one
+(d_t . d_u) (y_t . y_u) / (s_t s_u) as far as d moves, and by (d_t . d_u) / (s_t s_u) as far as y
+does. Summed over the layers this is the matrix of tokens A. Pixels enter a token x through W_e,
+which makes the matrix of pixels C = W_e^T W_e. J^T J is nearly their Kronecker product, but for one
 direction of each token: layer norms hide its length. Along x itself J^T J is smaller by a factor,
 and the inverse on these directions is added that many times.
 

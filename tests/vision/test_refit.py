@@ -1,0 +1,56 @@
+"""The refit of a batch, and what makes its steps converge."""
+
+import pytest
+import torch
+from support import vision as support
+
+from spear.budget import Budget
+from spear.data.cifar10 import CIFAR10
+from spear.networks import vit
+from spear.reconstruction import Status
+from spear.seeding import Stream, batch_generator
+from spear.vision.first_block import first_block
+from spear.vision.passes import Passes
+from spear.vision.preconditioner import Preconditioner
+from spear.vision.recovery import recover
+
+
+def around_a_batch():
+    network = support.model()
+    told = support.shared(network, support.noise_images(3))
+    passes = Passes(network)
+    batch = passes.supposed(told.images, told.gradients)
+    return batch, Preconditioner(
+        first_block(network), passes, batch, dict.fromkeys(told.gradients, 1.0)
+    )
+
+
+def product(one, other):
+    return float(sum((a * b).sum() for a, b in zip(one, other, strict=True)))
+
+
+def test_the_preconditioner_is_symmetric_and_positive():
+    batch, nearly = around_a_batch()
+    generator = torch.Generator().manual_seed(1)
+    one, other = (
+        [
+            torch.randn(each.shape, generator=generator, dtype=torch.float64)
+            for each in (batch.images, batch.outputs)
+        ]
+        for _ in range(2)
+    )
+    assert product(nearly(one), other) == pytest.approx(product(one, nearly(other)), rel=1e-6)
+    assert product(nearly(one), one) > 0
+    assert product(nearly(other), other) > 0
+
+
+@pytest.mark.slow
+def test_photographs_with_flat_patches_are_refitted_to_rounding(data_root):
+    """One patch is off by 4e-3 before the refit, along the lengths of its image's tokens."""
+    batch = CIFAR10(data_root).batch(4, batch_generator(0, 1, Stream.DATA))
+    network = vit((3, 32, 32), 10)
+    told = support.shared(network, batch.inputs, batch.labels)
+    found = recover(network, told.gradients, Budget(400.0))
+    assert found.status is Status.EXACT
+    distances = (found.images[:, None] - batch.inputs.double()).abs().amax(dim=(2, 3, 4))
+    assert distances.amin(dim=0).max() < 1e-2
