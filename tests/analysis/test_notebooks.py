@@ -13,6 +13,7 @@ import spear.analysis.tables
 from spear.analysis.overview.notebook import show
 from spear.analysis.records.store import JOBS, RESULTS
 from spear.analysis.render.packages import modules, names
+from spear.analysis.render.rendering import experiments_of
 
 ROOT = RESULTS.parent
 NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
@@ -81,7 +82,7 @@ def test_every_experiment_with_results_is_in_a_notebook():
         for package in (spear.analysis.figures, spear.analysis.tables)
         for name, module in modules(package).items()
         if name in everything
-        for experiment in module.EXPERIMENTS
+        for experiment in experiments_of(module)
     }
     assert {path.parent.name for path in RESULTS.rglob(JOBS)} - covered == set()
 
