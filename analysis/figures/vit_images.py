@@ -24,7 +24,7 @@ def draw(results: pd.DataFrame) -> Figure:
     for axes, side in zip(figure.subplots(1, len(sides), sharey=True), sides, strict=True):
         _panel(axes, results[results["network.patch"] == side], int(side))
     handles, names = axes.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+    figure.legend(handles, names, loc="outside upper center", ncols=3)
     return figure
 
 
