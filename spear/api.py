@@ -88,8 +88,8 @@ def invert_pair(
         next_weight: W2, K x m.
         next_weight_gradient: dL/dW2, K x m.
         next_bias_gradient: dL/dc2, K; None if the layer has no bias.
-        attack: `spear.SpearPair()` unless given. None but the default takes a pair without a bias
-            gradient.
+        attack: `spear.SpearPair()` unless given. Leave it out without a bias gradient:
+            `spear.inversion.SpearPairUnbiased()` is then used.
         seed: the same seed gives the same result.
 
     Returns:

@@ -94,7 +94,7 @@ def unbiased_pair_at(layers: Sequence[LinearLayer], index: int) -> Pair:
     """
     first = numbered(layers, index)
     if not first.next or first.activation is None:
-        starts = [each.index for each in layers if is_pair(each)]
+        starts = [each.index for each in layers if each.next and each.activation is not None]
         advice = f"choose one of {starts}" if starts else "no layer of the network has that"
         raise LayerError(
             f"layer is {index}, but {described(*first.after)} and then "

@@ -104,7 +104,10 @@ class SpearText:
         if status is Status.EXACT:
             apart = residual(observation.update, tokens, observation.attention is None)
             details |= {} if apart is None else {"residual": apart}
-            status = Status.EXACT if (apart or 0.0) <= TOLERANCE else Status.PARTIAL
+            if apart is None:  # certified, but nothing tells that the batch has no more
+                status = Status.APPROXIMATE
+            elif apart > TOLERANCE:
+                status = Status.PARTIAL
         rows = as_rows(tokens, observation.length, observation.padding)
         found = Reconstruction.estimate(rows, budget.spent, status, details)
         return replace(found, states=text.states.inputs[: text.states.n_directions].cpu())

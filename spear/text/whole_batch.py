@@ -2,7 +2,7 @@
 
 Equal sequences share all hidden states, and under a next-token loss so do two of which one is the
 beginning of the other. Their states then explain each other, but the gradient of one sequence is
-not that of two.
+not that of two, unless all are repeated equally often under a mean loss: then each counts once.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from spear.data.text import IGNORED, TextDomain
+from spear.naming import unwrapped
 from spear.text.observation import as_rows
 from spear.transformer.language_model import LanguageModel
 from spear.update import Update
@@ -38,9 +39,10 @@ def residual(
         The difference; None if labels cannot be told: those of masked tokens, of a network that is
         no `LanguageModel`, or of classes if the last layer is frozen.
     """
-    if update is None or not isinstance(update.network, LanguageModel):
+    network = None if update is None else unwrapped(update.network)
+    if update is None or not isinstance(network, LanguageModel):
         return None
-    network, domain = update.network, update.domain
+    domain = update.domain
     if not sequences or not isinstance(domain, TextDomain):
         return None
     device = next(network.parameters()).device

@@ -19,11 +19,15 @@ from spear.vision.passes import Passes
 from spear.vision.recovery import RecoveredImages, recover
 from spear.whole_update import WholeUpdateAttack
 
+PROBABLE = 0.01
+"""How far a recovered label may lie outside [0, 1]; a scaled update leads further."""
+
 
 class SpearVit(WholeUpdateAttack):
     """Finds all images of a batch by the linear algebra of a vision transformer's first block.
 
-    Labels, loss and priors are not used; labels are found if the loss is the mean cross-entropy.
+    Labels, loss and priors are not used; labels are found if the loss is the mean
+    cross-entropy, all images differ, and no defense scales the update.
     Derivation: docs/theory/vision-transformers.md.
 
     Args:
@@ -94,4 +98,6 @@ def _labels(update: Update, found: RecoveredImages) -> Tensor | None:
         return None
     with torch.no_grad():
         outputs = Passes(update.network).network(found.images)
-    return outputs.softmax(dim=1) - found.batch_size * found.output_gradients
+    labels = outputs.softmax(dim=1) - found.batch_size * found.output_gradients
+    possible = bool(((labels > -PROBABLE) & (labels < 1 + PROBABLE)).all())
+    return labels if possible else None

@@ -192,9 +192,10 @@ def test_equal_states_of_a_decoder_are_one_row_of_the_truth():
 def test_every_sentence_is_read_exactly(kind, objective):
     given = language.shared(kind, objective)
     found = attacked(SpearText(), given)
-    assert found.status is Status.EXACT
+    told = objective != "masked"  # else nothing tells that the batch has no more sentences
+    assert found.status is (Status.EXACT if told else Status.APPROXIMATE)
     assert found.details["certified"] == found.batch_size == 2
-    assert objective == "masked" or found.details["residual"] < 1e-4
+    assert found.details["residual"] < 1e-4 if told else "residual" not in found.details
     assert found.details["unexplained"] == 0
     score, _ = scored(found, given)
     assert score["exact"] is True

@@ -64,11 +64,15 @@ class NoisyPeeling(Peeling):
             self._peel()
             found, starts = self.engine.search(self._rest.problem, self._generator)
             found = self._rest.in_whole(found)
-            self.known = self.known.and_others(found[likely(self.problem, found)])
+            known = self.known.and_others(found[likely(self.problem, found)])
+            self.known = known[: self.problem.b]
             self.starts += starts
         self.rounds += 1
         if self.missing <= 1:
             self._complete()
+        self._renewed = len(self.known)
+        if not self.solved:
+            self._peel()
 
     def _complete(self) -> None:
         """Fit the whole batch; without its least likely sample if that does not explain enough."""

@@ -34,7 +34,7 @@ NOISE_DEVIATIONS = 3.0
 """The same of white noise, whose effect on both gradients is known: true samples have up to 2."""
 
 MISFIT = 1.3
-"""Largest misfit of the most likely batch that noise explains; true ones have 1 to 1.15."""
+"""Largest misfit of the most likely batch that noise explains; true ones have 0.9 to 1.15."""
 
 SUMS = 1e-5
 """Relative error of a sum over the batch that rounding explains."""

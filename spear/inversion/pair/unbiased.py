@@ -8,13 +8,15 @@ activations.
 import torch
 from torch import Tensor, nn
 
+from spear.activations.elementwise import Elementwise
 from spear.attack import ProgressCallback
 from spear.budget import Budget
 from spear.domain import Domain
 from spear.errors import InvalidObservation
+from spear.inversion.directions.completion import completed
+from spear.inversion.factors.gram import unit
 from spear.inversion.factors.rank import check_rank
 from spear.inversion.pair.backward import samples_of_rows
-from spear.inversion.pair.finish import unfinished
 from spear.inversion.pair.forward_search import forward_round, solved_rows
 from spear.inversion.pair.free_rows import FreeRows
 from spear.inversion.pair.joint_fit import refit
@@ -28,6 +30,7 @@ from spear.observation import UnbiasedPair
 from spear.pairs import unbiased_pair_at
 from spear.reconstruction import RESTS_ON_ACTIVATION, SIGNS_OPEN, Reconstruction, Status
 from spear.settings import check_device, check_least, check_time_limit
+from spear.transformer.language_model import check_takes_numbers
 from spear.update import Update, check_update
 
 
@@ -76,10 +79,12 @@ class SpearPairUnbiased:
         Raises:
             LayerError: there is no such layer, no elementwise activation and linear layer follow
                 it, or nothing is known of the activation.
-            VictimError: the network does not take inputs of the domain's shape.
+            VictimError: the network does not take inputs of the domain's shape, or takes tokens.
+            InvalidObservation: the activation is piecewise linear.
         """
+        check_takes_numbers(network)
         pair = unbiased_pair_at(linear_layers(network, domain.shape), self.layer)
-        pair.activation(dict(network.named_parameters()))
+        _check_smooth(pair.activation(dict(network.named_parameters())))
 
     def observe(self, update: Update) -> UnbiasedPair:
         """Implement `Attack.observe`.
@@ -135,12 +140,7 @@ def unbiased_problem(pair: UnbiasedPair, rank: int | None = None) -> PairProblem
     problem = pair_problem(pair.with_sum(_some_combination(pair.weight_gradient)), rank)
     if isinstance(problem, Status):
         return problem
-    name = problem.activation.name
-    if problem.activation.pieces is not None:
-        raise InvalidObservation(
-            f"the activation is {name}, which does not tell the length of an input without a bias "
-            "gradient; expected a smooth one, such as gelu, silu or tanh."
-        )
+    _check_smooth(problem.activation)
     if not problem.spans_activations:
         raise InvalidObservation(
             f"the next layer's gradient has rank {problem.r} with {problem.b} inputs; without a "
@@ -150,10 +150,26 @@ def unbiased_problem(pair: UnbiasedPair, rank: int | None = None) -> PairProblem
     return problem
 
 
+def _check_smooth(activation: Elementwise) -> None:
+    if activation.pieces is not None:
+        raise InvalidObservation(
+            f"the activation is {activation.name}, which does not tell the length of an input "
+            "without a bias gradient; expected a smooth one, such as gelu, silu or tanh."
+        )
+
+
 def _some_combination(gradient: Tensor) -> Tensor:
     columns = gradient.shape[1]
     signs = torch.randn(columns, generator=torch.Generator().manual_seed(0)).to(gradient)
     return gradient @ signs
+
+
+def _unfinished(samples: Samples) -> Tensor:
+    """Q (b x b) of some samples, first, with the lengths of their rows, completed to a basis."""
+    filled = completed(unit(samples.directions), samples.rows)
+    known = filled[: len(samples)]
+    filled[: len(samples)] = known / (samples.rows * known).sum(dim=1, keepdim=True)
+    return filled.T
 
 
 def _reconstruction(search: Search, status: Status, budget: Budget) -> Reconstruction:
@@ -162,10 +178,12 @@ def _reconstruction(search: Search, status: Status, budget: Budget) -> Reconstru
     if search.solved:
         found = judged(problem, refit(problem, samples.rows, sums=False))
         disaggregation, status = found.disaggregation, found.status
-        details |= {"residual": found.evidence.largest, RESTS_ON_ACTIVATION: 1.0}
-        details |= {SIGNS_OPEN: 1.0} if found.signs_open else {}
+        details |= {"residual": found.evidence.largest}
+        if status in (Status.EXACT, Status.APPROXIMATE):
+            details |= {RESTS_ON_ACTIVATION: 1.0}
+            details |= {SIGNS_OPEN: 1.0} if found.signs_open else {}
     else:
-        disaggregation = unfinished(problem, samples)
+        disaggregation = _unfinished(samples)
     return Reconstruction(
         inputs=torch.linalg.solve(disaggregation, problem.first.right).cpu(),
         activation_gradients=(problem.left @ disaggregation).cpu(),
