@@ -181,11 +181,11 @@ class UnbiasedPair:
     next_bias_gradient: Tensor | None = None
 
     def __post_init__(self) -> None:
-        self.with_sum(torch.zeros_like(self.weight_gradient[:, 0]))
+        self.with_sum(self.weight.new_zeros(len(self.weight)))
 
     def with_sum(self, bias_gradient: Tensor) -> LayerPair:
         """Return the pair with some combination of the columns of dL/dZ for dL/dc1 (m)."""
-        bias = torch.zeros_like(self.weight[:, 0]) if self.bias is None else self.bias
+        bias = self.weight.new_zeros(len(self.weight)) if self.bias is None else self.bias
         return LayerPair(
             Observation(self.weight, bias, self.weight_gradient, bias_gradient),
             self.next_weight,

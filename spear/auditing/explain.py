@@ -98,8 +98,8 @@ def _text(read: ReadText) -> str:
         )
     rest = "explain all" if read.complete else "do not explain all"
     return (
-        f"Text: {len(read.sequences)} sequences of tokens were read from the first block, "
-        f"{read.certified} of them certified: the model's own hidden states of them are those of "
+        f"Text: sequences of tokens read from the first block: {len(read.sequences)}; certified: "
+        f"{read.certified}, which means that the model's own hidden states of them are those of "
         f"the update. They {rest} of its hidden states."
     )
 

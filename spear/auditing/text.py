@@ -40,6 +40,10 @@ def read_text(
         found = recovered(observation, SpearPair(time_limit=budget), seed)
     except SpearError as error:
         return ReadText((), 0, False, str(error).rstrip("."))
+    except (RuntimeError, IndexError, AttributeError, TypeError) as error:
+        # What was found of the layers must not be lost for the sake of the text.
+        reason = f"the model has a form that is not known ({type(error).__name__}: {error})"
+        return ReadText((), 0, False, reason)
     sequences = sorted(found.sequences, key=lambda each: not each.certified)
     return ReadText(
         tuple(_shown(each.tokens, tokenizer) for each in sequences),

@@ -114,6 +114,11 @@ class FolderTokenizer:
             ) from error
         own = self._own
         self.padding = own.eos_token_id if own.pad_token_id is None else own.pad_token_id
+        if self.padding is None:
+            raise ConfigError(
+                f"tokenizer is {str(folder)!r}, which has no token for padding or the end of a "
+                "text; expected one with either."
+            )
         self.mask = own.mask_token_id
         self.begin = _first(own.cls_token_id, own.bos_token_id, self.padding)
         self.end = _first(own.sep_token_id, own.eos_token_id, self.padding)
@@ -160,10 +165,11 @@ def model_folder(name: str, parameter: str) -> Path:
     if name == MINILM:
         return minilm_folder()
     folder = Path(name)
-    if not (folder / "config.json").is_file():
+    wanted = ["config.json", *(["tokenizer_config.json"] if parameter == "tokenizer" else [])]
+    if not any((folder / each).is_file() for each in wanted):
         raise ConfigError(
-            f"{parameter} is {name!r}; expected {MINILM}, or a folder with config.json that "
-            "save_pretrained of transformers has written."
+            f"{parameter} is {name!r}; expected {MINILM}, or a folder with {' or '.join(wanted)} "
+            "that save_pretrained of transformers has written."
         )
     return folder
 

@@ -41,7 +41,7 @@ def test_each_block_and_the_text_leak(kind, objective):
     assert sorted(found.read.sequences) == given.texts
     page, said, counts = html(found), text(found), json.loads(as_json(found))
     assert "2 of 2 certified" in page
-    assert "2 sequences of tokens were read from the first block, 2 of them certified" in said
+    assert "sequences of tokens read from the first block: 2; certified: 2" in said
     assert counts["text"] == {"sequences": 2, "certified": 2, "complete": True, "obstacle": ""}
     for sentence in given.texts:
         assert sentence in page
@@ -116,6 +116,6 @@ def test_the_command_writes_the_text_into_the_page(tmp_path, monkeypatch, capfd)
         "update.safetensors", "--eval", "--html", "page.html", "--tokenizer", "words",
     )  # fmt: skip
     assert outcome.code == 0, outcome.error
-    assert "2 of them certified" in outcome.out
+    assert "certified: 2" in outcome.out
     page = (tmp_path / "page.html").read_text()
     assert all(sentence in page for sentence in given.texts)
