@@ -121,14 +121,11 @@ class TextDataset(Dataset):
         tokens = torch.stack([x for x, _ in examples])
         if self.objective is Objective.CLASSIFICATION:
             return Batch(tokens, torch.tensor([y for _, y in examples]))
-        labels = torch.full_like(tokens, IGNORED)
         if self.objective is Objective.NEXT_TOKEN:
-            following = tokens[:, 1:]
-            labels[:, :-1] = following.where(following != self.tokenizer.padding, IGNORED)
-            return Batch(tokens, labels)
+            return Batch(tokens, next_tokens(tokens, self.tokenizer.padding))
         hidden = torch.stack([self._hidden(i, row) for i, row in zip(indices, tokens, strict=True)])
         assert self.tokenizer.mask is not None  # checked when it was made
-        return Batch(tokens.where(~hidden, self.tokenizer.mask), labels.where(~hidden, tokens))
+        return Batch(tokens.where(~hidden, self.tokenizer.mask), tokens.where(hidden, IGNORED))
 
     def normalized(self, inputs: Tensor) -> Tensor:
         """Return the tokens themselves."""
@@ -152,3 +149,16 @@ class TextDataset(Dataset):
         hidden = torch.zeros_like(tokens, dtype=torch.bool)
         hidden[inner[order[:count]]] = True
         return hidden
+
+
+def next_tokens(tokens: Tensor, padding: int) -> Tensor:
+    """Return the label of each position, the token after it, or `IGNORED` before padding.
+
+    Args:
+        tokens: b x length; the labels have the same shape.
+        padding: the token that fills up sequences.
+    """
+    labels = torch.full_like(tokens, IGNORED)
+    following = tokens[:, 1:]
+    labels[:, :-1] = following.where(following != padding, IGNORED)
+    return labels

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from spear.data.text import IGNORED, TextDomain
+from spear.data.text import TextDomain, next_tokens
 from spear.naming import unwrapped
 from spear.text.observation import as_rows
 from spear.transformer.language_model import LanguageModel
@@ -54,7 +54,7 @@ def residual(
     elif decoder:
         ended = [(*each, domain.tokenizer.end) for each in sequences]
         tokens = as_rows(ended, domain.length, domain.tokenizer.padding).long().to(device)
-        labels, scores = _following(tokens, domain.tokenizer.padding), network(tokens)
+        labels, scores = next_tokens(tokens, domain.tokenizer.padding), network(tokens)
     if labels is None:
         return None
     named = dict(network.named_parameters())
@@ -81,13 +81,6 @@ def _classes(update: Update, scores: Tensor) -> Tensor | None:
     shared = update.gradients[name].double()
     above = torch.linalg.lstsq(inputs.double().T.cpu(), shared.T.cpu()).solution
     return above.argmin(dim=1).to(scores.device)
-
-
-def _following(tokens: Tensor, padding: int) -> Tensor:
-    labels = torch.full_like(tokens, IGNORED)
-    following = tokens[:, 1:]
-    labels[:, :-1] = following.where(following != padding, IGNORED)
-    return labels
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

@@ -81,7 +81,7 @@ class NoisyPeeling(Peeling):
             residuals = samples_of_rows(self.problem, known.rows)[1]
             worst = (residuals / backward_errors(self.problem, known)).argmax()
             known = known[(torch.arange(len(known), device=worst.device) != worst).nonzero()[:, 0]]
-            known = known[: self.problem.b - 2]
+            known = known[: self.problem.b - 2]  # the last one would follow from the same others
         self.known = known
 
     def _fitted(self, count: int | None = None) -> tuple[Samples, MostLikely]:
