@@ -52,6 +52,9 @@ class Preconditioner:
         passes: of the model, in float64.
         batch: around which to precondition.
         scales: rounding of an entry of each gradient, by name.
+
+    Raises:
+        torch.linalg.LinAlgError: rounding leaves a matrix indefinite.
     """
 
     def __init__(

@@ -64,7 +64,10 @@ def refit(
         before = _squares(residuals)
         if (before / _sizes(shared)).max() <= ENOUGH**2 or budget.over():
             break
-        at = _linearised(model, passes, single, batch, scales)
+        try:
+            at = _linearised(model, passes, single, batch, scales)
+        except torch.linalg.LinAlgError:
+            break  # what was found before stands
         step = _conjugate_gradients(at, residuals, budget)
         tried = Batch(batch.images + step[0], batch.outputs + step[1])
         moved = passes.gradients(tried)

@@ -10,9 +10,10 @@ from spear.networks import vit
 from spear.reconstruction import Status
 from spear.seeding import Stream, batch_generator
 from spear.vision.first_block import first_block
-from spear.vision.passes import Passes
+from spear.vision.passes import Batch, Passes
 from spear.vision.preconditioner import Preconditioner
 from spear.vision.recovery import recover
+from spear.vision.refit import refit
 
 
 def around_a_batch():
@@ -42,6 +43,15 @@ def test_the_preconditioner_is_symmetric_and_positive():
     assert product(nearly(one), other) == pytest.approx(product(one, nearly(other)), rel=1e-6)
     assert product(nearly(one), one) > 0
     assert product(nearly(other), other) > 0
+
+
+def test_a_refit_that_cannot_be_factorised_keeps_the_batch():
+    network = support.model()
+    told = support.shared(network, support.noise_images(2))
+    passes = Passes(network)
+    batch = passes.supposed(told.images, told.gradients)
+    batch = Batch(batch.images * float("nan"), batch.outputs)
+    assert refit(network, passes, batch, told.gradients, Budget(60.0)) is batch
 
 
 @pytest.mark.slow
