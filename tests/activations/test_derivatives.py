@@ -26,6 +26,7 @@ from spear.activations import (
     Softplus,
     Tanh,
 )
+from spear.activations.named import KNOWN
 
 Function = Callable[[Tensor], Tensor]
 M = 201
@@ -77,6 +78,10 @@ def derivatives(function: Function, z: Tensor) -> tuple[Tensor, Tensor]:
         return first, torch.zeros_like(z)
     (second,) = torch.autograd.grad(first.sum(), z, materialize_grads=True)
     return first.detach(), second
+
+
+def test_every_known_activation_has_a_case() -> None:
+    assert set(KNOWN.values()) <= {type(each) for each, _ in CASES.values()}
 
 
 @per_precision
