@@ -72,7 +72,8 @@ test: install
 	$(BIN)/pytest -m "not slow" -n auto --dist loadfile
 
 test-results: install
-	$(BIN)/pytest -m slow -n auto --dist loadgroup tests/analysis
+	$(BIN)/pytest -m slow -n auto --dist loadgroup tests/analysis tests/experiments/cli/test_headers.py \
+		tests/experiments/config/test_experiments.py
 
 test-flower: install-flower
 	$(FLOWER_BIN)/python -m pytest -m "not slow" tests/examples/test_flower.py

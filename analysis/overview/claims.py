@@ -9,7 +9,7 @@ from rich.console import Console
 import spear.analysis.tables
 from spear.analysis.overview.tables import markdown
 from spear.analysis.paper.columns import THE_PAPER, WITH_RIVALS
-from spear.analysis.paper.comparison import PAPER, comparisons
+from spear.analysis.paper.comparison import PAPER, SPEAR, comparisons
 from spear.analysis.paper.verdicts import IMPROVED, REPRODUCED, UNDECIDED, batches_needed
 from spear.analysis.records.own_jobs import NOTES, NoOwnJobs
 from spear.analysis.records.store import experiment_folder
@@ -133,11 +133,40 @@ def shown(found: pd.DataFrame) -> pd.DataFrame:
 
 def counts(found: pd.DataFrame) -> str:
     """Return how often each verdict is given, in words."""
-    return "; ".join(
-        f"{verdict}: "
-        + ", ".join(f"{n} {word}" for word, n in found[verdict].value_counts().items() if word)
-        for verdict in ("reproduced", "ours")
+    return "; ".join(f"{verdict}: {_counted(found[verdict])}" for verdict in ("reproduced", "ours"))
+
+
+def in_words(found: pd.DataFrame) -> str:
+    """Return how often each verdict is given, and in which tables, as a paragraph."""
+    rows = found["cell"].str.extract("method = (\\w+)")[0]
+    of_spear = found[rows.isna() | (rows == SPEAR)]
+    run = of_spear["again"].notna()
+    worse = found.loc[found["ours"] == IMPROVED[-1], "table"]
+    return (
+        "Algorithm 1 or the rival, run here, reproduces the paper's value within the 95 % "
+        f"intervals: {_counted(found['reproduced'])}. The descent improves on it: "
+        f"{_counted(found['ours'])}; the worse ones are in {_tables(worse)}. Of {len(of_spear)} "
+        f"values of SPEAR's, {sum(~run)} have no record of Algorithm 1; the others are in "
+        f"{_tables(of_spear.loc[run, 'table'])}."
     )
+
+
+def _counted(verdict: pd.Series) -> str:
+    return ", ".join(f"{n} {word}" for word, n in verdict.value_counts().items() if word)
+
+
+def _tables(names: pd.Series) -> str:
+    """Return the names of tables in words: "Tables 1, 2 and 10"."""
+    numbers = sorted({each.removeprefix("table") for each in names}, key=_number)
+    if not numbers:
+        return "no table"
+    listed = " and ".join(filter(None, [", ".join(numbers[:-1]), numbers[-1]]))
+    return f"Table{'s' * (len(numbers) > 1)} {listed}".replace("_", " ")
+
+
+def _number(name: str) -> tuple[int, str]:
+    number, _, rest = name.partition("_")
+    return int(number), rest
 
 
 def _batches(n: int, how: str = "") -> str:

@@ -286,7 +286,8 @@ def key_text(key: Any) -> str:
     """Return a cell's key as text."""
     if pd.isna(key):
         return "-"
-    return f"{key:g}" if isinstance(key, float | int) else str(key)
+    is_number = isinstance(key, float | int) and not isinstance(key, bool)
+    return f"{key:g}" if is_number else str(key)
 
 
 def _any(cell: Cell) -> bool:

@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> None:
     """
     chosen = _parser().parse_args(arguments)
     for path in chosen.write or []:
-        path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
+        _renew(path)
     if chosen.write:
         return
     shown = tagged(*chosen.tag) if chosen.tag else list(experiments().values())
@@ -25,6 +25,19 @@ def main(arguments: list[str]) -> None:
         sys.stdout.write("".join(f"{each.name}\n" for each in shown))
     else:
         sys.stdout.write(listing(shown))
+
+
+def _renew(path: Path) -> None:
+    """Renew a file of lists, or the headers in a folder or a YAML file."""
+    if path.is_dir() or path.suffix == ".yaml":
+        from spear.experiments.cli.headers import renewed_header  # pandas takes a second
+
+        for each in sorted(path.rglob("*.yaml")) if path.is_dir() else [path]:
+            text = each.read_text(encoding="utf-8")
+            each.write_text(renewed_header(text, each.stem), encoding="utf-8")
+        experiments.cache_clear()
+    else:
+        path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,8 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         "--write",
         nargs="+",
         type=Path,
-        metavar="FILE",
-        help="renew the lists of experiments in README.md, docs/experiments.md and Makefile",
+        metavar="PATH",
+        help="renew the values in the headers of conf/experiment from the records; then the lists "
+        "made of these headers in README.md, docs/experiments.md and Makefile",
     )
     return parser
 

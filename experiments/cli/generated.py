@@ -5,6 +5,7 @@ is:
 
     <!-- spear experiments: table TAG -->     rows of the experiments that have the tag
     <!-- spear experiments: rooms -->         rows of all of them, a table for each room
+    <!-- spear experiments: claims -->        what `spear claims` comes to, in a paragraph
     # spear experiments: lists NAME=TAG ...   variables of a Makefile
 """
 
@@ -13,6 +14,9 @@ import textwrap
 
 from spear.errors import ConfigError
 from spear.experiments.config.experiments import ROOMS, Experiment, Value, experiments, tagged
+
+WIDTH = 120
+"""Columns of a paragraph."""
 
 NOT_RUN = "- (not run)"
 """Stands where the paper and ours have a value, and the paper's method was not run again."""
@@ -42,9 +46,13 @@ def _content(what: str) -> str:
         return table([each for each in experiments().values() if arguments[0] in each.tags])
     if kind == "rooms" and not arguments:
         return _rooms()
+    if kind == "claims" and not arguments:
+        return _claims()
     if kind == "lists" and all("=" in each for each in arguments):
         return "".join(_variable(*each.split("=")) for each in arguments)
-    raise ConfigError(f"{what!r} is no block; expected 'table TAG', 'rooms' or 'lists NAME=TAG'.")
+    raise ConfigError(
+        f"{what!r} is no block; expected 'table TAG', 'rooms', 'claims' or 'lists NAME=TAG'."
+    )
 
 
 def table(shown: list[Experiment]) -> str:
@@ -71,8 +79,11 @@ def table(shown: list[Experiment]) -> str:
 
 
 def _absent(experiment: Experiment, value: Value) -> str:
-    """Return what stands for a value of the paper's method that there is no record of."""
-    return NOT_RUN if experiment.room == "paper" and value.paper and value.ours else ""
+    """Return what stands for a value of the paper's method that is not in the header."""
+    if experiment.room != "paper" or not (value.paper and value.ours):
+        return ""
+    other = f"{experiment.name}_sampling"
+    return f"`{other}`" if other in experiments() else NOT_RUN
 
 
 def _rooms() -> str:
@@ -81,6 +92,12 @@ def _rooms() -> str:
         f"\n## {about.capitalize()}\n\n{table([each for each in found if each.room == room])}\n"
         for room, about in ROOMS.items()
     )
+
+
+def _claims() -> str:
+    from spear.analysis.overview.claims import claims, in_words  # pandas takes a second
+
+    return textwrap.fill(in_words(claims()), WIDTH) + "\n"
 
 
 def _variable(name: str, tag: str) -> str:

@@ -13,6 +13,13 @@ begins with comment lines, of which all but the first three may be left out:
     # Again (MNIST): value of the paper's method, Algorithm 1 or a rival, run again
     # Ours (MNIST): our value
     # Tags: paper main
+
+Values that the records have are filled in by `spear experiments --write` below a line that chooses
+them (`spear.experiments.cli.headers`):
+
+    # Cells (MNIST): table3 psnr,accuracy dataset=mnist
+    # Records (b = 20): batch_size=20 dataset=cifar10
+    # Rerun (CI-Net): attack=ci_net
 """
 
 import re
@@ -33,7 +40,8 @@ ROOMS = {"paper": "the paper", "beyond": "beyond the paper", "related": "related
 """Folders of experiments, and the subject of each."""
 
 TAGS = {
-    "main": "in the README's table",
+    "main": "in the README's table of the paper",
+    "headline": "in the README's table of what is beyond it",
     "paper": "run by `make paper`",
     "paper-sampling": "run by `make paper-sampling`",
     "paper-gpu": "run by `make paper-gpu`",
@@ -59,19 +67,22 @@ RENAMED = {
 }
 """Former name, which commands accept and records keep -> present name."""
 
-FIELD = re.compile(r"(Takes|Paper|Again|Ours|Tags)(?: \((.+)\))?: (.+)")
+FIELD = re.compile(r"(Takes|Paper|Again|Ours|Cells|Records|Rerun|Tags)(?: \((.+)\))?: (.+)")
 
 
 @dataclass
 class Value:
     """Results of one part of an experiment: the paper's, its method's run again, and ours.
 
-    Each may be empty.
+    Each may be empty. The last three choose what is filled in from the records.
     """
 
     paper: str = ""
     again: str = ""
     ours: str = ""
+    cells: str = ""
+    records: str = ""
+    rerun: str = ""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class Preconditioner:
         scales: rounding of an entry of each gradient, by name.
 
     Raises:
-        torch.linalg.LinAlgError: rounding leaves a matrix indefinite.
+        RuntimeError: of torch.linalg; rounding leaves a matrix indefinite.
     """
 
     def __init__(

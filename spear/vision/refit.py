@@ -66,7 +66,7 @@ def refit(
             break
         try:
             at = _linearised(model, passes, single, batch, scales)
-        except torch.linalg.LinAlgError:
+        except RuntimeError:  # of torch.linalg
             break  # what was found before stands
         step = _conjugate_gradients(at, residuals, budget)
         tried = Batch(batch.images + step[0], batch.outputs + step[1])
