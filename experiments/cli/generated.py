@@ -6,12 +6,14 @@ is:
     <!-- spear experiments: table TAG -->     rows of the experiments that have the tag
     <!-- spear experiments: rooms -->         rows of all of them, a table for each room
     <!-- spear experiments: claims -->        what `spear claims` comes to, in a paragraph
+    <!-- spear experiments: rendered NAME --> a rendered table of results
     # spear experiments: lists NAME=TAG ...   variables of a Makefile
 """
 
 import re
 import textwrap
 
+from spear.analysis.records.store import RENDERED, RESULTS
 from spear.errors import ConfigError
 from spear.experiments.config.experiments import ROOMS, Experiment, Value, experiments, tagged
 
@@ -46,12 +48,15 @@ def _content(what: str) -> str:
         return table([each for each in experiments().values() if arguments[0] in each.tags])
     if kind == "rooms" and not arguments:
         return _rooms()
+    if kind == "rendered" and len(arguments) == 1:
+        return _rendered(arguments[0])
     if kind == "claims" and not arguments:
         return _claims()
     if kind == "lists" and all("=" in each for each in arguments):
         return "".join(_variable(*each.split("=")) for each in arguments)
     raise ConfigError(
-        f"{what!r} is no block; expected 'table TAG', 'rooms', 'claims' or 'lists NAME=TAG'."
+        f"{what!r} is no block; expected 'table TAG', 'rooms', 'rendered NAME', 'claims' or "
+        "'lists NAME=TAG'."
     )
 
 
@@ -92,6 +97,19 @@ def _rooms() -> str:
         f"\n## {about.capitalize()}\n\n{table([each for each in found if each.room == room])}\n"
         for room, about in ROOMS.items()
     )
+
+
+def _rendered(name: str) -> str:
+    """Return a table from `results/rendered/tables/`, without what is said of it there.
+
+    Raises:
+        ConfigError: there is no such table.
+    """
+    path = RESULTS / RENDERED / "tables" / f"{name}.md"
+    if not path.is_file():
+        raise ConfigError(f"there is no table {path}; `spear tables {name}` renders it.")
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(each for each in lines if each.startswith("|"))
 
 
 def _claims() -> str:
