@@ -29,6 +29,7 @@ FLOORS = (
     ("inversion.directions",),
     ("inversion.sampling",),
     ("inversion.descent",),
+    ("inversion.completion",),
     ("inversion.inputs", "inversion.labels", "inversion.pair"),
     ("inversion.network",),
     ("inversion",),

@@ -1,0 +1,149 @@
+"""Exact inversion of the first layer's pruned gradient."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from spear.attack import ProgressCallback
+from spear.budget import Budget
+from spear.domain import Domain
+from spear.inversion.completion.completed import ROUNDINGS, Completed, complete
+from spear.inversion.descent.attack import SpearIrls
+from spear.layers import Sparsity, attackable, linear_layers
+from spear.observation import Observation
+from spear.reconstruction import Reconstruction, Status
+from spear.settings import check_time_limit
+from spear.transformer import check_takes_numbers
+from spear.update import Update, check_update
+
+FIRST = 1
+"""Number of the attacked layer, whose inputs are the network's."""
+
+
+class SpearPruned:
+    """Completes a gradient from the entries that pruning left, then inverts it by descent.
+
+    Pruning (Zhu et al., NeurIPS 2019), top-k and random sparsification set entries of the gradient
+    to zero. Those left determine the others as long as they are enough for its low rank.
+
+    `exact` takes a completed gradient that determines every input entry, the descent's own proof
+    on it, and a product dL/dZ X^T that meets all entries left to their rounding. Rows and columns
+    with too few entries left stay open. An open entry of the inputs is estimated: what was removed
+    is small. The result is `estimated` then, and `details` has their number as `open`.
+
+    Args:
+        time_limit: seconds per batch after which the search gives up; None for no limit.
+
+    Raises:
+        ConfigError: the time limit is not positive.
+    """
+
+    given_labels = False
+    layer = None
+
+    def __init__(self, time_limit: float | None = 60.0) -> None:
+        check_time_limit(time_limit)
+        self.time_limit = time_limit
+
+    def check(self, network: nn.Module, domain: Domain) -> None:
+        """Implement `spear.attack.Attack`.
+
+        Raises:
+            LayerError: no ReLU follows the first linear layer, or there is none.
+            VictimError: the network does not take inputs of the domain's shape.
+        """
+        check_takes_numbers(network)
+        attackable(linear_layers(network, domain.shape), FIRST, Sparsity.GRADIENT)
+
+    def observe(self, update: Update) -> Observation:
+        """Return the first layer's part of the update.
+
+        Raises:
+            LayerError, InvalidObservation: see `Update.observe`.
+        """
+        check_update(update)
+        return update.observe(FIRST, Sparsity.GRADIENT)
+
+    def __call__(
+        self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
+    ) -> Reconstruction:
+        """Implement `spear.attack.Attack`.
+
+        `details` has `left`, the share of entries that are not zero; `open`, input entries that
+        they do not determine; `surplus`, entries left for each unknown; and `residual` of the
+        result at them, relative to their norm.
+        """
+        budget = Budget(self.time_limit, progress)
+        gradient = torch.cat(
+            [observation.weight_gradient, observation.bias_gradient.unsqueeze(1)], dim=1
+        )
+        if not bool(gradient.any()):
+            return Reconstruction.empty(
+                observation.m, observation.n, Status.ZERO_GRADIENT, budget.spent
+            )
+        completed = complete(gradient)
+        if completed is None or not bool(completed.columns[-1]):
+            return Reconstruction.empty(
+                observation.m, observation.n, Status.FULL_RANK, budget.spent
+            )
+        inner = SpearIrls(FIRST, _left(budget), rank=completed.rank)
+        found = inner(_determined(observation, completed), seed=seed, progress=progress)
+        return _whole(found, completed, gradient, budget)
+
+
+def _left(budget: Budget) -> float | None:
+    return None if budget.limit is None else max(budget.limit - budget.spent, 1e-3)
+
+
+def _determined(observation: Observation, completed: Completed) -> Observation:
+    """The layer's determined neurons, with the completed gradient in its precision."""
+    rows = completed.rows
+    gradient = completed.matrix[rows].to(observation.weight_gradient.dtype)
+    return Observation(
+        observation.weight[rows], observation.bias[rows], gradient[:, :-1], gradient[:, -1]
+    )
+
+
+def _whole(
+    found: Reconstruction, completed: Completed, gradient: Tensor, budget: Budget
+) -> Reconstruction:
+    """The result without the factor dL/dZ, which covers the determined neurons alone."""
+    inputs = found.inputs
+    unknown = int((~completed.columns).sum())
+    residual = _residual(found, completed, gradient)
+    details = {
+        "left": float((gradient != 0).double().mean()),
+        "open": float(unknown),
+        "surplus": completed.surplus,
+        "residual": residual,
+    }
+    return Reconstruction(
+        inputs=inputs,
+        activation_gradients=inputs.new_zeros(0, len(inputs)),
+        disaggregation=inputs.new_zeros(0, 0),
+        sparsity_matching=found.sparsity_matching,
+        n_directions=found.n_directions,
+        submatrices=found.submatrices,
+        seconds=budget.spent,
+        status=_verdict(found.status, unknown, residual, torch.finfo(gradient.dtype).eps),
+        details=details,
+    )
+
+
+def _verdict(found: Status, unknown: int, residual: float, eps: float) -> Status:
+    if found in (Status.EXACT, Status.APPROXIMATE) and unknown:
+        return Status.ESTIMATED
+    if found is Status.EXACT and not residual <= ROUNDINGS * eps:
+        return Status.PARTIAL
+    return found
+
+
+def _residual(found: Reconstruction, completed: Completed, gradient: Tensor) -> float:
+    """Difference of dL/dZ [X^T, 1] to the entries left in the determined rows."""
+    if not len(found.inputs):
+        return math.inf
+    left = gradient.double()[completed.rows]
+    bias = found.inputs.new_ones(len(found.inputs), 1)
+    product = found.activation_gradients @ torch.cat([found.inputs, bias], dim=1)
+    return float(((product - left) * (left != 0)).norm() / left.norm())
