@@ -9,8 +9,8 @@ from support.tabular import People
 
 from spear.attack import Attack
 from spear.baselines.gifd.dcgan import DCGAN
-from spear.client.client import Client
-from spear.data import Digits
+from spear.client import Client, WeightedMean
+from spear.data import Batch, Digits, JointBatch
 from spear.errors import InvalidObservation, LayerError, VictimError
 from spear.experiments.cli.start import CONF
 from spear.experiments.config.build import build
@@ -138,6 +138,33 @@ def kind_of(name):
     if name in TABULAR:
         return "people"
     return "patches" if name in TRANSFORMERS else "digits"
+
+
+def joint_update(name, updates):
+    """The mean update of two clients with one input each, and their joined batch."""
+    kind = "smooth" if name in SMOOTH else kind_of(name)
+    update, batch = updates["none", kind, B]
+    client = Client(update.network, domain=update.domain)
+    halves = [Batch(batch.inputs[i : i + 1], batch.labels[i : i + 1]) for i in range(B)]
+    joint = JointBatch.of(dict(enumerate(halves)))
+    return WeightedMean(B).share(client, joint, None), joint
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_every_attack_takes_the_mean_of_two_clients_for_one_batch(name, attacks, updates):
+    attack = attacks[name]
+    update, batch = joint_update(name, updates)
+    if attack.given_labels:
+        update = update.with_labels(batch.labels)
+    if name in SINGLE:
+        with pytest.raises(InvalidObservation, match="has rank 2, so that the batch is larger, bu"):
+            attack(attack.observe(update))
+        return
+    found = attack(attack.observe(update))
+    alone, _ = updates["none", "smooth" if name in SMOOTH else kind_of(name), B]
+    beside = attack(attack.observe(alone.with_labels(batch.labels)))
+    assert (found.status, found.batch_size) == (beside.status, beside.batch_size)
+    assert found.message
 
 
 def full_rank_is_told(attack, update):

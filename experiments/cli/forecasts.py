@@ -9,8 +9,16 @@ from omegaconf import DictConfig
 
 from spear.auditing.explain import duration
 from spear.errors import SpearError
-from spear.experiments.cli.pair_searches import NETWORK, PAIR, pair_obstacle, pair_search_of
+from spear.experiments.cli.pair_searches import (
+    NETWORK,
+    PAIR,
+    SECURE_SUM,
+    SINGLE_GRADIENT,
+    pair_obstacle,
+    pair_search_of,
+)
 from spear.experiments.config.build import build
+from spear.experiments.config.schema import joint_size
 from spear.inversion.descent import cost
 from spear.inversion.descent.cost import Search, TimeForecast
 from spear.inversion.pair import cost as pair_cost
@@ -20,7 +28,6 @@ from spear.inversion.pair.planned_search import PairSearch
 DESCENT = "spear.inversion.SpearIrls"
 TRAINED = "spear.networks.trained_fcnn"
 FCNN = ("spear.networks.fcnn", TRAINED)
-SINGLE_GRADIENT = "spear.client.SingleGradient"
 
 Rates = Mapping[type[Search] | type[PairSearch], float]
 """Seconds of this machine for one of that on which a kind of search was measured."""
@@ -83,13 +90,14 @@ def search_of(config: DictConfig) -> Search:
     """
     attack, network, defense = config.attack, config.network, config.defense
     noise = (defense.get(key, 0.0) for key in ("noise_std", "noise_multiplier"))
+    exact = config.fedavg._target_ == SINGLE_GRADIENT and config.aggregation._target_ != SECURE_SUM
     return Search(
-        b=config.batch_size,
+        b=joint_size(config.batch_size, config.aggregation),
         m=network.width,
         n=entries(config) if attack.layer == 1 else network.width,
         pixels=config.dataset.get("normalize") is False,
         steps=network.steps if network._target_ == TRAINED else 0,
-        noisy=any(noise) or config.fedavg._target_ != SINGLE_GRADIENT,
+        noisy=any(noise) or not exact,
         most_starts=attack.max_starts,
         time_limit=attack.time_limit,
     )

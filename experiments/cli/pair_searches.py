@@ -4,6 +4,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from spear.experiments.config.build import build
+from spear.experiments.config.schema import joint_size
 from spear.inversion.pair.choice import Method
 from spear.inversion.pair.planned_search import PairSearch
 from spear.layers import linear_layers
@@ -13,6 +14,7 @@ PAIR = "spear.inversion.SpearPair"
 NETWORK = "spear.inversion.SpearNetwork"
 
 SINGLE_GRADIENT = "spear.client.SingleGradient"
+SECURE_SUM = "spear.client.SecureSum"
 
 STAND_IN = (4,)
 """Shape of an input of the network in small that is traced."""
@@ -28,6 +30,8 @@ def pair_obstacle(config: DictConfig) -> str:
         return f"no forecast for layer pairs of {config.network._target_.rpartition('.')[2]}"
     if config.fedavg._target_ != SINGLE_GRADIENT:
         return "no forecast for layer pairs after local steps"
+    if config.aggregation._target_ == SECURE_SUM:
+        return "no forecast for layer pairs of rounded updates"
     if any(defense.get(key, 0.0) for key in ("noise_std", "noise_multiplier")):
         return "no forecast for layer pairs in noise"
     if config.dataset.get("normalize") is False:
@@ -57,7 +61,7 @@ def pair_search_of(config: DictConfig, entries: int) -> PairSearch:
     layer = first_pair(layers) if attack._target_ == NETWORK else attack.layer
     sigma = pair_at(layers, layer).activation(dict(model.named_parameters()))
     last = layer == network.depth - 1
-    b, method = config.batch_size, attack.get("method")
+    b, method = joint_size(config.batch_size, config.aggregation), attack.get("method")
     return PairSearch(
         b=b,
         m=network.width,

@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from spear.attack import Attack, BlockAttack
+from spear.client.aggregation import Aggregation
 from spear.client.client import Client
 from spear.data import Batch, Dataset
 from spear.errors import SpearError
@@ -26,6 +27,7 @@ from spear.experiments.sweep.ran import note
 from spear.experiments.sweep.reporting import reported
 from spear.networks import check_takes
 from spear.reconstruction import Reconstruction, Status
+from spear.scoring.clients import recovered_by_client
 from spear.scoring.lpips import MIN_SIDE, LpipsDistance, load_lpips
 from spear.scoring.scorer import Scorer, metrics_of, standard_metrics
 from spear.scoring.shown import read_texts, shown_csv, shown_images
@@ -43,9 +45,9 @@ def run(spec: JobSpec, job: Job) -> None:
         SpearError: something is wrong that concerns the whole job. An error in one batch is
             recorded, and the job goes on.
     """
-    dataset = spec.dataset()
-    job.also_score(metrics_of(dataset))
-    draw = private_batches(spec, dataset)
+    dataset, aggregation = spec.dataset(), spec.aggregation()
+    job.also_score(metrics_of(dataset, aggregation.clients))
+    draw = private_batches(spec, dataset, aggregation)
     if not job.begin(draw):
         return
     client = client_of(spec, dataset)
@@ -57,10 +59,10 @@ def run(spec: JobSpec, job: Job) -> None:
     scorer = Scorer(dataset, metrics, first_layer=attack.layer in (None, 1) and block is None)
 
     for k in job.batches():
-        # The client, which alone has the batch:
+        # The client, which alone has the batch (or several clients, each with its own):
         batch = draw(k).to(spec.device)
         foreseen = forecast(client.network, client.loss, batch)
-        update = client.share(batch, batch_generator(spec.seed, k, Stream.CLIENT))
+        update = aggregation.share(client, batch, batch_generator(spec.seed, k, Stream.CLIENT))
 
         # The server, which has the update:
         if attack.given_labels:  # side information: no client sends them
@@ -76,19 +78,26 @@ def run(spec: JobSpec, job: Job) -> None:
             job.texts(k, read_texts(matched))
             job.rows(shown_csv(matched))
         job.tensors(k, matched)
-        job.record(k, batch, truth, reconstruction, score, failure, foreseen)
+        beside = foreseen | recovered_by_client(matched)
+        job.record(k, batch, truth, reconstruction, score, failure, beside)
         if reconstruction.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
 
 
-def private_batches(spec: JobSpec, dataset: Dataset) -> Callable[[int], Batch]:
+def private_batches(
+    spec: JobSpec, dataset: Dataset, aggregation: Aggregation
+) -> Callable[[int], Batch]:
     """Return the function from a batch's number to the batch, the same whenever it is called."""
     drawing, augment = spec.drawing(), spec.augmentation()
 
     def draw(k: int) -> Batch:
         generator = batch_generator(spec.seed, k, Stream.DATA)
-        drawn = drawing(dataset, augment.examples(spec.batch_size), generator)
-        return augment(drawn, dataset.n_classes, generator)
+
+        def one(own: Dataset) -> Batch:
+            drawn = drawing(own, augment.examples(spec.batch_size), generator)
+            return augment(drawn, dataset.n_classes, generator)
+
+        return aggregation.draw(one, dataset, generator)
 
     return draw
 

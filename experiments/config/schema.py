@@ -43,6 +43,7 @@ class JobSchema:
     network: Any = MISSING
     defense: Any = MISSING
     fedavg: Any = MISSING
+    aggregation: Any = MISSING
     risk: Any = MISSING
     attack: Any = MISSING
     tracking: Any = MISSING
@@ -97,6 +98,19 @@ def times(a: int, b: int) -> int:
     return a * b
 
 
+def joint_size(batch_size: int, aggregation: DictConfig) -> int:
+    """Return the number of inputs of a round: the batches of all clients that take part.
+
+    Args:
+        batch_size: of one client.
+        aggregation: the node of the key of this name.
+    """
+    from spear.client.mean import taking_part  # imports torch, which the help does without
+
+    clients, share = aggregation.get("clients", 1), aggregation.get("participation", 1.0)
+    return batch_size * taking_part(clients, share)
+
+
 def train_split(dataset: DictConfig) -> DictConfig:
     """Return a data set's node with the train split chosen; unchanged if it has no splits."""
     chosen = dataset.copy()
@@ -140,3 +154,4 @@ def register() -> None:
     OmegaConf.register_new_resolver("spear.choices", choices, replace=True)
     OmegaConf.register_new_resolver("spear.experiments", experiment_choices, replace=True)
     OmegaConf.register_new_resolver("spear.times", times, replace=True)
+    OmegaConf.register_new_resolver("spear.joint_size", joint_size, replace=True)

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from spear.attack import Attack
+from spear.client.aggregation import Aggregation
 from spear.client.defenses import Defense
 from spear.client.local_training import LocalTraining
 from spear.client.risk import RiskForecast
@@ -36,8 +37,8 @@ NUMBERS = (
 """Keys whose values enter the specification unchanged."""
 
 GROUPS = (
-    "dataset", "drawing", "augmentation", "network", "fedavg", "defense", "risk", "attack",
-    "tracking",
+    "dataset", "drawing", "augmentation", "network", "fedavg", "defense", "aggregation", "risk",
+    "attack", "tracking",
 )  # fmt: skip
 """Keys that each name a class and its arguments."""
 
@@ -72,8 +73,9 @@ class JobSpec:
         batch_size, n_batches, first_batch, seed, device, threads, lpips_net, save, data_root,
             force: the values of the keys of these names, in range; the device exists on this
             machine.
-        dataset, drawing, augmentation, network, fedavg, defense, risk, attack, tracking: factories
-            of what the group of this name chooses; its keys and their types are checked.
+        dataset, drawing, augmentation, network, fedavg, defense, aggregation, risk, attack,
+            tracking: factories of what the group of this name chooses; its keys and their types are
+            checked.
         metrics: factories of the user's own metrics, by their names under the key `metrics`.
         search_target: factory of what the key `objective` names; None if nothing is searched for.
         config: every key, resolved, as plain values.
@@ -99,6 +101,7 @@ class JobSpec:
     network: MakeNetwork
     fedavg: Callable[[], LocalTraining]
     defense: Callable[[], Defense]
+    aggregation: Callable[[], Aggregation]
     risk: Callable[[], RiskForecast]
     attack: Callable[[], Attack[Any]]
     tracking: Callable[[], Any]

@@ -43,6 +43,7 @@ CHOSEN = (
     "network",
     "defense",
     "fedavg",
+    "aggregation",
     "risk",
 )
 """Groups whose chosen files the summary names."""

@@ -1,10 +1,23 @@
-"""The client: it trains on private batches and shares updates.
+"""The client: it trains on private batches and shares updates, alone or among others.
 
 `defenses` disguise the gradients that it computes. `risk` forecasts, before anything is shared, how
 much a batch is at risk.
 """
 
+from spear.client.aggregation import Aggregation, SingleClient
 from spear.client.client import Client
 from spear.client.local_training import FedAvg, LocalTraining, SingleGradient
+from spear.client.mean import SeveralClients, WeightedMean
+from spear.client.secure_sum import SecureSum
 
-__all__ = ["Client", "FedAvg", "LocalTraining", "SingleGradient"]
+__all__ = [
+    "Aggregation",
+    "Client",
+    "FedAvg",
+    "LocalTraining",
+    "SecureSum",
+    "SeveralClients",
+    "SingleClient",
+    "SingleGradient",
+    "WeightedMean",
+]

@@ -10,8 +10,10 @@ from spear.data.cifar10 import CIFAR10
 from spear.data.drawing import Drawing, SingleClassBatches, UniformBatches
 from spear.data.embedded import Digits, Faces
 from spear.data.image_folder import ImageNet, TinyImageNet
+from spear.data.joint import JointBatch
 from spear.data.mnist import MNIST
 from spear.data.sentences import Sentences, TextFile
+from spear.data.shares import Share, shares
 from spear.data.tabular import TableDomain
 from spear.data.text import TextDomain
 
@@ -26,14 +28,17 @@ __all__ = [
     "Drawing",
     "Faces",
     "ImageNet",
+    "JointBatch",
     "LabelSmoothing",
     "Mixup",
     "NoAugmentation",
     "Sentences",
+    "Share",
     "SingleClassBatches",
     "TableDomain",
     "TextDomain",
     "TextFile",
     "TinyImageNet",
     "UniformBatches",
+    "shares",
 ]

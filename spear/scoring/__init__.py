@@ -3,6 +3,7 @@
 A `Scorer` runs metrics on a reconstruction and the truth; a new metric subclasses `Metric`.
 """
 
+from spear.scoring.clients import Clients
 from spear.scoring.directions import Directions
 from spear.scoring.errors import Errors
 from spear.scoring.features import Features
@@ -23,6 +24,7 @@ __all__ = [
     "PSNR",
     "PSNR_CAP",
     "SSIM",
+    "Clients",
     "Directions",
     "Errors",
     "Features",

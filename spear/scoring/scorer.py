@@ -7,6 +7,7 @@ from spear.data.base import Dataset
 from spear.data.text import TextDomain
 from spear.errors import ConfigError
 from spear.reconstruction import Reconstruction
+from spear.scoring.clients import Clients
 from spear.scoring.directions import Directions
 from spear.scoring.errors import Errors
 from spear.scoring.features import Features
@@ -53,9 +54,15 @@ def standard_metrics(lpips: LpipsDistance | None = None) -> tuple[Metric, ...]:
     )  # fmt: skip
 
 
-def metrics_of(dataset: Dataset) -> tuple[Metric, ...]:
-    """Return the further metrics of a data set's jobs: those of texts have `Texts`."""
-    return (Texts(),) if isinstance(dataset.domain, TextDomain) else ()
+def metrics_of(dataset: Dataset, clients: int = 1) -> tuple[Metric, ...]:
+    """Return the further metrics of a job: `Texts` of texts, `Clients` if there are several.
+
+    Args:
+        dataset: the data of the job.
+        clients: number of clients that share an aggregate.
+    """
+    texts = (Texts(),) if isinstance(dataset.domain, TextDomain) else ()
+    return (*texts, Clients()) if clients > 1 else texts
 
 
 STANDARD = standard_metrics()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from spear.client.client import Client
 from spear.data.base import Batch
+from spear.data.joint import JointBatch
 from spear.errors import LayerError
 from spear.layers import linear_layers, numbered
 from spear.probing import probe
@@ -38,6 +39,7 @@ class Truth:
         labels: b class indices, or b x K class probabilities.
         weight_update: the client's update of W (m x n); None if it is not known or not finite.
         positions: hidden states at all token positions of a batch of text; None of other batches.
+        owners: number of the client of each input (b); None of one client, and of hidden states.
     """
 
     inputs: Tensor
@@ -45,6 +47,7 @@ class Truth:
     labels: Tensor
     weight_update: Tensor | None = None
     positions: Positions | None = None
+    owners: Tensor | None = None
 
     @cached_property
     def shared_gradients(self) -> Tensor:
@@ -125,12 +128,14 @@ def truth_of(
     """
     if block is not None:
         return _truth_of_block(client, batch, block, update)
+    owners = batch.owners if isinstance(batch, JointBatch) else None
     if layer is None:
         inputs = batch.inputs.flatten(1)
         positions = None
         if not inputs.is_floating_point():
             inputs, positions = inputs.double(), _positions(client, batch)
-        return Truth(inputs, inputs.new_zeros(0, len(inputs)), batch.labels, positions=positions)
+        none = inputs.new_zeros(0, len(inputs))
+        return Truth(inputs, none, batch.labels, positions=positions, owners=owners)
     layers = update.layers if update else linear_layers(client.network, batch.inputs[:2])
     attacked = numbered(layers, layer)
     with probe({attacked.name: attacked.module}) as calls:
@@ -138,7 +143,8 @@ def truth_of(
     last = calls[-1]
     (gradient,) = torch.autograd.grad(loss, last.output)
     shared = _finite(update.gradients.get(f"{attacked.name}.weight") if update else None)
-    return Truth(last.inputs.detach(), gradient.T.contiguous(), batch.labels, shared)
+    true = last.inputs.detach()
+    return Truth(true, gradient.T.contiguous(), batch.labels, shared, owners=owners)
 
 
 def _truth_of_block(client: Client, batch: Batch, block: Block, update: Update | None) -> Truth:
