@@ -1,0 +1,59 @@
+"""Pictures recovered from the mean of k clients' updates over all their pictures, CIFAR-10.
+
+Recovered: a PSNR of 20 dB or more; mean over batches with its 95 % interval (Student's t). The
+vertical lines are at k b = m / 2, up to which the equations of a layer pair determine the batch
+(docs/theory/layer-pairs.md): clients protect each other by their number of examples together.
+"""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spear.analysis.render import style
+from spear.analysis.statistics.measures import mean_interval
+
+EXPERIMENTS = ("enough_clients", "enough_clients_fedavg", "enough_clients_rounded")
+
+TITLES = {
+    "enough_clients": "gradients",
+    "enough_clients_fedavg": "after 5 local epochs",
+    "enough_clients_rounded": "gradients in whole numbers",
+}
+
+WIDTHS = {200: style.BLUE, 400: "#D55E00"}
+"""m -> colour."""
+
+ACTIVATIONS = {"relu": ("o", "-"), "gelu": ("s", "--")}
+"""Activation -> marker and line."""
+
+NAMES = {"relu": "ReLU", "gelu": "GELU"}
+
+
+def draw(results: pd.DataFrame) -> Figure:
+    """Draw a panel for each kind of update, a line for each width and activation."""
+    results = results.assign(inputs=results["batch_size"] * results["aggregation.clients"])
+    figure = style.new_figure(3.2)
+    row = figure.subplots(1, len(TITLES), sharey=True)
+    for axes, (experiment, title) in zip(row, TITLES.items(), strict=True):
+        _panel(axes, results[results["experiment"] == experiment])
+        axes.set_title(title)
+    style.per_cent(row[0])
+    row[0].set_ylabel("pictures recovered")
+    figure.legend(*row[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return figure
+
+
+def _panel(axes: Axes, batches: pd.DataFrame) -> None:
+    for (m, activation), cell in batches.groupby(["network.width", "network.activation"]):
+        marker, line = ACTIVATIONS[activation]
+        table = mean_interval(cell, "inputs", "recovered")
+        axes.fill_between(table["inputs"], table["low"], table["high"], color=WIDTHS[m], alpha=0.15)
+        axes.plot(
+            table["inputs"], table["median"], color=WIDTHS[m], marker=marker, linestyle=line,
+            label=f"{NAMES[activation]}, m = {m}",
+        )  # fmt: skip
+    for m in sorted(batches["network.width"].unique()):
+        axes.axvline(m / 2, color=WIDTHS[m], linestyle=":", linewidth=1)
+    n = int(batches.groupby("job").size().max())
+    style.plain_ticks(axes, [4, 8, 16, 32, 64, 128, 192])
+    axes.set_xlabel(f"pictures of all clients, k b\n({n} batches of each k, b)")
