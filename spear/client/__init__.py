@@ -8,6 +8,7 @@ from spear.client.aggregation import Aggregation, SingleClient
 from spear.client.client import Client
 from spear.client.local_training import FedAvg, LocalTraining, SingleGradient
 from spear.client.mean import SeveralClients, WeightedMean
+from spear.client.rounds import Rounds
 from spear.client.secure_sum import SecureSum
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Client",
     "FedAvg",
     "LocalTraining",
+    "Rounds",
     "SecureSum",
     "SeveralClients",
     "SingleClient",

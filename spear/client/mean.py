@@ -36,11 +36,7 @@ class SeveralClients(ABC):
 
     def __init__(self, clients: int, participation: float = 1.0) -> None:
         check_least(1, clients=clients)
-        if not 0 < participation <= 1:
-            raise ConfigError(
-                f"participation is {participation}; expected the share of the clients that take "
-                "part, above 0 and at most 1."
-            )
+        check_participation(participation)
         self.population = clients
         self.clients = taking_part(clients, participation)
 
@@ -113,6 +109,19 @@ def weighted_mean(updates: Sequence[Tensor], weights: Sequence[int]) -> Tensor:
     pairs = zip(updates, weights, strict=True)
     total = torch.stack([weight * each.double() for each, weight in pairs]).sum(dim=0)
     return (total / sum(weights)).to(updates[0].dtype)
+
+
+def check_participation(participation: float) -> None:
+    """Refuse a share of clients out of range.
+
+    Raises:
+        ConfigError: it is not in (0, 1].
+    """
+    if not 0 < participation <= 1:
+        raise ConfigError(
+            f"participation is {participation}; expected the share of the clients that take part, "
+            "above 0 and at most 1."
+        )
 
 
 def taking_part(clients: int, participation: float) -> int:

@@ -13,7 +13,8 @@ The rooms follow the mathematics bottom up, and none imports from one after it:
 * `network`: any layer, through the layer pair that is solved most easily (`SpearNetwork`);
 * `inputs`: the transposed problem, in which the inputs are sparse (`SpearInput`);
 * `block`: a transformer's feed-forward block, which is a layer pair (`SpearBlock`);
-* `labels`: every label of a batch whose inputs are known (`BatchLabels`).
+* `labels`: every label of a batch whose inputs are known (`BatchLabels`);
+* `united`: inputs recovered in several rounds, each of them once.
 """
 
 from spear.inversion.beside_svd import BesideSvd
@@ -25,6 +26,7 @@ from spear.inversion.labels import BatchLabels
 from spear.inversion.network import SpearNetwork
 from spear.inversion.pair import SpearPair, SpearPairFedAvg, SpearPairUnbiased
 from spear.inversion.sampling import Spear, SpearNoisy, SpearPaper, SpearPrior
+from spear.inversion.united import united
 
 __all__ = [
     "BatchLabels",
@@ -40,5 +42,4 @@ __all__ = [
     "SpearPairUnbiased",
     "SpearPaper",
     "SpearPrior",
-    "SpearPruned",
-]
+    "united",
