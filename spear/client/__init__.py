@@ -6,15 +6,19 @@ much a batch is at risk.
 
 from spear.client.aggregation import Aggregation, SingleClient
 from spear.client.client import Client
+from spear.client.local_optimizer import Adam, LocalOptimizer, LocalSGD
 from spear.client.local_training import FedAvg, LocalTraining, SingleGradient
 from spear.client.mean import SeveralClients, WeightedMean
 from spear.client.rounds import Rounds
 from spear.client.secure_sum import SecureSum
 
 __all__ = [
+    "Adam",
     "Aggregation",
     "Client",
     "FedAvg",
+    "LocalOptimizer",
+    "LocalSGD",
     "LocalTraining",
     "Rounds",
     "SecureSum",

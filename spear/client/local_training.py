@@ -3,12 +3,14 @@
 import math
 from collections.abc import Iterator
 from copy import deepcopy
+from itertools import islice
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from spear.client.defenses import Defense
+from spear.client.local_optimizer import LocalOptimizer, LocalSGD
 from spear.data.base import Batch
 from spear.errors import ConfigError
 from spear.settings import check_least
@@ -64,7 +66,9 @@ class FedAvg:
 
         (W_0 - W_E) / eta = sum of g over the E ceil(b / b_mini) steps,
 
-    up to rounding: a *sum* of gradients rather than their mean.
+    up to rounding: a *sum* of gradients rather than their mean. Another optimiser gives each
+    gradient a weight of its own; weight decay leaves a W_0 instead of W_0, which the server, who
+    sets the optimiser and learns b, subtracts (`spear.client.local_optimizer`).
 
     Rounding is larger than in a gradient. The client's weights are in the network's own precision
     (float32), so that W_E is known to half a unit in its last place, and each entry of the update
@@ -75,13 +79,23 @@ class FedAvg:
         epochs: E, at least 1.
         learning_rate: eta, above 0.
         batch_size: b_mini, at least 1; None, or at least b, for the full batch in every step.
+        accumulate: number of mini-batches whose mean gradient makes one step, at least 1; at the
+            end of an epoch what is left makes one.
+        optimizer: turns gradients into steps; plain SGD unless given.
 
     Raises:
-        ConfigError: E < 1, eta is not above 0 or infinite, or b_mini < 1.
+        ConfigError: E < 1, eta is not above 0 or infinite, b_mini < 1, or accumulate < 1.
     """
 
-    def __init__(self, epochs: int, learning_rate: float, batch_size: int | None = None) -> None:
-        check_least(1, epochs=epochs)
+    def __init__(
+        self,
+        epochs: int,
+        learning_rate: float,
+        batch_size: int | None = None,
+        accumulate: int = 1,
+        optimizer: LocalOptimizer | None = None,
+    ) -> None:
+        check_least(1, epochs=epochs, accumulate=accumulate)
         if not 0 < learning_rate < math.inf:
             raise ConfigError(
                 f"learning_rate is {learning_rate}; expected a finite number above 0."
@@ -94,6 +108,8 @@ class FedAvg:
         self.epochs = epochs
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.accumulate = accumulate
+        self.optimizer = optimizer or LocalSGD()
 
     def update(
         self,
@@ -103,24 +119,35 @@ class FedAvg:
         batch: Batch,
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """Return (W_0 - W_E) / eta of each trained parameter.
+        """Return (a W_0 - W_E) / eta of each trained parameter; a is 1 without weight decay.
 
         Mini-batches and the defense's noise are drawn from `generator`.
         """
         local = deepcopy(network)
         parameters = dict(local.named_parameters())
-        optimizer = torch.optim.SGD(local.parameters(), lr=self.learning_rate)
+        steps = self._steps(len(batch.labels))
+        optimizer = self.optimizer.over(local.parameters(), self.learning_rate, steps)
         for _ in range(self.epochs):
-            for part in self._mini_batches(batch, generator):
-                gradient = defense.gradient(local, loss, part, generator)
+            parts = self._mini_batches(batch, generator)
+            while group := list(islice(parts, self.accumulate)):
+                gradients = [defense.gradient(local, loss, part, generator) for part in group]
+                gradient = _mean(gradients, [len(part.labels) for part in group])
                 for name, value in gradient.items():
                     parameters[name].grad = value
                 optimizer.step()
         before = dict(network.named_parameters())
+        kept = self.optimizer.kept(self.learning_rate, steps)
         return {
-            name: self._in_units_of_a_gradient(before[name].detach(), parameters[name].detach())
+            name: self._in_units_of_a_gradient(
+                before[name].detach(), parameters[name].detach(), kept
+            )
             for name in gradient
         }
+
+    def _steps(self, b: int) -> int:
+        """Number of steps T for a batch of b."""
+        mini_batches = math.ceil(b / min(b, self.batch_size or b))
+        return self.epochs * math.ceil(mini_batches / self.accumulate)
 
     def _mini_batches(self, batch: Batch, generator: torch.Generator | None) -> Iterator[Batch]:
         b = len(batch.labels)
@@ -132,6 +159,17 @@ class FedAvg:
             chosen = order[start : start + self.batch_size]
             yield Batch(batch.inputs[chosen], batch.labels[chosen])
 
-    def _in_units_of_a_gradient(self, before: Tensor, after: Tensor) -> Tensor:
-        difference = before.double() - after.double()
+    def _in_units_of_a_gradient(self, before: Tensor, after: Tensor, kept: float) -> Tensor:
+        difference = kept * before.double() - after.double()
         return (difference / self.learning_rate).to(before.dtype)
+
+
+def _mean(gradients: list[dict[str, Tensor]], sizes: list[int]) -> dict[str, Tensor]:
+    """Mean of the gradients of several mini-batches, weighed by their sizes."""
+    if len(gradients) == 1:
+        return gradients[0]
+    weights = [n / sum(sizes) for n in sizes]
+    return {
+        name: torch.stack([w * g[name] for w, g in zip(weights, gradients, strict=True)]).sum(dim=0)
+        for name in gradients[0]
+    }

@@ -16,6 +16,7 @@ WITHIN = {
     "attack/settings": ["attack=spear_irls"],
     "attack/features": ["attack=feature_inversion"],
     "attack/lambda_search": ["attack=label_recovery"],
+    "fedavg/optimizer": ["fedavg=fedavg"],
 }
 """Groups within a group, and the choice there that has them."""
 
