@@ -5,6 +5,8 @@ vertical lines are at k b = m / 2, up to which the equations of a layer pair det
 (docs/theory/layer-pairs.md): clients protect each other by their number of examples together.
 """
 
+from itertools import product
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -44,16 +46,19 @@ def draw(results: pd.DataFrame) -> Figure:
 
 
 def _panel(axes: Axes, batches: pd.DataFrame) -> None:
-    for (m, activation), cell in batches.groupby(["network.width", "network.activation"]):
-        marker, line = ACTIVATIONS[activation]
-        table = mean_interval(cell, "inputs", "recovered")
-        axes.fill_between(table["inputs"], table["low"], table["high"], color=WIDTHS[m], alpha=0.15)
+    for (m, colour), (activation, (marker, line)) in product(WIDTHS.items(), ACTIVATIONS.items()):
+        own = (batches["network.width"] == m) & (batches["network.activation"] == activation)
+        if not own.any():
+            continue
+        table = mean_interval(batches[own], "inputs", "recovered")
+        axes.fill_between(table["inputs"], table["low"], table["high"], color=colour, alpha=0.15)
         axes.plot(
-            table["inputs"], table["median"], color=WIDTHS[m], marker=marker, linestyle=line,
+            table["inputs"], table["median"], color=colour, marker=marker, linestyle=line,
             label=f"{NAMES[activation]}, m = {m}",
         )  # fmt: skip
-    for m in sorted(batches["network.width"].unique()):
+    for m in sorted(set(batches["network.width"])):
         axes.axvline(m / 2, color=WIDTHS[m], linestyle=":", linewidth=1)
     n = int(batches.groupby("job").size().max())
-    style.plain_ticks(axes, [4, 8, 16, 32, 64, 128, 192])
+    style.plain_ticks(axes, [4, 8, 16, 32, 64, 128])
+    axes.set_xlim(3.5, 230)
     axes.set_xlabel(f"pictures of all clients, k b\n({n} batches of each k, b)")

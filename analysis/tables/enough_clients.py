@@ -23,7 +23,8 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for experiment, name in UPDATES.items():
         chosen = results[results["experiment"] == experiment]
-        for (activation, m, b), cell in chosen.groupby(keys, sort=False):
+        for _, cell in chosen.groupby(keys, sort=False):
+            activation, m, b = (cell[key].iloc[0] for key in keys)
             row = {"updates": name, "activation": activation, "m": str(m), "b": str(b)}
             row["up to k"] = str(m // (2 * b))
             for k, batches in cell.groupby("aggregation.clients"):

@@ -80,5 +80,5 @@ class Rounds:
         with torch.no_grad():
             for name, parameter in moved.named_parameters():
                 if name in update.gradients:
-                    parameter -= self.learning_rate * update.gradients[name]
+                    parameter.sub_(self.learning_rate * update.gradients[name])
         return moved

@@ -41,7 +41,7 @@ class JointBatch(Batch):
 
     def of_clients(self) -> dict[int, Batch]:
         """Return the batch of each client by its number, in ascending order."""
-        masks = {int(each): self.owners == each for each in self.owners.unique()}
+        masks = {int(each): self.owners == each for each in torch.unique(self.owners)}
         return {each: Batch(self.inputs[m], self.labels[m]) for each, m in masks.items()}
 
     def to(self, device: torch.device | str) -> "JointBatch":

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import torch
 from torch import Tensor
 
 from spear.scoring.images import RECOVERED_PSNR
@@ -34,7 +35,7 @@ class Clients(Metric):
         if owners is None:
             return dict.fromkeys(self.names, math.nan)
         rows = recovered_rows(matched)
-        own = [rows[(owners == each).cpu()] for each in owners.unique()]
+        own = [rows[(owners == each).cpu()] for each in torch.unique(owners)]
         return {
             "clients_present": float(len(own)),
             "clients_hit": float(sum(bool(each.any()) for each in own)),
@@ -54,7 +55,7 @@ def recovered_by_client(matched: Matched) -> dict[str, float]:
     rows = recovered_rows(matched)
     return {
         f"recovered_of_client_{int(each)}": float(rows[(owners == each).cpu()].sum())
-        for each in owners.unique()
+        for each in torch.unique(owners)
     }
 
 
