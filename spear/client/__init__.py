@@ -6,17 +6,18 @@ much a batch is at risk.
 
 from spear.client.aggregation import Aggregation, SingleClient
 from spear.client.client import Client
-from spear.client.local_optimizer import Adam, LocalOptimizer, LocalSGD
+from spear.client.local_adam import LocalAdam
+from spear.client.local_optimizer import LocalOptimizer, LocalSGD
 from spear.client.local_training import FedAvg, LocalTraining, SingleGradient
 from spear.client.mean import SeveralClients, WeightedMean
 from spear.client.rounds import Rounds
 from spear.client.secure_sum import SecureSum
 
 __all__ = [
-    "Adam",
     "Aggregation",
     "Client",
     "FedAvg",
+    "LocalAdam",
     "LocalOptimizer",
     "LocalSGD",
     "LocalTraining",

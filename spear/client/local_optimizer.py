@@ -1,11 +1,11 @@
-"""Optimisers of a client's local steps, and what of the weights' path the server can undo."""
+"""Optimisers of a client's local steps, and the gradients that the path of the weights tells."""
 
 import math
 from collections.abc import Iterable
 from typing import Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from spear.errors import ConfigError
@@ -33,11 +33,9 @@ class Steps:
 
 
 class LocalOptimizer(Protocol):
-    """Interface of an optimiser whose steps are linear in the gradients.
+    """Interface of an optimiser of local steps, which the server sets and whose path it can undo.
 
-    The weights after T steps are W_T = a W_0 - eta (c_1 g_1 + ... + c_T g_T), with g_t the gradient
-    of step t and numbers a and c_t that the server knows, as it sets the optimiser. A new one is a
-    class with these members, and one file in `conf/fedavg/optimizer/`.
+    A new one is a class with these members, and one file in `conf/fedavg/optimizer/`.
     """
 
     def over(self, parameters: Iterable[nn.Parameter], learning_rate: float, steps: int) -> Steps:
@@ -47,11 +45,22 @@ class LocalOptimizer(Protocol):
             parameters: the client's, which are changed.
             learning_rate: eta of the first step.
             steps: T.
+
+        Raises:
+            ConfigError: the path of so many steps cannot be undone.
         """
         ...
 
-    def kept(self, learning_rate: float, steps: int) -> float:
-        """Return a, the factor that remains of the weights after T steps without any gradient."""
+    def undone(self, before: Tensor, after: Tensor, learning_rate: float, steps: int) -> Tensor:
+        """Return the sum of gradients, each with a weight, that a parameter's path tells.
+
+        Args:
+            before, after: weights W_0 and W_T.
+            learning_rate, steps: as in `over`.
+
+        Returns:
+            In float64, of the shape of the weights.
+        """
         ...
 
 
@@ -64,8 +73,12 @@ class LocalSGD:
 
     or W <- W - eta_t (d + mu v) by Nesterov's rule. v is 0 before the first step, so that its
     update without weight decay is the gradient itself, whatever mu is. Momentum gives the gradient
-    of step t the weight 1 + mu + ... + mu^(T - t). Weight decay adds lambda W, which the server
-    subtracts (`kept`): of one step a is 1 - eta lambda. Both leave a weighted sum of gradients.
+    of step t the weight 1 + mu + ... + mu^(T - t). In all, the weights after T steps are
+
+        W_T = a W_0 - eta (c_1 g_1 + ... + c_T g_T),
+
+    with numbers a and c_t of the settings alone, so that the server can subtract what weight decay
+    did. Of one step a is 1 - eta lambda.
 
     Args:
         momentum: mu, in [0, 1).
@@ -117,8 +130,16 @@ class LocalSGD:
         last = self.final_rate * learning_rate
         return Steps(optimizer, CosineAnnealingLR(optimizer, steps - 1, last))
 
+    def undone(self, before: Tensor, after: Tensor, learning_rate: float, steps: int) -> Tensor:
+        """Return (a W_0 - W_T) / eta, the sum of c_t g_t."""
+        kept = self.kept(learning_rate, steps)
+        return (kept * before.double() - after.double()) / learning_rate
+
     def kept(self, learning_rate: float, steps: int) -> float:
-        """Implement `LocalOptimizer`, by T steps of a weight of 1 in float64."""
+        """Return a, the factor that remains of the weights after T steps without any gradient.
+
+        It is computed by T such steps of a weight of 1, in float64.
+        """
         if self.weight_decay == 0:
             return 1.0
         weight = nn.Parameter(torch.ones((), dtype=torch.float64))
@@ -127,22 +148,3 @@ class LocalSGD:
         for _ in range(steps):
             own.step()
         return weight.item()
-
-
-class Adam:
-    """Adam, which is refused: its update is no sum of gradients.
-
-    Its first step changes each weight by eta g / (|g| + epsilon), that is by eta or -eta wherever
-    |g| is far above epsilon, 1e-8. The sign of a matrix of rank b has full rank, and its rows and
-    columns no longer span inputs and activations.
-
-    Raises:
-        ConfigError: always.
-    """
-
-    def __init__(self) -> None:
-        raise ConfigError(
-            "the optimiser is Adam, whose first step is about eta times the sign of the gradient, "
-            "so that its update is no sum of gradients and has no low rank to factorise; choose "
-            "fedavg/optimizer=sgd or momentum."
-        )

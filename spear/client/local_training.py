@@ -67,8 +67,8 @@ class FedAvg:
         (W_0 - W_E) / eta = sum of g over the E ceil(b / b_mini) steps,
 
     up to rounding: a *sum* of gradients rather than their mean. Another optimiser gives each
-    gradient a weight of its own; weight decay leaves a W_0 instead of W_0, which the server, who
-    sets the optimiser and learns b, subtracts (`spear.client.local_optimizer`).
+    gradient a weight of its own, and the server, which sets the optimiser and learns b, undoes what
+    else it did (`spear.client.local_optimizer`).
 
     Rounding is larger than in a gradient. The client's weights are in the network's own precision
     (float32), so that W_E is known to half a unit in its last place, and each entry of the update
@@ -119,7 +119,7 @@ class FedAvg:
         batch: Batch,
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """Return (a W_0 - W_E) / eta of each trained parameter; a is 1 without weight decay.
+        """Return the sum of gradients that the server reads from W_0 and W_E (`optimizer.undone`).
 
         Mini-batches and the defense's noise are drawn from `generator`.
         """
@@ -136,11 +136,10 @@ class FedAvg:
                     parameters[name].grad = value
                 optimizer.step()
         before = dict(network.named_parameters())
-        kept = self.optimizer.kept(self.learning_rate, steps)
         return {
-            name: self._in_units_of_a_gradient(
-                before[name].detach(), parameters[name].detach(), kept
-            )
+            name: self.optimizer.undone(
+                before[name].detach(), parameters[name].detach(), self.learning_rate, steps
+            ).to(before[name].dtype)
             for name in gradient
         }
 
@@ -158,10 +157,6 @@ class FedAvg:
         for start in range(0, b, self.batch_size):
             chosen = order[start : start + self.batch_size]
             yield Batch(batch.inputs[chosen], batch.labels[chosen])
-
-    def _in_units_of_a_gradient(self, before: Tensor, after: Tensor, kept: float) -> Tensor:
-        difference = kept * before.double() - after.double()
-        return (difference / self.learning_rate).to(before.dtype)
 
 
 def _mean(gradients: list[dict[str, Tensor]], sizes: list[int]) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ import torch
 from support.command import Command
 from torch import Tensor, nn
 
-from spear.client import Adam, Client, FedAvg, LocalSGD
+from spear.client import Client, FedAvg, LocalAdam, LocalSGD
 from spear.data import Batch
 from spear.errors import ConfigError
 from spear.inversion import SpearIrls
@@ -168,28 +168,95 @@ def test_the_network_is_left_as_it_was():
         (lambda: LocalSGD(final_rate=0.0), r"^final_rate is 0\.0; expected the last rate"),
         (lambda: LocalSGD(final_rate=1.5), r"^final_rate is 1\.5; expected"),
         (lambda: FedAvg(1, ETA, accumulate=0), r"^accumulate is 0; expected at least 1\.$"),
-        (Adam, r"^the optimiser is Adam, whose first step is about eta times the sign of the gra"),
+        (lambda: LocalAdam(0.0), r"^epsilon is 0\.0; expected a finite number above 0\.$"),
+        (lambda: LocalAdam(float("inf")), r"^epsilon is inf; expected a finite number"),
     ],
 )
-def test_numbers_without_a_meaning_and_adam_are_refused(make, message):
+def test_numbers_without_a_meaning_are_refused(make, message):
     with pytest.raises(ConfigError, match=message):
         make()
 
 
-def test_the_first_step_of_adam_has_full_rank():
-    """The reason for which it is refused."""
+# Adam.
+
+
+def adam(dtype: torch.dtype, eta: float = 1e-3, width: int = 80) -> tuple[Client, Batch]:
+    client = Client(network(width).to(dtype), FedAvg(1, eta, optimizer=LocalAdam()))
+    return client, Batch(batch().inputs.to(dtype), batch().labels)
+
+
+def test_the_first_step_of_adam_itself_has_full_rank():
     net = network()
-    net(batch().inputs).logsumexp(dim=1).mean().backward()
-    before = net.get_parameter(LAYER).detach().clone()
+    for name, value in net.named_parameters():
+        value.grad = gradient(network())[name]
     torch.optim.Adam(net.parameters(), lr=ETA).step()
-    values = torch.linalg.svdvals((before - net.get_parameter(LAYER).detach()) / ETA)
+    moved = (network().get_parameter(LAYER) - net.get_parameter(LAYER)).detach() / ETA
+    values = torch.linalg.svdvals(moved)
     assert values[B + 4] > 0.05 * values[0]
 
 
-def test_the_command_takes_momentum_and_refuses_adam(tmp_path, monkeypatch, capfd):
+def test_the_first_step_of_adam_gives_the_gradient_away():
+    client, own = adam(torch.float64)
+    found, true = client.share(own).gradients, gradient(network(80))
+    for name, value in found.items():
+        torch.testing.assert_close(value, true[name], rtol=1e-7, atol=1e-12)
+        assert (value[true[name] == 0] == 0).all()
+
+
+def test_what_is_told_of_adams_step_is_as_exact_as_derived():
+    """|error| is about g^2 delta / epsilon; an entry that is too large is taken for the largest."""
+    client, own = adam(torch.float32)
+    found, true = client.share(own).gradients[LAYER].double(), gradient(network(80))[LAYER]
+    weight = client.network.get_parameter(LAYER).detach().double()
+    delta = 2**-24 * (weight.abs() / 1e-3 + 2)
+    told = true.abs() < 0.1 * 1e-8 / delta
+    assert told.sum() > 100
+    errors = (found - true).abs() / (true.square() * delta / 1e-8 + 1e-7 * true.abs() + 1e-16)
+    assert errors[told].max() < 4
+    assert errors[told & (true != 0)].median() > 0.05
+    large = 1e-8 / delta < true.abs() / 10
+    assert (found.abs() <= true.abs() + 1e-8 / delta)[large].all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_images_are_recovered_from_a_step_of_adam(dtype):
+    """Small gradients, as of wide networks, are told well."""
+    client, own = adam(dtype)
+    client.loss = Scaled(1e-3)
+    found = SpearIrls(rank=B)(client.share(own).observe(1))
+    distances = torch.cdist(own.inputs.double(), found.inputs.double()).min(dim=1).values
+    if dtype is torch.float64:
+        assert found.status is Status.EXACT
+        assert distances.max() < 1e-6
+    else:
+        assert found.status is not Status.EXACT
+        assert (distances < 0.1 * own.inputs.norm(dim=1)).all()
+
+
+class Scaled(nn.CrossEntropyLoss):
+    """A loss whose gradients are smaller by a factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
+        return self.factor * super().forward(scores, labels)
+
+
+def test_more_steps_of_adam_are_refused():
+    client = Client(network(), FedAvg(1, ETA, 2, optimizer=LocalAdam()))
+    with pytest.raises(
+        ConfigError, match=r"^the client takes 2 steps of Adam, whose update is no "
+    ):
+        client.share(batch())
+
+
+def test_the_command_takes_momentum_and_a_step_of_adam(tmp_path, monkeypatch, capfd):
     spear = Command(tmp_path, monkeypatch, capfd)
     small = ("dataset=digits", "batch_size=2", "n_batches=1", "network.width=50", "fedavg=fedavg")
     assert spear(*small, "fedavg/optimizer=momentum", "fedavg.accumulate=2").code == 0
     refused = spear(*small, "fedavg/optimizer=adam")
     assert refused.code == 1
     assert "choose fedavg/optimizer=sgd or momentum." in refused.message
+    assert spear(*small, "fedavg/optimizer=adam", "fedavg.epochs=1", "seed=1").code == 0
