@@ -245,11 +245,26 @@ class LayerChain:
             its bias, which is then None.
         activations: sigma between each two layers, one fewer than layers.
         wanted: place of the layer whose inputs are of interest, counted from 0.
+        to_loss: whether the last layer's outputs are the logits of a mean cross-entropy.
     """
 
     layers: tuple[Link, ...]
     activations: tuple[Elementwise, ...]
     wanted: int
+    to_loss: bool = False
+
+    def unbiased_pair(self, place: int) -> UnbiasedPair:
+        """Return the pair of the layer at a place and the next one, without dL/dc1."""
+        first, following = self.layers[place : place + 2]
+        return UnbiasedPair(
+            first.weight,
+            first.weight_gradient,
+            following.weight,
+            following.weight_gradient,
+            self.activations[place],
+            first.bias,
+            following.bias_gradient,
+        )
 
     def pair(self, place: int) -> LayerPair:
         """Return the pair of the layer at a place, counted from 0, and the next one."""
@@ -270,4 +285,5 @@ class LayerChain:
             tuple(each.to(device) for each in self.layers),
             tuple(each.to(device) for each in self.activations),
             self.wanted,
+            self.to_loss,
         )

@@ -68,12 +68,20 @@ RESTS_ON_BIASES = "scale_by_biases"
 RESTS_ON_ACTIVATION = "scale_by_activation"
 """Name among `details`: 1 if the activation's shape, and no bias gradient, fixes the lengths."""
 
+RESTS_ON_LOSS = "scale_by_loss"
+"""Name among `details`: 1 if the cross-entropy of the outputs fixes the lengths of the inputs."""
+
+LENGTHS_OPEN = "lengths_open"
+"""Name among `details`: 1 if nothing fixes the lengths of the inputs, only their directions."""
+
 SIGNS_OPEN = "signs_open"
 """Name among `details`: 1 if x and -x of some input have the same gradients."""
 
 _SCALE = {
     RESTS_ON_BIASES: "; their lengths rest on the bias gradients alone",
     RESTS_ON_ACTIVATION: "; their lengths rest on the shape of the activation",
+    RESTS_ON_LOSS: "; their lengths rest on the cross-entropy of the outputs",
+    LENGTHS_OPEN: "; their directions are found, but nothing fixes their lengths",
     SIGNS_OPEN: ", and their signs are open",
 }
 

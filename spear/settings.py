@@ -73,6 +73,16 @@ def check_time_limit(time_limit: float | None) -> None:
         )
 
 
+def check_run(time_limit: float | None, device: Any) -> None:
+    """Refuse a time limit that gives no time, and a device on which this machine cannot compute.
+
+    Raises:
+        ConfigError: see `check_time_limit` and `check_device`.
+    """
+    check_time_limit(time_limit)
+    check_device(device)
+
+
 def check_device(device: Any) -> None:
     """Refuse a device on which this machine cannot compute.
 

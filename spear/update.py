@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from spear.chains import chain_around
+from spear.chains import chain_around, unbiased_chain_to_outputs
 from spear.domain import Domain
 from spear.errors import InvalidObservation, LayerError
 from spear.layers import LinearLayer, Sparsity, attackable, linear_layers, numbered
@@ -182,6 +182,27 @@ class Update:
             tuple(self._link(each) for each in chain),
             tuple(each.activation(parameters) for each in pairs),
             chain.index(wanted),
+        )
+
+    def observe_to_outputs(self, layer: int) -> LayerChain:
+        """Return what an attack sees of the layers from one on to the outputs, without biases.
+
+        Args:
+            layer: number of the first, counted from 1.
+
+        Raises:
+            LayerError: there is no such chain (`spear.chains.unbiased_chain_to_outputs`), or a
+                weight of it is frozen.
+            InvalidObservation: an update in the chain is not finite.
+        """
+        chain = unbiased_chain_to_outputs(self.layers, layer)
+        parameters = dict(self.network.named_parameters())
+        pairs = [unbiased_pair_at(self.layers, each.index) for each in chain[:-1]]
+        return LayerChain(
+            tuple(self._link(each) for each in chain),
+            tuple(each.activation(parameters) for each in pairs),
+            wanted=0,
+            to_loss=True,
         )
 
     def _trained_part(

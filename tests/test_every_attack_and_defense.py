@@ -29,6 +29,8 @@ SINGLE = {"geiping_recovered_labels", "idlg", "label_recovery", "label_recovery_
 """Attacks on one sample, whose gradient at a layer has rank 1 but for noise."""
 SMOOTH = {"spear_pair_unbiased"}
 """Attacks that a ReLU does not tell the lengths of inputs."""
+UNBIASED = {"spear_pair_by_loss"}
+"""Attacks on networks without biases."""
 NOISY = {"gaussian_noise"}
 """Defenses whose noise, by default, is seen in that rank."""
 TINY = {
@@ -118,11 +120,17 @@ def updates():
             ("digits", Digits(), 1),
             ("people", People(), B),
             ("smooth", Digits(), B),
+            ("unbiased", Digits(), B),
             ("patches", Digits(), B),
         ):
             activation = "gelu" if kind == "smooth" else "relu"
             network = fcnn(
-                dataset.input_shape, dataset.n_classes, WIDTH, DEPTH, activation=activation
+                dataset.input_shape,
+                dataset.n_classes,
+                WIDTH,
+                DEPTH,
+                activation=activation,
+                bias=kind != "unbiased",
             )
             if kind == "patches":
                 network = vit(dataset.input_shape, dataset.n_classes, 4, 64, 2, 4, 256)
@@ -137,6 +145,8 @@ def kind_of(name):
     """The client whose update an attack is for."""
     if name in TABULAR:
         return "people"
+    if name in UNBIASED:
+        return "unbiased"
     return "patches" if name in TRANSFORMERS else "digits"
 
 

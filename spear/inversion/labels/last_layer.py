@@ -46,7 +46,7 @@ class LastLayer:
         """
         check_update(update)
         layer = check_last_layer(update.layers)
-        _check_loss(update.loss)
+        check_mean_cross_entropy(update.loss)
         gradient = update.gradients.get(f"{layer.name}.weight")
         if gradient is None:
             raise LayerError(
@@ -131,10 +131,15 @@ def check_last_layer(layers: Sequence[LinearLayer]) -> LinearLayer:
     return layers[-1]
 
 
-def _check_loss(loss: nn.Module) -> None:
+def check_mean_cross_entropy(loss: nn.Module) -> None:
+    """Refuse a loss whose gradient by the logits is not (softmax - labels) / b.
+
+    Raises:
+        VictimError: it is not the mean cross-entropy.
+    """
     plain = isinstance(loss, nn.CrossEntropyLoss) and loss.reduction == "mean"
     if not plain or loss.weight is not None:
         raise VictimError(
-            f"the loss is {loss}, but labels are recovered from p - y, the gradient of the mean "
-            "cross-entropy by the logits; train with nn.CrossEntropyLoss() without class weights."
+            f"the loss is {loss}, but p - y is taken for the gradient of the mean cross-entropy "
+            "by the logits; train with nn.CrossEntropyLoss() without class weights."
         )

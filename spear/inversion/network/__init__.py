@@ -1,5 +1,6 @@
 """Whole networks from one layer pair: where one is solved, all layers of its chain are."""
 
 from spear.inversion.network.attack import SpearNetwork
+from spear.inversion.network.by_loss import SpearPairByLoss
 
-__all__ = ["SpearNetwork"]
+__all__ = ["SpearNetwork", "SpearPairByLoss"]

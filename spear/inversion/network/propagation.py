@@ -32,9 +32,9 @@ def passed_on(link: Link, activation: Elementwise, inputs: Tensor) -> Tensor:
 
 
 def pre_activations(link: Link, inputs: Tensor) -> Tensor:
-    """Return Z = W X + c of a layer that another follows, a row for each input (b x m)."""
-    assert link.bias is not None  # only the last layer of a chain lacks one
-    return inputs @ link.weight.to(inputs).T + link.bias.to(inputs)
+    """Return Z = W X + c of a layer, a row for each input (b x m)."""
+    products = inputs @ link.weight.to(inputs).T
+    return products if link.bias is None else products + link.bias.to(inputs)
 
 
 def gradients_given_inputs(link: Link, inputs: Tensor) -> tuple[Tensor, float]:

@@ -10,7 +10,7 @@ of a layer and of the next are
 So the rows of G2 span the activations, and its columns span the columns of D2.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -85,6 +85,10 @@ class PairProblem:
     def spans_activations(self) -> bool:
         """Tell whether the rows of G2 span every sample's activations."""
         return self.r == self.b
+
+    def with_sum(self, sums: Tensor) -> "PairProblem":
+        """Return the same problem with s (b), which says what the lengths of rows are."""
+        return replace(self, first=replace(self.first, bias_coordinates=sums))
 
     def decided(self, rows: Tensor, z: Tensor) -> Tensor:
         """Mark the neurons whose piece is certain in spite of rounding and noise (k x m).

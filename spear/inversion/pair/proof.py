@@ -127,12 +127,18 @@ def verdict(problem: PairProblem, found: Evidence) -> Status:
         `EXACT` if rounding explains every residual and the sum, and those of no other solution;
         `APPROXIMATE` if the noise of the update explains the residuals; otherwise `PARTIAL`.
     """
+    status = verdict_but_for_scale(problem, found)
+    if status is Status.EXACT and not scale_shows(problem, found):
+        return Status.APPROXIMATE
+    return status
+
+
+def verdict_but_for_scale(problem: PairProblem, found: Evidence) -> Status:
+    """Judge a solution by its evidence as `verdict` does, if its scale is known otherwise."""
     if not found.explained:
         return Status.PARTIAL
     exact = not problem.noisy and problem.first.bias_fits and found.at_rounding
-    if exact and scale_shows(problem, found) and _isolated(problem, found):
-        return Status.EXACT
-    return Status.APPROXIMATE
+    return Status.EXACT if exact and _isolated(problem, found) else Status.APPROXIMATE
 
 
 def scale_shows(problem: PairProblem, found: Evidence) -> bool:

@@ -129,19 +129,26 @@ class FreeEngine:
 
 
 def unbiased_problem(pair: UnbiasedPair, rank: int | None = None) -> PairProblem | Status:
-    """Decompose both gradients of a pair without dL/dc1.
-
-    Its s is of no meaning: G1 1, which is a combination of the columns of dL/dZ like any other.
+    """Decompose both gradients of a pair without dL/dc1, behind a smooth activation.
 
     Raises:
         InvalidObservation: the activation is piecewise linear, or the next layer is not wider than
             the batch.
     """
+    _check_smooth(pair.activation)
+    return free_problem(pair, rank)
+
+
+def free_problem(pair: UnbiasedPair, rank: int | None = None) -> PairProblem | Status:
+    """Decompose both gradients of a pair without dL/dc1.
+
+    Its s is of no meaning: G1 1, which is a combination of the columns of dL/dZ like any other.
+
+    Raises:
+        InvalidObservation: the next layer is not wider than the batch.
+    """
     problem = pair_problem(pair.with_sum(_some_combination(pair.weight_gradient)), rank)
-    if isinstance(problem, Status):
-        return problem
-    _check_smooth(problem.activation)
-    if not problem.spans_activations:
+    if isinstance(problem, PairProblem) and not problem.spans_activations:
         raise InvalidObservation(
             f"the next layer's gradient has rank {problem.r} with {problem.b} inputs; without a "
             "bias gradient the attack expects equal numbers, that is, a next layer that is wider "
@@ -154,7 +161,8 @@ def _check_smooth(activation: Elementwise) -> None:
     if activation.pieces is not None:
         raise InvalidObservation(
             f"the activation is {activation.name}, which does not tell the length of an input "
-            "without a bias gradient; expected a smooth one, such as gelu, silu or tanh."
+            "without a bias gradient; expected a smooth one, such as gelu, silu or tanh. Behind a "
+            "relu, leaky_relu or prelu, attack a network without any bias by spear_pair_by_loss."
         )
 
 
@@ -164,7 +172,7 @@ def _some_combination(gradient: Tensor) -> Tensor:
     return gradient @ signs
 
 
-def _unfinished(samples: Samples) -> Tensor:
+def unfinished(samples: Samples) -> Tensor:
     """Q (b x b) of some samples, first, with the lengths of their rows, completed to a basis."""
     filled = completed(unit(samples.directions), samples.rows)
     known = filled[: len(samples)]
@@ -183,7 +191,7 @@ def _reconstruction(search: Search, status: Status, budget: Budget) -> Reconstru
             details |= {RESTS_ON_ACTIVATION: 1.0}
             details |= {SIGNS_OPEN: 1.0} if found.signs_open else {}
     else:
-        disaggregation = _unfinished(samples)
+        disaggregation = unfinished(samples)
     return Reconstruction(
         inputs=torch.linalg.solve(disaggregation, problem.first.right).cpu(),
         activation_gradients=(problem.left @ disaggregation).cpu(),

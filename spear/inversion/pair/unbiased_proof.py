@@ -6,7 +6,7 @@ or in any other direction has to show in forward consistency. Behind an odd acti
 as well, and dL/dc2 alone can tell.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -51,7 +51,7 @@ def judged(problem: PairProblem, rows: Tensor) -> Judged:
     if problem.next_bias is not None and bool(odd.any()):
         rows = torch.where(odd, _signs(problem, rows, problem.next_bias), 1.0)[:, None] * rows
     disaggregation = torch.linalg.inv(rows)
-    found = evidence(_summed(problem, disaggregation), disaggregation)
+    found = evidence(problem.with_sum(disaggregation.sum(dim=1)), disaggregation)
     open_ = problem.next_bias is None and bool(odd.any())
     return Judged(disaggregation, found, _status(problem, rows, found, open_), open_)
 
@@ -96,9 +96,3 @@ def _signs(problem: PairProblem, rows: Tensor, bias: Tensor) -> Tensor:
     second = problem.next_values[:, None] * problem.activations
     nexts = torch.linalg.lstsq(a.T, second.T).solution
     return torch.linalg.lstsq(nexts.T, bias[:, None]).solution[:, 0].sign()
-
-
-def _summed(problem: PairProblem, disaggregation: Tensor) -> PairProblem:
-    """The problem with s = Q 1."""
-    sums = disaggregation.sum(dim=1)
-    return replace(problem, first=replace(problem.first, bias_coordinates=sums))

@@ -16,7 +16,7 @@ from spear.inversion.pair.forward_search import on_neurons, residuals
 from spear.inversion.pair.free_rows import LARGEST, SMALLEST, FreeRows
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem, pair_problem
-from spear.inversion.pair.unbiased import _unfinished, unbiased_problem
+from spear.inversion.pair.unbiased import unbiased_problem, unfinished
 from spear.inversion.pair.unbiased_proof import isolated, judged
 from spear.networks import fcnn
 from spear.observation import UnbiasedPair
@@ -225,9 +225,9 @@ def test_noise_leaves_an_approximation():
     assert error(found.inputs, batch().inputs) < 0.05
 
 
-def test_known_samples_of_an_unfinished_search_have_their_lengths():
+def test_known_samples_of_anunfinished_search_have_their_lengths():
     case = pair_case("gelu", b=6, m=100, n=120, dtype=torch.float32)
     rows = case.rows[:3]
     samples = Samples.scaled(rows, case.disaggregation.T[:3], case.next_coordinates.T[:3])
-    found = torch.linalg.inv(_unfinished(samples))[:3]
+    found = torch.linalg.inv(unfinished(samples))[:3]
     torch.testing.assert_close(found, rows)
