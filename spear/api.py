@@ -134,7 +134,8 @@ def invert_network(
         layer: number of the linear layer, counted from 1; None takes the first that an elementwise
             activation and a linear layer follow.
         attack: `spear.SpearNetwork(layer)` unless given, which solves the easiest layer pair in a
-            row with it. Layers without biases take `spear.inversion.SpearPairUnbiased(layer)`.
+            row with it, in a network with biases or without any. Without biases, the gradients
+            are taken for those of a mean cross-entropy if only the loss tells lengths.
         seed: the same seed gives the same result.
 
     Returns:

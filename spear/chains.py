@@ -1,10 +1,10 @@
 """Chains of a network: linear layers in a row with one elementwise activation between each two."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from spear.errors import LayerError
 from spear.layers import LinearLayer, numbered
-from spear.pairs import is_pair, unbiased_pair_at
+from spear.pairs import is_activated, is_pair, unbiased_pair_at
 from spear.tracing.neighbours import described
 
 
@@ -21,12 +21,40 @@ def chain_around(layers: Sequence[LinearLayer], index: int) -> tuple[LinearLayer
     Raises:
         LayerError: there is no such layer.
     """
+    return _around(layers, index, is_pair)
+
+
+def unbiased_chain_around(layers: Sequence[LinearLayer], index: int) -> tuple[LinearLayer, ...]:
+    """Return the longest chain of layers without biases that a layer belongs to, as `chain_around`.
+
+    Raises:
+        LayerError: there is no such layer.
+    """
+    unbiased = {each.name for each in layers if each.module.bias is None}
+    return _around(
+        layers, index, lambda each: is_activated(each) and {each.name, each.next} <= unbiased
+    )
+
+
+def is_unbiased(layers: Sequence[LinearLayer], index: int) -> bool:
+    """Return whether a layer belongs to a chain without biases, and to no other.
+
+    Raises:
+        LayerError: there is no such layer.
+    """
+    alone = len(chain_around(layers, index)) == 1
+    return alone and len(unbiased_chain_around(layers, index)) > 1
+
+
+def _around(
+    layers: Sequence[LinearLayer], index: int, starts_pair: Callable[[LinearLayer], bool]
+) -> tuple[LinearLayer, ...]:
     by_name = {each.name: each for each in layers}
-    before = {each.next: each for each in layers if is_pair(each)}
+    before = {each.next: each for each in layers if starts_pair(each)}
     chain = [numbered(layers, index)]
     while (previous := before.get(chain[0].name)) and previous not in chain:
         chain.insert(0, previous)
-    while is_pair(chain[-1]) and (following := by_name[chain[-1].next]) not in chain:
+    while starts_pair(chain[-1]) and (following := by_name[chain[-1].next]) not in chain:
         chain.append(following)
     return tuple(chain)
 

@@ -106,23 +106,27 @@ def unbiased_pair_at(layers: Sequence[LinearLayer], index: int) -> Pair:
 
 
 def is_pair(layer: LinearLayer) -> bool:
-    """Return whether a layer is the first of a pair whose activation is known."""
+    """Return whether a layer with a bias is the first of a pair whose activation is known."""
+    return layer.module.bias is not None and is_activated(layer)
+
+
+def is_activated(layer: LinearLayer) -> bool:
+    """Return whether a known activation and another linear layer follow a layer."""
     activation = layer.activation
-    has_bias = layer.module.bias is not None
-    return has_bias and bool(layer.next) and activation is not None and activation.name in KNOWN
+    return bool(layer.next) and activation is not None and activation.name in KNOWN
 
 
 def first_pair(layers: Sequence[LinearLayer]) -> int:
-    """Return the number of the first layer that starts a pair.
+    """Return the number of the first layer that starts a pair, with a bias if any has one.
 
     Raises:
         LayerError: there is none.
     """
-    for layer in layers:
-        if is_pair(layer):
-            return layer.index
+    for suits in (is_pair, is_activated):
+        for layer in layers:
+            if suits(layer):
+                return layer.index
     raise LayerError(
-        "the network has no linear layer with a bias that one elementwise activation and another "
-        "linear layer follow; attack layers without biases by SpearPairUnbiased, or the whole "
-        "network with spear.match_gradients (attack=geiping)."
+        "the network has no linear layer that one elementwise activation and another linear layer "
+        "follow; attack the whole network with spear.match_gradients (attack=geiping)."
     )

@@ -77,11 +77,15 @@ LENGTHS_OPEN = "lengths_open"
 SIGNS_OPEN = "signs_open"
 """Name among `details`: 1 if x and -x of some input have the same gradients."""
 
+SIGNS_BY_LOSS = "signs_by_loss"
+"""Name among `details`: 1 if the cross-entropy of the outputs fixes the signs of the inputs."""
+
 _SCALE = {
     RESTS_ON_BIASES: "; their lengths rest on the bias gradients alone",
     RESTS_ON_ACTIVATION: "; their lengths rest on the shape of the activation",
     RESTS_ON_LOSS: "; their lengths rest on the cross-entropy of the outputs",
     LENGTHS_OPEN: "; their directions are found, but nothing fixes their lengths",
+    SIGNS_BY_LOSS: ", and their signs on the cross-entropy of the outputs",
     SIGNS_OPEN: ", and their signs are open",
 }
 

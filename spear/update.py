@@ -9,7 +9,12 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from spear.chains import chain_around, unbiased_chain_to_outputs
+from spear.chains import (
+    chain_around,
+    is_unbiased,
+    unbiased_chain_around,
+    unbiased_chain_to_outputs,
+)
 from spear.domain import Domain
 from spear.errors import InvalidObservation, LayerError
 from spear.layers import LinearLayer, Sparsity, attackable, linear_layers, numbered
@@ -165,7 +170,8 @@ class Update:
     def observe_chain(self, layer: int) -> LayerChain:
         """Return what an attack on a chain of layers sees: the updates of all, and the activations.
 
-        The chain ends where the update of a layer is missing.
+        The chain ends where the update of a layer is missing. A layer without a bias belongs to one
+        of layers without biases, unless a pair of a layer with a bias has it.
 
         Args:
             layer: number of the layer whose inputs are wanted, counted from 1; -1 is the last one.
@@ -175,13 +181,17 @@ class Update:
             InvalidObservation: an update in the chain is not finite.
         """
         wanted = self.layer(layer)
-        chain = self._trained_part(chain_around(self.layers, layer), wanted)
+        unbiased = is_unbiased(self.layers, layer)
+        around = (unbiased_chain_around if unbiased else chain_around)(self.layers, layer)
+        parts = ("weight",) if unbiased else ("weight", "bias")
+        chain = self._trained_part(around, wanted, parts)
         parameters = dict(self.network.named_parameters())
-        pairs = [pair_at(self.layers, each.index) for each in chain[:-1]]
+        pairs = [unbiased_pair_at(self.layers, each.index) for each in chain[:-1]]
         return LayerChain(
             tuple(self._link(each) for each in chain),
             tuple(each.activation(parameters) for each in pairs),
             chain.index(wanted),
+            to_loss=unbiased and chain[-1].is_last,
         )
 
     def observe_to_outputs(self, layer: int) -> LayerChain:
@@ -206,11 +216,11 @@ class Update:
         )
 
     def _trained_part(
-        self, chain: Sequence[LinearLayer], wanted: LinearLayer
+        self, chain: Sequence[LinearLayer], wanted: LinearLayer, parts: Sequence[str]
     ) -> Sequence[LinearLayer]:
         """The longest part of a chain around a layer whose updates are there."""
         place = chain.index(wanted)
-        whole = [self._has_updates(each, "weight", "bias") for each in chain]
+        whole = [self._has_updates(each, *parts) for each in chain]
         begin = place
         while begin > 0 and whole[begin - 1]:
             begin -= 1
@@ -220,8 +230,9 @@ class Update:
         if begin == end:
             raise LayerError(
                 f"layer is {wanted.index} ({wanted.name}), which belongs to no layer pair that is "
-                "trained; expected the updates of a linear layer, its bias, and of a linear layer "
-                "behind one elementwise activation."
+                "trained; expected the updates of a linear layer, its bias if the network has "
+                "biases, and of a linear layer behind one "
+                "elementwise activation."
             )
         return chain[begin : end + 1]
 

@@ -1,28 +1,28 @@
 """Exact inversion at any layer of a chain, through the layer pair that is solved most easily."""
 
 from dataclasses import replace
+from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from spear.attack import ProgressCallback
 from spear.budget import Budget
-from spear.chains import chain_around
+from spear.chains import chain_around, is_unbiased
 from spear.domain import Domain
 from spear.errors import LayerError
-from spear.inversion.network.consistency import agrees_in_front, explains
-from spear.inversion.network.propagation import (
-    gradients_given_inputs,
-    passed_on,
-    samples_given_activations,
-)
+from spear.inversion.network.by_loss import is_hard_cross_entropy
+from spear.inversion.network.consistency import explains
+from spear.inversion.network.order import by_condition, fits_in_front, of_layer_behind
+from spear.inversion.network.propagation import passed_through, samples_given_activations
+from spear.inversion.network.unbiased import solved_without_biases
 from spear.inversion.pair import SpearPair
+from spear.inversion.pair.limits import Limits
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.inversion.pair.reconstruct import reconstruction_of
 from spear.layers import check_number, linear_layers
 from spear.observation import LayerChain
 from spear.reconstruction import RESTS_ON_BIASES, Reconstruction, Status
-from spear.settings import check_device, check_time_limit
 from spear.transformer import check_takes_numbers
 from spear.update import Update, check_update
 
@@ -31,7 +31,8 @@ class SpearNetwork:
     """Finds the inputs of any layer of a chain through the easiest of its layer pairs.
 
     Pairs are tried from the best conditioned gradient on. From the first one that is solved exactly
-    the inputs of every other layer follow (`propagation`).
+    the inputs of every other layer follow (`propagation`). In a network without biases the shape of
+    a smooth activation or the loss fixes the lengths of inputs (`unbiased`).
 
     Args:
         layer: number of the layer whose inputs are reconstructed, counted from 1; -1 is the last.
@@ -56,11 +57,8 @@ class SpearNetwork:
         device: str = "cpu",
     ) -> None:
         check_number(layer)
-        check_time_limit(time_limit)
-        check_device(device)
         self.layer = layer
-        self.time_limit = time_limit
-        self.device = device
+        self.limits = Limits(time_limit, max_starts, rank, device)
         self._pair = SpearPair(max_starts=max_starts, rank=rank, device=device)
 
     def check(self, network: nn.Module, domain: Domain) -> None:
@@ -71,12 +69,13 @@ class SpearNetwork:
             VictimError: the network does not take inputs of the domain's shape.
         """
         check_takes_numbers(network)
-        chain = chain_around(linear_layers(network, domain.shape), self.layer)
-        if len(chain) == 1:
+        layers = linear_layers(network, domain.shape)
+        chain = chain_around(layers, self.layer)
+        if len(chain) == 1 and not is_unbiased(layers, self.layer):
             raise LayerError(
                 f"layer is {self.layer} ({chain[0].name}), which belongs to no layer pair; "
-                "expected a linear layer with a bias, one elementwise activation and a linear "
-                "layer in a row."
+                "expected a linear layer, one elementwise activation and a linear layer in a row, "
+                "of which the first has a bias or none has."
             )
 
     def observe(self, update: Update) -> LayerChain:
@@ -86,7 +85,8 @@ class SpearNetwork:
             LayerError, InvalidObservation: see `Update.observe_chain`.
         """
         check_update(update)
-        return update.observe_chain(self.layer)
+        chain = update.observe_chain(self.layer)
+        return replace(chain, to_loss=chain.to_loss and is_hard_cross_entropy(update.loss))
 
     def __call__(
         self, observation: LayerChain, *, seed: int = 0, progress: ProgressCallback | None = None
@@ -95,13 +95,20 @@ class SpearNetwork:
 
         `details` has those of the pair that was solved, and `solved`: the place of its first layer
         in the chain, counted from 1.
+
+        Raises:
+            InvalidObservation: in a network without biases nothing fixes the lengths of inputs, or
+                no next layer is wider than the batch.
         """
-        budget = Budget(self.time_limit, progress)
+        budget = Budget(self.limits.time_limit, progress)
         with torch.no_grad():
-            return self._solved(observation.to(self.device), seed, budget)
+            chain = observation.to(self.limits.device)
+            if chain.layers[0].bias is None:
+                return solved_without_biases(chain, self.limits, seed, budget)
+            return self._solved(chain, seed, budget)
 
     def _solved(self, chain: LayerChain, seed: int, budget: Budget) -> Reconstruction:
-        rank = self._pair.rank
+        rank = self.limits.rank
         problems = [pair_problem(chain.pair(k), rank) for k in range(len(chain.activations))]
         order = by_condition(problems)
         best = self._none(chain, problems)
@@ -138,7 +145,7 @@ class SpearNetwork:
     ) -> Reconstruction:
         """Go from a solved pair to the layer that is wanted, and see that those around it fit."""
         inputs = found.inputs.to(chain.layers[0].weight.device)
-        passed = _forward(chain, place, inputs)
+        passed = passed_through(chain, place, inputs)
         if not explains(chain, passed):
             return replace(found, status=Status.PARTIAL)
         there = found
@@ -146,60 +153,17 @@ class SpearNetwork:
             there = _backward(problems[k], there)
             if there.status is not Status.EXACT:
                 return there
-        if not _fits_in_front(chain, problems, min(chain.wanted, place), there):
+        if not fits_in_front(chain, min(chain.wanted, place), there, partial(_before, problems)):
             return replace(there, status=Status.PARTIAL)
         if chain.wanted > place:
-            return _of_layer(chain, passed[chain.wanted], found)
+            return of_layer_behind(chain, passed[chain.wanted], found)
         return there
 
 
-def _fits_in_front(
-    chain: LayerChain, problems: list[PairProblem | Status], place: int, found: Reconstruction
-) -> bool:
-    """Tell whether nothing in front of a layer contradicts its inputs, as far as they lead."""
-    device = chain.layers[0].weight.device
-    while agrees_in_front(chain, place, found.inputs.to(device)):
-        if place == 0:
-            return True
-        place -= 1
-        found = _backward(problems[place], found)
-        if found.status is not Status.EXACT:
-            return True
-    return False
-
-
-def by_condition(problems: list[PairProblem | Status]) -> list[int]:
-    """Return places of the problems with the most inputs, from the best conditioned G1 on.
-
-    A pair of fewer inputs than another one hides some: their gradients are below its rounding.
-    """
-    sizes = [each.b for each in problems if isinstance(each, PairProblem)]
-    conditions = {
-        place: float(each.first.singular_values[0] / each.first.singular_values[-1])
-        for place, each in enumerate(problems)
-        if isinstance(each, PairProblem) and each.b == max(sizes)
-    }
-    return sorted(conditions, key=lambda place: conditions[place])
-
-
-def _forward(chain: LayerChain, place: int, inputs: Tensor) -> dict[int, Tensor]:
-    """Inputs of the layers from a place on."""
-    passed = {place: inputs.to(torch.float64)}
-    for k in range(place, len(chain.activations)):
-        passed[k + 1] = passed_on(chain.layers[k], chain.activations[k], passed[k])
-    return passed
-
-
-def _of_layer(chain: LayerChain, inputs: Tensor, found: Reconstruction) -> Reconstruction:
-    """The reconstruction of the layer that is wanted, behind the one that was solved."""
-    gradients, _ = gradients_given_inputs(chain.layers[chain.wanted], inputs)
-    return replace(
-        found,
-        inputs=inputs.cpu(),
-        activation_gradients=gradients.cpu(),
-        disaggregation=gradients.new_zeros(0, 0).cpu(),
-        sparsity_matching=float("nan"),
-    )
+def _before(
+    problems: list[PairProblem | Status], place: int, found: Reconstruction
+) -> Reconstruction:
+    return _backward(problems[place], found)
 
 
 def _backward(problem: PairProblem | Status, found: Reconstruction) -> Reconstruction:

@@ -125,6 +125,15 @@ def check_hard_labels(loss: nn.Module) -> None:
         )
 
 
+def is_hard_cross_entropy(loss: nn.Module) -> bool:
+    """Return whether a loss is the mean cross-entropy of hard labels."""
+    try:
+        check_hard_labels(loss)
+    except VictimError:
+        return False
+    return True
+
+
 def check_homogeneous(activation: Elementwise) -> None:
     """Refuse an activation of which sigma(t z) is not t sigma(z).
 

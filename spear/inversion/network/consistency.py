@@ -12,7 +12,8 @@ A layer narrower than the batch does not determine its D, and one whose inputs a
 hardly does. So the chain rule counts to the error that D has there.
 
 In front of it, the inputs are activations, and D there follows by the chain rule, too. Its sum is
-the bias gradient in front. Only neurons with known slopes for all inputs are compared.
+the bias gradient in front. Without biases, the update in front has its columns among the sums of
+D's. Only neurons with known slopes for all inputs are compared.
 """
 
 from dataclasses import dataclass
@@ -110,7 +111,8 @@ def agrees_in_front(chain: LayerChain, place: int, inputs: Tensor) -> bool:
     if place == 0:
         return True
     bias_gradient = chain.layers[place - 1].bias_gradient
-    assert bias_gradient is not None  # only the last layer of a chain may lack it
+    if bias_gradient is None:
+        return _spans_in_front(chain, place, inputs)
     link = chain.layers[place]
     slopes, known = _slopes(chain.activations[place - 1], inputs)
     found, weight = fit(link, inputs), link.weight.to(inputs)
@@ -120,6 +122,24 @@ def agrees_in_front(chain: LayerChain, place: int, inputs: Tensor) -> bool:
     contradicts = off > VISIBLE * terms.abs().sum(dim=0) + errors
     neurons = known.all(dim=0)
     return 2 * int((contradicts & neurons).sum()) <= int(neurons.sum())
+
+
+def _spans_in_front(chain: LayerChain, place: int, inputs: Tensor) -> bool:
+    """Tell whether the columns of the update in front are combinations of D's, to its error."""
+    slopes, known = _slopes(chain.activations[place - 1], inputs)
+    link, neurons = chain.layers[place], known.all(dim=0)
+    found, weight = fit(link, inputs), link.weight.to(inputs)
+    if int(neurons.sum()) <= len(inputs) or not bool(found.errors.isfinite().all()):
+        return True
+    gradients = (slopes * (found.gradients.T @ weight))[:, neurons].T
+    lengths = torch.linalg.vector_norm(gradients, dim=0)
+    steps = torch.linalg.matrix_norm(weight, 2) * slopes.abs().amax()
+    values = torch.linalg.svdvals(gradients)
+    observed = chain.layers[place - 1].weight_gradient.to(inputs)[neurons]
+    rest = observed - gradients @ torch.linalg.lstsq(gradients, observed).solution
+    error = float((steps * torch.linalg.vector_norm(found.errors) / values[-1]).nan_to_num(1.0))
+    share = _share(rest, torch.linalg.vector_norm(observed))
+    return share <= VISIBLE + error or not bool((lengths > 0).all())
 
 
 def _slopes(activation: Elementwise, values: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from spear.inversion.network.consistency import EXPLAINED
 from spear.inversion.network.lengths import Lengths, lengths_by_loss
-from spear.inversion.network.propagation import passed_on
+from spear.inversion.network.propagation import passed_through
 from spear.inversion.network.reproduction import unreproduced
 from spear.inversion.pair.finish import finished
 from spear.inversion.pair.isolation import HIDDEN
@@ -58,7 +58,8 @@ def judged_by_loss(
     if status is Status.PARTIAL:
         return JudgedByLoss(disaggregation, status, details, None)
     inputs = torch.linalg.solve(disaggregation, problem.first.right)
-    lengths = lengths_by_loss(chain.layers[-1], _features(chain, place, inputs))
+    features = passed_through(chain, place, inputs)[len(chain.activations)]
+    lengths = lengths_by_loss(chain.layers[-1], features)
     if lengths is None or not bool(lengths.factors.isfinite().all()):
         return JudgedByLoss(disaggregation, Status.APPROXIMATE, details | {LENGTHS_OPEN: 1.0}, None)
     told = bool((lengths.errors < 1).all())
@@ -85,13 +86,6 @@ def _of_unit_inputs(problem: PairProblem, samples: Samples) -> tuple[PairProblem
 def _with_unit_inputs(problem: PairProblem, directions: Tensor) -> Tensor:
     inputs = torch.linalg.solve(directions, problem.first.right)
     return directions * torch.linalg.vector_norm(inputs, dim=1)
-
-
-def _features(chain: LayerChain, place: int, inputs: Tensor) -> Tensor:
-    """Inputs of the last layer for those of a layer."""
-    for k in range(place, len(chain.activations)):
-        inputs = passed_on(chain.layers[k], chain.activations[k], inputs)
-    return inputs
 
 
 def _status(

@@ -17,7 +17,7 @@ from spear.activations.inverse import preimages
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
-from spear.observation import Link
+from spear.observation import LayerChain, Link
 
 MARGIN = 1e-4
 """Errors of known activations, relative to their root mean square, that are allowed for."""
@@ -29,6 +29,20 @@ CHUNK = 1 << 24
 def passed_on(link: Link, activation: Elementwise, inputs: Tensor) -> Tensor:
     """Return the inputs of the next layer, sigma(W x + c), one a row (b x m)."""
     return activation.value(pre_activations(link, inputs))
+
+
+def passed_through(chain: LayerChain, place: int, inputs: Tensor) -> dict[int, Tensor]:
+    """Return the inputs of the layers from a place on, by their places.
+
+    Args:
+        chain: the layers.
+        place: of the layer whose inputs are given, counted from 0.
+        inputs: one a row (b x n).
+    """
+    passed = {place: inputs.to(torch.float64)}
+    for k in range(place, len(chain.activations)):
+        passed[k + 1] = passed_on(chain.layers[k], chain.activations[k], passed[k])
+    return passed
 
 
 def pre_activations(link: Link, inputs: Tensor) -> Tensor:

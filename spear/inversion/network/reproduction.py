@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spear.inversion.network.propagation import passed_on, pre_activations
+from spear.inversion.network.propagation import passed_through, pre_activations
 from spear.observation import LayerChain
 
 
@@ -20,10 +20,7 @@ def unreproduced(
         batch_size: N, by which the mean loss divides.
     """
     last = len(chain.layers) - 1
-    passed = {first: inputs}
-    for place in range(first, last):
-        link, activation = chain.layers[place], chain.activations[place]
-        passed[place + 1] = passed_on(link, activation, passed[place])
+    passed = passed_through(chain, first, inputs)
     logits = pre_activations(chain.layers[last], passed[last])
     hard = torch.nn.functional.one_hot(labels, logits.shape[1])
     gradients = (logits.softmax(dim=1) - hard) / batch_size

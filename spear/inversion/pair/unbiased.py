@@ -22,7 +22,7 @@ from spear.inversion.pair.free_rows import FreeRows
 from spear.inversion.pair.joint_fit import refit
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem, pair_problem
-from spear.inversion.pair.search import Search, run
+from spear.inversion.pair.search import run
 from spear.inversion.pair.solver import Peeling
 from spear.inversion.pair.unbiased_proof import judged
 from spear.layers import check_number, linear_layers
@@ -110,9 +110,7 @@ class SpearPairUnbiased:
             if isinstance(problem, Status):
                 m, n = observation.weight.shape
                 return Reconstruction.empty(m, n, problem, budget.spent)
-            search = Peeling(problem, FreeEngine(), seed)
-            status = run(search, budget, self.max_starts)
-            return _reconstruction(search, status, budget)
+            return solved_by_activation(problem, seed, budget, self.max_starts)
 
 
 class FreeEngine:
@@ -180,8 +178,20 @@ def unfinished(samples: Samples) -> Tensor:
     return filled.T
 
 
-def _reconstruction(search: Search, status: Status, budget: Budget) -> Reconstruction:
-    problem, samples = search.problem, search.known
+def solved_by_activation(
+    problem: PairProblem, seed: int, budget: Budget, max_starts: float
+) -> Reconstruction:
+    """Search for the samples of a pair, any length allowed, and judge them.
+
+    Args:
+        problem: the pair, behind a smooth activation.
+        seed: of the starts.
+        budget: of the search.
+        max_starts: starts after which it gives up.
+    """
+    search = Peeling(problem, FreeEngine(), seed)
+    status = run(search, budget, max_starts)
+    samples = search.known
     details = {"rounds": float(search.rounds), "starts": float(search.starts)}
     if search.solved:
         found = judged(problem, refit(problem, samples.rows, sums=False))

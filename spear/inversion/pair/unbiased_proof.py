@@ -30,14 +30,21 @@ class Judged:
     Attributes:
         disaggregation: Q (b x b).
         evidence: of it.
-        status: end of the attack.
+        but_for_signs: end of the attack if the signs are known.
         signs_open: whether -x has the same gradients for some input x.
     """
 
     disaggregation: Tensor
     evidence: Evidence
-    status: Status
+    but_for_signs: Status
     signs_open: bool
+
+    @property
+    def status(self) -> Status:
+        """End of the attack."""
+        if self.signs_open and self.but_for_signs is Status.EXACT:
+            return Status.APPROXIMATE
+        return self.but_for_signs
 
 
 def judged(problem: PairProblem, rows: Tensor) -> Judged:
@@ -53,13 +60,13 @@ def judged(problem: PairProblem, rows: Tensor) -> Judged:
     disaggregation = torch.linalg.inv(rows)
     found = evidence(problem.with_sum(disaggregation.sum(dim=1)), disaggregation)
     open_ = problem.next_bias is None and bool(odd.any())
-    return Judged(disaggregation, found, _status(problem, rows, found, open_), open_)
+    return Judged(disaggregation, found, _status(problem, rows, found), open_)
 
 
-def _status(problem: PairProblem, rows: Tensor, found: Evidence, open_: bool) -> Status:
+def _status(problem: PairProblem, rows: Tensor, found: Evidence) -> Status:
     if not found.explained:
         return Status.PARTIAL
-    exact = not problem.noisy and found.at_rounding and not open_
+    exact = not problem.noisy and found.at_rounding
     if exact and isolated(problem, rows, ROUNDING + DEVIATIONS * found.forward_error):
         return Status.EXACT
     return Status.APPROXIMATE

@@ -14,7 +14,7 @@ from spear.data import Batch
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, LayerError
 from spear.inversion import SpearNetwork
-from spear.inversion.network.attack import by_condition
+from spear.inversion.network.order import by_condition
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.reconstruction import Status
 from spear.scoring import truth_of

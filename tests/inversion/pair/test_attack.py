@@ -154,7 +154,7 @@ def test_a_layer_without_a_next_one_is_refused_by_the_layers_that_have_one() -> 
     with pytest.raises(LayerError, match=r"layer is 3, but .* choose one of \[1, 2\]"):
         spear.invert_network(network, gradients, (40,), attack=SpearPair(3))
     alone = nn.Sequential(nn.Linear(40, 10))
-    with pytest.raises(LayerError, match="no linear layer with a bias that one elementwise"):
+    with pytest.raises(LayerError, match="no linear layer that one elementwise"):
         spear.invert_network(alone, dict(alone.named_parameters()), (40,))
 
 
