@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     add("--weights", type=Path, help="weights before training, in a .safetensors, .pt or .npz file")
     add("--update", type=Path, required=True, help="what the client shared, in such a file")
     add("--learning-rate", type=float, help="if given, the update is the weights after training")
+    add("--steps", type=int, default=1, help="local steps on the whole batch that led there [1]")
     add("--form", choices=("gradients", "weights"), help="of the update [found out]")
     add("--input-shape", type=_shape, help="of one input, such as 3,32,32 [common ones are tried]")
     add("--layer", help="name of the only layer to audit [all of them]")
@@ -95,6 +96,7 @@ def main(arguments: list[str]) -> None:
         learning_rate=chosen.learning_rate,
         form=chosen.form,
         budget=chosen.budget,
+        steps=chosen.steps,
         tokenizer=None if chosen.tokenizer is None else tokenizer_of(chosen.tokenizer),
     )
     if chosen.weights is None and result.verdict is not Verdict.EXACT:

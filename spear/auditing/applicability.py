@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor, nn
 
+from spear.activations.named import elementwise
 from spear.auditing.findings import Applicability, Equation
 from spear.layers import LinearLayer
-from spear.pairs import is_pair
+from spear.pairs import is_activated, is_pair
 from spear.tracing.activations import RELU, Activation
 from spear.tracing.neighbours import Neighbour, Operation, Station, described
 
@@ -86,6 +87,60 @@ def applicability(
         reason = f"no ReLU on either side of it: {before_it} before, {after_it} after"
         return Applicability(None, (next(_why(layer), reason),))
     return Applicability(equation, (*reasons, *_remarks(layer)))
+
+
+def without_bias(
+    layer: LinearLayer,
+    gradients: Mapping[str, Tensor],
+    model: nn.Module,
+    following: LinearLayer | None,
+    to_loss: bool,
+) -> Applicability:
+    """Return whether the next layer determines the inputs of a layer that shares no bias gradient.
+
+    Args:
+        layer, gradients, model, following: see `applicability`.
+        to_loss: whether the layer leads to a mean cross-entropy of hard labels through layers
+            without biases and homogeneous activations.
+    """
+    no_bias = "it has no bias" if layer.module.bias is None else "its bias is frozen"
+    obstacle = _not_its_own(layer, model, ("weight",))
+    if not obstacle and f"{layer.name}.weight" not in gradients:
+        obstacle = "the update does not contain its weight"
+    if obstacle:
+        return Applicability(None, (obstacle,))
+    if following is None or layer.activation is None or not is_activated(layer):
+        return Applicability(
+            None,
+            (
+                f"{no_bias}, by whose gradient the attack would find the scale of each input, "
+                "and no activation whose derivatives are known and linear layer follow it",
+            ),
+        )
+    words, hidden = layer.activation.words, _hidden(following, gradients, model)
+    if hidden:
+        return Applicability(None, (f"{words} follows it, but {hidden}",))
+    sigma = elementwise(layer.activation, dict(model.named_parameters()))
+    if sigma.pieces is not None and not to_loss:
+        return Applicability(
+            None,
+            (
+                f"{no_bias}, and {words} follows it, which does not tell the scale of an input; "
+                "the loss does if no layer up to the outputs has a bias and a ReLU, leaky or not, "
+                "follows each",
+            ),
+        )
+    reason = (
+        f"{no_bias}, but {words} follows it and then {following.name}, whose update tells the "
+        "activations"
+    )
+    return Applicability(Equation.UNBIASED, (reason, *_remarks(layer)))
+
+
+def shares_no_bias(layer: LinearLayer, gradients: Mapping[str, Tensor]) -> bool:
+    """Return whether an update has no gradient of a layer's bias because nobody trains one."""
+    bias = layer.module.bias
+    return bias is None or (not bias.requires_grad and f"{layer.name}.bias" not in gradients)
 
 
 def _hidden(following: LinearLayer, gradients: Mapping[str, Tensor], model: nn.Module) -> str:

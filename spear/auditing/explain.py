@@ -71,7 +71,7 @@ def verdict(layer: LayerFinding) -> str:
         them, fit = f"these {count}", "fit"
     else:
         inputs, them, fit = "the inputs that have a gradient in it were", "them", "fit"
-    witness = PAIR if layer.equation is Equation.PAIR else "the pattern of zeros"
+    witness = PAIR if _of_pair(layer) else "the pattern of zeros"
     return VERDICTS[layer.verdict].format(inputs=inputs, them=them, fit=fit, witness=witness)
 
 
@@ -122,7 +122,7 @@ def sentences(layer: LayerFinding) -> list[str]:
 
 def _spectrum(layer: LayerFinding, spectrum: Spectrum) -> list[str]:
     width = layer.n if layer.equation is Equation.INPUT else layer.m
-    what = "the layer" if layer.equation is Equation.PAIR else "the side with the zeros"
+    what = "the layer" if _of_pair(layer) else "the side with the zeros"
     found = [
         f"{_number(layer, spectrum)}; {what} is {width} wide (ratio {spectrum.rank / width:.2g})."
     ]
@@ -139,6 +139,10 @@ def _spectrum(layer: LayerFinding, spectrum: Spectrum) -> list[str]:
     if spectrum.inactive > 0:
         found.append(f"{spectrum.inactive:.0%} of the update's rows are zero for all inputs.")
     return found
+
+
+def _of_pair(layer: LayerFinding) -> bool:
+    return layer.equation is not None and layer.equation.of_pair
 
 
 def _number(layer: LayerFinding, spectrum: Spectrum) -> str:
@@ -195,7 +199,7 @@ def _recovery(layer: LayerFinding) -> list[str]:
 
 def _fit(layer: LayerFinding, recovery: Recovery) -> str:
     """Return how well the equation that was solved holds."""
-    if layer.equation is not Equation.PAIR:
+    if not _of_pair(layer):
         return (
             f"λ = {recovery.sparsity_matching:.6g} (1 if the pattern of zeros matches everywhere), "
             f"{recovery.sparsity:.0%} zeros."

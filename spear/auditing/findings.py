@@ -22,6 +22,15 @@ class Equation(StrEnum):
     """X has zeros: a ReLU precedes the layer."""
     PAIR = "pair"
     """The next layer's update tells the activations (docs/theory/layer-pairs.md)."""
+    UNBIASED = "unbiased"
+    """The same without a bias: the activation's shape or the loss tells the lengths of inputs."""
+    STEPS = "local_steps"
+    """The same at the mean weights of several local steps."""
+
+    @property
+    def of_pair(self) -> bool:
+        """Return whether it is of two layers in a row."""
+        return self in (Equation.PAIR, Equation.UNBIASED, Equation.STEPS)
 
 
 class Verdict(StrEnum):

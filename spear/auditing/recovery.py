@@ -237,7 +237,7 @@ def largest_error(found: Tensor, truth: Tensor) -> float:
 
 
 def _sparsity(found: Reconstruction, equation: Equation) -> float:
-    if equation is Equation.PAIR:
+    if equation.of_pair:
         return math.nan
     return _zeros(found.activation_gradients if equation is Equation.GRADIENT else found.inputs.T)
 

@@ -19,7 +19,7 @@ from spear.inversion.descent.cost import pilot
 from spear.layers import LinearLayer
 from spear.naming import bare, unwrapped
 from spear.reading import Form, Shared, labels_as_tensor, read
-from spear.settings import is_number
+from spear.settings import check_least, is_number
 from spear.transformer.standard import is_standard, standard
 
 LEAST_BUDGET = 1e-3
@@ -42,6 +42,7 @@ def audit(
     budget: float = 60.0,
     seed: int = 0,
     tokenizer: Tokenizer | None = None,
+    steps: int = 1,
 ) -> Audit:
     """Find out whether an update gives away the batch behind it, and why or why not.
 
@@ -65,9 +66,12 @@ def audit(
             they have left nothing, it is not attacked.
         seed: of the attack.
         tokenizer: of a language model of `transformers`, whose text is read, too.
+        steps: local steps on the whole batch that led to the weights after training. With more
+            than 1 and a learning rate, layer pairs behind smooth activations are attacked at the
+            mean weights of the steps (docs/theory/layer-pairs.md, "Local steps").
 
     Raises:
-        ConfigError: the budget is not above 0.
+        ConfigError: the budget is not above 0, or steps are given without a learning rate.
         InvalidObservation: the update is not one of this model.
         LayerError: there is no layer of this name.
         VictimError: the model does not take the batch, or inputs of the given shape.
@@ -75,6 +79,12 @@ def audit(
     start = time.perf_counter()
     if not (is_number(budget) and budget > 0):
         raise ConfigError(f"budget is {budget!r}; expected more than 0 seconds.")
+    check_least(1, steps=steps)
+    if steps > 1 and learning_rate is None:
+        raise ConfigError(
+            f"steps is {steps} without a learning_rate; expected both, for an update of weights "
+            "after training."
+        )
     loss = loss or nn.CrossEntropyLoss()
     private: Any = None
     truth: dict[str, Tensor] = {}
@@ -110,6 +120,8 @@ def audit(
         seed,
         pilot(),
         Budget(budget),
+        steps,
+        learning_rate,
     )
     findings = _within(task, chosen)
     notes = [each for each in (note, _disagreement(chosen, findings)) if each]

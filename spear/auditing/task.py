@@ -7,7 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spear.auditing.applicability import applicability, surroundings_unknown
+from spear.auditing.applicability import (
+    applicability,
+    shares_no_bias,
+    surroundings_unknown,
+    without_bias,
+)
 from spear.auditing.findings import Applicability, Equation, LayerFinding, Resimulation, Verdict
 from spear.auditing.limits import LEAST_CHECK
 from spear.auditing.recovery import (
@@ -21,8 +26,10 @@ from spear.auditing.recovery import (
     verdict_of,
 )
 from spear.auditing.resimulation import Loss, resimulate
+from spear.auditing.updates import leads_to_loss, scale_words, solved
 from spear.budget import Budget
-from spear.errors import InvalidObservation
+from spear.domain import Domain
+from spear.errors import InvalidObservation, SpearError
 from spear.inversion.descent.cost import Search, TimeForecast, forecast
 from spear.inversion.factors.factorization import Decomposition, decompose
 from spear.layers import LinearLayer
@@ -31,11 +38,15 @@ from spear.pairs import pair_at
 from spear.reconstruction import Reconstruction, Status
 from spear.tracing.activations import Activation
 from spear.tracing.neighbours import Station
+from spear.update import Update
+from spear.validation import check_finite
 
 TOO_FEW_CLASSES = (
     "it makes the {} outputs, and the rank of its update is at most that number, so that it does "
     "not tell how many inputs there are"
 )
+
+NO_SHAPE = "the shape of the network's inputs is not known, or they are several"
 
 OF_SIGNS = (
     "each row of its update has entries of one magnitude alone, as signs have, and the rest of the "
@@ -64,6 +75,8 @@ class Task:
         rate: seconds on this machine per second of the forecast
             (`spear.inversion.descent.cost.pilot`).
         whole: budget of all layers together.
+        steps: local steps on the whole batch that the update is of.
+        learning_rate: of a step; None if it is not known.
     """
 
     model: nn.Module
@@ -78,6 +91,8 @@ class Task:
     seed: int
     rate: float
     whole: Budget
+    steps: int = 1
+    learning_rate: float | None = None
 
     def __call__(self, layer: LinearLayer) -> LayerFinding:
         """Return the finding about one layer. An invalid update is a finding, too."""
@@ -92,13 +107,59 @@ class Task:
             reasons = (*applies.reasons, USED_UP)
             return replace(finding, verdict=Verdict.PARTIAL, reasons=reasons)
         try:
+            if applies.equation in (Equation.UNBIASED, Equation.STEPS):
+                return self._of_update(finding, layer, applies.equation)
             return self._attacked(finding, layer, applies.equation)
         except InvalidObservation as error:
             return replace(finding, verdict=Verdict.INVALID, reasons=(str(error).rstrip("."),))
 
     def applicability(self, layer: LinearLayer) -> Applicability:
         """Return the equation that an attack on a layer solves, with the reasons."""
-        return applicability(layer, self.gradients, self.model, self._following(layer))
+        following = self._following(layer)
+        if shares_no_bias(layer, self.gradients):
+            to_loss = leads_to_loss(self.model, self.layers, layer, self.loss)
+            return without_bias(layer, self.gradients, self.model, following, to_loss)
+        found = applicability(layer, self.gradients, self.model, following)
+        several = self.steps > 1 and self.learning_rate is not None
+        if found.equation is Equation.PAIR and several:
+            return replace(found, equation=Equation.STEPS)
+        return found
+
+    def _of_update(
+        self, finding: LayerFinding, layer: LinearLayer, equation: Equation
+    ) -> LayerFinding:
+        """Attack a layer by what the update says of others, too."""
+        gradient = self.gradients[f"{layer.name}.weight"]
+        check_finite(f"the gradient of '{layer.name}.weight'", gradient)
+        with torch.no_grad():
+            factor = decompose(gradient)
+        if isinstance(factor, Status):
+            return _nothing(finding, factor.message)
+        if not isinstance(self.example, Tensor):
+            return _nothing(finding, NO_SHAPE)
+        steps, rate = self.steps, self.learning_rate or 1.0
+        if equation is Equation.UNBIASED:
+            steps = 1
+        domain = Domain.unbounded(tuple(self.example.shape[1:]))
+        update = Update(self.model, dict(self.gradients), self.loss, domain)
+        try:
+            found = solved(update, layer, steps, rate, self.budget, self.seed)
+        except SpearError as error:
+            return _nothing(finding, str(error).rstrip("."))
+        if found.status in (Status.ZERO_GRADIENT, Status.FULL_RANK):
+            return _nothing(finding, found.message)
+        checked, spectrum = self._resimulated(layer, found, steps), spectrum_of(factor)
+        truth = self.truth.get(layer.name)
+        verdict = verdict_of(found.status, checked, self.classes, spectrum)
+        return replace(
+            finding,
+            verdict=verdict,
+            reasons=(*finding.reasons, *scale_words(found)),
+            spectrum=spectrum,
+            recovery=recovery_of(found, equation, verdict, spectrum, True, checked, truth),
+            given=_given(truth),
+            shape=self._shape(layer),
+        )
 
     def _following(self, layer: LinearLayer) -> LinearLayer | None:
         """The linear layer that takes the outputs of another through one activation."""
@@ -163,7 +224,11 @@ class Task:
         )
         return forecast(search, self.rate)
 
-    def _resimulated(self, layer: LinearLayer, found: Reconstruction) -> Resimulation:
+    def _resimulated(
+        self, layer: LinearLayer, found: Reconstruction, steps: int = 1
+    ) -> Resimulation:
+        if steps > 1:
+            return Resimulation.impossible("it is of several local steps")
         if self.example is None:
             return Resimulation.impossible("the shape of the network's inputs is not known")
         if layer.calls > 1 or layer.positions > 1:
