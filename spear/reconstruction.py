@@ -156,7 +156,8 @@ class Reconstruction:
     def message(self) -> str:
         """Sentence for people, without a full stop: how the attack ended, and what is missing."""
         if self.missing == 0:
-            words = (text for name, text in _SCALE.items() if self.details.get(name))
+            right = self.status in (Status.EXACT, Status.APPROXIMATE)
+            words = (text for name, text in _SCALE.items() if right and self.details.get(name))
             return self.status.message + "".join(words)
         return (
             f"{self.status.message}; {self.missing} of {self.batch_size} directions are missing, "

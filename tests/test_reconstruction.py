@@ -7,7 +7,13 @@ import pickle
 import pytest
 import torch
 
-from spear.reconstruction import Reconstruction, Status
+from spear.reconstruction import (
+    RESTS_ON_ACTIVATION,
+    RESTS_ON_BIASES,
+    RESTS_ON_LOSS,
+    Reconstruction,
+    Status,
+)
 
 RECORDED = {
     "exact", "approximate", "estimated", "partial", "timed_out", "samples_exhausted",
@@ -40,3 +46,13 @@ def test_it_shows_itself_briefly():
     html = found._repr_html_()
     assert "<b>estimated</b>: 3 inputs of 5 entries" in html
     assert found.message in html
+
+
+@pytest.mark.parametrize("name", [RESTS_ON_BIASES, RESTS_ON_LOSS, RESTS_ON_ACTIVATION])
+def test_what_lengths_rest_on_is_said_of_right_inputs_alone(name):
+    def found(status: Status) -> str:
+        return Reconstruction.estimate(torch.ones(2, 3), 0.0, status, {name: 1.0}).message
+
+    for status in (Status.EXACT, Status.APPROXIMATE):
+        assert found(status).startswith(f"{status.message}; their lengths rest on the ")
+    assert found(Status.PARTIAL) == Status.PARTIAL.message

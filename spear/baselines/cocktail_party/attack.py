@@ -20,7 +20,7 @@ from spear.inversion.factors.factorization import Factorization, factorize
 from spear.inversion.factors.rank import check_rank
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_device, check_least, check_time_limit, check_weights
+from spear.settings import check_least, check_run, check_weights
 from spear.update import Update
 
 SMALLEST_SCALE = 1e-12
@@ -111,8 +111,7 @@ class CocktailParty(LayerAttack):
         self.one_sign = one_sign
         self.l1 = l1
         self.iterations = iterations
-        check_time_limit(time_limit)
-        check_device(device)
+        check_run(time_limit, device)
         self.time_limit = time_limit
         self.rank = rank
         self.device = device

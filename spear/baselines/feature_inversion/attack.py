@@ -23,7 +23,7 @@ from spear.errors import ConfigError, InvalidObservation
 from spear.observation import Observation
 from spear.probing import layer_inputs
 from spear.reconstruction import Reconstruction
-from spear.settings import check_device, check_least, check_time_limit, check_weights
+from spear.settings import check_least, check_run, check_weights
 from spear.update import Update, check_update
 from spear.whole_update import WholeUpdateAttack
 
@@ -74,8 +74,7 @@ class FeatureInversion(WholeUpdateAttack):
         self.matching = matching
         self.total_variation = total_variation
         self.iterations = iterations
-        check_time_limit(time_limit)
-        check_device(device)
+        check_run(time_limit, device)
         self.time_limit = time_limit
         self.device = device
         self._optimiser = Adam(learning_rate, Cosine())

@@ -20,7 +20,7 @@ from spear.baselines.gradient_matching.schedules import WarmUpRampDown
 from spear.baselines.gradient_matching.transforms import Transformed
 from spear.errors import ConfigError, VictimError
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_device, check_least, check_time_limit
+from spear.settings import check_least, check_run
 from spear.update import Update
 from spear.whole_update import WholeUpdateAttack
 
@@ -67,8 +67,7 @@ class GIFD(WholeUpdateAttack):
         time_limit: float | None = None,
         device: str = "cpu",
     ) -> None:
-        check_time_limit(time_limit)
-        check_device(device)
+        check_run(time_limit, device)
         check_least(1 + len(radii), iterations=iterations)
         check_least(1, restarts=restarts)
         inner = len(parts(generator)[1]) - 1

@@ -27,7 +27,7 @@ from spear.baselines.gradient_matching.regularisers import (
 from spear.domain import Domain
 from spear.errors import ConfigError, VictimError
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_device, check_least, check_time_limit
+from spear.settings import check_least, check_run
 from spear.update import Update
 from spear.whole_update import WholeUpdateAttack
 
@@ -84,8 +84,7 @@ class GradientMatching(WholeUpdateAttack):
         self.box = box
         self.iterations = iterations
         self.restarts = restarts
-        check_time_limit(time_limit)
-        check_device(device)
+        check_run(time_limit, device)
         self.time_limit = time_limit
         self.device = device
         for name, regulariser in self.regularisers.items():

@@ -22,7 +22,7 @@ from spear.baselines.tableak.relaxation import Relaxation
 from spear.data.tabular import Ordinal, TableDomain
 from spear.errors import InvalidObservation, VictimError
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_above_zero, check_device, check_least, check_time_limit
+from spear.settings import check_above_zero, check_least, check_run
 from spear.update import Update, check_update
 from spear.whole_update import WholeUpdateAttack
 
@@ -67,8 +67,7 @@ class TabLeak(WholeUpdateAttack):
         self.temperature = temperature
         self.iterations = iterations
         self.restarts = restarts
-        check_time_limit(time_limit)
-        check_device(device)
+        check_run(time_limit, device)
         self.time_limit = time_limit
         self.device = device
 

@@ -9,7 +9,7 @@ from spear.inversion.factors.rank import check_rank
 from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_device, check_least, check_time_limit
+from spear.settings import check_least, check_run
 
 
 class SpearIrls(LayerAttack):
@@ -45,8 +45,7 @@ class SpearIrls(LayerAttack):
         check_rank(rank)
         check_least(1, max_starts=max_starts)
         super().__init__(layer, Sparsity.GRADIENT)
-        check_time_limit(time_limit)
-        check_device(device)
+        check_run(time_limit, device)
         self.time_limit = time_limit
         self.max_starts = max_starts
         self.rank = rank

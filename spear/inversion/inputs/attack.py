@@ -16,7 +16,7 @@ from spear.inversion.inputs.search import InputSearch
 from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_device, check_least, check_time_limit
+from spear.settings import check_least, check_run
 
 
 class SpearInput(LayerAttack):
@@ -57,8 +57,7 @@ class SpearInput(LayerAttack):
         check_least(1, max_rounds=max_rounds)
         super().__init__(layer, Sparsity.INPUT)
         self.search = search or Descent()
-        check_time_limit(time_limit)
-        check_device(device)
+        check_run(time_limit, device)
         self.time_limit = time_limit
         self.max_rounds = max_rounds
         self.rank = rank

@@ -7,14 +7,13 @@ import torch
 from spear.attack import PairAttack, ProgressCallback
 from spear.budget import Budget
 from spear.errors import ConfigError
-from spear.inversion.factors.rank import check_rank
 from spear.inversion.pair.choice import Method, search_for
+from spear.inversion.pair.limits import Limits
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.inversion.pair.reconstruct import reconstruction_of
 from spear.inversion.pair.search import run
 from spear.observation import LayerPair
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_device, check_least, check_time_limit
 
 
 class SpearPair(PairAttack):
@@ -45,18 +44,11 @@ class SpearPair(PairAttack):
         rank: int | None = None,
         device: str = "cpu",
     ) -> None:
-        check_rank(rank)
-        check_least(1, max_starts=max_starts)
+        self.limits = Limits(time_limit, max_starts, rank, device)
         if method is not None and method not in list(Method):
             raise ConfigError(f"method is {method!r}; expected {', '.join(Method)} or None.")
         super().__init__(layer)
         self.method = None if method is None else Method(method)
-        check_time_limit(time_limit)
-        check_device(device)
-        self.time_limit = time_limit
-        self.max_starts = max_starts
-        self.rank = rank
-        self.device = device
 
     def __call__(
         self, observation: LayerPair, *, seed: int = 0, progress: ProgressCallback | None = None
@@ -68,9 +60,9 @@ class SpearPair(PairAttack):
         Raises:
             InvalidObservation: the method does not fit the activation or the next layer.
         """
-        budget = Budget(self.time_limit, progress)
+        budget = Budget(self.limits.time_limit, progress)
         with torch.no_grad():
-            problem = self._problem(observation.to(self.device))
+            problem = self._problem(observation.to(self.limits.device))
             if isinstance(problem, Status):
                 return Reconstruction.empty(observation.m, observation.n, problem, budget.spent)
             return self.reconstruct(problem, seed, budget)
@@ -84,11 +76,11 @@ class SpearPair(PairAttack):
             budget: of this search; `seconds` of the result is what it has spent.
         """
         search = search_for(problem, self.method, seed)
-        status = run(search, budget, self.max_starts)
+        status = run(search, budget, self.limits.max_starts)
         details = {"rounds": float(search.rounds), "starts": float(search.starts)}
         found = reconstruction_of(problem, search.known, status, details)
         return replace(found, seconds=budget.spent)
 
     def _problem(self, pair: LayerPair) -> PairProblem | Status:
         """The pair in factors, or the status that says why there are none."""
-        return pair_problem(pair, self.rank)
+        return pair_problem(pair, self.limits.rank)

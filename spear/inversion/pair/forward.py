@@ -16,6 +16,7 @@ from torch import Tensor
 
 from spear.activations.elementwise import Elementwise
 from spear.inversion.factors.gram import Grams
+from spear.inversion.pair.projected import projected_equations, solved
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,9 @@ class ForwardConsistency:
         Returns:
             K x d, by linear least squares.
         """
-        constant = slopes * self.base + offsets
-        rest = constant - (constant @ self.space.T) @ self.space
-        inside = (self.space * slopes[:, None, :]) @ self.predictor
-        matrices = self.grams(slopes.square()) - inside.mT @ inside
-        right = -(rest * slopes) @ self.predictor
-        factor, info = torch.linalg.cholesky_ex(matrices)
-        points = torch.cholesky_solve(right[:, :, None], factor)[:, :, 0]
-        return torch.where((info == 0)[:, None], points, 0.0).nan_to_num(0.0)
+        constants = slopes * self.base + offsets
+        equations = projected_equations(self.grams, self.predictor, self.space, slopes, constants)
+        return solved(*equations, equations[1].new_zeros(()))
 
     def _residuals(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         z = points @ self.predictor.T + self.base

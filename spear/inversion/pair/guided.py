@@ -20,9 +20,9 @@ from torch import Tensor
 
 from spear.inversion.descent.activation_weights import standardised
 from spear.inversion.descent.coordinates import Frame
-from spear.inversion.factors.gram import TABLE_BYTES, Grams
-from spear.inversion.factors.memory import bytes_at_once
+from spear.inversion.factors.gram import Grams
 from spear.inversion.pair.problem import PairProblem
+from spear.inversion.pair.projected import projected_equations, solved
 
 ACTIVITY = 6.0
 """Slope of the likely activity, over z in its deviations."""
@@ -68,25 +68,12 @@ class Guide:
         """Return the rows p that fit the activity predicted by p0 (K x b each)."""
         predictor, bias = self.frame.predictor, self.frame.bias
         active = torch.sigmoid(ACTIVITY * standardised(self.pre_activations(predicted)))
-        matrices = self.grams(active.square()) - self._inside(active)
-        constant = active * bias
-        rest = constant - (constant @ self.space.T) @ self.space
+        matrices, right = projected_equations(
+            self.grams, predictor, self.space, active, active * bias
+        )
         scale = matrices.diagonal(dim1=1, dim2=2).mean(dim=1, keepdim=True)
         matrices.diagonal(dim1=1, dim2=2).add_(TRUST * scale)
-        right = TRUST * scale * predicted - (rest * active) @ predictor
-        factor, info = torch.linalg.cholesky_ex(matrices)
-        rows = torch.cholesky_solve(right[:, :, None], factor)[:, :, 0]
-        return torch.where((info == 0)[:, None], rows, predicted).nan_to_num(0.0)
-
-    def _inside(self, active: Tensor) -> Tensor:
-        """Gram matrices of R2 diag(d) M (K x b x b), some starts at a time."""
-        size = self.space.numel() * self.space.element_size()
-        count = max(1, bytes_at_once(active.device, TABLE_BYTES) // size)
-        parts = [
-            (self.space * part[:, None, :]) @ self.frame.predictor
-            for part in torch.split(active, count)
-        ]
-        return torch.cat([part.mT @ part for part in parts])
+        return solved(matrices, right + TRUST * scale * predicted, predicted)
 
     def pre_activations(self, rows: Tensor) -> Tensor:
         """Return z of rows in the frame's coordinates (K x m')."""

@@ -25,12 +25,13 @@ from spear.observation import LayerPair
 from spear.update import Update
 
 DRIFT = 8.0
-"""Relative error of dL/dZ by the drift, relative to that of the next layer's update beyond its
-rank: true batches have up to 14 with 3 such errors allowed."""
+"""Relative error of dL/dZ that the drift is expected to leave, as a multiple of the share of the
+next layer's update beyond its rank. The proof allows 3 times as much, 24; true batches need 14 at
+most."""
 
 MOST_DRIFT = 6e-3
-"""Share of the next layer's update beyond its rank, above which 3 errors are as large as those of
-false samples."""
+"""Largest share beyond the rank of an update that is attacked. There the proof allows residuals of
+24 x 0.6 % = 14 %, which false samples have, too."""
 
 
 def at_mean_weights(update: Update, steps: int, learning_rate: float) -> Update:

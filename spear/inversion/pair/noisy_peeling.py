@@ -46,11 +46,15 @@ class NoisyPeeling(Peeling):
     def __init__(self, problem: PairProblem, engine: Engine, seed: int) -> None:
         super().__init__(problem, engine, seed)
         self._in_vain = 0
+        self._stale = False
 
     def round(self) -> None:
         """Search once for samples of the rest."""
         before = len(self.known)
         if self._in_vain < PATIENCE or self.missing > self.problem.b // 2:
+            if self._stale:
+                self._peel()
+            self._stale = False
             super().round()
             self._in_vain = 0 if len(self.known) > before else self._in_vain + 1
         else:
@@ -71,8 +75,7 @@ class NoisyPeeling(Peeling):
         if self.missing <= 1:
             self._complete()
         self._renewed = len(self.known)
-        if not self.solved:
-            self._peel()
+        self._stale = not self.solved  # a fitted round peels after its fit
 
     def _complete(self) -> None:
         """Fit the whole batch; without its least likely sample if that does not explain enough."""

@@ -149,7 +149,15 @@ def scale_shows(problem: PairProblem, found: Evidence) -> bool:
     odd one, such as tanh, all signs may be wrong.
     """
     others = (found.disaggregation * scale for scale in (1 - HIDDEN, 1 + HIDDEN, -1.0))
-    return not any(evidence(problem, other).at_rounding for other in others)
+    return not any(_fits(problem, other) for other in others)
+
+
+def _fits(problem: PairProblem, disaggregation: Tensor) -> bool:
+    """Tell whether a solution is at rounding; forward consistency, which costs least, first."""
+    a = problem.activation.value(problem.pre_activations(torch.linalg.inv(disaggregation)))
+    tolerated = _tolerance(_forward_error(problem, a))
+    forward = bool((_forward(problem, a) <= tolerated).all())
+    return forward and evidence(problem, disaggregation).at_rounding
 
 
 def _isolated(problem: PairProblem, found: Evidence) -> bool:

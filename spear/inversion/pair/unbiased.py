@@ -15,11 +15,11 @@ from spear.domain import Domain
 from spear.errors import InvalidObservation
 from spear.inversion.directions.completion import completed
 from spear.inversion.factors.gram import unit
-from spear.inversion.factors.rank import check_rank
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.forward_search import forward_round, solved_rows
 from spear.inversion.pair.free_rows import FreeRows
 from spear.inversion.pair.joint_fit import refit
+from spear.inversion.pair.limits import Limits
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.inversion.pair.search import run
@@ -29,7 +29,6 @@ from spear.layers import check_number, linear_layers
 from spear.observation import UnbiasedPair
 from spear.pairs import unbiased_pair_at
 from spear.reconstruction import RESTS_ON_ACTIVATION, SIGNS_OPEN, Reconstruction, Status
-from spear.settings import check_device, check_least, check_time_limit
 from spear.transformer.language_model import check_takes_numbers
 from spear.update import Update, check_update
 
@@ -63,15 +62,8 @@ class SpearPairUnbiased:
         device: str = "cpu",
     ) -> None:
         check_number(layer)
-        check_rank(rank)
-        check_least(1, max_starts=max_starts)
-        check_time_limit(time_limit)
-        check_device(device)
         self.layer = layer
-        self.time_limit = time_limit
-        self.max_starts = max_starts
-        self.rank = rank
-        self.device = device
+        self.limits = Limits(time_limit, max_starts, rank, device)
 
     def check(self, network: nn.Module, domain: Domain) -> None:
         """Implement `Attack.check`.
@@ -104,13 +96,13 @@ class SpearPairUnbiased:
             InvalidObservation: the activation is piecewise linear, or the next layer is not wider
                 than the batch.
         """
-        budget = Budget(self.time_limit, progress)
+        budget = Budget(self.limits.time_limit, progress)
         with torch.no_grad():
-            problem = unbiased_problem(observation.to(self.device), self.rank)
+            problem = unbiased_problem(observation.to(self.limits.device), self.limits.rank)
             if isinstance(problem, Status):
                 m, n = observation.weight.shape
                 return Reconstruction.empty(m, n, problem, budget.spent)
-            return solved_by_activation(problem, seed, budget, self.max_starts)
+            return solved_by_activation(problem, seed, budget, self.limits.max_starts)
 
 
 class FreeEngine:

@@ -71,3 +71,13 @@ def test_a_batch_with_a_false_sample_does_not_stay_whole():
     rows[4] = 3 * CASE.rows[0] - 2 * CASE.rows[1]
     search = after_rounds(rows, PATIENCE + 4)
     assert not search.solved or float(relative_errors(search.known.rows).max()) < NEAR / 2
+
+
+def test_a_fitted_round_peels_once(monkeypatch):
+    search = after_rounds(CASE.rows[:3], PATIENCE + 1)
+    peeled, peel = [], search._peel
+    monkeypatch.setattr(search, "_peel", lambda: (peeled.append(None), peel()))
+    for _ in range(2):
+        search.round()
+    assert not search.solved
+    assert len(peeled) == 2
