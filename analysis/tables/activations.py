@@ -6,6 +6,8 @@ Before a wide next layer its gradient has rank b; before the classifier, 9 at mo
 
 import pandas as pd
 
+from spear.analysis.statistics.activations import by_batch_size
+
 EXPERIMENTS = ("activations",)
 
 NEXT = {6: "wide next layer", 2: "classifier"}
@@ -13,14 +15,6 @@ NEXT = {6: "wide next layer", 2: "classifier"}
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each activation and kind of next layer, a column for each b."""
-    rows = []
-    for depth, name in NEXT.items():
-        chosen = results[results["network.depth"] == depth]
-        for activation in dict.fromkeys(results["network.activation"]):
-            row = {"next layer": name, "activation": activation}
-            of = chosen[chosen["network.activation"] == activation]
-            for b, batches in of.groupby("batch_size"):
-                share = f"{batches['exact'].sum()}/{len(batches)}"
-                row[f"b = {b}"] = f"{share}, {batches['psnr'].mean():.1f}"
-            rows.append(row)
-    return pd.DataFrame(rows).fillna("")
+    depths = results["network.depth"].astype(pd.CategoricalDtype(list(NEXT), ordered=True))
+    named = results.assign(next=depths.cat.rename_categories(NEXT))
+    return by_batch_size(named, {"next": "next layer", "network.activation": "activation"})

@@ -141,7 +141,8 @@ class Task:
         if equation is Equation.UNBIASED:
             steps = 1
         domain = Domain.unbounded(tuple(self.example.shape[1:]))
-        update = Update(self.model, dict(self.gradients), self.loss, domain)
+        loss = self.loss if isinstance(self.loss, nn.Module) else nn.Identity()  # tells nothing
+        update = Update(self.model, dict(self.gradients), loss, domain)
         try:
             found = solved(update, layer, steps, rate, self.budget, self.seed)
         except SpearError as error:
