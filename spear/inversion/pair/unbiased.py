@@ -125,8 +125,11 @@ def unbiased_problem(pair: UnbiasedPair, rank: int | None = None) -> PairProblem
         InvalidObservation: the activation is piecewise linear, or the next layer is not wider than
             the batch.
     """
-    _check_smooth(pair.activation)
-    return free_problem(pair, rank)
+    problem = _decomposed(pair, rank)
+    if isinstance(problem, PairProblem):
+        _check_smooth(problem.activation)
+        _check_spans(problem)
+    return problem
 
 
 def free_problem(pair: UnbiasedPair, rank: int | None = None) -> PairProblem | Status:
@@ -137,14 +140,23 @@ def free_problem(pair: UnbiasedPair, rank: int | None = None) -> PairProblem | S
     Raises:
         InvalidObservation: the next layer is not wider than the batch.
     """
-    problem = pair_problem(pair.with_sum(_some_combination(pair.weight_gradient)), rank)
-    if isinstance(problem, PairProblem) and not problem.spans_activations:
+    problem = _decomposed(pair, rank)
+    if isinstance(problem, PairProblem):
+        _check_spans(problem)
+    return problem
+
+
+def _decomposed(pair: UnbiasedPair, rank: int | None) -> PairProblem | Status:
+    return pair_problem(pair.with_sum(_some_combination(pair.weight_gradient)), rank)
+
+
+def _check_spans(problem: PairProblem) -> None:
+    if not problem.spans_activations:
         raise InvalidObservation(
             f"the next layer's gradient has rank {problem.r} with {problem.b} inputs; without a "
             "bias gradient the attack expects equal numbers, that is, a next layer that is wider "
             "than the batch."
         )
-    return problem
 
 
 def _check_smooth(activation: Elementwise) -> None:
