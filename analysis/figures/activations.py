@@ -37,4 +37,4 @@ def _map(axes: Axes, batches: pd.DataFrame, order: list[str]) -> AxesImage:
         table.pivot(index="network.activation", columns="batch_size", values=each).reindex(order)
         for each in ("share", "text")
     )
-    return style.share_map(axes, share, text.to_numpy().tolist())
+    return style.value_map(axes, share, text.to_numpy().tolist())

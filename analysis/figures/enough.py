@@ -31,8 +31,8 @@ class Panel:
 
 PANELS = (
     Panel("enough_noise", "defense.noise_multiplier", "noise multiplier"),
-    Panel("enough_clipping", "defense.max_norm", "clipping norm C, noise 2e-5 an entry"),
-    Panel("enough_epochs", "fedavg.epochs", "local epochs E, eta = 0.01"),
+    Panel("enough_clipping", "defense.max_norm", "clipping norm C (noise 2e-5)"),
+    Panel("enough_epochs", "fedavg.epochs", "local epochs E (eta = 0.01)"),
 )
 
 SIZES = {5: ("o", "#009E73"), 10: ("s", "#0072B2"), 20: ("^", "#D55E00")}
@@ -62,7 +62,7 @@ def _curves(axes: Axes, panel: Panel, batches: pd.DataFrame) -> None:
         name = f"b = {b}" if panel is PANELS[0] else None
         style.banded(axes, table[panel.column], table, colour, marker, name or "")
     axes.set_xscale("log")
-    axes.set_xlabel(f"{panel.label}\n({n} batches a point)")
+    axes.set_xlabel(f"{panel.label}\n({n} batches per point)")
 
 
 def _name_epsilons(axes: Axes, multipliers: list[float]) -> None:
@@ -71,4 +71,4 @@ def _name_epsilons(axes: Axes, multipliers: list[float]) -> None:
     above = axes.secondary_xaxis("top")
     above.set_xticks(chosen, [f"{epsilon(each):.0e}".replace("e+0", "e") for each in chosen])
     above.set_xticks([], minor=True)
-    above.set_xlabel("epsilon")
+    above.set_xlabel("epsilon at delta = 1e-5")

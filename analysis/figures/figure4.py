@@ -4,6 +4,8 @@ Algorithm 1 with information sets. It counts whole chunks of submatrices, each a
 the last, so that a count is up to a fifth above what was needed; the paper always looks at
 10,000 at once, the plateau on the left of its figure. An information set yields b submatrices,
 whose hits come in clusters: 2 b / (b + 1) times those of Lemma 5.2 (docs/theory/sampling.md).
+The paper's text gives no values of its curves: it says that m = 2000 follows Lemma 5.2, that
+m = 200 needs about 20 times as many, and that 63 % of the batches at b = 24 end within 2e9.
 """
 
 import numpy as np
@@ -14,6 +16,7 @@ from matplotlib.figure import Figure
 from spear.analysis.render import style
 from spear.analysis.render.laws import draw_laws
 from spear.analysis.statistics.measures import exact, spread
+from spear.inversion.sampling.lemmas import n_total_expected
 
 EXPERIMENTS = ("figure4", "figure4_b18_to_b24")
 
@@ -22,6 +25,12 @@ PAPER_LAW = {16: 1.8e5}
 
 PAPER_RATIO = 20
 """Submatrices needed at m = 200 over those at m = 2000, approximately (Sec. 6.2)."""
+
+PAPER_LIMIT = (24, 2e9, 63)
+"""b, submatrices, and per cent of batches at m = 200 that need no more (Sec. 6.2)."""
+
+FROM = 12
+"""Least b at which the paper's ratio is drawn; below, chunks of 10,000 hide it."""
 
 LOOKS = [(style.COLOURS["spear"], "s"), (style.COLOURS["spear_irls"], "o")]
 
@@ -34,17 +43,15 @@ def draw(results: pd.DataFrame) -> Figure:
         _curve(axes, batches, f"m = {m}, median and 10-90 %", *look)
     b = np.arange(results["batch_size"].min(), results["batch_size"].max() + 1)
     draw_laws(axes, b)
-    axes.plot(
-        list(PAPER_LAW), list(PAPER_LAW.values()), "k*", markersize=11,
-        label="Lemma 5.2 as the paper states it",
-    )  # fmt: skip
+    _papers(axes, b)
     axes.set_yscale("log")
     axes.set_xticks(sorted(results["batch_size"].unique()))
-    axes.set_xlabel(f"batch size b ({_numbers(results)})")
+    axes.set_xlabel("batch size b")
+    style.note(axes, _numbers(results))
     axes.set_ylabel("submatrices sampled per batch (whole chunks)")
     if results["network.width"].nunique() == 2:
         axes.set_title(_compared(results))
-    axes.legend(loc="upper left")
+    axes.legend(loc="upper left", fontsize=8)
     return figure
 
 
@@ -61,12 +68,29 @@ def _curve(axes: Axes, batches: pd.DataFrame, label: str, colour: str, marker: s
     axes.plot(partly["batch_size"], partly["median"], marker, color=colour, mfc="white")
 
 
+def _papers(axes: Axes, b: np.ndarray) -> None:
+    """Draw the paper's values: of Lemma 5.2, of the narrow layer over the wide one, its limit."""
+    axes.plot(
+        list(PAPER_LAW), list(PAPER_LAW.values()), "k*", markersize=11,
+        label="the paper: Lemma 5.2 at b = 16",
+    )  # fmt: skip
+    law = [PAPER_RATIO * n_total_expected(int(each)) for each in b if each >= FROM]
+    axes.plot(
+        b[b >= FROM], law, "-.", color="black", linewidth=0.9,
+        label=f"the paper: m = 200 needs about {PAPER_RATIO} x Lemma 5.2",
+    )  # fmt: skip
+    at, most, share = PAPER_LIMIT
+    axes.plot(
+        [at], [most], "kv", label=f"the paper: m = 200, b = {at}, {share} % of batches within this"
+    )
+
+
 def _compared(results: pd.DataFrame) -> str:
     """Return the ratios of `ratios` in words."""
     ratio = ratios(results)
     parts = ", ".join(f"{each:.1f} at b = {b}" for b, each in ratio.tail(3).items())
     narrow, wide = sorted(results["network.width"].unique())
-    return f"m = {narrow} over m = {wide}: {parts} (paper: about {PAPER_RATIO})"
+    return f"submatrices at m = {narrow} / at m = {wide}: {parts} (the paper: about {PAPER_RATIO})"
 
 
 def _numbers(results: pd.DataFrame) -> str:
@@ -74,4 +98,6 @@ def _numbers(results: pd.DataFrame) -> str:
     sizes = results.groupby(["network.width", "batch_size"]).size()
     most = int(sizes.max())
     fewer = sizes[sizes < most].reset_index(name="n").to_numpy()
-    return f"{most} batches each" + "".join(f", {n} at m = {m}, b = {b}" for m, b, n in fewer)
+    return f"n = {most} batches per point" + "".join(
+        f", {n} at m = {m}, b = {b}" for m, b, n in fewer
+    )

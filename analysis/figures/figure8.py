@@ -28,12 +28,14 @@ def draw(results: pd.DataFrame) -> Figure:
     for axes, b in zip(panels, sizes, strict=True):
         batches = results[results["batch_size"] == b]
         _theory(axes, int(b), batches["network.width"])
-        _curve(axes, failures(batches, batches["findable"] < b), style.COLOURS["spear_irls"],
-               "o", "exhaustive search")  # fmt: skip
-        _curve(axes, failures(batches, ~batches["exact"]), style.COLOURS["spear"],
-               "s", style.NAMES["spear_irls"])  # fmt: skip
+        _curve(axes, failures(batches, batches["findable"] < b), style.COLOURS["spear"],
+               "s", "exhaustive search")  # fmt: skip
+        _curve(axes, failures(batches, ~batches["exact"]), style.COLOURS["spear_irls"],
+               "o", style.NAMES["spear_irls"])  # fmt: skip
         axes.set_title(f"b = {b}")
         axes.set_xlabel("network width m")
+        sizes = batches.groupby("network.width").size()
+        style.note(axes, f"{style.counted(sizes)}\n95 % intervals", y=0.55)
     panels[0].set_ylabel("failure probability")
     panels[0].set_ylim(-0.03, 1.03)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)

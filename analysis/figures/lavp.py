@@ -39,7 +39,7 @@ def draw(results: pd.DataFrame) -> Figure:
     for (network, loss), axes in zip(rows, panels[:, 0], strict=True):
         axes.set_ylabel(f"{NETWORKS[network]}, {LOSS_NAMES[loss]}\nPSNR [dB]")
     for axes in panels[-1]:
-        axes.set_xlabel("largest eigenvalue of the Hessian")
+        axes.set_xlabel("largest eigenvalue (log axis)")
     return figure
 
 

@@ -48,12 +48,14 @@ def draw(results: pd.DataFrame) -> Figure:
 
 
 def _map(axes: Axes, batches: pd.DataFrame, b: list[int], m: list[int]) -> AxesImage:
-    """Draw cells with their share, blank if nothing was measured."""
+    """Draw cells with exact batches out of all, blank if nothing was measured."""
     table = exact(batches, ["batch_size", "network.width"])
     share = table.pivot(index="batch_size", columns="network.width", values="share")
     share = share.reindex(index=b, columns=m)
     impossible = np.greater_equal.outer(share.index.to_numpy(), share.columns.to_numpy())
-    texts = share.map("{:.0%}".format).mask(impossible, "").to_numpy().tolist()
+    table["text"] = table["n_exact"].astype(str) + "/" + table["n"].astype(str)
+    text = table.pivot(index="batch_size", columns="network.width", values="text")
+    texts = text.reindex(index=b, columns=m).mask(impossible, "").to_numpy().tolist()
     for i, j in np.argwhere(impossible):
         axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, **IMPOSSIBLE))
-    return style.share_map(axes, share, texts, origin="lower")
+    return style.value_map(axes, share, texts, origin="lower")

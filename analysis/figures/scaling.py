@@ -42,6 +42,8 @@ def draw(results: pd.DataFrame) -> Figure:
     style.durations(left)
     right.set_ylabel("starts or submatrices per batch")
     right.set_ylim(10, 1e14)
+    right.plot([], [], "s", color=style.GREY, mfc="white", label="hollow: some not exact")
+    style.note(left, f"{style.counted(results.groupby(['attack', 'batch_size']).size())} batches")
     figure.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 

@@ -31,9 +31,8 @@ def draw(results: pd.DataFrame) -> Figure:
 def _panel(axes: Axes, batches: pd.DataFrame, side: int) -> None:
     (width,) = batches["network.width"].unique()
     patches, numbers = (SIDE // side) ** 2, CHANNELS * side**2
-    axes.axvline(
-        most_images(int(width), patches, numbers), color=style.GREY, ls="--", label="counted limit"
-    )
+    limit = most_images(int(width), patches, numbers)
+    axes.axvline(limit, color=style.GREY, ls="--", label="counted limit")
     whole = batches.assign(whole=batches["directions_right"] / batches["batch_size"])
     for head, (colour, marker, name) in HEADS.items():
         chosen = whole[whole["network.head"] == head]
@@ -42,6 +41,10 @@ def _panel(axes: Axes, batches: pd.DataFrame, side: int) -> None:
         proven = (chosen["exact"] & (chosen["status"] == "exact")).groupby(chosen["batch_size"])
         axes.plot(proven.mean(), ":", color=colour, label=f"{name}: batches proven")
     axes.set_title(f"{patches} patches of {side} pixels (d = {width})")
+    axes.set_xticks([*sorted(batches["batch_size"].unique()), limit])
+    sizes = batches.groupby(["network.head", "batch_size"]).size()
+    axes.set_xlim(right=limit * 1.05)
+    style.note(axes, f"{style.counted(sizes)} batches per point; larger b: not run", x=0.9, y=0.1)
     axes.set_xlabel("pictures in the batch b")
     axes.set_ylabel("share")
     style.per_cent(axes)

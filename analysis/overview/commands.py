@@ -46,9 +46,10 @@ def tables(arguments: list[str]) -> None:
     check_names(spear.analysis.tables, chosen.names)
 
     from spear.analysis.overview.tables import write
-    from spear.analysis.render.rendering import render
+    from spear.analysis.render.rendering import checked, render
 
-    said = render(spear.analysis.tables, write, chosen.names, chosen.results, chosen.to)
+    work = checked if chosen.check else render
+    said = work(spear.analysis.tables, write, chosen.names, chosen.results, chosen.to)
     parser.exit(1 if said[1] else 0, "".join(said))
 
 
@@ -63,9 +64,10 @@ def figures(arguments: list[str]) -> None:
     check_names(spear.analysis.figures, chosen.names)
 
     from spear.analysis.overview.figures import write
-    from spear.analysis.render.rendering import render
+    from spear.analysis.render.rendering import checked, render
 
-    said = render(spear.analysis.figures, write, chosen.names, chosen.results, chosen.to)
+    work = checked if chosen.check else render
+    said = work(spear.analysis.figures, write, chosen.names, chosen.results, chosen.to)
     parser.exit(1 if said[1] else 0, "".join(said))
 
 
@@ -115,6 +117,11 @@ def _parser(package: ModuleType) -> argparse.ArgumentParser:
     _add_results_option(parser)
     folder = HERE / RENDERED / kind(package)
     parser.add_argument("--to", type=Path, default=folder, help="folder to write to [%(default)s]")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; exit with 1 unless the files in --to are what the records give",
+    )
     return parser
 
 

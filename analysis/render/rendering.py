@@ -6,7 +6,10 @@ nothing else.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 
 import pandas as pd
@@ -18,7 +21,7 @@ from spear.analysis.records.hardware import chips, threads
 from spear.analysis.records.own_jobs import NOTES, NoOwnJobs, compares, own_batches
 from spear.analysis.records.store import HERE, experiment_folder
 from spear.analysis.render import style
-from spear.analysis.render.packages import modules
+from spear.analysis.render.packages import kind, modules
 from spear.experiments.config.experiments import experiments as prepared
 
 Write = Callable[[ModuleType, pd.DataFrame, Path], list[Path]]
@@ -141,3 +144,37 @@ def render(
         except FileNotFoundError as error:
             missing += f"{name}: {error}\n"
     return said, missing
+
+
+def checked(
+    package: ModuleType, write: Write, names: Sequence[str], root: Path | None, folder: Path
+) -> tuple[str, str]:
+    """Compare rendered files with what the records give now; nothing is written.
+
+    Args:
+        package, write, names, root: as in `render`.
+        folder: folder of the rendered files.
+
+    Returns:
+        A line for each file that is as the records give it, and one for each that is not or that
+        cannot be rendered. Pictures are the same bytes only with the packages of
+        `requirements.lock`.
+    """
+    beside = folder.parent if folder.parent.is_dir() else None  # as deep, for relative links
+    with TemporaryDirectory(dir=beside) as scratch:
+        with redirect_stdout(StringIO()):  # tables are printed, too
+            said, missing = render(package, write, names, root, Path(scratch))
+        good = ""
+        for fresh in sorted(map(Path, said.splitlines())):
+            own = folder / fresh.name
+            if not own.is_file():
+                missing += f"{own} is missing; {_again(package, fresh)}\n"
+            elif own.read_bytes() != fresh.read_bytes():
+                missing += f"{own} is not what the records give now; {_again(package, fresh)}\n"
+            else:
+                good += f"{own} is up to date\n"
+    return good, missing
+
+
+def _again(package: ModuleType, path: Path) -> str:
+    return f"run `spear {kind(package)} {path.stem}`."

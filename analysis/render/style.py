@@ -1,6 +1,6 @@
 """Style of the figures: sizes, names, and Okabe and Ito's colours that everyone can tell apart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from textwrap import fill
 from typing import Any
@@ -28,7 +28,7 @@ MARKERS = {"spear_irls": "o", "spear": "s", "spear_svd": "^"}
 
 NAMES = {attack: methods.name(attack) for attack in COLOURS}
 
-LETTERS = 20
+LETTERS = 19
 """Small letters that fit an inch."""
 
 WIDTH = 8.0
@@ -87,26 +87,53 @@ def shares(axes: Axes, x: pd.Series, table: pd.DataFrame, **line: Any) -> None:
     axes.errorbar(x, table["share"], error, capsize=2, elinewidth=0.8, **line)
 
 
-def share_map(axes: Axes, share: pd.DataFrame, texts: list[list[str]], **image: Any) -> AxesImage:
-    """Draw a map of shares with a text in each cell, blank where there is no share.
+def value_map(
+    axes: Axes,
+    values: pd.DataFrame,
+    texts: list[list[str]],
+    limits: tuple[float, float] = (0.0, 1.0),
+    **image: Any,
+) -> AxesImage:
+    """Draw a map of values with a text in each cell, blank where there is no value.
 
     Args:
         axes: on which to draw.
-        share: shares in [0, 1]; index and columns are written beside the cells.
+        values: values by cell; index and columns are written beside the cells.
         texts: of the cells, a list for each row; none is drawn for an empty one.
+        limits: values of the darkest and of the brightest colour; those beyond have these colours.
         image: further arguments of `imshow`.
     """
+    low, high = limits
     drawn = axes.imshow(
-        share, cmap="cividis", vmin=0, vmax=1, aspect="auto", interpolation="none", **image
+        values, cmap="cividis", vmin=low, vmax=high, aspect="auto", interpolation="none", **image
     )
-    for (i, j), value in np.ndenumerate(share.to_numpy(dtype=float)):
+    for (i, j), value in np.ndenumerate(values.to_numpy(dtype=float)):
         if np.isfinite(value) and texts[i][j]:
-            colour = "black" if value > 0.5 else "white"
+            colour = "black" if value > (low + high) / 2 else "white"
             axes.text(j, i, texts[i][j], ha="center", va="center", color=colour, fontsize=7.5)
-    axes.set_xticks(range(len(share.columns)), [str(each) for each in share.columns])
-    axes.set_yticks(range(len(share.index)), [str(each) for each in share.index])
+    axes.set_xticks(range(len(values.columns)), [str(each) for each in values.columns])
+    axes.set_yticks(range(len(values.index)), [str(each) for each in values.index])
     axes.grid(visible=False)
     return drawn
+
+
+def note(axes: Axes, text: str, *, x: float = 0.98, y: float = 0.03) -> None:
+    """Write small grey letters into a panel, such as the number of batches behind its points.
+
+    Args:
+        axes: the panel.
+        text: the words.
+        x, y: lower right corner of the words, as shares of the panel.
+    """
+    axes.text(
+        x, y, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5, color=GREY,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
+    )  # fmt: skip
+
+
+def counted(sizes: pd.Series) -> str:
+    """Return the numbers of batches behind points in words: "n = 5 to 100"."""
+    return "n = " + " to ".join(f"{each:,}" for each in sorted({sizes.min(), sizes.max()}))
 
 
 def per_cent(axes: Axes) -> None:
@@ -115,14 +142,14 @@ def per_cent(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1))
 
 
-def plain_ticks(axes: Axes, values: list[int]) -> None:
+def plain_ticks(axes: Axes, values: Sequence[float]) -> None:
     """Mark these values on a logarithmic x axis, as plain numbers if there is room."""
-    labels = [str(values[0])]
+    labels = [f"{values[0]:g}"]
     shown = values[0]
     for value in values[1:]:
         room = value >= ROOM * shown
         shown = value if room else shown
-        labels.append(str(value) if room else "")
+        labels.append(f"{value:g}" if room else "")
     axes.set_xscale("log")
     axes.set_xticks(values, labels)
     axes.set_xticks([], minor=True)

@@ -9,21 +9,16 @@ import pandas as pd
 
 from spear.analysis.paper.columns import bound, three_columns
 from spear.analysis.paper.comparison import mean, seconds, share
+from spear.analysis.paper.defended import TABLE10 as KEYS
+from spear.analysis.paper.defended import with_mini_batch as prepared
 from spear.analysis.statistics.measures import with_deviation
 
 EXPERIMENTS = ("table10", "table10_minibatches")
-KEYS = {"E": "fedavg.epochs", "mini_batch": "mini_batch"}
 COMPARED = {
     "psnr": mean("psnr", text=with_deviation),
     "accuracy": share("exact"),
     "seconds": seconds(),
 }
-
-
-def prepared(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the batches with the size of a mini-batch; that of a full batch is b."""
-    full = results["fedavg.batch_size"].fillna(results["batch_size"])
-    return results.assign(mini_batch=full)
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:

@@ -8,10 +8,10 @@ import pandas as pd
 
 from spear.analysis.paper.columns import bound, three_columns
 from spear.analysis.paper.comparison import mean, seconds, share
+from spear.analysis.paper.defended import TABLE11 as KEYS
 from spear.analysis.statistics.measures import with_deviation
 
 EXPERIMENTS = ("table11",)
-KEYS = {"eta": "fedavg.learning_rate"}
 COMPARED = {
     "psnr": mean("psnr", text=with_deviation),
     "accuracy": share("exact"),

@@ -14,27 +14,14 @@ Sigma is on every entry of the mean gradient here; `table9_scales` has other rea
 import pandas as pd
 
 from spear.analysis.paper.columns import WITH_RIVALS, bound, three_columns
-from spear.analysis.paper.comparison import METHOD, SPEAR, Cell, mean, share
-from spear.analysis.render.methods import is_rival
+from spear.analysis.paper.comparison import Cell, mean, share
+from spear.analysis.paper.defended import TABLE9 as KEYS
+from spear.analysis.paper.defended import with_near as prepared
 from spear.analysis.statistics.measures import duration, with_deviation
 
 EXPERIMENTS = ("table9",)
 ALSO = ("table9_geiping",)
-KEYS = {METHOD: METHOD, "C": "defense.max_norm", "sigma": "defense.noise_std"}
 COMPARED = {"psnr": mean("psnr", text=with_deviation), "accuracy": share("near")}
-
-
-def prepared(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the batches with columns `method` and `near`.
-
-    `near` is true if all directions are right but for noise; of gradient matching, which finds no
-    directions, if every image has 20 dB.
-    """
-    rival = results["attack"].map(is_rival)
-    near = results["directions_near"] == results["batch_size"]
-    if "recovered" in results:
-        near = near.mask(rival, results["recovered"] == 1.0)
-    return results.assign(near=near, method=rival.map({True: "geiping", False: SPEAR}))
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:

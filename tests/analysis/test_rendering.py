@@ -17,11 +17,12 @@ import spear.analysis.statistics.ablation
 import spear.analysis.tables
 from spear.analysis.figures import phase_transition, scaling
 from spear.analysis.overview import commands, figures, tables
+from spear.analysis.paper.comparison import papers
 from spear.analysis.records.frames import load_batches
 from spear.analysis.records.store import JOBS, RESULTS
 from spear.analysis.render.links import relinked
 from spear.analysis.render.packages import modules
-from spear.analysis.render.rendering import load, origin
+from spear.analysis.render.rendering import load, origin, results_of
 from spear.analysis.statistics import measures
 from spear.analysis.statistics.extrapolation import ratios, times
 from spear.analysis.tables import side_by_side
@@ -200,11 +201,12 @@ def test_the_narrow_layer_is_compared_with_the_wide_one(results):
     found = load(FIGURES["figure4"].EXPERIMENTS, results)
     assert FIGURES["figure4"].ratios(found).to_dict() == {8: 10.0, 20: 10.0}
     axes = FIGURES["figure4"].draw(found).axes[0]
-    assert axes.get_title().startswith("m = 200 over m = 2000: 10.0 at b = 8, 10.0 at b = 20")
-    assert (
-        axes.get_xlabel()
-        == "batch size b (4 batches each, 2 at m = 200, b = 20, 2 at m = 2000, b = 20)"
+    assert axes.get_title().startswith(
+        "submatrices at m = 200 / at m = 2000: 10.0 at b = 8, 10.0 at b = 20"
     )
+    assert [text.get_text() for text in axes.texts] == [
+        "n = 4 batches per point, 2 at m = 200, b = 20, 2 at m = 2000, b = 20"
+    ]
     (paper,) = [line for line in axes.lines if line.get_marker() == "*"]
     law = next(line for line in axes.lines if line.get_linestyle() == "--")
     ours = dict(zip(*law.get_data(), strict=True))
@@ -227,9 +229,13 @@ def test_each_panel_of_figure_5_has_its_own_sweep(results):
 
 def test_figure_6_tells_the_stages_apart(results):
     figure = FIGURES["figure6"].draw(load(FIGURES["figure6"].EXPERIMENTS, results))
-    for axes in figure.axes:
-        shares = {bars.get_label(): bars.lines[0].get_ydata().tolist() for bars in axes.containers}
-        assert shares == {"with the second stage": [1, 1], "without it": [0, 0]}
+    accuracy, submatrices = figure.axes
+    shares = {bars.get_label(): bars.lines[0].get_ydata().tolist() for bars in accuracy.containers}
+    for inputs in ("normalised inputs", "pixels in [0, 1]"):
+        with_it = shares[f"{inputs}, with"]
+        assert with_it[:2] == [1, 1]
+        assert shares[f"{inputs}, without"] == [0, 0]
+    assert submatrices.get_yscale() == "log"
 
 
 def test_training_is_drawn_for_both_splits_with_the_threshold(results):
@@ -255,7 +261,7 @@ def test_the_map_marks_what_no_attack_can_do(results):
     figure = phase_transition.draw(load(("phase_transition",), results))
     axes = figure.axes[0]
     assert len(axes.patches) == 1  # b = 64, m = 50
-    assert sorted(text.get_text() for text in axes.texts) == ["0%", "100%", "100%"]
+    assert sorted(text.get_text() for text in axes.texts) == ["0/1", "1/1", "1/1"]
 
 
 @pytest.mark.parametrize(
@@ -335,3 +341,66 @@ def test_links_move_with_their_text(tmp_path):
     assert relinked(text, before, after) == (
         "[1](../a/b/x%20y.png) [2](../a/z.md) [3](e) [4](https://e.org/x) [5](#here)"
     )
+
+
+def test_what_is_not_as_the_records_give_it_is_named(results, tmp_path, capsys):
+    to = ["side_by_side", "--results", str(results), "--to", str(tmp_path)]
+
+    def checked() -> tuple[int, str]:
+        with pytest.raises(SystemExit) as stop:
+            commands.tables([*to, "--check"])
+        return stop.value.code, capsys.readouterr().err
+
+    assert checked() == (
+        1,
+        f"{tmp_path / 'side_by_side.md'} is missing; run `spear tables side_by_side`.\n",
+    )
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(SystemExit):
+        commands.tables(to)
+    capsys.readouterr()
+    assert checked() == (0, f"{tmp_path / 'side_by_side.md'} is up to date\n")
+    (tmp_path / "side_by_side.md").write_text("other numbers")
+    code, said = checked()
+    assert code == 1
+    assert "is not what the records give now; run `spear tables side_by_side`" in said
+
+
+def test_table_9_is_three_maps_with_the_papers_values():
+    figure = FIGURES["table9"].draw(results_of(FIGURES["table9"]))
+    maps = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
+    paper = papers("table9").query("method == 'spear'")
+    for title, column, form in (
+        ("PSNR, the paper", "psnr", "{:.1f}"),
+        ("all directions, the paper", "accuracy", "{:.0f}%"),
+    ):
+        given = sorted(form.format(each) for each in paper[column])
+        assert sorted(text.get_text() for text in maps[title].texts) == given
+    assert [each.get_text() for each in maps["PSNR, the paper"].get_yticklabels()] == [
+        "0", "5e-6", "1e-5", "5e-5", "1e-4",
+    ]  # fmt: skip
+    ours, bound = (
+        [float(text.get_text()) for text in maps[title].texts]
+        for title in ("PSNR, descent (ours)", "PSNR, bound")
+    )
+    assert all(a < b for a, b in zip(ours, bound, strict=True))
+
+
+@pytest.mark.parametrize(("name", "key", "row"), [("table10", "E", 5), ("table11", "eta", 3)])
+def test_curves_over_local_training_have_the_papers_points(name, key, row):
+    figure = FIGURES[name].draw(results_of(FIGURES[name]))
+    left, right = figure.axes
+    paper = papers(name).iloc[:row].sort_values(key)
+    for axes, column, unit in ((left, "psnr", 1), (right, "accuracy", 100)):
+        (stars,) = [line for line in axes.lines if line.get_marker() == "*"]
+        assert stars.get_xdata().tolist() == paper[key].tolist()
+        assert stars.get_ydata() == pytest.approx((paper[column] / unit).tolist())
+    assert "n = 100 batches" in " ".join(text.get_text() for text in right.texts)
+
+
+def test_the_second_stage_is_said_to_change_nothing_if_it_does(results):
+    given = load(FIGURES["figure6"].EXPERIMENTS, results)
+    narrow = given[given["experiment"].str.startswith("figure6")]
+    assert FIGURES["figure6"].same(narrow).endswith("in 8 of 8 batches")
+    changed = narrow.assign(submatrices=narrow["submatrices"].where(narrow["attack.swaps"], 7))
+    assert FIGURES["figure6"].same(changed).endswith("in 0 of 8 batches")
