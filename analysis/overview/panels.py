@@ -4,12 +4,15 @@ The number is one of a job's summary (`spear.experiments.record.summary`). A tab
 panels for the values that the paper gives. Every experiment has one for its seconds.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import spear.analysis.tables
-from spear.analysis.paper.comparison import PAPER, papers
+from spear.analysis.paper.comparison import PAPER, SPEAR, papers
 from spear.analysis.render.packages import modules
 from spear.analysis.render.rendering import experiments_of
+from spear.experiments.config.own_settings import is_harmless
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,38 @@ def of_table(name: str) -> list[Panel]:
     given = papers(name).columns
     keys = {f"{measure}{summary}" for measure in given for summary in ("", "_mean")}
     return [panel for key, panel in PANELS.items() if key in keys | {"seconds_median"}]
+
+
+def reference(name: str, panel: Panel) -> str:
+    """Return the range of the paper's own values of a panel, in words; "" if it gives none."""
+    if not (PAPER / f"{name}.csv").exists():
+        return ""
+    given = papers(name)
+    column = panel.key.removesuffix("_mean").removesuffix("_median")
+    if column not in given:
+        return ""
+    own = given[given["method"] == SPEAR] if "method" in given else given
+    values = own[column].dropna() / (100 if panel.key == "accuracy" else 1)
+    if values.empty:
+        return ""
+    ends = dict.fromkeys(panel.text.format(each) for each in (values.min(), values.max()))
+    return f"the paper: {' to '.join(ends)}"
+
+
+def swept(configs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the numeric keys of the configuration that differ between jobs, in its order.
+
+    Those that repeat or shorten a job, or say where it ran, are left out (`HARMLESS`).
+
+    Args:
+        configs: configuration of each job, with dotted keys.
+    """
+    values: dict[str, set[float]] = {}
+    for config in configs:
+        for key, value in config.items():
+            if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
+                values.setdefault(key, set()).add(float(value))
+    return tuple(key for key, each in values.items() if len(each) > 1 and not is_harmless(key))
 
 
 def paper_tables() -> dict[str, tuple[str, ...]]:

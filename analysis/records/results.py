@@ -24,6 +24,7 @@ from spear.analysis.records.store import (
     experiment_of,
     to_csv,
 )
+from spear.analysis.records.tracked import PREFIX, tracked_runs
 from spear.errors import ConfigError, SpearError
 from spear.experiments.config.experiments import current_name, experiment_name
 from spear.experiments.config.spec import PLACES
@@ -70,13 +71,17 @@ class NoResults(SpearError, FileNotFoundError):
     """A folder does not exist, or has no results in it."""
 
 
-def results(path: str | Path | None = None, level: Level = "batches") -> pd.DataFrame:
-    """Return all results at or below a folder, a row per batch or a row per job.
+def results(
+    path: str | Path | None = None, level: Level = "batches", group: str | None = None
+) -> pd.DataFrame:
+    """Return all results at or below a folder, or of a W&B project, by batch or by job.
 
     Args:
         path: folder of runs (`outputs/main`) or of collected results, or the name of an experiment
             with committed results (`table9`). None for `outputs`, where the command writes.
+            `wandb:entity/project` reads the runs of that project from W&B.
         level: `"batches"` or `"jobs"`. A job without a single batch has one row in either.
+        group: group of the W&B runs to read, a sweep's name or its experiment; None for all.
 
     Returns:
         The first columns describe the job. `experiment`; `job`, its run folder, which no two jobs
@@ -93,8 +98,15 @@ def results(path: str | Path | None = None, level: Level = "batches") -> pd.Data
 
     Raises:
         NoResults: there is no such folder and no such experiment, or no job in it.
-        ConfigError: there is no such level.
+        ConfigError: there is no such level, a group is given for a folder, or W&B refuses.
     """
+    if str(path).startswith(PREFIX):
+        return _of_project(str(path).removeprefix(PREFIX), level, group)
+    if group is not None:
+        raise ConfigError(
+            f"group is {group!r}, but {str(path)!r} is a folder; expected a path such as "
+            f"'{PREFIX}entity/project', or the folder of the sweep without a group."
+        )
     folder = _located(path)
     runs = job_folders(folder)
     found = [_of_runs(runs)] if runs else []
@@ -139,6 +151,15 @@ def _located(path: str | Path | None) -> Path:
     raise NoResults(f"{str(path)!r} does not exist; {did_you_mean(path, known, expected)}.")
 
 
+def _of_project(project: str, level: Level, group: str | None) -> pd.DataFrame:
+    runs = dict(tracked_runs(project, group))
+    if not runs:
+        whose = f" in the group {group!r}" if group else ""
+        raise NoResults(f"there are no runs{whose} in the W&B project {project!r}.")
+    jobs = {name: run.job | {OUTCOME: run.outcome, REASON: ""} for name, run in runs.items()}
+    return _frame([_with_batches(jobs, {name: run.rows for name, run in runs.items()})], level)
+
+
 def _of_collected(folder: Path) -> _Found:
     found = Recorded.from_collected(folder)
     place = folder.name if folder.parent == RESULTS else shown(folder).as_posix()
@@ -159,6 +180,10 @@ def _of_runs(folders: Iterable[Path]) -> _Found:
         if (folder / BATCHES).exists():
             with (folder / BATCHES).open(newline="", encoding="utf-8") as file:
                 rows[name] = list(csv.DictReader(file))
+    return _with_batches(jobs, rows)
+
+
+def _with_batches(jobs: dict[str, dict[str, Any]], rows: Rows) -> _Found:
     if not any(rows.values()):
         return _Found(jobs, pd.DataFrame({JOB: [], BATCH: []}))
     return _Found(jobs, batch_columns(Recorded(jobs, to_csv(rows), {}, {})))

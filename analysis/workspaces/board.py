@@ -1,16 +1,20 @@
-"""Dashboards of the paper's tables, and their files."""
+"""Dashboards of tables, figures and any sweep, and their files."""
 
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
+import spear.analysis.figures
 import spear.analysis.tables
 from spear.analysis.overview import panels
 from spear.analysis.overview.panels import PANELS, Panel
 from spear.analysis.overview.results_page import Entry
-from spear.analysis.records.store import HERE, RENDERED, RESULTS
+from spear.analysis.records.frames import flat
+from spear.analysis.records.results import PROVENANCE
+from spear.analysis.records.store import HERE, JOBS, RENDERED, RESULTS, read_jobs
 from spear.analysis.render.packages import modules
 from spear.errors import ConfigError
 
@@ -18,24 +22,44 @@ FOLDER = Path(RENDERED) / "workspaces"
 """Folder of the dashboards' files, in `results/` here or in the package."""
 
 TOP = "# Written by `spear workspaces write`; published by `spear workspaces publish`.\n"
-KEYS = {"name", "table", "experiments", "panels"}
+KEYS = {"name", "table", "experiments", "panels", "over"}
 
 
 @dataclass(frozen=True)
 class Board:
-    """Dashboard of one of the paper's tables.
+    """Dashboard of a table, a figure or a sweep.
 
     Attributes:
-        name: name of the table, as in its caption.
-        table: name of the rendered table with the paper's values, Algorithm 1's and ours.
-        experiments: experiments whose jobs it shows; a job's run is in the group of its experiment.
+        name: name, as in the caption of the table or figure; that of the sweep.
+        table: name of the rendered table with the paper's values, Algorithm 1's and ours; "" if
+            there is none.
+        experiments: experiments whose jobs it shows, or groups of runs; a job's run is in the group
+            of its sweep's name, or of its experiment.
         panels: panels of the jobs' numbers. Below them are the batches and the reconstructions.
+        over: keys of the configuration that differ between its jobs, such as
+            `defense.noise_std`; each panel is drawn over each of them, too.
     """
 
     name: str
     table: str
     experiments: tuple[str, ...]
     panels: tuple[Panel, ...]
+    over: tuple[str, ...] = ()
+
+    @classmethod
+    def of_group(cls, group: str, jobs: pd.DataFrame) -> "Board":
+        """Return the dashboard of any group of runs.
+
+        Args:
+            group: name of the sweep, or of the experiment.
+            jobs: its jobs, as `spear.results(..., level="jobs")` returns them.
+        """
+        known = [key for key in jobs if key == "batch_size" or _is_config(str(key))]
+        shown = tuple(
+            panel for key, panel in PANELS.items() if key in jobs and jobs[key].notna().any()
+        )
+        over = panels.swept(jobs[known].to_dict("records"))
+        return cls(group, "", (group,), shown, over)
 
     def to_yaml(self) -> str:
         """Return the text of the dashboard's file."""
@@ -44,6 +68,7 @@ class Board:
             "table": self.table,
             "experiments": list(self.experiments),
             "panels": [panel.key for panel in self.panels],
+            "over": list(self.over),
         }
         return TOP + yaml.safe_dump(content, sort_keys=False, width=100)
 
@@ -64,10 +89,11 @@ class Board:
                 "(analysis/overview/panels.py)."
             )
         shown = tuple(PANELS[key] for key in content["panels"])
-        return cls(content["name"], content["table"], tuple(content["experiments"]), shown)
+        experiments, over = tuple(content["experiments"]), tuple(content["over"])
+        return cls(content["name"], content["table"], experiments, shown, over)
 
     def columns(self) -> str:
-        """Return the rendered table as Markdown; "" if it was not rendered.
+        """Return the rendered table as Markdown; "" if there is none, or it was not rendered.
 
         The one below the working directory comes before the one of the package.
         """
@@ -77,15 +103,42 @@ class Board:
 
 
 def boards() -> dict[str, Board]:
-    """Return the dashboards of the paper's tables, by the tables' names."""
+    """Return the dashboards of the paper's tables and of all figures, by their names."""
     captions = {
         name: Entry(name, inspect.cleandoc(module.__doc__ or ""))
-        for name, module in modules(spear.analysis.tables).items()
+        for package in (spear.analysis.figures, spear.analysis.tables)
+        for name, module in modules(package).items()
     }
-    return {
-        name: Board(captions[name].heading, name, experiments, tuple(panels.of_table(name)))
+    tables = {
+        name: Board(
+            captions[name].heading, name, experiments, tuple(panels.of_table(name)),
+            _swept(experiments),
+        )
         for name, experiments in panels.paper_tables().items()
+    }  # fmt: skip
+    figures = {
+        name: Board(
+            captions[name].heading,
+            name if name in modules(spear.analysis.tables) else "",
+            module.EXPERIMENTS,
+            tuple(PANELS[key] for key in panels.ALWAYS),
+            _swept(module.EXPERIMENTS),
+        )
+        for name, module in modules(spear.analysis.figures).items()
+        if name not in tables and module.EXPERIMENTS
     }
+    return tables | figures
+
+
+def _swept(experiments: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the keys that differ between the committed jobs of some experiments."""
+    folders = [RESULTS / each for each in experiments if (RESULTS / each / JOBS).is_file()]
+    jobs = [job for folder in folders for job in read_jobs(folder).values()]
+    return panels.swept(flat(job["config"]) for job in jobs)
+
+
+def _is_config(key: str) -> bool:
+    return "." in key and key.split(".")[0] not in (*PROVENANCE, "details")
 
 
 def files(folder: Path | None = None) -> dict[str, Path]:

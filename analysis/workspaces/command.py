@@ -2,9 +2,14 @@
 
 import argparse
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import spear.analysis.workspaces
 from spear.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def main(arguments: list[str]) -> None:
@@ -23,6 +28,16 @@ def main(arguments: list[str]) -> None:
         "--project", default="spear", help="project with the runs [%(default)s]"
     )
     publishing.add_argument("--entity", help="user or team [your default]")
+    publishing.add_argument(
+        "--group",
+        help="only a dashboard of this group of runs: the name of a sweep, or of an experiment",
+    )
+    publishing.add_argument(
+        "--results",
+        type=Path,
+        help="folder of that group's runs, from which it is seen what differs between them "
+        "[outputs/GROUP if it is there, else the runs in W&B]",
+    )
     chosen = parser.parse_args(arguments)
 
     from spear.analysis.workspaces.board import Board, files, write  # after the help
@@ -36,6 +51,20 @@ def main(arguments: list[str]) -> None:
         raise ConfigError(
             "the package wandb-workspaces is missing: pip install 'spear-suite[wandb]'."
         ) from error
-    boards = [Board.from_yaml(path) for path in files().values()]
+    if chosen.group:
+        boards = [Board.of_group(chosen.group, _jobs(chosen))]
+    else:
+        boards = [Board.from_yaml(path) for path in files().values()]
     addresses = publish(boards, chosen.project, chosen.entity)
     sys.stdout.writelines(f"{address}\n" for address in addresses)
+
+
+def _jobs(chosen: argparse.Namespace) -> "pd.DataFrame":
+    """Return the jobs of a group, from its folder of runs or else from W&B."""
+    from spear.analysis.records.results import OUTPUTS, results
+
+    folder: Path = chosen.results or OUTPUTS / chosen.group
+    if chosen.results or folder.is_dir():
+        return results(folder, "jobs")
+    project = "/".join(filter(None, (chosen.entity, chosen.project)))
+    return results(f"wandb:{project}", "jobs", chosen.group)

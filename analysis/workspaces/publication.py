@@ -4,16 +4,21 @@ import wandb
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 
+from spear.analysis.overview.panels import Panel, reference
 from spear.analysis.workspaces.board import Board
 from spear.errors import ConfigError
 from spear.experiments.config.experiments import all_names
+from spear.experiments.tracking.wandb import CHOICES, IMAGES, RECONSTRUCTIONS, STEP
 
 MOST = 200
 """Most jobs in a panel; more than any table of the paper has cells."""
 
 
 def workspace(board: Board, entity: str, project: str) -> ws.Workspace:
-    """Return the W&B workspace: the table, a bar for each job, reconstructions and batches.
+    """Return the W&B workspace: the table, the jobs' numbers, reconstructions and batches.
+
+    Numbers are drawn over each key that differs between the jobs, and as a bar for each job. W&B
+    draws no reference lines into them, so the paper's values are in their titles and in the table.
 
     Args:
         board: dashboard to show.
@@ -22,20 +27,26 @@ def workspace(board: Board, entity: str, project: str) -> ws.Workspace:
     """
     bars = [
         wr.BarPlot(
-            title=panel.title,
+            title=_title(board, panel),
             metrics=[wr.SummaryMetric(panel.key)],
             max_runs_to_show=MOST,
             max_bars_to_show=MOST,
         )
         for panel in board.panels
     ]
-    pictures = wr.MediaBrowser(media_keys=["reconstructions"])
+    pictures = wr.MediaBrowser(media_keys=[RECONSTRUCTIONS, IMAGES])
     table = wr.MarkdownPanel(markdown=board.columns())
+    scatters = [_scatter(board, panel, key) for key in board.over for panel in board.panels]
     sections = [
-        ws.Section("The paper, Algorithm 1, ours", panels=[table], is_open=True),
+        *(
+            [ws.Section("The paper, Algorithm 1, ours", panels=[table], is_open=True)]
+            if board.columns()
+            else []
+        ),
+        *([ws.Section("Over what was swept", panels=scatters, is_open=True)] if scatters else []),
         ws.Section("Jobs", panels=bars, is_open=True),
         ws.Section("Reconstructions", panels=[pictures], is_open=True),
-        ws.Section("Batches", panels=[wr.WeavePanelSummaryTable(table_name="batches")]),
+        ws.Section("Batches", panels=[*_lines(), wr.WeavePanelSummaryTable(table_name="batches")]),
     ]
     return ws.Workspace(
         entity=entity,
@@ -48,6 +59,37 @@ def workspace(board: Board, entity: str, project: str) -> ws.Workspace:
             pinned_columns=[f"summary:{panel.key}" for panel in board.panels],
         ),
     )
+
+
+def _title(board: Board, panel: Panel) -> str:
+    """Return a panel's title with the range of the paper's values, if it gives any."""
+    said = reference(board.table, panel)
+    return f"{panel.title} ({said})" if said else panel.title
+
+
+def _scatter(board: Board, panel: Panel, key: str) -> wr.ScatterPlot:
+    """Return the jobs' number over a key of the configuration."""
+    return wr.ScatterPlot(
+        title=f"{_title(board, panel)} over {key}",
+        x=wr.Config(key),
+        y=wr.SummaryMetric(panel.key),
+        log_y=panel.logarithmic,
+        legend_template=f"${{config:{CHOICES}.attack}} ${{run:displayName}}",
+    )
+
+
+def _lines() -> list[wr.LinePlot]:
+    """Return lines over the batches, a mean for each attack."""
+    return [
+        wr.LinePlot(
+            title=f"{title}, batch by batch",
+            x=STEP,
+            y=[f"batch/{column}"],
+            log_y=log,
+            groupby=wr.Config(f"{CHOICES}.attack"),
+        )
+        for title, column, log in (("PSNR [dB]", "psnr", False), ("seconds", "seconds", True))
+    ]
 
 
 def _groups(board: Board) -> list[str]:

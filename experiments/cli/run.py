@@ -77,6 +77,7 @@ def run(spec: JobSpec, job: Job) -> None:
             job.images(k, score, shown_images(matched))
             job.texts(k, read_texts(matched))
             job.rows(shown_csv(matched))
+        job.track_images(k, score, matched)
         job.tensors(k, matched)
         beside = foreseen | recovered_by_client(matched)
         job.record(k, batch, truth, reconstruction, score, failure, beside)

@@ -141,12 +141,12 @@ def _beside(way: _Way, recorded: dict[str, Any], summary: dict[str, Any]) -> Com
     differing = {
         key: (recorded[key], expected)
         for key, expected in _expected(own.config, recorded, way.keys).items()
-        if not _is_harmless(key) and not any(_same(recorded[key], each) for each in expected)
+        if not is_harmless(key) and not any(_same(recorded[key], each) for each in expected)
     }
     differing |= {
         key: (value, [])
         for key, value in recorded.items()
-        if not _is_harmless(key) and not _is_known(own.config, key)
+        if not is_harmless(key) and not _is_known(own.config, key)
     }
     texts: dict[str, None] = {}
     for key, (value, expected) in differing.items():
@@ -214,7 +214,8 @@ def _flat(nested: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-def _is_harmless(key: str) -> bool:
+def is_harmless(key: str) -> bool:
+    """Return whether jobs that differ in this key alone are compared."""
     return any(key == each or key.startswith(f"{each}.") for each in HARMLESS)
 
 

@@ -29,7 +29,8 @@ from spear.scoring.figure import reconstruction_figure
 from spear.scoring.matched import Matched
 from spear.scoring.metric import Metric
 from spear.scoring.scorer import Score
-from spear.scoring.sheet import image_sheet
+from spear.scoring.sheet import image_sheet, sheet_of
+from spear.scoring.shown import shown_images
 from spear.scoring.text_figure import text_figure
 from spear.scoring.truth import Truth
 
@@ -168,6 +169,15 @@ class Job:
             with replacing(self.folder.path / SHEET) as beside:
                 image_sheet(*images, beside)
 
+    def track_images(self, number: int, score: Score, matched: Matched) -> None:
+        """Hand the images of a batch to the tracker if it wants them and the batch has any."""
+        if not self.tracking.wants_images(number - self.spec.first_batch):
+            return
+        images = shown_images(matched)
+        if images is not None:
+            caption = f"batch {number}: PSNR {score['psnr']:.1f} dB; originals above, reconstructions below"
+            self.tracking.images(number, sheet_of(*images), caption)
+
     def texts(self, number: int, texts: tuple[list[str], list[str]] | None) -> None:
         """Write the picture of a batch's sentences beside the reconstructed ones, if it has any."""
         if texts is not None:
@@ -226,20 +236,24 @@ class Job:
             config=self.spec.config,
             folder=self.folder.path,
             records=list(self.folder.records),
+            choices=self._chosen(),
         )
 
-    def _finish(self) -> None:
-        records = self.folder.records
-        chosen = {
+    def _chosen(self) -> dict[str, str]:
+        """Return the names of the chosen files that belong to the job's settings, by group."""
+        return {
             RECORDED_AS.get(group, group): choice
             for group, choice in self.spec.choices.items()
             if group.split("/")[0] in CHOSEN
         }
+
+    def _finish(self) -> None:
+        records = self.folder.records
         summary = {
             "experiment": self.spec.experiment,
             **summarize(records, self.metrics),
             "batch_size": self.spec.batch_size,
-            **chosen,
+            **self._chosen(),
             "seed": self.spec.seed,
             "device": self.spec.device,
             "failure_reasons": [f"batch {r.batch}: {r.failure}" for r in records if r.failure],

@@ -15,9 +15,8 @@ from spear.experiments.config.axes import jobs_of
 from spear.experiments.config.choice import shortened
 from spear.experiments.job.lock import in_use
 from spear.experiments.job.outcome import JobOutcome
-from spear.experiments.record.files import shown
 from spear.experiments.sweep.journal import VARIABLE, Entry, Journal
-from spear.experiments.sweep.outcomes import fitted, outcomes_table, reasons
+from spear.experiments.sweep.outcomes import fitted, outcomes_table, reasons, where_to_look
 from spear.experiments.sweep.progress import SweepBar
 from spear.experiments.sweep.ran import note
 from spear.experiments.tracking.terminal import shared_console
@@ -92,7 +91,8 @@ class Sweep:
         ]
         table = outcomes_table(entries, self.journal.sweep)
         shared_console().print(fitted(table, shared_console()))
-        for line in (*reasons(entries), *commands, f"Results: {shown(self.journal.sweep)}"):
+        where = where_to_look(self.journal.sweep)
+        for line in (*reasons(entries), *commands, *where):
             shared_console().print(line, soft_wrap=True, highlight=False, markup=False)
         for entry in entries.values():
             if entry.outcome is not JobOutcome.NOT_RUN:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from spear.experiments.config.choice import shortened
 from spear.experiments.job.outcome import JobOutcome
+from spear.experiments.record.files import shown
 from spear.experiments.record.run_files import SUMMARY
 from spear.experiments.sweep.journal import Entry
 
@@ -114,6 +116,19 @@ def reasons(entries: dict[int, Entry]) -> list[str]:
         for number, entry in entries.items()
         if entry.reason
     ]
+
+
+def where_to_look(sweep: Path) -> list[str]:
+    """Return lines that say where a sweep's results are, and how to see them again or upload them.
+
+    Args:
+        sweep: folder of the run folders.
+    """
+    name = shlex.quote(str(shown(sweep)))
+    lines = [f"Results: {shown(sweep)}", f"  to see them again: spear show {name}"]
+    if next(sweep.glob("*/wandb/offline-run-*"), None):
+        lines.append(f"  to upload them to W&B: wandb sync {name}/*/wandb")
+    return lines
 
 
 def differing(given: Iterable[dict[str, str]]) -> list[str]:

@@ -3,14 +3,16 @@
 import hashlib
 import http.client
 import logging
+import math
 import shutil
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import wandb
+from PIL import Image
 
 from spear.errors import ConfigError
 from spear.experiments.record.files import shown
@@ -27,6 +29,18 @@ LONGEST_REASON = 300
 ANSWERS_WITHIN = 10.0
 """Seconds in which a server must answer to be used."""
 
+PICTURES = 4
+"""Batches of a job whose images are logged as they are done; the first also has a figure."""
+
+CHOICES = "choices"
+"""Key of a run's configuration with the names of the chosen files, by which W&B can group."""
+
+BATCHES, RECONSTRUCTIONS, IMAGES = "batches", "reconstructions", "images"
+"""Keys of a run's summary: the table of its batches, the figure of the first, the latest images."""
+
+STEP = "batch/batch"
+"""Series of the batches' numbers, over which the others are drawn."""
+
 RECEIVES_WITHIN = 60.0
 """Seconds in which it must receive the rest when a job is done."""
 
@@ -39,6 +53,7 @@ class TrackedJob:
         experiment: name of its experiment.
         group: name of its group of runs: the sweep's own name, or the experiment's.
         tags: the experiment and the choices of the job.
+        choices: group -> name of the chosen file (`attack`: `spear_irls`, `attack/settings` ...).
         key: `Key.digest`, the same when the job goes on.
         config: resolved configuration.
         folder: run folder.
@@ -52,6 +67,7 @@ class TrackedJob:
     config: dict[str, Any]
     folder: Path
     records: list[BatchRecord]
+    choices: dict[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -66,6 +82,14 @@ class Tracking(Protocol):
 
     def start(self, job: TrackedJob) -> None:
         """Begin; called before the first batch."""
+        ...
+
+    def wants_images(self, place: int) -> bool:
+        """Return whether `images` is to be called for the batch at this place, from 0."""
+        ...
+
+    def images(self, number: int, sheet: Image.Image, caption: str) -> None:
+        """Take a batch's images, originals above reconstructions; `batch` follows."""
         ...
 
     def batch(self, record: BatchRecord) -> None:
@@ -87,6 +111,13 @@ class NoTracking:
     def start(self, job: TrackedJob) -> None:
         """Do nothing."""
 
+    def wants_images(self, place: int) -> bool:
+        """Return False."""
+        return False
+
+    def images(self, number: int, sheet: Image.Image, caption: str) -> None:
+        """Do nothing."""
+
     def batch(self, record: BatchRecord) -> None:
         """Do nothing."""
 
@@ -101,8 +132,9 @@ class NoTracking:
 class WandbTracking:
     """Tracker with one W&B run for each job.
 
-    A run has the job's configuration, series of its numbers, a table of its batches, its summary
-    and its reconstructions.
+    A run has the job's configuration with the names of all choices (`choices.attack`), series of
+    its numbers over its batches, whose means are in the summary, a table of its batches, its
+    summary, and images of its first batches. Its type is the attack's name.
 
     What goes wrong at W&B costs no result: the job goes on without it, and says so once.
 
@@ -157,9 +189,10 @@ class WandbTracking:
                 entity=self.entity,
                 id=job.id,
                 group=job.group,
+                job_type=job.choices.get("attack"),
                 tags=sorted({tag[:LONGEST_TAG] for tag in job.tags}),
                 name=job.folder.name,
-                config=job.config,
+                config=job.config | {CHOICES: job.choices},
                 dir=job.folder,
                 reinit="finish_previous",
                 settings=wandb.Settings(
@@ -180,15 +213,29 @@ class WandbTracking:
         for earlier in (job.folder / "wandb").glob(f"*run-*-{job.id}*"):
             if earlier != Path(self.run.dir).parent:
                 shutil.rmtree(earlier)
+        self.run.define_metric(STEP, summary="none")
+        self.run.define_metric("batch/*", step_metric=STEP, summary="mean")
         for record in job.records:
             self.batch(record)
 
-    def batch(self, record: BatchRecord) -> None:
-        """Log the batch's numbers; the step is the number of the batch."""
+    def wants_images(self, place: int) -> bool:
+        """Return whether the batch is one of the first `PICTURES`."""
+        return self.run is not None and place < PICTURES
+
+    def images(self, number: int, sheet: Image.Image, caption: str) -> None:
+        """Log the images at the step of their batch."""
         if self.run is None:
             return
-        numbers = {k: v for k, v in record.cells().items() if not isinstance(v, str)}
-        row = {f"batch/{key}": value for key, value in numbers.items()}
+        try:
+            self.run.log({IMAGES: wandb.Image(sheet, caption=caption)}, step=number, commit=False)
+        except Exception as error:
+            self._give_up(error)
+
+    def batch(self, record: BatchRecord) -> None:
+        """Log the numbers that the batch has; the step is the number of the batch."""
+        if self.run is None:
+            return
+        row = {f"batch/{key}": value for key, value in _numbers(record).items()}
         try:
             self.run.log(row, step=record.batch, commit=True)
         except Exception as error:
@@ -206,9 +253,9 @@ class WandbTracking:
     def _finish(self, summary: dict[str, Any], records: list[BatchRecord], picture: Path) -> None:
         rows = [record.cells() for record in records]
         table = wandb.Table(columns=[*rows[0]], data=[[*row.values()] for row in rows])
-        content: dict[str, Any] = {"batches": table}
+        content: dict[str, Any] = {BATCHES: table}
         if picture.exists():
-            content["reconstructions"] = wandb.Image(str(picture))
+            content[RECONSTRUCTIONS] = wandb.Image(str(picture), caption=_caption(records[0]))
         self.run.log(content)
         self.run.summary.update(summary)
 
@@ -229,6 +276,22 @@ class WandbTracking:
             self._give_up(error)
             return []
         return lines
+
+
+def _numbers(record: BatchRecord) -> dict[str, float]:
+    """Return the numbers of a batch; those that it lacks would be series of NaN, and empty charts.
+
+    A truth value is 0 or 1, so that it has a mean.
+    """
+    return {
+        key: int(value) if isinstance(value, bool) else value
+        for key, value in record.cells().items()
+        if not isinstance(value, str) and not math.isnan(value)
+    }
+
+
+def _caption(record: BatchRecord) -> str:
+    return f"batch {record.batch}: {record.status}, PSNR {record.scores['psnr']:.1f} dB"
 
 
 def no_answer(url: str) -> str:

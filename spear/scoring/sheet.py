@@ -14,19 +14,28 @@ SHOWN = 120
 
 
 def image_sheet(originals: Tensor, reconstructions: Tensor, path: Path) -> None:
-    """Write a PNG of pixels alone: a row of originals above a row of their reconstructions.
-
-    It has 8 bits per colour; large images are averaged down (`thumbnails`).
+    """Write a PNG of pixels alone, as `sheet_of` returns them.
 
     Args:
         originals, reconstructions: b x C x H x W in [0, 1], C = 1 or 3, b >= 1.
         path: of the PNG; missing folders are made.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet_of(originals, reconstructions).save(path)
+
+
+def sheet_of(originals: Tensor, reconstructions: Tensor) -> Image.Image:
+    """Return a picture with a row of originals above a row of their reconstructions.
+
+    It has 8 bits per colour; large images are averaged down (`thumbnails`).
+
+    Args:
+        originals, reconstructions: b x C x H x W in [0, 1], C = 1 or 3, b >= 1.
+    """
     rows = [thumbnails(each.cpu().double()) for each in (originals, reconstructions)]
     sheet = torch.cat([torch.cat([*row], dim=2) for row in rows], dim=1)
     pixels = (255 * sheet).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels.squeeze()).save(path)
+    return Image.fromarray(pixels.squeeze())
 
 
 def read_sheet(path: Path, b: int) -> tuple[Tensor, Tensor]:

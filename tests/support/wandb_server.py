@@ -5,12 +5,16 @@ history and summary, uploads of files and artifacts; and what saving a workspace
 """
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
@@ -236,3 +240,14 @@ def wandb_server() -> Iterator[WandbServer]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def sync(server: WandbServer, *arguments: str | Path) -> str:
+    """What `wandb sync` says."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("wandb"), "sync", *arguments],
+        cwd=Path(arguments[-1]).parent,  # where it leaves a log
+        env=os.environ | {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY},
+        capture_output=True, text=True, timeout=600, check=True,
+    )  # fmt: skip
+    return done.stdout + done.stderr

@@ -49,6 +49,17 @@ def test_offline_run_agrees_with_the_run_folder(run):
     config = next(r["run"]["config"]["update"] for r in records if r["type"] == "run")
     assert config["batch_size"] == 3
     assert config["attack"]["_target_"] == "spear.inversion.SpearIrls"
+    assert config["choices"]["attack"] == "spear_irls"
+    assert {"dataset", "network", "defense", "fedavg", "attack/settings"} <= {*config["choices"]}
+    assert next(r["run"]["job_type"] for r in records if r["type"] == "run") == "spear_irls"
+    rows = [r["history"]["item"] for r in records if r["type"] == "history"]
+    values = [value for row in rows for value in row.values()]
+    assert not [value for value in values if value == "NaN" or value != value]  # no empty charts
+    assert rows[0]["batch/exact"] == 1
+    assert "batch/label_l1" not in rows[0]
+    captions = [row["images.caption"] for row in rows if "images.caption" in row]
+    assert [each.split(":")[0] for each in captions] == ["batch 0", "batch 1", "batch 2"]
+    assert "PSNR" in captions[1]
 
     logged = json.loads(wandb_command("leet", "inspect", "--summary", "--json", offline))
     metrics = logged["summary"] if "summary" in logged else logged["metrics"]
@@ -61,7 +72,8 @@ def test_offline_run_agrees_with_the_run_folder(run):
     mean = sum(row[psnr] for row in content["data"]) / len(content["data"])
     assert len(content["data"]) == 3
     assert mean == pytest.approx(summary["psnr_mean"])
-    (picture,) = offline.rglob("*.png")
+    (picture,) = offline.rglob("reconstructions_*.png")
+    assert metrics["batch/psnr"]["mean"] == pytest.approx(summary["psnr_mean"])  # not the last
     assert picture.read_bytes() == (folder / "reconstructions.png").read_bytes()
     assert f"wandb sync {offline}" in outcome.out
 

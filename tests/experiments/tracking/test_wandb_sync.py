@@ -17,7 +17,7 @@ import pytest
 import yaml
 from support.command import Command
 from support.faulty import Hangs
-from support.wandb_server import KEY, ReceivedRun, WandbServer, wandb_server
+from support.wandb_server import KEY, ReceivedRun, WandbServer, sync, wandb_server
 
 from benchmarks.killed_sweeps import N_BATCHES as KILLED_BATCHES
 from benchmarks.killed_sweeps import Sweep, disturbed
@@ -55,17 +55,6 @@ def test_a_sweep_is_uploaded_whole_and_every_run_once(tmp_path, monkeypatch, cap
         for run in server.runs.values():
             agrees(run, folders[run.display_name])
         assert server.unknown == []
-
-
-def sync(server: WandbServer, *arguments: str | Path) -> str:
-    """What `wandb sync` says."""
-    done = subprocess.run(
-        [Path(sys.executable).with_name("wandb"), "sync", *arguments],
-        cwd=Path(arguments[-1]).parent,  # where it leaves a log
-        env=os.environ | {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY},
-        capture_output=True, text=True, timeout=600, check=True,
-    )  # fmt: skip
-    return done.stdout + done.stderr
 
 
 def agrees(run: ReceivedRun, folder: Path, n_batches: int = N_BATCHES) -> None:
