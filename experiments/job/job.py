@@ -175,8 +175,8 @@ class Job:
             return
         images = shown_images(matched)
         if images is not None:
-            caption = f"batch {number}: PSNR {score['psnr']:.1f} dB; originals above, reconstructions below"
-            self.tracking.images(number, sheet_of(*images), caption)
+            said = f"batch {number}: PSNR {score['psnr']:.1f} dB; originals above, results below"
+            self.tracking.images(number, sheet_of(*images), said)
 
     def texts(self, number: int, texts: tuple[list[str], list[str]] | None) -> None:
         """Write the picture of a batch's sentences beside the reconstructed ones, if it has any."""
