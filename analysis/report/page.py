@@ -12,6 +12,7 @@ from spear.analysis.records.own_jobs import NoOwnJobs
 from spear.analysis.render.rendering import experiments_of
 from spear.analysis.report.experiments import Experiment, experiments, not_run, pictures, unfinished
 from spear.analysis.report.markup import VERDICTS
+from spear.analysis.report.plot import chart
 from spear.analysis.report.sections import sections
 from spear.analysis.report.sources import Source
 
@@ -43,6 +44,8 @@ def page(sources: list[Source], most_pictures: int) -> str:
     return environment.get_template("page.html.jinja").render(
         style=_file("style.css"),
         script=_file("script.js"),
+        plot_script=_file("plot.js"),
+        plot=chart(sources),
         sources=sources,
         verdicts=VERDICTS,
         numbers=_numbers(recorded),

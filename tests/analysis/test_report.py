@@ -18,10 +18,12 @@ from support.command import Command, typed
 
 from spear.analysis.overview.claims import claims
 from spear.analysis.overview.panels import ALWAYS
+from spear.analysis.records.results import results
 from spear.analysis.records.store import JOBS, RESULTS, read_jobs
 from spear.analysis.report.experiments import description, experiments, pictures
 from spear.analysis.report.markup import html
 from spear.analysis.report.page import page
+from spear.analysis.report.plot import chart
 from spear.analysis.report.sources import Source, sources
 from spear.experiments.config.experiments import experiments as prepared
 
@@ -323,3 +325,30 @@ def test_it_works_in_a_browser_without_complaint(text, tmp_path, width):
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
     (failed,) = re.findall(r'<body data-failed="([^"]*)"', done.stdout)
     assert failed == "[]"
+
+
+def test_own_jobs_are_charted_with_the_means_of_their_batches(local):
+    data = chart(sources([local, RESULTS]))
+    assert data is not None
+    batches = results(local)
+    means = batches[batches["batch"].notna()].groupby("job")["psnr"].mean()
+    assert {row["name"]: row["values"]["psnr"] for row in data["rows"]} == pytest.approx(
+        means.dropna().to_dict()
+    )
+    assert {row["n"] for row in data["rows"]} == {1, 2}
+    one = next(row for row in data["rows"] if row["n"] == 1)
+    assert set(one["halves"].values()) == {None}  # a batch alone has no interval
+    assert {"batch_size", "network.width"} <= {*data["columns"]}
+    assert {row["keys"]["batch_size"] for row in data["rows"]} == {4.0, 8.0}
+    json.dumps(data, allow_nan=False)  # as the page holds it
+
+
+def test_committed_results_alone_have_no_chart():
+    assert chart([Source("committed", RESULTS)]) is None
+
+
+def test_the_chart_cannot_be_left_by_the_name_of_a_job(local):
+    text = page(sources([local]), 0)
+    held = text.partition('id="plot-data">')[2].partition("</script>")[0]
+    assert any("<b>&" in row["name"] for row in json.loads(held)["rows"])
+    assert "<b>&" not in held
