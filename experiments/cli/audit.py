@@ -23,6 +23,7 @@ examples:
   spear audit --model mymodels:mlp --weights before.safetensors --update gradients.safetensors
   spear audit --model mymodels:cnn --weights before.pt --update after.pt --learning-rate 0.01
   spear audit --model mymodels:mlp --weights before.npz --update after.npz --html audit.html
+  spear audit --architecture mymodels:mlp
 
 An update is gradients, a difference of weights, or the weights after training: by parameter name,
 or as .npz (Flower: np.savez(FILE, *parameters)) a list of arrays in the order of state_dict().
@@ -47,9 +48,12 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = found.add_argument
-    add("--model", required=True, help="package.module:factory, called without arguments")
+    what = found.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", help="package.module:factory, called without arguments")
+    what.add_argument("--architecture", metavar="MODEL", help="such a factory, of whose model no "
+        "update is needed: which layers could leak, how, and up to which batch")  # fmt: skip
     add("--weights", type=Path, help="weights before training, in a .safetensors, .pt or .npz file")
-    add("--update", type=Path, required=True, help="what the client shared, in such a file")
+    add("--update", type=Path, help="what the client shared, in such a file")
     add("--learning-rate", type=float, help="if given, the update is the weights after training")
     add("--steps", type=int, default=1, help="local steps on the whole batch that led there [1]")
     add("--form", choices=("gradients", "weights"), help="of the update [found out]")
@@ -75,7 +79,13 @@ def main(arguments: list[str]) -> None:
         SpearError: the model, the weights or the update cannot be used.
         SystemExit: an option is wrong, or a layer has a verdict of `--fail-on`.
     """
-    chosen = parser().parse_args(arguments)
+    options = parser()
+    chosen = options.parse_args(arguments)
+    if chosen.architecture is not None:
+        _foretell(options, chosen)
+        return
+    if chosen.update is None:
+        options.error("the following arguments are required: --update")
 
     from spear.auditing import Verdict, audit  # after the help and wrong options
     from spear.auditing.report import as_json, html, text
@@ -110,6 +120,24 @@ def main(arguments: list[str]) -> None:
     if leaks:
         sys.stderr.write(f"spear audit: exit code {LEAKS} by --fail-on: {', '.join(leaks)}.\n")
         sys.exit(LEAKS)
+
+
+def _foretell(options: argparse.ArgumentParser, chosen: argparse.Namespace) -> None:
+    """Print what an architecture says without an update; refuse options that need one."""
+    others = {"architecture", "input_shape", "eval"}
+    needing = [
+        f"--{name.replace('_', '-')}"
+        for name, value in vars(chosen).items()
+        if name not in others and value != options.get_default(name)
+    ]
+    if needing:
+        options.error(f"--architecture looks at no update and takes no {needing[0]}")
+
+    from spear.auditing import architecture
+    from spear.experiments.cli.audited import load_model
+
+    model = load_model(chosen.architecture).train(not chosen.eval)
+    sys.stdout.write(architecture(model, chosen.input_shape).text())
 
 
 def _verdicts(words: str) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ def load_model(name: str) -> nn.Module:
     """
     module_name, colon, factory_name = name.partition(":")
     if not colon:
-        raise ConfigError(f"--model is {name!r}; expected package.module:factory.")
+        raise ConfigError(f"the model is {name!r}; expected package.module:factory.")
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
