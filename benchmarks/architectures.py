@@ -7,7 +7,6 @@ twice as many images each time, until one gives nothing away or `--most` is reac
 """
 
 import argparse
-import time
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -78,7 +77,7 @@ def measured(model: nn.Module, forecast: Architecture, most: int, budget: float)
         return "-"
     calibrate(model)
     largest: dict[Verdict, int] = {}
-    size, start = 1, time.monotonic()
+    size = 1
     while size <= min(most, best.most):
         generator = torch.Generator().manual_seed(size)
         images = torch.randn(size, *SHAPE, generator=generator)
@@ -89,7 +88,7 @@ def measured(model: nn.Module, forecast: Architecture, most: int, budget: float)
             break
         size *= 2
     said = ", ".join(f"{verdict} up to {b}" for verdict, b in largest.items())
-    return f"{said} at {best.name} ({time.monotonic() - start:.0f} s)"
+    return f"{said} ({best.name})"
 
 
 def calibrate(model: nn.Module) -> None:

@@ -15,6 +15,7 @@ from spear.data import Batch, Dataset
 from spear.errors import SpearError
 from spear.experiments.config.build import full_keys
 from spear.experiments.config.spec import JobSpec
+from spear.experiments.config.threat import check_allowed
 from spear.experiments.job.folder import RunFolder
 from spear.experiments.job.job import Job
 from spear.experiments.job.search_target import searched_number
@@ -52,6 +53,7 @@ def run(spec: JobSpec, job: Job) -> None:
         return
     client = client_of(spec, dataset)
     forecast, attack = spec.risk(), spec.attack()
+    check_allowed(spec.threat_model, spec.choices["attack"], attack)
     with full_keys("attack", ("layer",)):
         attack.check(client.network, dataset.domain)
     metrics = [*standard_metrics(lpips_for(spec, dataset)), *job.metrics]

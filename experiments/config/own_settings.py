@@ -21,7 +21,8 @@ from spear.experiments.config.spec import PLACES
 
 HARMLESS = (
     "n_batches", "first_batch", "seed", "device", "threads", "tracking", "force", "data_root",
-    "output_root", "name", "save", "risk", "metrics", "objective", "dataset.root", "dataset.folder",
+    "output_root", "name", "save", "threat_model", "risk", "metrics", "objective", "dataset.root",
+    "dataset.folder",
     "attack.device", "attack.time_limit", "attack.max_starts", "attack.max_submatrices",
 )  # fmt: skip
 """Keys, with all below them, that may differ: which batches there are, and how many; the machine

@@ -36,6 +36,7 @@ class JobSchema:
     output_root: str = MISSING
     name: str | None = MISSING
     save: str | None = MISSING
+    threat_model: str | None = MISSING
     force: bool = MISSING
     dataset: Any = MISSING
     drawing: Any = MISSING

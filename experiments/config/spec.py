@@ -28,11 +28,12 @@ from spear.experiments.config.experiments import experiment_name, own_keys
 from spear.experiments.config.moved import accept_old_targets
 from spear.experiments.config.schema import JobSchema
 from spear.experiments.config.targets import check_targets
+from spear.experiments.config.threat import check_name
 from spear.spelling import did_you_mean
 
 NUMBERS = (
     "batch_size", "n_batches", "first_batch", "seed", "device", "threads", "lpips_net", "save",
-    "force",
+    "threat_model", "force",
 )  # fmt: skip
 """Keys whose values enter the specification unchanged."""
 
@@ -48,7 +49,7 @@ RUNTIME = {"network": {"input_shape", "n_classes"}}
 RECONSTRUCTIONS = "reconstructions"
 """Value of the key `save` with which the tensors of every batch are kept."""
 
-IRRELEVANT = ("tracking", "force", "name", "save")
+IRRELEVANT = ("tracking", "force", "name", "save", "threat_model")
 """Keys of the configuration that cannot change a result."""
 
 PLACES = {"data_root": "data", "output_root": "outputs"}
@@ -70,9 +71,9 @@ class JobSpec:
     Attributes:
         experiment: name of the experiment.
         choices: group of `conf/` -> chosen file.
-        batch_size, n_batches, first_batch, seed, device, threads, lpips_net, save, data_root,
-            force: the values of the keys of these names, in range; the device exists on this
-            machine.
+        batch_size, n_batches, first_batch, seed, device, threads, lpips_net, save, threat_model,
+            data_root, force: the values of the keys of these names, in range; the device exists on
+            this machine.
         dataset, drawing, augmentation, network, fedavg, defense, aggregation, risk, attack,
             tracking: factories of what the group of this name chooses; its keys and their types are
             checked.
@@ -93,6 +94,7 @@ class JobSpec:
     threads: int | None
     lpips_net: str
     save: str | None
+    threat_model: str | None
     data_root: Path
     force: bool
     dataset: Callable[[], Dataset]
@@ -164,6 +166,7 @@ def check_keys(config: DictConfig) -> None:
         raise ConfigError(f"key 'threads' is {config.threads}; expected at least 1, or null.")
     if config.save not in (None, RECONSTRUCTIONS):
         raise ConfigError(f"key 'save' is {config.save!r}; expected {RECONSTRUCTIONS}, or null.")
+    check_name(config.threat_model)
 
 
 def relevant(config: DictConfig) -> dict[str, Any]:
