@@ -82,13 +82,17 @@ def measured(model: nn.Module, forecast: Architecture, most: int, budget: float)
         generator = torch.Generator().manual_seed(size)
         images = torch.randn(size, *SHAPE, generator=generator)
         batch = images, torch.randint(1000, (size,), generator=generator)
-        found = audit(model, partial(tuple, batch), best.name, input_shape=SHAPE, budget=budget)
+        found = audit(model, partial(_same, batch), best.name, input_shape=SHAPE, budget=budget)
         largest[found.verdict] = size
         if found.verdict not in LEAKED:
             break
         size *= 2
     said = ", ".join(f"{verdict} up to {b}" for verdict, b in largest.items())
     return f"{said} ({best.name})"
+
+
+def _same(batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    return batch
 
 
 def calibrate(model: nn.Module) -> None:

@@ -1,6 +1,7 @@
 """PSNR and accuracy of a table of the paper as curves over one of its keys, with its own points."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,14 @@ from spear.analysis.render import style
 from spear.analysis.render.methods import ALGORITHM_1, OURS
 from spear.analysis.statistics.measures import half_width
 
-THE_PAPER = {"color": "black", "marker": "*", "markersize": 10, "linestyle": "none"}
-AGAIN = {"color": style.COLOURS["spear"], "marker": "s", "mfc": "white", "linestyle": "none"}
+THE_PAPER: dict[str, Any] = {"color": "black", "marker": "*", "markersize": 10, "linestyle": "none"}
+LOOK: dict[str, Any] = {"color": style.BLUE, "marker": "o"}
+AGAIN: dict[str, Any] = {
+    "color": style.COLOURS["spear"],
+    "marker": "s",
+    "mfc": "white",
+    "linestyle": "none",
+}
 
 
 def draw_curves(found: Sequence[Cell], key: str, label: str) -> Figure:
@@ -50,7 +57,7 @@ def _psnr(axes: Axes, found: Sequence[Cell], key: str) -> None:
     bound = [each.ours["psnr_bound"].mean() for each in ours]
     axes.plot(x, bound, "--", color=style.GREY, label="bound (dL/dZ known)", zorder=1)
     for label, look, pairs in (
-        (OURS, {"color": style.BLUE, "marker": "o"}, [(e, e.ours) for e in ours]),
+        (OURS, LOOK, [(e, e.ours) for e in ours]),
         (ALGORITHM_1, AGAIN, [(e, e.again) for e in found if len(e.again)]),
     ):
         if pairs:

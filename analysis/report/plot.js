@@ -98,7 +98,8 @@
     kinds.sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
     for (const row of rows) {
       const colour = colours[kinds.indexOf(String(value(row, want.colour))) % colours.length];
-      const [across, up] = [x.place(value(row, want.x)), y.place(value(row, want.y))];
+      const aside = kinds.length > 8 ? 0 : 5 * (kinds.indexOf(String(value(row, want.colour))) - (kinds.length - 1) / 2);
+      const [across, up] = [x.place(value(row, want.x)) + aside, y.place(value(row, want.y))];
       if (!Number.isFinite(across) || !Number.isFinite(up)) continue;
       const half = row.halves[want.y];
       if (half) {

@@ -71,7 +71,7 @@ def _batches(sources: list[Source]) -> pd.DataFrame:
 
 def _columns(batches: pd.DataFrame, measures: list[str]) -> list[str]:
     """Return the columns of jobs that differ between jobs, the choices in front."""
-    keys = [each for each in batches if "." in each or "/" in each]
+    keys = [str(each) for each in batches if "." in str(each) or "/" in str(each)]
     keys = [each for each in keys if not each.startswith(("details.", "versions.", "hardware."))]
     firsts = batches.groupby("job", sort=False).head(1)
     differing = [

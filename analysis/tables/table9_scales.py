@@ -14,8 +14,8 @@ import pandas as pd
 
 from spear.analysis.paper.columns import by_cell
 from spear.analysis.paper.comparison import METHOD, mean, share
+from spear.analysis.paper.defended import with_near
 from spear.analysis.statistics.measures import with_deviation
-from spear.analysis.tables import table9
 from spear.client.defenses import DPSGD, ClippedMean, NoiseMultiplier, NoiseOnEachExample
 
 EXPERIMENTS = ("table9", "table9_noise_per_example", "table9_noise_on_sum")
@@ -45,7 +45,7 @@ def _of_scale(
     results: pd.DataFrame, scale: str, key: str, defense: type[ClippedMean]
 ) -> pd.DataFrame:
     keys = {METHOD: METHOD, "C": "defense.max_norm", "sigma": f"defense.{key}"}
-    rows = by_cell("table9", table9.prepared(results), keys, MEASURES).drop(columns=METHOD)
+    rows = by_cell("table9", with_near(results), keys, MEASURES).drop(columns=METHOD)
     median, b = results["gradient_median"].median(), int(results["batch_size"].iloc[0])
     settings = [{"max_norm": float(c), key: float(s)} for c, s in rows[["C", "sigma"]].to_numpy()]
     ratios = [f"{defense(**each).deviation(b) / median:.2g}" for each in settings]

@@ -54,11 +54,12 @@ class Board:
             group: name of the sweep, or of the experiment.
             jobs: its jobs, as `spear.results(..., level="jobs")` returns them.
         """
-        known = [key for key in jobs if key == "batch_size" or _is_config(str(key))]
+        known = [str(key) for key in jobs if key == "batch_size" or _is_config(str(key))]
         shown = tuple(
             panel for key, panel in PANELS.items() if key in jobs and jobs[key].notna().any()
         )
-        over = panels.swept(jobs[known].to_dict("records"))
+        rows = jobs[known].to_dict("records")
+        over = panels.swept({str(key): value for key, value in row.items()} for row in rows)
         return cls(group, "", (group,), shown, over)
 
     def to_yaml(self) -> str:

@@ -1,4 +1,4 @@
-"""What each attack is given beyond the update, in letters, and which of it a threat model allows.
+"""Letters of what each attack is given beyond the update, and threat models that allow them.
 
 The key `threat_model` refuses an attack that is given more; without it every attack runs.
 """

@@ -1,4 +1,4 @@
-"""Which layers of a model could leak, told from its architecture alone: no weights, no update.
+"""Layers of a model that could leak, told from its architecture alone: no weights, no update.
 
 A layer leaks by the equation of `spear.auditing.applicability`, as long as the batch is small
 enough for it. The counts here say from which size on its unknowns outnumber its equations, or the
@@ -39,7 +39,7 @@ EQUATIONS = {
 
 @dataclass(frozen=True)
 class LayerForecast:
-    """What the architecture says of a fully connected layer.
+    """Forecast for a fully connected layer.
 
     Attributes:
         name: of the layer in the model.
@@ -59,7 +59,7 @@ class LayerForecast:
 
 @dataclass(frozen=True)
 class Architecture:
-    """What an architecture says of all its layers.
+    """Forecasts for all layers of an architecture.
 
     Attributes:
         layers: its fully connected layers, in order of execution.
@@ -81,7 +81,7 @@ class Architecture:
 
     @property
     def headline(self) -> str:
-        """One sentence on the whole."""
+        """Return one sentence on the whole."""
         if not self.leaking:
             return "No fully connected layer could leak by this method; others were not looked at."
         names = ", ".join(each.name for each in self.leaking[:4])
