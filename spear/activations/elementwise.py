@@ -73,12 +73,15 @@ class Elementwise(ABC):
         pieces: slopes if sigma is piecewise linear with two of them and sigma(0) = 0; else None.
         increasing_from: sigma increases strictly above this z, and takes its values there nowhere
             else. Infinite, as it is unless told, means that nothing of the kind is known.
+        linear_from: sigma' is constant above this z, and below it tells z (`bent`); infinite
+            unless told.
     """
 
     name: str
     homogeneous: bool = False
     pieces: Pieces | None = None
     increasing_from: float = math.inf
+    linear_from: float = math.inf
 
     @property
     def corners(self) -> tuple[Corner, ...]:
@@ -96,6 +99,10 @@ class Elementwise(ABC):
     def curvature(self, z: Tensor) -> Tensor:
         """Return sigma''(z) almost everywhere: zeros if sigma is piecewise linear."""
         return self._derivative(z, 2)
+
+    def bent(self, slopes: Tensor) -> Tensor:
+        """Return z below `linear_from` at which sigma' has given values, NaN if there is none."""
+        return torch.full_like(slopes, torch.nan)
 
     def of(self, neurons: Tensor) -> "Elementwise":
         """Return the same activation on some of the m neurons.

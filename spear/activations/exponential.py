@@ -20,6 +20,7 @@ class ScaledELU(Elementwise):
     def __init__(self, alpha: float, scale: float, rate: float) -> None:
         self._alpha, self._scale, self._rate = alpha, scale, rate
         self.increasing_from = -math.inf if alpha > 0 else math.inf
+        self.linear_from = 0.0 if alpha else math.inf
 
     @property
     def corners(self) -> tuple[Corner, ...]:
@@ -34,6 +35,11 @@ class ScaledELU(Elementwise):
     def curvature(self, z: Tensor) -> Tensor:
         """Return 0 above 0, else that of the exponential."""
         return torch.where(z > 0, z.new_zeros(()), self._rate**2 * self._exponential(z))
+
+    def bent(self, slopes: Tensor) -> Tensor:
+        """Return the z below 0 at which the exponential has given slopes, NaN if there is none."""
+        z = torch.log(slopes / (self._scale * self._alpha * self._rate)) / self._rate
+        return torch.where(z < 0, z, torch.nan)
 
     def _exponential(self, z: Tensor) -> Tensor:
         """scale * alpha * exp(rate * z), held at its value at 0 above, lest it overflow."""

@@ -4,6 +4,7 @@ import torch
 
 from spear.inversion.pair.backward_search import backward_renewed, backward_round
 from spear.inversion.pair.forward_search import forward_renewed, forward_round
+from spear.inversion.pair.half_linear import half_linear_round, suits
 from spear.inversion.pair.likely import likely
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
@@ -17,6 +18,8 @@ class SmoothEngine:
         # In noise forward consistency has many near-solutions; backward adds the other gradient.
         if problem.spans_activations and not problem.noisy:
             return forward_round(problem, generator)
+        if suits(problem.activation) and not problem.noisy:
+            return half_linear_round(problem, generator)
         return backward_round(problem, generator)
 
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
