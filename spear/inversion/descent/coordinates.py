@@ -11,6 +11,11 @@ The row weights: p = s / |s|^2 predicts each neuron's mean pre-activation over t
 Inputs with correlated activations (un-normalised pixels) switch many neurons on for all samples;
 their rows carry no zeros and make the columns of dL/dZ alike. d_j = sigmoid(-a z_j / std z)
 prefers the rows that are on for few samples.
+
+Before few classes the columns of dL/dZ are not nearly orthogonal: those of samples of one class are
+alike, since each is a mean slope times a column of the few-dimensional space of W2^T dL/dU, plus
+what the slopes fluctuate from neuron to neuron. The fluctuations are nearly orthogonal. So C is
+then taken of what the projection beside that space leaves of L.
 """
 
 from dataclasses import dataclass
@@ -55,13 +60,26 @@ class Frame:
         return unit(torch.linalg.solve_triangular(self.mixing.T, wide, upper=True).T)
 
 
-def build_frame(problem: Factorization, prior: float, dtype: torch.dtype) -> Frame:
-    """The frame for row weights d_j = sigmoid(-prior z_j / std z), z predicted by s / |s|^2."""
+def build_frame(
+    problem: Factorization, prior: float, dtype: torch.dtype, common: Tensor | None = None
+) -> Frame:
+    """The frame for row weights d_j = sigmoid(-prior z_j / std z), z predicted by s / |s|^2.
+
+    Args:
+        problem: one layer's.
+        prior: as above.
+        dtype: of the search.
+        common: columns on the active neurons that span what samples have in common (m' x r).
+    """
     left, sums = problem.left, problem.bias_coordinates
     predictor, bias = problem.projected_weight[problem.active], problem.bias[problem.active]
     mean = predictor @ sums / sums.square().sum() + bias
     weights = torch.sigmoid(-prior * mean / mean.std().clamp(min=torch.finfo(mean.dtype).tiny))
     scatter = (left * weights[:, None]).T @ left / weights.sum()
+    if common is not None:
+        roots = weights.sqrt()[:, None]
+        inside = torch.linalg.qr(roots * common).Q.T @ (roots * left)
+        scatter -= inside.T @ inside / weights.sum()
     mixing, info = torch.linalg.cholesky_ex(scatter)
     if int(info) != 0:
         mixing = torch.eye(problem.b, dtype=left.dtype, device=left.device)

@@ -30,6 +30,11 @@ FITTING = 1e-3
 """Relative residual of backward consistency of a direction that may be right."""
 
 
+EASY = 4.5
+"""Neurons for each of the b + r unknowns of a direction from which on no coordinates beside V are
+needed."""
+
+
 @dataclass(frozen=True)
 class Fitted:
     """Directions that solve backward consistency with a slope for each neuron.
@@ -50,6 +55,11 @@ class Fitted:
     def these(self, index: Tensor) -> "Fitted":
         """Return some of them."""
         return Fitted(*(each[index] for each in vars(self).values()))
+
+
+def crowded(problem: PairProblem) -> bool:
+    """Tell whether there are few neurons for the unknowns of a direction."""
+    return problem.m < EASY * (problem.b + problem.r)
 
 
 def round_size(missing: int) -> int:
@@ -73,7 +83,8 @@ def fitting_directions(
         Different ones, the best first.
     """
     active = problem.first.active
-    frame = build_frame(problem.first, prior, SEARCH_DTYPE)
+    common = problem.back[active] if crowded(problem) else None
+    frame = build_frame(problem.first, prior, SEARCH_DTYPE, common)
     deflation = Deflation(frame, known, repel=True)
     starts = random_starts(count, problem.b, EXPONENTS, SHARPNESS, generator, SEARCH_DTYPE)
     starts = Starts(unit(deflation.clear(starts.directions)), starts.exponents, starts.sharpness)

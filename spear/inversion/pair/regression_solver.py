@@ -12,7 +12,7 @@ from torch import Tensor
 from spear.inversion.descent.deflation import Known
 from spear.inversion.directions.distinct import NEARLY_SAME, is_distinct
 from spear.inversion.factors.gram import unit
-from spear.inversion.pair.assignment import fitting_directions, round_size
+from spear.inversion.pair.assignment import crowded, fitting_directions, round_size
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
@@ -83,18 +83,27 @@ def _constraints(problem: PairProblem, directions: Tensor) -> Tensor:
     return torch.cat([problem.first.bias_coordinates[None], unit(directions)])
 
 
+def _parallel(problem: PairProblem, directions: Tensor) -> Tensor:
+    """C q of directions q, likely to be parallel to their rows (f x b)."""
+    if not crowded(problem):  # then C is nearly that of L, which is whitened
+        return directions
+    columns = directions @ problem.left.T
+    basis = torch.linalg.qr(problem.back).Q
+    return (columns - (columns @ basis) @ basis.T) @ problem.left
+
+
 def _rows(problem: PairProblem, directions: Tensor) -> Tensor:
     """Estimate the rows of f directions (f x b).
 
-    A row is near q / (s . q) (`spear.inversion.descent.coordinates`); of the rows with s . p = 1
-    that are orthogonal to the other directions it is the nearest. With b directions it is exact.
+    A row is near C q / (s . C q) (`spear.inversion.descent.coordinates`); of the rows with s . p =
+    1 that are orthogonal to the other directions it is the nearest. With b directions it is exact.
     """
     sums, constraints = problem.first.bias_coordinates, _constraints(problem, directions)
+    guesses = _parallel(problem, directions)
     rows = []
-    for index, direction in enumerate(directions):
+    for index, guess in enumerate(guesses / (guesses @ sums)[:, None]):
         others = torch.ones(len(constraints), dtype=torch.bool, device=sums.device)
         others[index + 1] = False
-        guess = direction / (direction @ sums)
         kept = constraints[others]
         wanted = torch.zeros_like(kept[:, 0])
         wanted[0] = 1.0
