@@ -19,6 +19,7 @@ from spear.inversion.directions.distinct import SAME_EXACT, is_distinct
 from spear.inversion.directions.exact import SEARCH_DTYPE
 from spear.inversion.factors.gram import unit
 from spear.inversion.pair.backward import solved_for_slopes
+from spear.inversion.pair.beside import common
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.regressions import Regressions
 from spear.inversion.pair.search import MOST_STARTS
@@ -28,11 +29,6 @@ ALTERNATIONS = 4
 
 FITTING = 1e-3
 """Relative residual of backward consistency of a direction that may be right."""
-
-
-EASY = 4.5
-"""Neurons for each of the b + r unknowns of a direction from which on no coordinates beside V are
-needed."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +53,6 @@ class Fitted:
         return Fitted(*(each[index] for each in vars(self).values()))
 
 
-def crowded(problem: PairProblem) -> bool:
-    """Tell whether there are few neurons for the unknowns of a direction."""
-    return problem.m < EASY * (problem.b + problem.r)
-
-
 def round_size(missing: int) -> int:
     """Starts of a round: as many as directions are missing, within bounds."""
     return max(FEWEST, min(MOST_STARTS, missing))
@@ -83,8 +74,7 @@ def fitting_directions(
         Different ones, the best first.
     """
     active = problem.first.active
-    common = problem.back[active] if crowded(problem) else None
-    frame = build_frame(problem.first, prior, SEARCH_DTYPE, common)
+    frame = build_frame(problem.first, prior, SEARCH_DTYPE, common(problem))
     deflation = Deflation(frame, known, repel=True)
     starts = random_starts(count, problem.b, EXPONENTS, SHARPNESS, generator, SEARCH_DTYPE)
     starts = Starts(unit(deflation.clear(starts.directions)), starts.exponents, starts.sharpness)

@@ -12,8 +12,9 @@ from torch import Tensor
 from spear.inversion.descent.deflation import Known
 from spear.inversion.directions.distinct import NEARLY_SAME, is_distinct
 from spear.inversion.factors.gram import unit
-from spear.inversion.pair.assignment import crowded, fitting_directions, round_size
+from spear.inversion.pair.assignment import fitting_directions, round_size
 from spear.inversion.pair.backward import samples_of_rows
+from spear.inversion.pair.beside import beside_common, crowded
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.search import Search
@@ -87,9 +88,7 @@ def _parallel(problem: PairProblem, directions: Tensor) -> Tensor:
     """C q of directions q, likely to be parallel to their rows (f x b)."""
     if not crowded(problem):  # then C is nearly that of L, which is whitened
         return directions
-    columns = directions @ problem.left.T
-    basis = torch.linalg.qr(problem.back).Q
-    return (columns - (columns @ basis) @ basis.T) @ problem.left
+    return beside_common(problem, directions)
 
 
 def _rows(problem: PairProblem, directions: Tensor) -> Tensor:
