@@ -28,6 +28,9 @@ ARRIVED, PROMISING, SOLVED = 1e-24, 1e-6, 1e-7
 ROUNDED = 1e-13
 """Squared relative residual that float32 leaves of a solution."""
 
+CERTAIN = 1e-12
+"""The same of a sample beyond doubt: true ones have 1e-13 at most, mixtures of two 1e-11."""
+
 VALLEY = 100
 """Steps along a valley: mixtures of a few samples are nearly solutions if there are few classes."""
 
@@ -128,12 +131,15 @@ class BackwardConsistency:
         return NORMALISED * m**0.5 * (columns.square().sum(dim=1) / m - 1)
 
 
-def backward_round(problem: PairProblem, generator: torch.Generator) -> tuple[Samples, int]:
+def backward_round(
+    problem: PairProblem, generator: torch.Generator, slack: float = 1.0
+) -> tuple[Samples, int]:
     """Search once for samples of a problem.
 
     Args:
         problem: any layer pair with a smooth activation.
         generator: of starts and subsets, on the problem's device.
+        slack: factor on the squared residuals up to which samples are taken for right.
 
     Returns:
         Samples that fit together, and the number of starts made.
@@ -147,10 +153,11 @@ def backward_round(problem: PairProblem, generator: torch.Generator) -> tuple[Sa
     starts = objective.start(v, aims)
     points, costs = minimise(objective, starts, ITERATIONS, ARRIVED * count, PROMISING * count)
     best = costs.argsort()
-    best = best[costs[best] < solution_squares(objective, space, problem, points[best]) * count]
+    limits = slack * solution_squares(objective, space, problem, points[best])
+    best = best[costs[best] < limits * count]
     _, v, _ = objective.parts(points[best])
     samples, residuals = samples_of_rows(problem, distinct_rows(space.rows(v)))
-    fitting = (POSSIBLE * backward_errors(problem, samples)).clamp(min=FITTING)
+    fitting = (POSSIBLE * backward_errors(problem, samples)).clamp(min=slack**0.5 * FITTING)
     samples = samples[residuals < fitting]
     return samples[mutually_consistent(problem, samples)], STARTS
 
@@ -171,6 +178,18 @@ def backward_renewed(problem: PairProblem, samples: Samples) -> Samples:
         )
     limits = solution_squares(objective, space, problem, points) * m
     _, v, _ = objective.parts(points[costs < limits])
+    return samples_of_rows(problem, space.rows(v))[0]
+
+
+def backward_sharpened(problem: PairProblem, samples: Samples) -> Samples:
+    """Solve samples on all neurons, as far as the descent gets; those at rounding, in order."""
+    if len(samples) == 0:
+        return samples
+    space, m = RowSpace.of(problem), problem.m
+    objective = on_neurons(problem, space)
+    starts = objective.point(samples, space.coordinates(samples.rows))
+    points, costs = minimise(objective, starts, VALLEY, ARRIVED * m, 0.0, NEARLY_NEWTON)
+    _, v, _ = objective.parts(points[costs < CERTAIN * m])
     return samples_of_rows(problem, space.rows(v))[0]
 
 

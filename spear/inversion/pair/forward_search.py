@@ -45,7 +45,10 @@ FITTING = 1e-2
 
 
 def forward_round(
-    problem: PairProblem, generator: torch.Generator, space: RowSpace | None = None
+    problem: PairProblem,
+    generator: torch.Generator,
+    space: RowSpace | None = None,
+    slack: float = 1.0,
 ) -> tuple[Samples, int]:
     """Search once for samples of a problem.
 
@@ -53,6 +56,7 @@ def forward_round(
         problem: whose next gradient spans the activations.
         generator: of starts and subsets, on the problem's device.
         space: of the rows; those with s . p = 1 unless given.
+        slack: factor on the squared residuals up to which rows are taken for right.
 
     Returns:
         Samples that fit together, and the number of starts made.
@@ -61,8 +65,8 @@ def forward_round(
     if space.dimension == 0:
         rows, starts = space.point[None], 0
     else:
-        rows, starts = _descended(problem, space, generator), STARTS
-        rows, _ = solved_rows(problem, distinct_rows(rows), space=space)
+        rows, starts = _descended(problem, space, generator, slack), STARTS
+        rows, _ = solved_rows(problem, distinct_rows(rows), space=space, slack=slack)
     samples, errors = samples_of_rows(problem, distinct_rows(rows))
     samples = samples[errors < (POSSIBLE * backward_errors(problem, samples)).clamp(min=FITTING)]
     return samples[mutually_consistent(problem, samples)], starts
@@ -78,6 +82,7 @@ def solved_rows(
     rows: Tensor,
     neurons: Tensor | None = None,
     space: RowSpace | None = None,
+    slack: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Solve forward consistency from nearly right rows, by a few Gauss-Newton steps.
 
@@ -86,6 +91,7 @@ def solved_rows(
         rows: k x b.
         neurons: on which to solve; all unless given. The solutions are tested on all.
         space: of the rows; those with s . p = 1 unless given.
+        slack: factor on the squared residuals of solutions.
 
     Returns:
         Solutions, in order (k' x b), and the indices of the rows that led there (k').
@@ -106,7 +112,7 @@ def solved_rows(
     solved = space.rows(points)
     if neurons is not None:
         costs = residuals(problem, solved).square() * count
-    right = (costs < solution_squares(problem, solved) * count).nonzero()[:, 0]
+    right = (costs < slack * solution_squares(problem, solved) * count).nonzero()[:, 0]
     return solved[right], right
 
 
@@ -122,7 +128,9 @@ def residuals(problem: PairProblem, rows: Tensor) -> Tensor:
     return torch.linalg.vector_norm(rest, dim=1) / torch.linalg.vector_norm(a, dim=1)
 
 
-def _descended(problem: PairProblem, space: RowSpace, generator: torch.Generator) -> Tensor:
+def _descended(
+    problem: PairProblem, space: RowSpace, generator: torch.Generator, slack: float
+) -> Tensor:
     """Rows that solve the equations on a random subset, the best first."""
     neurons = subset(problem, NEURONS, generator)
     points = space.random(STARTS, generator)
@@ -135,7 +143,7 @@ def _descended(problem: PairProblem, space: RowSpace, generator: torch.Generator
         points, costs = minimise(objective, points, ITERATIONS, ARRIVED * count, PROMISING * count)
     best = costs.argsort()
     rows = space.rows(points[best])
-    return rows[costs[best] < solution_squares(problem, rows) * count]
+    return rows[costs[best] < slack * solution_squares(problem, rows) * count]
 
 
 def _rounded(problem: PairProblem, rows: Tensor) -> PairProblem:

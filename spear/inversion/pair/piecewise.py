@@ -15,7 +15,9 @@ from spear.inversion.pair.rows import mutually_consistent
 class PiecewiseEngine:
     """Descends to directions that fit one of two slopes at every neuron."""
 
-    def search(self, problem: PairProblem, generator: torch.Generator) -> tuple[Samples, int]:
+    def search(
+        self, problem: PairProblem, generator: torch.Generator, slack: float = 1.0
+    ) -> tuple[Samples, int]:
         """Implement `Engine.search`."""
         if problem.b == 1:
             return samples_of_rows(problem, 1 / problem.first.bias_coordinates[None])[0], 0
@@ -34,3 +36,7 @@ class PiecewiseEngine:
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.renewed`."""
         return forward_renewed(problem, samples)
+
+    def sharpened(self, problem: PairProblem, samples: Samples) -> Samples:
+        """Implement `Engine.sharpened`: their pieces leave nothing in doubt."""
+        return self.renewed(problem, samples)

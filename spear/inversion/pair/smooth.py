@@ -2,7 +2,7 @@
 
 import torch
 
-from spear.inversion.pair.backward_search import backward_renewed, backward_round
+from spear.inversion.pair.backward_search import backward_renewed, backward_round, backward_sharpened
 from spear.inversion.pair.forward_search import forward_renewed, forward_round
 from spear.inversion.pair.half_linear import half_linear_round, suits
 from spear.inversion.pair.likely import likely
@@ -13,14 +13,16 @@ from spear.inversion.pair.problem import PairProblem
 class SmoothEngine:
     """Descends from random rows on random subsets of the neurons."""
 
-    def search(self, problem: PairProblem, generator: torch.Generator) -> tuple[Samples, int]:
+    def search(
+        self, problem: PairProblem, generator: torch.Generator, slack: float = 1.0
+    ) -> tuple[Samples, int]:
         """Implement `Engine.search`."""
         # In noise forward consistency has many near-solutions; backward adds the other gradient.
         if problem.spans_activations and not problem.noisy:
-            return forward_round(problem, generator)
+            return forward_round(problem, generator, slack=slack)
         if suits(problem.activation) and not problem.noisy:
             return half_linear_round(problem, generator)
-        return backward_round(problem, generator)
+        return backward_round(problem, generator, slack)
 
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.renewed`."""
@@ -30,3 +32,9 @@ class SmoothEngine:
         if problem.spans_activations:
             return forward_renewed(problem, samples)
         return backward_renewed(problem, samples)
+
+    def sharpened(self, problem: PairProblem, samples: Samples) -> Samples:
+        """Implement `Engine.sharpened`."""
+        if problem.noisy or problem.spans_activations:
+            return self.renewed(problem, samples)
+        return backward_sharpened(problem, samples)

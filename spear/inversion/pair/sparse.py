@@ -40,7 +40,9 @@ class SparseEngine:
     def __init__(self) -> None:
         self._rounds = 0
 
-    def search(self, problem: PairProblem, generator: torch.Generator) -> tuple[Samples, int]:
+    def search(
+        self, problem: PairProblem, generator: torch.Generator, slack: float = 1.0
+    ) -> tuple[Samples, int]:
         """Implement `Engine.search`."""
         first = problem.first
         if first.b == 1:
@@ -119,3 +121,7 @@ def _sole(problem: PairProblem) -> Samples:
     """The sample of a batch of one: s = q and s . p = 1."""
     direction = problem.first.bias_coordinates[None]
     return _sample(problem, 1 / direction, direction)
+
+    def sharpened(self, problem: PairProblem, samples: Samples) -> Samples:
+        """Implement `Engine.sharpened`: their pieces leave nothing in doubt."""
+        return self.renewed(problem, samples)
