@@ -27,6 +27,10 @@ from spear.inversion.factors.factorization import Factorization
 from spear.inversion.factors.gram import unit
 
 
+SHARED = 1e-3
+"""Share of what samples have in common that stays in C, so that a sample of that alone does."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """An observation's active rows in the coordinates of one round, in the search's dtype.
@@ -79,7 +83,7 @@ def build_frame(
     if common is not None:
         roots = weights.sqrt()[:, None]
         inside = torch.linalg.qr(roots * common).Q.T @ (roots * left)
-        scatter -= inside.T @ inside / weights.sum()
+        scatter -= (1 - SHARED) * (inside.T @ inside) / weights.sum()
     mixing, info = torch.linalg.cholesky_ex(scatter)
     if int(info) != 0:
         mixing = torch.eye(problem.b, dtype=left.dtype, device=left.device)

@@ -16,9 +16,40 @@ EASY = 4.5
 """Neurons for each of the b + r unknowns of a direction from which on L^T L does as well."""
 
 
+KERNEL = 1e-4
+"""Singular values of [L, -l V] that count as 0, relative to the largest; one saturated neuron of
+hundreds makes 1e-2."""
+
+
 def crowded(problem: PairProblem) -> bool:
-    """Tell whether there are few neurons for the unknowns of a direction."""
-    return problem.m < EASY * (problem.b + problem.r)
+    """Tell whether columns of dL/dZ are too alike for L^T L to predict rows.
+
+    They are if there are few neurons for the unknowns of a direction, or if the inner piece is
+    around 0, where nearly all neurons of nearly all samples have the inner slope.
+    """
+    pieces = problem.activation.pieces
+    centred = pieces is not None and pieces.lower < 0 < pieces.upper
+    return centred or problem.m < EASY * (problem.b + problem.r)
+
+
+def linear_directions(problem: PairProblem) -> tuple[Tensor, Tensor]:
+    """Return a basis of the (q, e) with L q = l (V e) on all neurons, l the inner slope.
+
+    A sample with every z in the inner piece is one of them. With two such samples and more only the
+    span is told, by anything that the two layers share ("Limits" in docs/theory/layer-pairs.md).
+
+    Args:
+        problem: with a piecewise linear activation.
+
+    Returns:
+        q (k x b) and e (k x r).
+    """
+    assert problem.activation.pieces is not None
+    scale = torch.linalg.vector_norm(problem.left) / torch.linalg.vector_norm(problem.back)
+    matrix = torch.cat([problem.left, -scale * problem.activation.pieces.inner * problem.back], 1)
+    _, values, mixing = torch.linalg.svd(matrix, full_matrices=False)
+    kernel = mixing[values < KERNEL * values[0]]
+    return kernel[:, : problem.b], scale * kernel[:, problem.b :]
 
 
 def common(problem: PairProblem) -> Tensor | None:

@@ -14,7 +14,7 @@ from spear.inversion.directions.distinct import NEARLY_SAME, is_distinct
 from spear.inversion.factors.gram import unit
 from spear.inversion.pair.assignment import fitting_directions, round_size
 from spear.inversion.pair.backward import samples_of_rows
-from spear.inversion.pair.beside import beside_common, crowded
+from spear.inversion.pair.beside import beside_common, crowded, linear_directions
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.search import Search
@@ -42,6 +42,8 @@ class RegressionSearch(Search):
     def round(self) -> None:
         """Search once around what is known."""
         self.rounds += 1
+        if self.rounds == 1:
+            self._add_linear()
         if self.missing == 1:
             self._add_last()
         if not self.solved:
@@ -59,6 +61,12 @@ class RegressionSearch(Search):
         fresh = is_distinct(unit(found.directions), NEARLY_SAME, directions)
         found = found.these(fresh.nonzero()[:, 0][: self.missing])
         self._take(found.directions, found.next_coordinates)
+
+    def _add_linear(self) -> None:
+        """Add the direction of the only sample without a kink in between, if there is one."""
+        directions, nexts = linear_directions(self.problem)
+        if len(directions) == 1:
+            self._take(directions, nexts)
 
     def _add_last(self) -> None:
         """Add the direction of the only row that is orthogonal to all known directions."""

@@ -19,6 +19,9 @@ SLACK = 1e2
 """Factor on the squared residuals of samples that are searched after `PATIENCE` rounds in vain:
 errors of peeling may hide the rest. They count only if they are right on the whole problem."""
 
+IN_VAIN = 16
+"""Starts for which a round in vain counts that needs none, so that a search ends everywhere."""
+
 STUCK = 6
 """Rounds without a find after which, and again after as many, what is known is doubted."""
 
@@ -58,6 +61,8 @@ class Peeling(Search):
         if len(self.known) > self._renewed and (few or self._without_find == PATIENCE):
             self._renew(self.engine.renewed)
             self._without_find = 0 if len(self.known) > before else in_vain
+        if self._without_find and starts == 0:  # a last sample that does not fit
+            self.starts += IN_VAIN
         if self._without_find and self._without_find % STUCK == 0 and not self.problem.noisy:
             self._sharpen()
 
