@@ -270,3 +270,21 @@ def test_a_prelu_keeps_the_slopes_that_it_got() -> None:
     sigma = PReLU(weight)
     weight.zero_()
     assert torch.equal(sigma.value(-torch.ones(2)), torch.tensor([-0.1, -0.2]))
+
+
+@pytest.mark.parametrize("name", ["elu", "elu_0.5", "selu", "celu", "celu_2"])
+def test_beyond_the_corner_the_slope_is_constant_and_below_it_tells_z(name: str) -> None:
+    activation, _ = CASES[name]
+    z = torch.linspace(-4, 4, 200, dtype=torch.float64)
+    slopes, below = activation.slope(z), z < activation.linear_from
+    assert below.any() and len(slopes[~below].unique()) == 1
+    torch.testing.assert_close(activation.bent(slopes[below]), z[below])
+    assert activation.bent(torch.tensor([-1.0, 5.0], dtype=torch.float64)).isnan().all()
+
+
+def test_others_have_no_line_that_is_known() -> None:
+    for activation, _ in CASES.values():
+        if not isinstance(activation, ELU | SELU | CELU):
+            assert math.isinf(activation.linear_from)
+            assert activation.bent(torch.ones(3)).isnan().all()
+    assert math.isinf(ELU(0.0).linear_from)

@@ -91,9 +91,7 @@ class LinearSide:
     def searched(self, generator: torch.Generator) -> Tensor:
         """Different y whose r is zero wherever it is near 0, from random starts (k x d)."""
         size = self.system.shape[1]
-        starts = random_starts(
-            MOST_STARTS, size, EXPONENTS, SHARPNESS, generator, SEARCH_DTYPE
-        )
+        starts = random_starts(MOST_STARTS, size, EXPONENTS, SHARPNESS, generator, SEARCH_DTYPE)
         ends = self._descended(starts).double()
         ends = ends[((ends @ self.system.T).abs() < ZERO).sum(dim=1) >= self.enough]
         if len(ends) == 0:

@@ -25,8 +25,9 @@ PRIORS = (0.0, 1.0, 2.0)
 FREE_ROUND = 3
 """Every third round searches everywhere, in case an estimated row misleads."""
 
-RIGHT = 1e-4
-"""Relative residual of backward consistency of a right direction; wrong ones have 1e-2 and more."""
+RIGHT, NOISY = 1e-5, 1e-4
+"""Relative residual of backward consistency of a right direction, and of one in noise. True ones
+have 1e-6 at most, most wrong ones 1e-2, and a mixture of two that differ at one neuron 1e-4."""
 
 
 class RegressionSearch(Search):
@@ -49,6 +50,10 @@ class RegressionSearch(Search):
         if not self.solved:
             self._search()
 
+    @property
+    def _right(self) -> float:
+        return NOISY if self.problem.noisy else RIGHT
+
     def _search(self) -> None:
         count = round_size(self.missing)
         self.starts += count
@@ -57,7 +62,7 @@ class RegressionSearch(Search):
         known = Known(directions[:0], rows[:0]) if free else Known(directions, rows)
         prior = PRIORS[self.rounds % len(PRIORS)]
         found = fitting_directions(self.problem, known, count, self._generator, prior)
-        found = found.these(found.residuals < RIGHT)
+        found = found.these(found.residuals < self._right)
         fresh = is_distinct(unit(found.directions), NEARLY_SAME, directions)
         found = found.these(fresh.nonzero()[:, 0][: self.missing])
         self._take(found.directions, found.next_coordinates)
@@ -72,7 +77,7 @@ class RegressionSearch(Search):
         """Add the direction of the only row that is orthogonal to all known directions."""
         row = _last_row(self.problem, self.known.directions)
         samples, residuals = samples_of_rows(self.problem, row[None])
-        if float(residuals) < RIGHT:
+        if float(residuals) < self._right:
             self._take(samples.directions, samples.next_coordinates)
 
     def _take(self, directions: Tensor, nexts: Tensor) -> None:

@@ -2,7 +2,11 @@
 
 import torch
 
-from spear.inversion.pair.backward_search import backward_renewed, backward_round, backward_sharpened
+from spear.inversion.pair.backward_search import (
+    backward_renewed,
+    backward_round,
+    backward_sharpened,
+)
 from spear.inversion.pair.forward_search import forward_renewed, forward_round
 from spear.inversion.pair.half_linear import half_linear_round, suits
 from spear.inversion.pair.likely import likely

@@ -71,6 +71,10 @@ class SparseEngine:
         directions = torch.where(told, kernels(problem, rows), samples.directions[kept])
         return _sample(problem, rows, directions, samples.next_coordinates[kept])
 
+    def sharpened(self, problem: PairProblem, samples: Samples) -> Samples:
+        """Implement `Engine.sharpened`: their pieces leave nothing in doubt."""
+        return self.renewed(problem, samples)
+
 
 def _descended(problem: PairProblem, frame: Frame, starts: Starts) -> Tensor:
     """The ends of the starts; where few would hit, guided by forward consistency."""
@@ -121,7 +125,3 @@ def _sole(problem: PairProblem) -> Samples:
     """The sample of a batch of one: s = q and s . p = 1."""
     direction = problem.first.bias_coordinates[None]
     return _sample(problem, 1 / direction, direction)
-
-    def sharpened(self, problem: PairProblem, samples: Samples) -> Samples:
-        """Implement `Engine.sharpened`: their pieces leave nothing in doubt."""
-        return self.renewed(problem, samples)

@@ -108,14 +108,20 @@ class SpearPairUnbiased:
 class FreeEngine:
     """Descends on forward consistency from rows of any scale."""
 
-    def search(self, problem: PairProblem, generator: torch.Generator) -> tuple[Samples, int]:
+    def search(
+        self, problem: PairProblem, generator: torch.Generator, slack: float = 1.0
+    ) -> tuple[Samples, int]:
         """Implement `Engine.search`."""
-        return forward_round(problem, generator, FreeRows.of(problem))
+        return forward_round(problem, generator, FreeRows.of(problem), slack)
 
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.renewed`."""
         rows, _ = solved_rows(problem, samples.rows, space=FreeRows.of(problem))
         return samples_of_rows(problem, rows)[0]
+
+    def sharpened(self, problem: PairProblem, samples: Samples) -> Samples:
+        """Implement `Engine.sharpened`: there are no other equations."""
+        return self.renewed(problem, samples)
 
 
 def unbiased_problem(pair: UnbiasedPair, rank: int | None = None) -> PairProblem | Status:

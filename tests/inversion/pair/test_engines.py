@@ -20,6 +20,7 @@ ENGINES = {
     "hardtanh": (SmoothEngine, "hardtanh", WIDE),
     "narrow gelu": (SmoothEngine, "gelu", NARROW),
     "narrow sigmoid": (SmoothEngine, "sigmoid", NARROW),
+    "narrow selu": (SmoothEngine, "selu", NARROW),
 }
 per_engine = pytest.mark.parametrize("name", ENGINES)
 
@@ -98,3 +99,15 @@ def test_solved_anew_errors_go_and_wrong_samples_are_dropped(name: str) -> None:
     indices = true_indices(found, case, error=1e-3)
     assert indices[: case.b] == list(range(case.b))
     assert len(indices) <= case.b + 1
+
+
+@per_engine
+def test_sharpened_samples_are_those_that_are_right(name: str) -> None:
+    engine, case = made(name)
+    generator = torch.Generator().manual_seed(0)
+    noise = 1e-6 * torch.randn(case.rows.shape, generator=generator, dtype=torch.float64)
+    true = case.samples
+    near = Samples(true.rows * (1 + noise), true.directions * (1 + noise), true.next_coordinates)
+    found = engine.sharpened(case.problem, near)
+    assert true_indices(found, case) == list(range(case.b))
+    assert len(engine.sharpened(case.problem, near[:0])) == 0

@@ -27,7 +27,9 @@ class OnceNear:
         lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
         self.found: Tensor | None = rows + NEAR * lengths * unit(drawn.to(rows))
 
-    def search(self, problem: PairProblem, generator: torch.Generator) -> tuple[Samples, int]:
+    def search(
+        self, problem: PairProblem, generator: torch.Generator, slack: float = 1.0
+    ) -> tuple[Samples, int]:
         if self.found is None or problem is not CASE.problem:
             return Samples.nothing(problem), 1
         directions = torch.linalg.pinv(self.found).T

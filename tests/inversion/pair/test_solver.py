@@ -6,7 +6,7 @@ from support.pairs import pair_case
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.smooth import SmoothEngine
-from spear.inversion.pair.solver import PATIENCE, Peeling
+from spear.inversion.pair.solver import IN_VAIN, PATIENCE, SLACK, STUCK, Peeling
 
 CASE = pair_case("gelu", b=6)
 
@@ -19,9 +19,14 @@ class Scripted:
         self.sizes: list[int] = []
         self.renewals: list[int] = []
         self.wrong: set[int] = set()
+        self.slacks: list[float] = []
+        self.doubts: list[int] = []
 
-    def search(self, problem: PairProblem, generator: torch.Generator) -> tuple[Samples, int]:
+    def search(
+        self, problem: PairProblem, generator: torch.Generator, slack: float = 1.0
+    ) -> tuple[Samples, int]:
         self.sizes.append(problem.b)
+        self.slacks.append(slack)
         index = self.script.pop(0) if self.script else []
         directions = torch.linalg.lstsq(problem.left, CASE.gradients[:, index]).solution.T
         z = (CASE.z[index] - problem.first.bias).T
@@ -35,6 +40,10 @@ class Scripted:
         self.renewals.append(len(samples))
         kept = [k for k in range(len(samples)) if k not in self.wrong]
         return samples[kept]
+
+    def sharpened(self, problem: PairProblem, samples: Samples) -> Samples:
+        self.doubts.append(len(samples))
+        return samples[[k for k in range(len(samples)) if k not in self.wrong]]
 
 
 def test_each_find_makes_the_rest_smaller():
@@ -70,6 +79,47 @@ def test_rounds_without_a_find_make_it_doubt_what_is_known():
     assert search.missing == 5
     search.round()
     assert engine.sizes == [6, 4, 4, 5]
+
+
+def test_a_search_that_is_stuck_looks_for_more_and_keeps_what_is_right_on_the_whole():
+    engine = Scripted([0, 1, 2], *[[]] * PATIENCE, [3, 4])
+    search = Peeling(CASE.problem, engine, seed=0)
+    for _ in range(1 + PATIENCE):
+        search.round()
+    engine.wrong = {1}
+    search.round()
+    assert engine.slacks == [1.0] * (1 + PATIENCE) + [SLACK]
+    assert engine.doubts == [2]
+    torch.testing.assert_close(search.known.rows, CASE.rows[:4], rtol=1e-6, atol=1e-8)
+    assert search.missing == 2
+
+
+def test_a_search_that_stays_stuck_drops_what_is_in_doubt():
+    engine = Scripted([0, 1, 2])
+    search = Peeling(CASE.problem, engine, seed=0)
+    for _ in range(STUCK):
+        search.round()
+    engine.wrong = {1}
+    search.round()
+    assert engine.doubts == [3]
+    torch.testing.assert_close(search.known.rows, CASE.rows[[0, 2]], rtol=1e-6, atol=1e-8)
+
+
+class Dry(Scripted):
+    """An engine that needs no starts, as for a last sample."""
+
+    def search(
+        self, problem: PairProblem, generator: torch.Generator, slack: float = 1.0
+    ) -> tuple[Samples, int]:
+        return super().search(problem, generator, slack)[0], 0
+
+
+def test_rounds_in_vain_without_starts_count_all_the_same():
+    search = Peeling(CASE.problem, Dry([0]), seed=0)
+    search.round()
+    assert search.starts == 0
+    search.round()
+    assert search.starts == IN_VAIN
 
 
 def test_wrong_samples_at_the_end_make_it_go_on():
