@@ -277,7 +277,8 @@ def test_beyond_the_corner_the_slope_is_constant_and_below_it_tells_z(name: str)
     activation, _ = CASES[name]
     z = torch.linspace(-4, 4, 200, dtype=torch.float64)
     slopes, below = activation.slope(z), z < activation.linear_from
-    assert below.any() and len(slopes[~below].unique()) == 1
+    assert below.any()
+    assert len(slopes[~below].unique()) == 1
     torch.testing.assert_close(activation.bent(slopes[below]), z[below])
     assert activation.bent(torch.tensor([-1.0, 5.0], dtype=torch.float64)).isnan().all()
 

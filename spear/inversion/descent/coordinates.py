@@ -26,7 +26,6 @@ from torch import Tensor
 from spear.inversion.factors.factorization import Factorization
 from spear.inversion.factors.gram import unit
 
-
 SHARED = 1e-3
 """Share of what samples have in common that stays in C, so that a sample of that alone does."""
 

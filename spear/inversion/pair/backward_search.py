@@ -28,9 +28,6 @@ ARRIVED, PROMISING, SOLVED = 1e-24, 1e-6, 1e-7
 ROUNDED = 1e-13
 """Squared relative residual that float32 leaves of a solution."""
 
-CERTAIN = 1e-12
-"""The same of a sample beyond doubt: true ones have 1e-13 at most, mixtures of two 1e-11."""
-
 VALLEY = 100
 """Steps along a valley: mixtures of a few samples are nearly solutions if there are few classes."""
 
@@ -178,18 +175,6 @@ def backward_renewed(problem: PairProblem, samples: Samples) -> Samples:
         )
     limits = solution_squares(objective, space, problem, points) * m
     _, v, _ = objective.parts(points[costs < limits])
-    return samples_of_rows(problem, space.rows(v))[0]
-
-
-def backward_sharpened(problem: PairProblem, samples: Samples) -> Samples:
-    """Solve samples on all neurons, as far as the descent gets; those at rounding, in order."""
-    if len(samples) == 0:
-        return samples
-    space, m = RowSpace.of(problem), problem.m
-    objective = on_neurons(problem, space)
-    starts = objective.point(samples, space.coordinates(samples.rows))
-    points, costs = minimise(objective, starts, VALLEY, ARRIVED * m, 0.0, NEARLY_NEWTON)
-    _, v, _ = objective.parts(points[costs < CERTAIN * m])
     return samples_of_rows(problem, space.rows(v))[0]
 
 

@@ -48,7 +48,7 @@ TRUE_ZERO = 1e-5
 """The same after refinement."""
 
 SPARE = 4
-"""Zeros beyond the b + r - 1 that determine a direction, so that a chance does not look like one."""
+"""Zeros beyond the b + r - 1 that determine a direction, so that none looks like one by chance."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from spear.inversion.pair.half_linear import half_linear_round, suits
 from spear.inversion.pair.likely import likely
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
+from spear.inversion.pair.sharpening import backward_sharpened
 
 
 class SmoothEngine:

@@ -21,7 +21,8 @@ def correlations(rows: Tensor) -> Tensor:
     """Of predicted pre-activations with the true ones, for each sample."""
     problem = CROWDED.problem
     z = problem.pre_activations(rows / (rows @ problem.first.bias_coordinates)[:, None])
-    return torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(z, CROWDED.z)])
+    pairs = zip(z, CROWDED.z, strict=True)
+    return torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in pairs])
 
 
 def test_rows_are_predicted_better_than_by_orthogonal_columns():
