@@ -2,17 +2,16 @@
 
 import torch
 
-from spear.inversion.pair.backward_search import (
-    backward_renewed,
-    backward_round,
-    backward_sharpened,
-)
+from spear.inversion.pair.backward_search import backward_renewed, backward_round
 from spear.inversion.pair.forward_search import forward_renewed, forward_round
 from spear.inversion.pair.half_linear import half_linear_round, suits
 from spear.inversion.pair.likely import likely
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.sharpening import backward_sharpened
+
+WEAK = 100.0
+"""Least singular value of G2, in errors of it, that tells a direction of its rows to 1 %."""
 
 
 class SmoothEngine:
@@ -24,7 +23,11 @@ class SmoothEngine:
         """Implement `Engine.search`."""
         # In noise forward consistency has many near-solutions; backward adds the other gradient.
         if problem.spans_activations and not problem.noisy:
-            return forward_round(problem, generator, slack=slack)
+            found, starts = forward_round(problem, generator, slack=slack)
+            if len(found) or slack == 1.0 or not _weak(problem):
+                return found, starts
+            found, more = backward_round(problem, generator, slack)
+            return found, starts + more
         if suits(problem.activation) and not problem.noisy:
             return half_linear_round(problem, generator)
         return backward_round(problem, generator, slack)
@@ -40,6 +43,11 @@ class SmoothEngine:
 
     def sharpened(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.sharpened`."""
-        if problem.noisy or problem.spans_activations:
+        if problem.noisy or (problem.spans_activations and not _weak(problem)):
             return self.renewed(problem, samples)
         return backward_sharpened(problem, samples)
+
+
+def _weak(problem: PairProblem) -> bool:
+    """Tell whether rounding hides a part of the row space of G2, as if it had a lower rank."""
+    return bool(problem.next_values[-1] < WEAK * problem.next_error * problem.m**0.5)
