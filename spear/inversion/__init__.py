@@ -44,3 +44,4 @@ __all__ = [
     "SpearPaper",
     "SpearPrior",
     "united",
+]
