@@ -43,5 +43,6 @@ __all__ = [
     "SpearPairUnbiased",
     "SpearPaper",
     "SpearPrior",
+    "SpearPruned",
     "united",
 ]
