@@ -18,11 +18,11 @@ from spear.pairs import first_pair
 from spear.reading import Shared, labels_as_tensor, read
 from spear.reconstruction import Reconstruction
 from spear.settings import check_time_limit
-from spear.text.attack import recovered
 from spear.text.certificate import RecoveredText
 from spear.text.dager import TokensInSpan, tokens_within
 from spear.text.embeddings import Embeddings
 from spear.text.observation import TextObservation
+from spear.text.recovery import recovered
 from spear.text.span import Span
 from spear.tracing.activations import Activation
 from spear.transformer.blocks import block_at

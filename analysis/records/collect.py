@@ -15,6 +15,7 @@ from spear.analysis.records.store import (
     Rows,
     collected_picture,
     collected_sheet,
+    collected_text,
     run_folders,
     to_csv,
 )
@@ -43,7 +44,11 @@ class Collected:
 
 
 def collect(
-    sources: list[Path], results: Path, pictures: bool = False, sheets: bool = False
+    sources: list[Path],
+    results: Path,
+    pictures: bool = False,
+    sheets: bool = False,
+    texts: bool = False,
 ) -> list[Collected]:
     """Collect every complete job at or below some folders.
 
@@ -54,28 +59,27 @@ def collect(
             an earlier picture of a collected job is deleted.
         sheets: whether to collect the same images without labels
             (`spear.scoring.sheet.image_sheet`). Else earlier ones are deleted in the same way.
+        texts: whether to collect the sentences or rows of a table of that batch, likewise.
 
     Returns:
         The experiments, sorted by name.
 
     Raises:
         CannotCollect: a folder does not exist, none has a complete job, two have the same job, or a
-            picture is missing. Nothing has been written in these cases.
+            wanted file is missing. Nothing has been written in these cases.
     """
     experiments = _by_experiment(sources)
     if not experiments:
         where = " or ".join(map(str, sources))
         raise CannotCollect(f"there is no complete job (none with a {SUMMARY}) in {where}.")
     found = {name: Recorded.from_runs(jobs.values()) for name, jobs in experiments.items()}
-    for option, wanted in (("pictures", pictures), ("sheets", sheets)):
-        drawn = [path for each in found.values() for path in getattr(each, option).values()]
-        missing = [path for path in drawn if not path.is_file()]
+    options = {"pictures": pictures, "sheets": sheets, "texts": texts}
+    for option, wanted in options.items():
+        files = [path for each in found.values() for path in getattr(each, option).values()]
+        missing = [path for path in files if not path.is_file()]
         if wanted and missing:
             raise CannotCollect(f"{missing[0]} is missing; collect without --{option}.")
-    return [
-        _write(recorded, results / name, pictures, sheets)
-        for name, recorded in sorted(found.items())
-    ]
+    return [_write(recorded, results / name, options) for name, recorded in sorted(found.items())]
 
 
 def incomplete(sources: list[Path]) -> list[Path]:
@@ -101,7 +105,7 @@ def _by_experiment(sources: list[Path]) -> dict[str, dict[str, Path]]:
     return experiments
 
 
-def _write(recorded: Recorded, folder: Path, pictures: bool, sheets: bool) -> Collected:
+def _write(recorded: Recorded, folder: Path, options: dict[str, bool]) -> Collected:
     jobs, rows = _portable(recorded)
     if (folder / JOBS).exists():
         before = Recorded.from_collected(folder)
@@ -109,13 +113,16 @@ def _write(recorded: Recorded, folder: Path, pictures: bool, sheets: bool) -> Co
     folder.mkdir(parents=True, exist_ok=True)
     for name in recorded.jobs:
         picture, sheet = collected_picture(folder, name), collected_sheet(folder, name)
-        picture.unlink(missing_ok=True)
-        sheet.unlink(missing_ok=True)
-        if pictures:
+        text = collected_text(folder, name)
+        for earlier in (picture, sheet, text):
+            earlier.unlink(missing_ok=True)
+        if options["pictures"]:
             image = Image.open(recorded.pictures[name]).convert("RGB")
             image.save(picture, quality=85, optimize=True)  # less than half of the PNG
-        if sheets:
+        if options["sheets"]:
             shutil.copyfile(recorded.sheets[name], sheet)
+        if options["texts"]:
+            shutil.copyfile(recorded.texts[name], text)
     (folder / BATCHES).write_text(to_csv(rows), encoding="utf-8")
     (folder / JOBS).write_text(to_json(dict(sorted(jobs.items()))), encoding="utf-8")
     return Collected(folder, sorted(recorded.jobs), len(jobs) - len(recorded.jobs))

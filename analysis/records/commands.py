@@ -59,6 +59,9 @@ def collect(arguments: list[str]) -> None:
     parser.add_argument(
         "--sheets", action="store_true", help="collect the same images without labels, too"
     )
+    parser.add_argument(
+        "--texts", action="store_true", help="collect sentences or rows of tables, too"
+    )
     chosen = parser.parse_args(arguments)
 
     from spear.analysis.records.collect import collect, incomplete
@@ -67,7 +70,8 @@ def collect(arguments: list[str]) -> None:
     if left:
         named = "".join(f"  {job}\n" for job in left)
         sys.stderr.write(f"{len(left)} incomplete (no {SUMMARY}), not collected:\n{named}")
-    for each in collect(chosen.folders, chosen.results, chosen.pictures, chosen.sheets):
+    options = {name: getattr(chosen, name) for name in ("pictures", "sheets", "texts")}
+    for each in collect(chosen.folders, chosen.results, **options):
         kept = f", {_count(each.kept, 'other')} kept" if each.kept else ""
         sys.stdout.write(f"{each.folder}: {_count(len(each.jobs), 'job')} collected{kept}\n")
 

@@ -63,8 +63,8 @@ def load_batches(root: Path) -> pd.DataFrame:
         The column `job` is the job's name. Then come the columns of `batches.csv`, one for each
         entry of `details` (`details.starts`), and those of the job: its configuration
         (`network.width`) and its summary with the chosen files (`attack`, `attack/settings`). If
-        batch and job have the same column, it has the batch's value. `picture` and `sheet` are the
-        paths of the job's images, which may not exist.
+        batch and job have the same column, it has the batch's value. `picture`, `sheet` and
+        `texts` are the paths of the job's images and sentences, which may not exist.
 
     Raises:
         ValueError: a job's configuration and its summary give one column different values.
@@ -92,6 +92,7 @@ def _batches(recorded: Recorded) -> pd.DataFrame:
         [
             _columns(name, job)
             | {"picture": str(recorded.pictures[name]), "sheet": str(recorded.sheets[name])}
+            | ({"texts": str(recorded.texts[name])} if recorded.texts else {})
             for name, job in recorded.jobs.items()
         ],
         index=list(recorded.jobs),

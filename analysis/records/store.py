@@ -3,13 +3,14 @@
 A collected experiment is two files. `batches.csv` has every batch of every job, with the name of
 its job in front. `jobs.json` has the configuration and the summary of each job; values that all
 share are written once (`spear.analysis.records.sharing`). The picture of a job is `<job>.jpg`
-beside them, its sheet (`spear.scoring.sheet.image_sheet`) `<job>.png`.
+beside them, its sheet (`spear.scoring.sheet.image_sheet`) `<job>.png`, and its sentences or rows
+`<job>.csv`.
 """
 
 import csv
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from itertools import groupby
 from pathlib import Path
@@ -20,7 +21,7 @@ import yaml
 import spear
 from spear.analysis.records.sharing import from_json
 from spear.experiments.config.experiments import current_name
-from spear.experiments.record.run_files import BATCHES, CONFIG, PICTURE, SHEET, SUMMARY
+from spear.experiments.record.run_files import BATCHES, CONFIG, PICTURE, ROWS, SHEET, SUMMARY
 
 HERE = Path("results")
 """Folder of the user's results, below the working directory; commands write nowhere else."""
@@ -54,17 +55,19 @@ class Recorded:
         batches: every batch of every job as CSV, sorted by job, which is the first column.
         pictures: path of the picture of each job's first batch; the file may not exist.
         sheets: path of the same images without labels, likewise.
+        texts: path of its sentences or rows of a table, likewise.
     """
 
     jobs: dict[str, dict[str, Any]]
     batches: str
     pictures: dict[str, Path]
     sheets: dict[str, Path]
+    texts: dict[str, Path] = field(default_factory=dict)
 
     @classmethod
     def from_runs(cls, folders: Iterable[Path]) -> Self:
         """Read the folders of complete jobs, whose names must differ."""
-        jobs, pictures, sheets = {}, {}, {}
+        jobs, pictures, sheets, texts = {}, {}, {}, {}
         rows: Rows = {}
         for folder in folders:
             config = yaml.load(
@@ -76,7 +79,8 @@ class Recorded:
                 rows[folder.name] = list(csv.DictReader(file))
             pictures[folder.name] = folder / PICTURE
             sheets[folder.name] = folder / SHEET
-        return cls(jobs, to_csv(rows), pictures, sheets)
+            texts[folder.name] = folder / ROWS
+        return cls(jobs, to_csv(rows), pictures, sheets, texts)
 
     @classmethod
     def from_collected(cls, folder: Path) -> Self:
@@ -85,7 +89,8 @@ class Recorded:
         batches = (folder / BATCHES).read_text(encoding="utf-8")
         pictures = {name: collected_picture(folder, name) for name in jobs}
         sheets = {name: collected_sheet(folder, name) for name in jobs}
-        return cls(jobs, batches, pictures, sheets)
+        texts = {name: collected_text(folder, name) for name in jobs}
+        return cls(jobs, batches, pictures, sheets, texts)
 
     @classmethod
     def together(cls, parts: Mapping[str, Self]) -> Self:
@@ -105,6 +110,7 @@ class Recorded:
             to_csv({f"{k}/{job}": own for k, each in rows.items() for job, own in each.items()}),
             {name: part.pictures[job] for name, (part, job) in named.items()},
             {name: part.sheets[job] for name, (part, job) in named.items()},
+            {name: part.texts[job] for name, (part, job) in named.items()},
         )
 
     def of_experiments(self) -> dict[str, Self]:
@@ -121,6 +127,7 @@ class Recorded:
             to_csv({name: rows[name] for name in jobs}),
             {name: self.pictures[name] for name in jobs},
             {name: self.sheets[name] for name in jobs},
+            {name: self.texts[name] for name in jobs},
         )
 
     def rows(self) -> Rows:
@@ -160,6 +167,11 @@ def collected_picture(folder: Path, job: str) -> Path:
 def collected_sheet(folder: Path, job: str) -> Path:
     """Return the path of a collected job's sheet, which may not exist."""
     return folder / f"{job}.png"
+
+
+def collected_text(folder: Path, job: str) -> Path:
+    """Return the path of a collected job's sentences or rows, which may not exist."""
+    return folder / f"{job}.csv"
 
 
 def experiment_folder(experiment: str, root: Path | None = None) -> Path:

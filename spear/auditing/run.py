@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from spear.auditing.findings import Audit, LayerFinding
 from spear.auditing.resimulation import Loss
 from spear.auditing.task import Task
-from spear.auditing.text import read_text, takes_tokens
+from spear.auditing.text import read_text
 from spear.auditing.victim import batch_of, locate, outputs, overlooked, share
 from spear.budget import Budget
 from spear.data.tokenizers import Tokenizer
@@ -20,6 +20,7 @@ from spear.layers import LinearLayer
 from spear.naming import bare, unwrapped
 from spear.reading import Form, Shared, labels_as_tensor, read
 from spear.settings import check_least, is_number
+from spear.text.victim import takes_tokens
 from spear.transformer.standard import is_standard, standard
 
 LEAST_BUDGET = 1e-3

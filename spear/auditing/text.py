@@ -1,7 +1,6 @@
 """Text that an update of a language model gives away."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -9,14 +8,8 @@ from spear.auditing.findings import ReadText
 from spear.data.tokenizers import Tokenizer
 from spear.errors import SpearError
 from spear.inversion import SpearPair
-from spear.text.attack import recovered
 from spear.text.observation import TextObservation
-
-
-def takes_tokens(model: nn.Module) -> bool:
-    """Tell whether a model is a language model of `transformers`."""
-    config: Any = getattr(model, "config", None)
-    return hasattr(config, "vocab_size") and getattr(model, "main_input_name", "") == "input_ids"
+from spear.text.recovery import recovered
 
 
 def read_text(

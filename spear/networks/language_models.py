@@ -1,6 +1,7 @@
 """BERT-, GPT-2- and OPT-like networks at random initialisation, or after some training."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -71,8 +72,8 @@ def bert(
         pad_token_id=words.padding,
         num_labels=n_classes,
     )
-    network = _drawn(config, objective, words, training, seed)
-    return trained(network, input_shape[0], n_classes, objective, tokenizer, steps, seed)
+    task = _Task(input_shape[0], n_classes, objective, tokenizer)
+    return _made(config, task, words, steps, training, seed)
 
 
 def gpt2(
@@ -111,8 +112,8 @@ def gpt2(
         eos_token_id=words.end,
         num_labels=n_classes,
     )
-    network = _drawn(config, objective, words, training, seed)
-    return trained(network, input_shape[0], n_classes, objective, tokenizer, steps, seed)
+    task = _Task(input_shape[0], n_classes, objective, tokenizer)
+    return _made(config, task, words, steps, training, seed)
 
 
 def opt(
@@ -152,8 +153,8 @@ def opt(
         eos_token_id=words.end,
         num_labels=n_classes,
     )
-    network = _drawn(config, objective, words, training, seed)
-    return trained(network, input_shape[0], n_classes, objective, tokenizer, steps, seed)
+    task = _Task(input_shape[0], n_classes, objective, tokenizer)
+    return _made(config, task, words, steps, training, seed)
 
 
 def _checked(
@@ -180,12 +181,25 @@ def _checked(
     return tokenizer_of(tokenizer)
 
 
-def _drawn(
-    config: Any, objective: str, words: Tokenizer, training: bool, seed: int
+@dataclass(frozen=True)
+class _Task:
+    """Data of a network: the arguments of `bert` by these names, and the length of a sequence."""
+
+    length: int
+    n_classes: int
+    objective: str
+    tokenizer: str
+
+
+def _made(
+    config: Any, task: _Task, words: Tokenizer, steps: int, training: bool, seed: int
 ) -> LanguageModel:
-    """The model of a configuration, its weights drawn from the seed alone."""
-    maker = getattr(library(), HEADS[Objective(objective)])
+    """The model of a configuration, its weights drawn from the seed alone, and then trained."""
+    maker = getattr(library(), HEADS[Objective(task.objective)])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = maker.from_config(config)
-    return LanguageModel(model, words.padding, seed).train(training)
+    network = LanguageModel(model, words.padding, seed).train(training)
+    return trained(
+        network, task.length, task.n_classes, task.objective, task.tokenizer, steps, seed
+    )

@@ -43,9 +43,11 @@ def trained(
         ConfigError: steps < 0, or the shipped sentences have other classes.
     """
     check_least(0, steps=steps)
+    if steps == 0:
+        return network
     sentences = Sentences(tokenizer, objective, length)
     classes = objective == Objective.CLASSIFICATION
-    if steps and classes and n_classes != sentences.n_classes:
+    if classes and n_classes != sentences.n_classes:
         raise ConfigError(
             f"steps is {steps}, but the data set has {n_classes} classes, and the shipped sentences"
             f" that are trained on have {sentences.n_classes}; expected 0, or dataset=sentences."

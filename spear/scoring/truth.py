@@ -172,6 +172,8 @@ def _positions(client: Client, batch: Batch) -> Positions | None:
 
 def _distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Indices of rows that differ from all before them, and the number among these of each row."""
+    if not len(rows):
+        return torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)
     exact = rows.double()
     apart = torch.cdist(exact, exact) / exact.norm(dim=1).clamp(min=1e-300)
     first = (apart <= SAME).double().argmax(dim=1)

@@ -1,6 +1,6 @@
 """The text behind a gradient: token sequences whose hidden states equal the recovered ones."""
 
-from spear.text.attack import SpearText, recovered
+from spear.text.attack import SpearText
 from spear.text.blend import Blend, Candidates
 from spear.text.certificate import Matches, RecoveredText, TokenSequence
 from spear.text.dager import TokensInSpan, tokens_within
@@ -9,6 +9,7 @@ from spear.text.decoder import looks_ahead, read_sequences
 from spear.text.embeddings import Embeddings
 from spear.text.encoder import read_encoder
 from spear.text.observation import TextObservation
+from spear.text.recovery import recovered
 from spear.text.span import Span, threshold_of
 
 __all__ = [

@@ -4,21 +4,24 @@ from dataclasses import replace
 
 from torch import nn
 
-from spear.attack import Attack, ProgressCallback
+from spear.attack import ProgressCallback
 from spear.budget import Budget
 from spear.domain import Domain
 from spear.inversion import SpearPair
-from spear.observation import LayerPair
 from spear.reconstruction import Reconstruction, Status
 from spear.text.certificate import RecoveredText
-from spear.text.dager import tokens_within
-from spear.text.decoder import read_sequences
-from spear.text.encoder import read_encoder
 from spear.text.observation import TextObservation, as_rows
-from spear.text.span import Span
+from spear.text.recovery import recovered
 from spear.text.victim import check_takes_tokens, language_model_of
-from spear.text.whole_batch import TOLERANCE, residual
+from spear.text.weak_states import sequences_within, states_of
+from spear.text.whole_batch import compared
 from spear.update import Update
+
+FIRST_STARTS = 1000
+"""Starts after which the search for a decoder's states makes way for a look at the gradient."""
+
+BY_GRADIENT = "by_gradient"
+"""Name among `details`: 1 if the gradient of the sequences, and not their states, proves them."""
 
 
 class SpearText:
@@ -30,7 +33,9 @@ class SpearText:
 
     The result is `exact` if all states are proven right, certified sequences explain all of them,
     and the gradient of these sequences is the shared one. The last is for equal sequences, and for
-    beginnings of others, which leave no states of their own. It needs the labels: those of classes
+    beginnings of others, which leave no states of their own. It proves the text of a decoder even if
+    weak states are missing, and the text is read from the gradient's span (`spear.text.weak_states`).
+    It needs the labels: those of classes
     follow from the update, and those of next tokens from the sequences, which have to end with the
     tokenizer's token for it, as in `dataset=sentences`. Those of masked tokens are not known: of
     equal sequences one is found there.
@@ -81,8 +86,9 @@ class SpearText:
 
         `inputs` has the sequences, certified ones first, filled up with padding, and `states` the
         hidden states. `details` has the numbers of certified sequences, of hidden states, and of
-        those that belong to no certified sequence, the seconds that reading took, and the relative
-        difference of the sequences' gradient from the shared one (`spear.text.whole_batch`).
+        those that belong to no certified sequence, the starts of the search, the seconds that reading
+        took, the relative difference of the sequences' gradient from the shared one
+        (`spear.text.whole_batch`), and `BY_GRADIENT`.
 
         Raises:
             InvalidObservation: an encoder's batch has more tokens than the model is wide.
@@ -91,56 +97,67 @@ class SpearText:
         budget = Budget(None, progress)
         if not observation.block.first.weight_gradient.any():
             return Reconstruction.empty(0, observation.length, Status.ZERO_GRADIENT, budget.spent)
-        text = recovered(observation, self.search, seed, progress)
+        found = self._by_states(observation, self._at_first(observation), seed, budget)
+        if found.status is Status.EXACT or observation.attention is not None:
+            return found
+        whole = _by_gradient(observation, budget)
+        if whole is not None:
+            return whole
+        if found.details["starts"] < FIRST_STARTS:
+            return found
+        return self._by_states(observation, self.search, seed, budget)
+
+    def _at_first(self, observation: TextObservation) -> SpearPair:
+        """The search for states, which ends early if the text can be proven without it."""
+        if observation.attention is not None or observation.update is None:
+            return self.search
+        few = min(FIRST_STARTS, self.search.max_starts)
+        return SpearPair(time_limit=self.search.time_limit, max_starts=few)
+
+    def _by_states(
+        self, observation: TextObservation, search: SpearPair, seed: int, budget: Budget
+    ) -> Reconstruction:
+        before = budget.spent
+        text = recovered(observation, search, seed, budget.report)
         sequences = sorted(text.sequences, key=lambda each: not each.certified)
         details = {
             "certified": float(sum(each.certified for each in sequences)),
             "states": float(text.states.n_directions),
             "unexplained": float(text.unexplained),
-            "reading_seconds": budget.spent - text.states.seconds,
+            "starts": text.states.details.get("starts", 0.0),
+            "reading_seconds": budget.spent - before - text.states.seconds,
         }
         tokens = [each.tokens for each in sequences]
         status = _status(text)
         if status is Status.EXACT:
-            apart = residual(observation.update, tokens, observation.attention is None)
-            details |= {} if apart is None else {"residual": apart}
-            if apart is None:  # certified, but nothing tells that the batch has no more
+            comparison = compared(observation.update, tokens, observation.attention is None)
+            details |= {} if comparison is None else {"residual": comparison.difference}
+            if comparison is None:  # certified, but nothing tells that the batch has no more
                 status = Status.APPROXIMATE
-            elif apart > TOLERANCE:
+            elif not comparison.same:
                 status = Status.PARTIAL
         rows = as_rows(tokens, observation.length, observation.padding)
         found = Reconstruction.estimate(rows, budget.spent, status, details)
         return replace(found, states=text.states.inputs[: text.states.n_directions].cpu())
 
 
-def recovered(
-    observation: TextObservation,
-    attack: Attack[LayerPair],
-    seed: int = 0,
-    progress: ProgressCallback | None = None,
-) -> RecoveredText:
-    """Return the text behind an observation.
-
-    Args:
-        observation: of the model.
-        attack: on the layer pair, for the hidden states.
-        seed, progress: of the attack.
-
-    Raises:
-        InvalidObservation: an encoder's batch has more tokens than the model is wide.
-        VictimError: the model is an encoder of a kind that cannot be read.
-    """
-    attention = observation.attention
-    span = None if attention is None else Span.of(attention)
-    found = attack(observation.block, seed=seed, progress=progress)
-    states = found.inputs[: found.n_directions].cpu()
-    inputs, embeddings = observation.inputs, observation.embeddings
-    if span is None:
-        read = read_sequences(inputs, states, embeddings.vocabulary, embeddings.longest)
-    else:
-        read = read_encoder(inputs, states, tokens_within(embeddings, span))
-    sequences, unexplained = read
-    return RecoveredText(tuple(sequences), found, unexplained + found.missing)
+def _by_gradient(observation: TextObservation, budget: Budget) -> Reconstruction | None:
+    """The text of a decoder if its gradient proves it, though states are missing; else None."""
+    tokens = sequences_within(observation)
+    comparison = compared(observation.update, tokens, decoder=True)
+    if comparison is None or not comparison.of_tokens or not comparison.same:
+        return None
+    states = states_of(observation, tokens)
+    details = {
+        "certified": float(len(tokens)),
+        "states": float(len(states)),
+        "unexplained": 0.0,
+        "residual": comparison.difference,
+        BY_GRADIENT: 1.0,
+    }
+    rows = as_rows(tokens, observation.length, observation.padding)
+    found = Reconstruction.estimate(rows, budget.spent, Status.EXACT, details)
+    return replace(found, states=states.cpu())
 
 
 def _status(text: RecoveredText) -> Status:

@@ -7,6 +7,9 @@ from torch import Tensor
 
 from spear.reconstruction import Reconstruction
 
+Tokens = tuple[int, ...]
+"""A sequence, or its first tokens."""
+
 TOLERANCE = 1e-3
 """Relative error up to which a computed hidden state equals a recovered one. Recovered ones have
 1e-7 to 1e-4; those of other tokens are 0.1 and more away."""
@@ -27,7 +30,7 @@ class TokenSequence:
             changed, or with one more or less at the end.
     """
 
-    tokens: tuple[int, ...]
+    tokens: Tokens
     error: float
     runner_up: float
 

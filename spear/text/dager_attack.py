@@ -4,27 +4,27 @@ DAGER: Petrov, Dimitrov, Baader, Mueller, Vechev: Exact Gradient Inversion for L
 Models, NeurIPS 2024.
 """
 
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from spear.attack import ProgressCallback
 from spear.budget import Budget
 from spear.domain import Domain
+from spear.errors import LayerError
 from spear.reconstruction import Reconstruction, Status
 from spear.settings import check_least
+from spear.text.certificate import Tokens
 from spear.text.dager import TokensInSpan, tokens_within
 from spear.text.decoder import looks_ahead
 from spear.text.embeddings import Embeddings
+from spear.text.grown import grown
 from spear.text.observation import as_rows, padding_of
 from spear.text.span import Span
 from spear.text.victim import check_takes_tokens, language_model_of
 from spear.transformer.block_inputs import BlockInputs
 from spear.update import Update
-
-Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class DagerObservation:
     Attributes:
         embeddings: inputs of the first attention, by token and position.
         first: update of its query, key and value (k m x n).
-        second: update of those of the second attention; None of an encoder, or of a model of one
-            block.
+        second: update of those of the second attention; None of an encoder, of a model of one
+            block, or if it is frozen.
         inputs: of the second attention; None with `second`.
         length, padding: of a sequence as the network receives it.
     """
@@ -95,7 +95,8 @@ class Dager:
         second, inputs = None, None
         following = embeddings.second_attention()
         if following is not None and not looks_ahead(following.inputs, embeddings.vocabulary):
-            second, inputs = following.gradient(gradients), following.inputs
+            with suppress(LayerError):  # frozen: the first test alone is left
+                second, inputs = following.gradient(gradients), following.inputs
         return DagerObservation(
             embeddings, first, second, inputs, update.domain.shape[0], padding_of(model)
         )
@@ -123,7 +124,7 @@ class Dager:
         found: list[Tokens] = []
         if observation.second is not None and observation.inputs is not None:
             second = Span.of(observation.second, needs_gap=False)
-            found = _grown(within, second, observation.inputs, self.beam)
+            found = grown(within.tokens, second, observation.inputs, self.beam)
         details = {
             "rank": float(span.rank),
             "tokens_in_span": float(sum(map(len, within.tokens))),
@@ -139,31 +140,3 @@ def nearest(within: TokensInSpan, count: int) -> list[Tokens]:
     columns = within.tokens
     most = min(count, max(map(len, columns), default=0))
     return [tuple(each[min(j, len(each) - 1)] for each in columns) for j in range(most)]
-
-
-def _grown(within: TokensInSpan, span: Span, inputs: BlockInputs, beam: int) -> list[Tokens]:
-    """Sequences whose inputs of the second attention are in its span, the longest first.
-
-    One that is the beginning of another is left out.
-    """
-    ended: list[Tokens] = []
-    open_: list[Tokens] = [()]
-    for tokens in within.tokens:
-        grown, distances = _continued(open_, tokens, span, inputs)
-        kept = torch.nonzero(distances <= span.threshold).flatten()
-        kept = kept[distances[kept].argsort(stable=True)][:beam]
-        following = [grown[i] for i in kept.tolist()]
-        continued = {each[:-1] for each in following}
-        ended += [each for each in open_ if each and each not in continued]
-        open_ = following
-        if not open_:
-            break
-    return sorted([*ended, *open_], key=lambda each: (-len(each), each))
-
-
-def _continued(
-    beginnings: Sequence[Tokens], tokens: Sequence[int], span: Span, inputs: BlockInputs
-) -> tuple[list[Tokens], Tensor]:
-    """All continuations by one token, and the distance of each from the span."""
-    grown = [(*each, token) for each in beginnings for token in tokens]
-    return grown, span.distances(inputs.last(torch.tensor(grown)))

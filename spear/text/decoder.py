@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.text.certificate import TOLERANCE, Matches, TokenSequence
+from spear.text.certificate import TOLERANCE, Matches, Tokens, TokenSequence
 from spear.transformer.block_inputs import BlockInputs
 
 
@@ -19,7 +19,7 @@ from spear.transformer.block_inputs import BlockInputs
 class _Beginning:
     """First tokens of a sequence, and the state and error of each."""
 
-    tokens: tuple[int, ...] = ()
+    tokens: Tokens = ()
     states: tuple[int, ...] = ()
     errors: tuple[float, ...] = ()
 

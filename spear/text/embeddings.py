@@ -100,9 +100,10 @@ class Embeddings:
 
 def first_position(network: nn.Module) -> int:
     """Return the number of the first position: behind that of padding, as in RoBERTa, or 0."""
-    config: Any = network.config
+    model: Any = network
+    words, longest = model.get_input_embeddings(), model.config.max_position_embeddings
     for each in network.modules():
-        if isinstance(each, nn.Embedding) and each.num_embeddings == config.max_position_embeddings:
+        if isinstance(each, nn.Embedding) and each is not words and each.num_embeddings == longest:
             return 0 if each.padding_idx is None else each.padding_idx + 1
     return 0
 

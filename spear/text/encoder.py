@@ -16,7 +16,7 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 from spear.text.blend import Blend, Candidates
-from spear.text.certificate import TOLERANCE, TokenSequence
+from spear.text.certificate import TOLERANCE, Tokens, TokenSequence
 from spear.text.dager import TokensInSpan
 from spear.transformer.block_inputs import BlockInputs
 
@@ -25,8 +25,6 @@ STEPS = 6
 
 HALF = 0.5
 """Weight from which a token belongs to the sequence."""
-
-Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,13 @@ class Span:
     threshold: float
 
     @classmethod
-    def of(cls, gradient: Tensor, threshold: float | None = None, needs_gap: bool = True) -> "Span":
+    def of(
+        cls,
+        gradient: Tensor,
+        threshold: float | None = None,
+        needs_gap: bool = True,
+        rank: int | None = None,
+    ) -> "Span":
         """Return the row space of a gradient.
 
         Args:
@@ -45,6 +51,7 @@ class Span:
             threshold: `threshold_of` the gradient's precision unless given.
             needs_gap: whether a gradient without a gap in its singular values is refused; otherwise
                 its rank is what `torch.linalg.matrix_rank` says, and weak vectors are lost.
+            rank: of the gradient, if it is known.
 
         Raises:
             InvalidObservation: the gradient is zero, or its rows span everything.
@@ -53,7 +60,7 @@ class Span:
         if threshold is not None and not 0 < threshold < 1:
             raise ConfigError(f"threshold is {threshold!r}; expected a number between 0 and 1.")
         _, values, rows = torch.linalg.svd(gradient.double(), full_matrices=False)
-        rank = estimate_rank(values, rounding_floor(gradient))
+        rank = rank or estimate_rank(values, rounding_floor(gradient))
         if rank is None and not needs_gap:
             rank = int(torch.linalg.matrix_rank(gradient))
         if rank == 0:

@@ -1,10 +1,18 @@
 """Language models inside an update, for the attacks on text."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from spear.errors import VictimError
 from spear.transformer.language_model import inner_model
 from spear.update import Update, check_update
+
+
+def takes_tokens(model: nn.Module) -> bool:
+    """Tell whether a model is a language model of `transformers`."""
+    config: Any = getattr(model, "config", None)
+    return hasattr(config, "vocab_size") and getattr(model, "main_input_name", "") == "input_ids"
 
 
 def check_takes_tokens(network: nn.Module) -> None:
@@ -14,7 +22,7 @@ def check_takes_tokens(network: nn.Module) -> None:
         VictimError: it is none.
     """
     model, _ = inner_model(network, {})
-    if not hasattr(getattr(model, "config", None), "vocab_size"):
+    if not takes_tokens(model):
         raise VictimError(
             f"the network, a {type(model).__name__}, takes no tokens; expected a language model of "
             "transformers: choose dataset=sentences and network=bert, gpt2, opt or minilm."

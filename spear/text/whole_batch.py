@@ -5,10 +5,12 @@ beginning of the other. Their states then explain each other, but the gradient o
 not that of two, unless all are repeated equally often under a mean loss: then each counts once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spear.data.text import TextDomain, next_tokens
 from spear.naming import unwrapped
@@ -16,15 +18,42 @@ from spear.text.observation import as_rows
 from spear.transformer.language_model import LanguageModel
 from spear.update import Update
 
-TOLERANCE = 1e-3
-"""Relative difference up to which two gradients are the same: float32 leaves 1e-6 to 1e-4. One
-sequence more or less in a batch of 100 makes 1e-2."""
+LARGEST = 1e-3
+"""Relative difference up to which two gradients may be the same: float32 leaves 1e-6 to 1e-4."""
+
+SHARE = 0.1
+"""The same in the share that one label has of the gradient on average."""
 
 
-def residual(
+@dataclass(frozen=True)
+class Comparison:
+    """A gradient of one's own beside the shared one.
+
+    Attributes:
+        difference: relative one, of all parameters together or of the output layer alone, whichever
+            is larger.
+        labels: number of labels that enter the loss.
+        of_tokens: whether the labels are the tokens themselves, so that no other token has the same
+            gradient.
+    """
+
+    difference: float
+    labels: int
+    of_tokens: bool
+
+    @property
+    def same(self) -> bool:
+        """Tell whether rounding explains the difference, and one other label would not.
+
+        Of n labels each has about 1/n of the output layer's gradient.
+        """
+        return self.difference <= min(LARGEST, SHARE / max(1, self.labels))
+
+
+def compared(
     update: Update | None, sequences: Sequence[Sequence[int]], decoder: bool
-) -> float | None:
-    """Return the relative difference of the sequences' gradient from the shared one.
+) -> Comparison | None:
+    """Compare the gradient of sequences with the shared one.
 
     Labels follow from the update: of classes, the gradient of the last layer gives them. Those of
     next tokens are in the sequences, and each ends with the tokenizer's token for that. The length
@@ -36,7 +65,7 @@ def residual(
         decoder: whether a position sees those before it alone.
 
     Returns:
-        The difference; None if labels cannot be told: those of masked tokens, of a network that is
+        The comparison; None if labels cannot be told: those of masked tokens, of a network that is
         no `LanguageModel`, or of classes if the last layer is frozen.
     """
     network = None if update is None else unwrapped(update.network)
@@ -58,10 +87,13 @@ def residual(
     if labels is None:
         return None
     named = dict(network.named_parameters())
-    own = torch.autograd.grad(
+    parts = torch.autograd.grad(
         update.loss(scores, labels), [named[name] for name in update.gradients]
     )
-    return _apart(_joined(own), _joined([*update.gradients.values()]))
+    own = {name: each.detach() for name, each in zip(update.gradients, parts, strict=True)}
+    difference = _difference(own, update.gradients, _output_layer(network))
+    of_tokens = scores.ndim == 3 and _counts_alike(update.loss)
+    return Comparison(difference, int((labels >= 0).sum()), of_tokens)
 
 
 def _classes(update: Update, scores: Tensor) -> Tensor | None:
@@ -83,10 +115,34 @@ def _classes(update: Update, scores: Tensor) -> Tensor | None:
     return above.argmin(dim=1).to(scores.device)
 
 
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    return torch.cat([each.detach().double().flatten() for each in parts])
+def _counts_alike(loss: nn.Module) -> bool:
+    """Tell whether every label has the same part in a loss, so that none can hide."""
+    return isinstance(loss, nn.CrossEntropyLoss) and loss.weight is None
+
+
+def _output_layer(network: LanguageModel) -> str | None:
+    """Name of the weight that makes the scores; None if the model does not tell."""
+    find: Any = getattr(network.model, "get_output_embeddings", None)
+    layer = find() if callable(find) else None
+    named = network.named_parameters()
+    return next((name for name, each in named if each is getattr(layer, "weight", None)), None)
+
+
+def _difference(
+    own: Mapping[str, Tensor], shared: Mapping[str, Tensor], output: str | None
+) -> float:
+    """The relative difference at the length that fits best, of all and of the output layer."""
+    mine, theirs = _joined(own), _joined(shared)
+    scale = float((mine @ theirs) / (mine @ mine).clamp(min=1e-300))
+    found = _apart(scale * mine, theirs)
+    if output is not None and output in shared:
+        found = max(found, _apart(scale * own[output].double(), shared[output].double()))
+    return found
+
+
+def _joined(parts: Mapping[str, Tensor]) -> Tensor:
+    return torch.cat([each.detach().double().flatten() for each in parts.values()])
 
 
 def _apart(own: Tensor, shared: Tensor) -> float:
-    scale = (own @ shared) / (own @ own).clamp(min=1e-300)
-    return float((shared - scale * own).norm() / shared.norm().clamp(min=1e-300))
+    return float((shared - own).norm() / shared.norm().clamp(min=1e-300))

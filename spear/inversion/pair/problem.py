@@ -23,6 +23,7 @@ from spear.inversion.factors.factorization import (
     decompose,
     factorize,
 )
+from spear.inversion.pair.common_rank import common_rank
 from spear.inversion.pair.shared_gradients import SharedGradients
 from spear.observation import LayerPair
 from spear.reconstruction import Status
@@ -122,7 +123,8 @@ def pair_problem(pair: LayerPair, rank: int | None = None) -> PairProblem | Stat
 
     Args:
         pair: what the server holds, on the device where the search is to run.
-        rank: number of inputs; None to take it from the spectrum of G1.
+        rank: number of inputs; None to take it from the spectrum of G1, or if that shows none, of
+            both (`common_rank`).
 
     Returns:
         The problem, or the status that says why there is none.
@@ -131,6 +133,9 @@ def pair_problem(pair: LayerPair, rank: int | None = None) -> PairProblem | Stat
         InvalidObservation: see `check_bias_gradient`.
     """
     first = factorize(pair.first, rank)
+    if first is Status.FULL_RANK and rank is None:
+        rank = common_rank(pair)
+        first = first if rank is None else factorize(pair.first, rank)
     if isinstance(first, Status):
         return first
     second = _decomposed(pair, first.b)
