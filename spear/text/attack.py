@@ -33,12 +33,13 @@ class SpearText:
 
     The result is `exact` if all states are proven right, certified sequences explain all of them,
     and the gradient of these sequences is the shared one. The last is for equal sequences, and for
-    beginnings of others, which leave no states of their own. It proves the text of a decoder even if
-    weak states are missing, and the text is read from the gradient's span (`spear.text.weak_states`).
-    It needs the labels: those of classes
+    beginnings of others, which leave no states of their own. It needs the labels: those of classes
     follow from the update, and those of next tokens from the sequences, which have to end with the
     tokenizer's token for it, as in `dataset=sentences`. Those of masked tokens are not known: of
     equal sequences one is found there.
+
+    Weak states of a decoder may be missing. Its text is then read from the gradient's span
+    (`spear.text.weak_states`), and proven by its gradient alone if the labels are next tokens.
 
     Args:
         time_limit: seconds per batch after which the search for states gives up; None for no limit.
@@ -86,8 +87,8 @@ class SpearText:
 
         `inputs` has the sequences, certified ones first, filled up with padding, and `states` the
         hidden states. `details` has the numbers of certified sequences, of hidden states, and of
-        those that belong to no certified sequence, the starts of the search, the seconds that reading
-        took, the relative difference of the sequences' gradient from the shared one
+        those that belong to no certified sequence, the starts of the search, the seconds of
+        reading, the relative difference of the sequences' gradient from the shared one
         (`spear.text.whole_batch`), and `BY_GRADIENT`.
 
         Raises:
