@@ -87,7 +87,7 @@ def test_runs_and_collected_results_are_the_same_table(tmp_path):
     collect.collect([root], tmp_path / "results")
     runs, collected = load_batches(root), load_batches(tmp_path / "results")
     for table, where in ((runs, root), (collected, tmp_path / "results")):
-        for drawn in ("picture", "sheet"):
+        for drawn in ("picture", "sheet", "texts"):
             assert all(Path(each).is_relative_to(where) for each in table.pop(drawn))
     machine = ["data_root", "output_root", "dataset.root"]
     pd.testing.assert_frame_equal(runs.drop(columns=machine), collected.drop(columns=machine))
@@ -165,6 +165,17 @@ def test_a_picture_goes_with_the_job_that_it_shows(tmp_path, monkeypatch, capfd)
     assert not sheet.exists()
 
 
+def test_sentences_go_with_their_job(tmp_path):
+    folder = job(tmp_path, "a")
+    (folder / "reconstructions.csv").write_text("sequence,is,text\n")
+    (collected,) = collect.collect([folder], tmp_path / "results", texts=True)
+    kept = collected.folder / "a.csv"
+    assert kept.read_text() == "sequence,is,text\n"
+    assert load_batches(collected.folder)["texts"].unique().tolist() == [str(kept)]
+    collect.collect([folder], tmp_path / "results")
+    assert not kept.exists()
+
+
 def test_what_cannot_be_collected_is_said_in_one_sentence(tmp_path, spear_collect):
     (tmp_path / "empty").mkdir()
     folder = job(tmp_path / "here", "a")
@@ -178,6 +189,7 @@ def test_what_cannot_be_collected_is_said_in_one_sentence(tmp_path, spear_collec
         ((folder, again), f"{folder} and {again} are the same job of sweep"),
         ((folder, "--pictures"), f"{folder / 'reconstructions.png'} is missing"),
         ((folder, "--sheets"), f"{folder / 'sheet.png'} is missing"),
+        ((folder, "--texts"), f"{folder / 'reconstructions.csv'} is missing"),
     ):
         code, out, errors = spear_collect(*arguments)
         assert (code, out) == (1, "")

@@ -1,0 +1,140 @@
+"""Sentences beside what was read of them: the figure, and the tables of text."""
+
+import csv
+
+import pandas as pd
+import pytest
+
+from spear.analysis.figures import text_recovery as text_figure
+from spear.analysis.figures import transformer_blocks as block_figure
+from spear.analysis.render import sentences
+from spear.analysis.render.sentences import WRONG, ReadSentences
+from spear.analysis.tables import text_recovery, transformer_blocks
+
+ORIGINALS = ["the gate is open", "we sold the old house last year"]
+
+
+def written(path, read, originals=ORIGINALS):
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["sequence", "is", "text"])
+        for number, pair in enumerate(zip(originals, read, strict=True)):
+            writer.writerows([[number, "original", pair[0]], [number, "reconstruction", pair[1]]])
+    return path
+
+
+def texts(figure, colour=None):
+    return [each.get_text() for each in figure.texts if colour in (None, each.get_color())]
+
+
+def test_wrong_words_alone_are_in_another_colour(tmp_path):
+    path = written(tmp_path / "a.csv", ["the gate was open", ""])
+    job = {"texts": str(path), "experiment": "text_recovery"}
+    figure = sentences.draw([ReadSentences.of("Two sentences", {"an attack": job})])
+    assert texts(figure, WRONG) == ["was", "(not found)"]
+    assert texts(figure).count("house") == 1
+    assert {"Two sentences", "an attack", "the client's sentences"} <= set(texts(figure))
+    bold = [each.get_text() for each in figure.texts if each.get_fontweight() == "bold"]
+    assert {"was", "(not found)"} <= set(bold)
+
+
+def test_what_is_left_out_is_shown(tmp_path):
+    path = written(tmp_path / "a.csv", ["the gate", ORIGINALS[1]])
+    job = {"texts": str(path), "experiment": "text_recovery"}
+    figure = sentences.draw([ReadSentences.of("", {"an attack": job})])
+    assert texts(figure, WRONG) == ["..."]
+
+
+def test_no_text_leaves_the_figure(tmp_path):
+    path = written(tmp_path / "a.csv", ORIGINALS[::-1])
+    job = {"texts": str(path), "experiment": "text_recovery"}
+    figure = sentences.draw([ReadSentences.of("", {"one": job, "two": job})])
+    for each in figure.texts:
+        x, y = each.get_position()
+        assert 0 <= x < 1
+        assert 0 <= y <= 1
+
+
+def test_other_batches_or_missing_files_are_refused(tmp_path):
+    first = {"texts": str(written(tmp_path / "a.csv", ORIGINALS)), "experiment": "e"}
+    path = written(tmp_path / "b.csv", ORIGINALS, ORIGINALS[::-1])
+    with pytest.raises(ValueError, match="batches differ"):
+        ReadSentences.of("", {"a": first, "b": first | {"texts": str(path)}})
+    with pytest.raises(FileNotFoundError, match="spear collect --texts outputs/e"):
+        ReadSentences.of("", {"a": first | {"texts": str(tmp_path / "none.csv")}})
+
+
+def results(folder):
+    right = str(written(folder / "right.csv", ORIGINALS))
+    wrong = str(written(folder / "wrong.csv", ["the gate", "we"]))
+    rows = []
+    for network, objective, steps, b in (
+        ("minilm", "classification", None, 4), ("gpt2", "next_token", 0.0, 8),
+        ("gpt2", "next_token", 100.0, 8),
+    ):  # fmt: skip
+        for attack in text_recovery.ATTACKS:
+            for k in range(2):
+                own = attack == "spear_text"
+                rows.append(
+                    {
+                        "network": network, "network.objective": objective, "network.steps": steps,
+                        "batch_size": b, "attack": attack, "exact": own and k == 0,
+                        "status": "exact" if own and k == 0 else "estimated",
+                        "positions_exact": 1.0 if own else float("nan"),
+                        "token_accuracy": 1.0 if own else 0.5,
+                        "sequences_exact": 0.999 if own else 0.0, "rouge1": 1.0, "rouge2": 0.25,
+                        "seconds": 1.0 + k, "texts": right if own else wrong,
+                        "experiment": "text_recovery",
+                    }
+                )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_both_attacks_stand_side_by_side(tmp_path):
+    table = text_recovery.table(results(tmp_path)).set_index(["model", "b"])
+    row = table.loc[("MiniLM, trained, classes", 4)]
+    assert row["positions"] == "100"
+    assert row["proven"] == "1/2"
+    assert (row["tokens, spear"], row["tokens, DAGER"]) == ("100", "50")
+    assert (row["sentences, spear"], row["sentences, DAGER"]) == ("99.9", "0")
+    assert row["ROUGE-1/2, DAGER"] == "1.00/0.25"
+    assert row["s, spear"] == "1.5"
+    assert ("GPT-2, 100 steps, next token", 8) in table.index
+    assert ("GPT-2, untrained, next token", 8) in table.index
+
+
+def test_the_figure_shows_one_batch_of_each_kind(tmp_path):
+    figure = text_figure.draw(results(tmp_path))
+    shown = set(texts(figure))
+    assert {*text_figure.SHOWN.values(), *text_figure.ATTACKS.values()} <= shown
+    assert texts(figure, WRONG) == ["...", "..."] * 2
+
+
+def blocks():
+    rows = [
+        {
+            "network": network, "network.training": training, "network.width": 128,
+            "batch_size": b, "directions": 12 * b, "exact": b < 8, "state_error": 1e-6 * b,
+            "positions_exact": 1.0 if b < 8 else 0.5, "status": "exact" if b < 8 else "timed_out",
+        }
+        for network in transformer_blocks.NAMES
+        for training in (False, True)
+        for b in (1, 8)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_blocks_are_counted_over_tokens():
+    table = transformer_blocks.table(blocks()).set_index(["model", "dropout"])
+    assert table.loc[("BERT", "on"), "b = 1"] == "1/1, tokens/d 0.09, error 1e-06"
+    assert table.loc[("OPT", "off"), "b = 8"] == "0/1, tokens/d 0.75, error 8e-06"
+
+
+def test_batches_that_are_not_proven_are_hollow():
+    figure = block_figure.draw(blocks())
+    assert [axes.get_title() for axes in figure.axes] == ["BERT", "GPT-2", "OPT"]
+    full, hollow = figure.axes[0].collections[:2]
+    assert full.get_offsets().tolist() == [[12 / 128, 1.0]]
+    assert hollow.get_offsets().tolist() == [[96 / 128, 0.5]]
+    assert len(full.get_facecolors()) == 1
+    assert len(hollow.get_facecolors()) == 0
