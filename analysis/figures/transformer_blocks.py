@@ -1,4 +1,7 @@
-"""Share of token positions whose hidden state is found exactly, over tokens/d, for each model."""
+"""Largest error of a batch's hidden states over its number of tokens, relative to the width d.
+
+A point a batch and block: full if every position is found to 1e-3 and proven.
+"""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -6,6 +9,7 @@ from matplotlib.figure import Figure
 
 from spear.analysis.render import style
 from spear.analysis.tables.transformer_blocks import MODES, NAMES
+from spear.scoring.positions import EXACT
 
 EXPERIMENTS = ("transformer_blocks",)
 
@@ -14,32 +18,41 @@ LOOKS = {False: (style.BLUE, "o"), True: (style.GREEN, "s")}
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """Draw a panel for each model: a point a batch and block, full if the batch is proven."""
-    figure = style.new_figure(2.9)
+    """Draw a panel for each model, with its share of proven batches."""
+    figure = style.new_figure(3.0)
     names = [each for each in NAMES if (results["network"] == each).any()]
-    panels = figure.subplots(1, len(names), sharey=True, squeeze=False).flat
+    panels = figure.subplots(1, len(names), sharex=True, sharey=True, squeeze=False).flat
     for axes, name in zip(panels, names, strict=True):
-        _panel(axes, results[results["network"] == name])
-        axes.set_title(NAMES[name])
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+        chosen = results[results["network"] == name]
+        _panel(axes, chosen)
+        axes.set_title(f"{NAMES[name]}: {_whole(chosen).sum()}/{len(chosen)} batches exact")
+    axes.set_xlim(0, 1)
+    named = {}
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=3)
     return figure
+
+
+def _whole(batches: pd.DataFrame) -> pd.Series:
+    """Mark the batches of which every position is found, and which are proven."""
+    return batches["exact"] & (batches["status"] == "exact")
 
 
 def _panel(axes: Axes, batches: pd.DataFrame) -> None:
     for training, chosen in batches.groupby("network.training"):
         colour, marker = LOOKS[bool(training)]
-        tokens = chosen["directions"] / chosen["network.width"]
-        proven = chosen["status"] == "exact"
+        tokens, whole = chosen["directions"] / chosen["network.width"], _whole(chosen)
         for right, face in ((True, colour), (False, "none")):
-            part = proven == right
-            label = f"dropout {MODES[bool(training)]}{'' if right else ', not proven'}"
+            part = whole == right
+            label = f"dropout {MODES[bool(training)]}{'' if right else ', not proven or not found'}"
             axes.scatter(
-                tokens[part], chosen["positions_exact"][part], s=16, marker=marker, lw=0.8,
-                edgecolors=colour, facecolors=face, alpha=0.7,
+                tokens[part], chosen["state_error"][part], s=14, marker=marker, linewidths=0.8,
+                edgecolors=colour, facecolors=face, alpha=0.6,
                 label=label if part.any() else None,
             )  # fmt: skip
+    axes.axhline(EXACT, color=style.GREY, ls="--", lw=1, label="error that counts as exact")
+    axes.set_yscale("log")
     axes.set_xlabel("different tokens in the batch / d")
-    axes.set_ylabel("positions exact")
-    axes.set_ylim(-0.05, 1.05)
-    style.per_cent(axes)
+    axes.set_ylabel("largest relative error")

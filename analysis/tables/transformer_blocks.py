@@ -17,7 +17,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each model and mode, a column for each b."""
     rows = []
     for (network, training), chosen in results.groupby(["network", "network.training"], sort=False):
-        row = {"model": NAMES[network], "dropout": MODES[bool(training)]}
+        row = {"model": NAMES[str(network)], "dropout": MODES[bool(training)]}
         for b, batches in chosen.groupby("batch_size"):
             share = (batches["directions"] / batches["network.width"]).mean()
             row[f"b = {b}"] = (

@@ -1,13 +1,14 @@
 """Updates of fine-tuning as people do it: accumulated, clipped, rounded, frozen in part."""
 
 import dataclasses
+from contextlib import suppress
 
 import pytest
 import torch
 from support import language
 
 from spear.data import Batch
-from spear.errors import LayerError
+from spear.errors import InvalidObservation, LayerError
 from spear.reconstruction import Status
 from spear.text import Dager, SpearText
 
@@ -69,7 +70,10 @@ def test_half_precision_is_never_called_exact(kind, dtype):
     given = language.shared(kind, "classification")
     scale = 1024.0 if dtype == torch.float16 else 1.0  # as a gradient scaler has it
     rounded = changed(given, lambda gradient: (scale * gradient).to(dtype).float() / scale)
-    assert attacked(rounded, SpearText(time_limit=3)).status is not Status.EXACT
+    found = None
+    with suppress(InvalidObservation):  # its noise spans everything
+        found = attacked(rounded, SpearText(time_limit=3))
+    assert found is None or found.status is not Status.EXACT
 
 
 def test_a_step_of_adam_is_never_called_exact():
