@@ -135,6 +135,8 @@ def _proposed(
         missing = states - now
         for row, free in enumerate(~fixed):
             slope = slopes[:, row].T[:, free]
+            if not free.any():  # scipy's nnls corrupts memory without unknowns
+                continue
             target = missing[row] + slope @ weights[row, free]
             with suppress(RuntimeError):  # no convergence: the weights stay, and others may do
                 best, _ = nnls(slope.numpy(), target.numpy(), maxiter=100 * len(candidates))

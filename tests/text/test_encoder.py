@@ -166,3 +166,13 @@ def test_a_model_without_weights_of_attention_is_refused():
     inputs.network.forward = lambda input_ids, **_: forward(input_ids=input_ids)
     with pytest.raises(VictimError, match="position_ids"):
         Blend(inputs)
+
+
+def test_a_single_position_leaves_nothing_to_solve_for():
+    """Without unknowns scipy's nnls ends the process."""
+    model = support.model("bert")
+    tokens = torch.tensor([[7], [9]])
+    inputs, states = states_of(model, tokens)
+    found, unexplained = read_encoder(inputs, states, those_of(tokens))
+    assert [each.tokens for each in found] == [(7,), (9,)]
+    assert unexplained == 0
