@@ -52,6 +52,9 @@ RIGHT = 1e-3
 VISIBLE = 1e-6
 """Least share of the largest gradient of a state that leaves a trace in float32."""
 
+ROUNDING = 1e-6
+"""Share of another update that float32 loses beside the first."""
+
 WORDS, LENGTH, WIDTH, CLASSES = 40, 10, 48, 5
 
 COLUMNS = ("exact", "FALSE", "approximate", "partial", "other", "refused")
@@ -101,11 +104,19 @@ class Case:
 
 @dataclass(frozen=True)
 class Altered:
-    """What the server holds, the batches behind it, and the client's network if it is another."""
+    """What the server holds, and what is behind it.
+
+    Attributes:
+        update: with the server's network.
+        batches: of which it is the update, altered or not.
+        network: the client's, if it is another one than the case's.
+        in_blocks: how many of the batches, from the first, are in the gradients of blocks.
+    """
 
     update: Update
     batches: tuple[Batch, ...]
     network: nn.Module | None = None
+    in_blocks: int = 2
 
 
 Alteration = Callable[[Case], Altered]
@@ -231,7 +242,10 @@ def summed(share: float, part: str | None = None) -> Alteration:
             for name, value in update.gradients.items()
             if part is None or any(piece in name for piece in PARTS[part])
         }
-        return Altered(_with(update, both), (case.batch, case.other))
+        if share <= ROUNDING:  # it leaves no trace
+            return Altered(_with(update, both), (case.batch,))
+        in_blocks = 1 if part in ("attention", "embeddings") else 2
+        return Altered(_with(update, both), (case.batch, case.other), in_blocks=in_blocks)
 
     return altered
 
@@ -431,7 +445,7 @@ def wrong_states(case: Case, altered: Altered, found: Any, attack: Any) -> str:
     network = altered.network or case.network
     client = Client(network, domain=case.domain)
     states, sizes = [], []
-    for batch in altered.batches:
+    for batch in altered.batches[: altered.in_blocks]:
         truth = truth_of(client, batch, None, None, attack.block_of(network))
         states.append(truth.inputs.double())
         sizes.append(truth.activation_gradients.norm(dim=0))

@@ -9,13 +9,20 @@ from matplotlib.figure import Figure
 from spear.analysis.render import sentences
 from spear.analysis.render.sentences import ReadSentences
 
-EXPERIMENTS = ("text_recovery", "text_recovery_minilm")
+EXPERIMENTS = ("text_recovery_minilm", "text_recovery_trained")
 
-SHOWN = {
-    ("minilm", "classification", 4): "MiniLM, trained encoder, loss of classes, 4 sentences",
-    ("gpt2", "next_token", 8): "GPT-2's architecture, untrained, next-token loss, 8 sentences",
+SHOWN: dict[str, dict[str, object]] = {
+    "MiniLM, a trained encoder: loss of classes, 4 sentences": {
+        "experiment": "text_recovery_minilm",
+        "batch_size": 4,
+    },
+    "GPT-2's architecture after 400 steps of training: next-token loss, 8 sentences": {
+        "experiment": "text_recovery_trained",
+        "network.steps": 400,
+        "batch_size": 8,
+    },
 }
-"""Network, objective and batch size of each batch that is shown, and its title."""
+"""Title of each batch that is shown, and its values in some columns."""
 
 ATTACKS = {"spear_text": "read by spear, proven", "dager": "read by DAGER's span tests"}
 
@@ -23,12 +30,10 @@ ATTACKS = {"spear_text": "read by spear, proven", "dager": "read by DAGER's span
 def draw(results: pd.DataFrame) -> Figure:
     """Draw the batches below one another."""
     shown = []
-    for (network, objective, b), title in SHOWN.items():
-        chosen = results[
-            (results["network"] == network)
-            & (results["network.objective"] == objective)
-            & (results["batch_size"] == b)
-        ]
+    for title, values in SHOWN.items():
+        chosen = results
+        for column, value in values.items():
+            chosen = chosen[chosen[column] == value]
         jobs = {
             name: chosen[chosen["attack"] == attack].iloc[0] for attack, name in ATTACKS.items()
         }
