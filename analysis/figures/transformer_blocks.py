@@ -4,6 +4,7 @@ A point a batch and block: full if every position is found to 1e-3 and proven.
 """
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -27,11 +28,11 @@ def draw(results: pd.DataFrame) -> Figure:
         _panel(axes, chosen)
         axes.set_title(f"{NAMES[name]}: {_whole(chosen).sum()}/{len(chosen)} batches exact")
     axes.set_xlim(0, 1)
-    named = {}
+    named: dict[str, Artist] = {}
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()
         named |= dict(zip(labels, handles, strict=True))
-    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=3)
+    figure.legend(list(named.values()), list(named), loc="outside upper center", ncols=3)
     return figure
 
 

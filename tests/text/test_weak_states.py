@@ -65,7 +65,13 @@ def test_another_token_anywhere_is_seen(learnt):
 
 @pytest.mark.parametrize(
     ("difference", "labels", "same"),
-    [(9e-4, 1, True), (2e-3, 1, False), (9e-4, 100, True), (9e-4, 1000, False), (9e-5, 1000, True)],
+    [
+        (9e-6, 1, True),
+        (2e-5, 1, False),
+        (9e-6, 9000, True),
+        (9e-6, 9**6, False),
+        (9e-8, 9**6, True),
+    ],
 )
 def test_the_tolerance_is_below_the_share_of_a_label(difference, labels, same):
     assert Comparison(difference, labels, of_tokens=True).same is same
