@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spear.analysis.render import style
-from spear.analysis.tables.transformer_blocks import MODES, NAMES
+from spear.analysis.render.language import MODELS, MODES
 from spear.scoring.positions import EXACT
 
 EXPERIMENTS = ("transformer_blocks",)
@@ -21,12 +21,12 @@ LOOKS = {False: (style.BLUE, "o"), True: (style.GREEN, "s")}
 def draw(results: pd.DataFrame) -> Figure:
     """Draw a panel for each model, with its share of proven batches."""
     figure = style.new_figure(3.0)
-    names = [each for each in NAMES if (results["network"] == each).any()]
+    names = [each for each in MODELS if (results["network"] == each).any()]
     panels = figure.subplots(1, len(names), sharex=True, sharey=True, squeeze=False).flat
     for axes, name in zip(panels, names, strict=True):
         chosen = results[results["network"] == name]
         _panel(axes, chosen)
-        axes.set_title(f"{NAMES[name]}: {_whole(chosen).sum()}/{len(chosen)} batches exact")
+        axes.set_title(f"{MODELS[name]}: {_whole(chosen).sum()}/{len(chosen)} batches exact")
     axes.set_xlim(0, 1)
     named: dict[str, Artist] = {}
     for axes in figure.axes:

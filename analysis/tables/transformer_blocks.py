@@ -6,18 +6,16 @@ the largest of any state that is found. Over all blocks of the model.
 
 import pandas as pd
 
+from spear.analysis.render.language import MODELS, MODES
+
 EXPERIMENTS = ("transformer_blocks",)
-
-MODES = {False: "off", True: "on"}
-
-NAMES = {"bert": "BERT", "gpt2": "GPT-2", "opt": "OPT"}
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each model and mode, a column for each b."""
     rows = []
     for (network, training), chosen in results.groupby(["network", "network.training"], sort=False):
-        row = {"model": NAMES[str(network)], "dropout": MODES[bool(training)]}
+        row = {"model": MODELS[str(network)], "dropout": MODES[bool(training)]}
         for b, batches in chosen.groupby("batch_size"):
             share = (batches["directions"] / batches["network.width"]).mean()
             row[f"b = {b}"] = (

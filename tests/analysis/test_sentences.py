@@ -8,6 +8,7 @@ import pytest
 from spear.analysis.figures import text_recovery as text_figure
 from spear.analysis.figures import transformer_blocks as block_figure
 from spear.analysis.render import sentences
+from spear.analysis.render.language import MODELS
 from spear.analysis.render.sentences import WRONG, ReadSentences
 from spear.analysis.tables import text_recovery, transformer_blocks
 
@@ -124,7 +125,7 @@ def blocks():
             "batch_size": b, "directions": 12 * b, "exact": b < 8, "state_error": 1e-6 * b,
             "positions_exact": 1.0 if b < 8 else 0.5, "status": "exact" if b < 8 else "timed_out",
         }
-        for network in transformer_blocks.NAMES
+        for network in MODELS
         for training in (False, True)
         for b in (1, 8)
     ]  # fmt: skip
