@@ -112,8 +112,9 @@ class SpearText:
         """The search for states, which ends early if the text can be proven without it."""
         if observation.attention is not None or observation.update is None:
             return self.search
-        few = min(FIRST_STARTS, self.search.max_starts)
-        return SpearPair(time_limit=self.search.time_limit, max_starts=few)
+        limits = self.search.limits
+        few = min(FIRST_STARTS, limits.max_starts)
+        return SpearPair(time_limit=limits.time_limit, max_starts=few)
 
     def _by_states(
         self, observation: TextObservation, search: SpearPair, seed: int, budget: Budget

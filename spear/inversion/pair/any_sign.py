@@ -29,12 +29,14 @@ class AnySign:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def search(self, problem: PairProblem, generator: torch.Generator) -> tuple[Samples, int]:
+    def search(
+        self, problem: PairProblem, generator: torch.Generator, slack: float = 1.0
+    ) -> tuple[Samples, int]:
         """Implement `Engine.search`."""
         sums = torch.randn(
             problem.b, generator=generator, dtype=torch.float64, device=problem.left.device
         )
-        samples, starts = self.engine.search(problem.with_sum(sums), generator)
+        samples, starts = self.engine.search(problem.with_sum(sums), generator, slack)
         right = residuals(problem, samples.rows) < FORWARD
         samples = samples[right.nonzero()[:, 0]]
         if problem.b == 1 and len(samples):  # nothing was searched, nor tested
