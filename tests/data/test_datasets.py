@@ -19,6 +19,7 @@ from hydra.utils import get_class
 from omegaconf import OmegaConf
 from PIL import Image
 from torch import Tensor
+from torchvision.models import AlexNet_Weights
 
 from spear.data import (
     CIFAR10,
@@ -190,7 +191,40 @@ def test_digits_are_those_of_scikit_learn():
     assert [counts[i] for i in range(10)] == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
 
 
+def test_images_are_normalised_by_published_numbers():
+    """Those of ImageNet are torchvision's; of CIFAR-10 and MNIST, what tutorials round to."""
+    imagenet = AlexNet_Weights.DEFAULT.transforms()
+    for dataset in (ImageNet, TinyImageNet):
+        assert [*dataset.mean] == imagenet.mean
+        assert [*dataset.std] == imagenet.std
+    assert CIFAR10.mean == pytest.approx((0.4914, 0.4822, 0.4465), abs=3e-4)
+    assert CIFAR10.std == pytest.approx((0.2470, 0.2435, 0.2616), abs=1e-4)
+    assert (MNIST.mean, MNIST.std) == ((0.1307,), (0.3081,))
+
+
 # Real data
+
+
+def test_mnist_is_normalised_over_its_train_split():
+    packed = real_data("MNIST/raw") / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
+    with gzip.open(packed) as file:
+        counts = np.bincount(np.frombuffer(file.read(), np.uint8, offset=16), minlength=256)
+    grey = np.arange(256) / 255
+    mean = np.average(grey, weights=counts)
+    assert mean == pytest.approx(MNIST.mean[0], abs=1e-4)
+    assert np.average((grey - mean) ** 2, weights=counts) ** 0.5 == pytest.approx(
+        MNIST.std[0], abs=1e-4
+    )
+
+
+def test_cifar10_is_normalised_over_its_train_split():
+    """A twentieth of it, whose means are those of all to within 0.004."""
+    file = real_data("cifar-10-batches-py") / "cifar-10-batches-py" / "data_batch_1"
+    with file.open("rb") as opened:
+        raw = pickle.load(opened, encoding="bytes")[b"data"]  # noqa: S301
+    pixels = raw[::4].reshape(-1, 3, 1024) / 255
+    assert pixels.mean(axis=(0, 2)) == pytest.approx(CIFAR10.mean, abs=4e-3)
+    assert pixels.std(axis=(0, 2)) == pytest.approx(CIFAR10.std, abs=4e-3)
 
 
 @pytest.mark.parametrize(

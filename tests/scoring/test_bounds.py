@@ -115,6 +115,23 @@ def test_local_steps_add_up(batch):
     torch.testing.assert_close(truth.shared_gradients, summed, rtol=0.05, atol=1e-3)
 
 
+SHARED = {
+    "clipped": {"defense": DPSGD(max_norm=0.3, noise_std=0.0)},
+    "after local steps": {"fedavg": FedAvg(epochs=4, learning_rate=1e-3)},
+}
+
+
+@pytest.mark.parametrize("changed", SHARED)
+def test_the_shared_factor_gives_the_inputs_and_dl_dz_does_not(batch, changed):
+    """To float32's rounding: the bound of an update without noise is no bound."""
+    client = Client(fcnn((12,), 3, width=40, depth=3, seed=1), **SHARED[changed])
+    truth = truth_of(client, batch, 1, client.share(batch))
+    assert truth.best_inputs is not None
+    torch.testing.assert_close(truth.best_inputs, truth.inputs.double(), rtol=0.0, atol=1e-3)
+    plain = inputs_given_gradients(truth.weight_update, truth.activation_gradients)
+    assert (plain - truth.inputs).abs().max() > 1e-2
+
+
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_an_update_that_is_not_finite_bounds_nothing(batch, value):
     client = Client(fcnn((12,), 3, width=40, depth=3, seed=1))

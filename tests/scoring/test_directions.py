@@ -74,3 +74,13 @@ def test_inputs_of_the_network_count_by_their_error(error: float, right: bool) -
     assert score["exact"] is right
     one = Scorer(RGB)(found(inputs[:1], inputs.new_zeros(0, 1)), bare)
     assert (one["directions_right"], one["exact"]) == (1, False)
+
+
+@pytest.mark.parametrize(("cosine", "near"), [(0.85, 0), (0.899, 0), (0.901, 1)])
+def test_near_is_a_cosine_of_at_least_nine_tenths(cosine: float, near: int) -> None:
+    gradients = torch.eye(30, 2, dtype=torch.float64)
+    true = dataclasses.replace(truth(RGB, 2), activation_gradients=gradients, weight_update=None)
+    turned = gradients.clone()
+    turned[0, 0], turned[5, 0] = -cosine, (1 - cosine**2) ** 0.5
+    score = Scorer(RGB)(found(true.inputs, turned), true)
+    assert (score["directions_right"], score["directions_near"]) == (1, 1 + near)

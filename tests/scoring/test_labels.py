@@ -34,3 +34,13 @@ def test_labels_that_were_missed_are_wrong_and_those_that_nobody_looked_for_have
     assert (score["label_accuracy"], score["labels_exact"]) == (0.5, 0.5)
     assert (score["label_l1"], score["label_l2"]) == (0.5, 0.5)
     assert math.isnan(Scorer(RGB)(perfect(true), true)["label_l1"])
+
+
+@pytest.mark.parametrize(("error", "exact"), [(0.99e-3, 1.0), (1.01e-3, 0.5), (1e-2, 0.5)])
+def test_a_label_is_exact_below_an_l1_error_of_a_thousandth(error: float, exact: float) -> None:
+    true = dataclasses.replace(truth(RGB, 2), labels=torch.tensor([0, 1]))
+    labels = torch.eye(2, dtype=torch.float64)
+    labels[0] += torch.tensor([-error / 2, error / 2])
+    score = Scorer(RGB)(dataclasses.replace(perfect(true), labels=labels), true)
+    assert score["labels_exact"] == exact
+    assert score["label_accuracy"] == 1.0

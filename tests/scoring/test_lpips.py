@@ -2,11 +2,14 @@
 
 import math
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import lpips
 import pytest
 import torch
+import torchvision
 from support.scored import Pictures, found, off_by, perfect, truth
 from torch import Tensor
 
@@ -29,6 +32,20 @@ def test_lpips_needs_32_pixels_and_sees_clipped_pictures() -> None:
         assert math.isnan(score["lpips"]) if side == 31 else score["lpips"] == 0.25
     assert len(seen) == 4
     assert all(x.min() >= 0.0 and x.max() <= 1.0 for x in seen)
+
+
+def test_lpips_of_a_batch_is_the_mean_over_its_pictures() -> None:
+    dataset = Pictures((3, 32, 32))
+    true = truth(dataset, 3)
+
+    def distances(first: Tensor, second: Tensor) -> Tensor:
+        return 10 * (first - second).abs().mean(dim=(1, 2, 3))
+
+    pixels = dataset.denormalized(true.inputs)
+    pixels += torch.tensor([0.0, 0.01, 0.2]).double()[:, None, None, None]
+    attack = found(dataset.normalized(pixels).flatten(1), true.activation_gradients)
+    score = Scorer(dataset, standard_metrics(distances))(attack, true)
+    assert score["lpips"] == pytest.approx(0.7)
 
 
 @pytest.fixture
@@ -82,6 +99,28 @@ def test_lpips_is_zero_for_equal_pictures_only(
     scorer = Scorer(dataset, standard_metrics(deep_lpips))
     assert scorer(perfect(true), true)["lpips"] == 0.0
     assert scorer(found(-true.inputs, true.activation_gradients), true)["lpips"] > 1e-2
+
+
+def test_lpips_takes_pictures_to_the_range_of_its_authors() -> None:
+    """LPIPS's own network, on the features that torchvision's weights give, for [-1, 1]."""
+    root = Path(os.environ.get("SPEAR_DATA", "data"))
+    ours = load_lpips(root)
+    weights = root / "weights" / "alexnet-features-torchvision.pth"
+    if ours is None or not weights.is_file():
+        pytest.skip("no weights for LPIPS; SPEAR_DATA names the folder that has them in weights/")
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+        network = torchvision.models.alexnet()
+    network.load_state_dict(torch.load(weights), strict=False)
+    for part in ("slice1", "slice2", "slice3", "slice4", "slice5"):
+        own = getattr(theirs.net, part)
+        for name, layer in own.named_children():
+            layer.load_state_dict(network.features[int(name)].state_dict())
+    first, second = torch.rand(2, 3, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = theirs(2 * first - 1, 2 * second - 1).flatten().double()
+    torch.testing.assert_close(ours(first, second), expected, rtol=1e-5, atol=0.0)
 
 
 def test_loading_lpips_leaves_the_random_numbers_alone(

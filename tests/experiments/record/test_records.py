@@ -64,6 +64,34 @@ def test_failures_enter_every_mean():
     assert math.isnan(summary["lpips_mean"])
 
 
+def test_medians_ignore_how_far_the_largest_is_and_means_do_not():
+    values = {"seconds": [1.0, 2.0, 9.0], "submatrices": [10, 20, 90], "gradient_median": [1, 2, 9]}
+    matching = [1.0, 0.5, 1.0]
+    details = ['{"starts": 1, "rounds": 4}', '{"starts": 2}', '{"starts": 9}']
+    cells = [dict(zip(values, each, strict=True)) for each in zip(*values.values(), strict=True)]
+    rows = [
+        record(k, sparsity_matching=matching[k], details=details[k], **cells[k]) for k in range(3)
+    ]
+    summary = summarize(rows)
+    assert (summary["seconds_median"], summary["seconds_total"]) == (2.0, 12.0)
+    assert (summary["submatrices_median"], summary["gradient_median"]) == (20.0, 2.0)
+    assert summary["lambda_mean"] == pytest.approx(2.5 / 3)
+    assert summary["details_median"] == {"starts": 2.0, "rounds": 4.0}
+
+
+@pytest.mark.parametrize(
+    "name", ["psnr", "psnr_bound", "at_bound", "ssim", "lpips", "mse", "mae", "label_l1"]
+)
+def test_a_batch_without_a_value_leaves_the_mean_without_one(name):
+    numbers = [record(0, **{name: 0.5}), record(1, **{name: 0.25})]
+    assert summarize(numbers)[f"{name}_mean"] == 0.375
+    assert math.isnan(summarize([*numbers, record(2, **{name: math.nan})])[f"{name}_mean"])
+
+
+def test_one_batch_has_no_deviation():
+    assert summarize([record(0)])["psnr_std"] == 0.0
+
+
 def test_recovered_pictures_are_counted_one_by_one_and_by_whole_batches():
     summary = summarize([record(0), record(1, recovered=0.75), record(2), record(3)])
     assert summary["accuracy_recovered"] == 0.75
