@@ -50,6 +50,7 @@ def by_hand(*steps: list[int]) -> dict[str, Tensor]:
 def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor], atol: float) -> None:
     assert found.keys() == expected.keys()
     for name, value in found.items():
+        assert not value.requires_grad
         torch.testing.assert_close(value, expected[name].to(value), atol=atol, rtol=1e-6)
 
 

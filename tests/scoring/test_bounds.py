@@ -77,6 +77,25 @@ def test_an_exhaustive_search_meets_the_directions_that_are_determined(seed, b, 
     )
 
 
+def confirmed(gradients: Tensor) -> int:
+    """Columns whose zero rows determine them even if any one row is left out."""
+    b = gradients.shape[1]
+    sure = 0
+    for i in range(b):
+        rows = gradients[gradients[:, i] == 0]
+        without = [torch.cat([rows[:k], rows[k + 1 :]]) for k in range(len(rows))] or [rows]
+        sure += all(len(each) and torch.linalg.matrix_rank(each) == b - 1 for each in without)
+    return sure
+
+
+@given(SEEDS, st.integers(2, 4), st.integers(4, 12))
+def test_a_direction_to_spare_is_determined_without_any_one_row(seed, b, m):
+    gradients = normal(m, b, seed=seed).abs() * (normal(m, b, seed=seed + 1) > 0)
+    gradients = gradients[:, gradients.any(dim=0)]
+    if gradients.shape[1] > 1:
+        assert determined_directions(gradients, to_spare=True) == confirmed(gradients)
+
+
 def test_a_column_of_zeros_is_no_direction():
     gradients = normal(20, 3, seed=0).relu()
     without = determined_directions(gradients)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.image import imread
@@ -35,6 +36,34 @@ def test_more_than_ten_pictures_are_wrapped(tmp_path: Path) -> None:
     assert shapes[11][0] > 1.7 * shapes[10][0]
 
 
+def test_pictures_stand_in_rows_and_columns_with_errors_magnified_alike(tmp_path: Path) -> None:
+    """Pictures of one colour each: the originals red, the errors grey."""
+    b, side, step = 11, 120, 127.5  # 0.8 and 0.05 inches at 150 dots
+    level = torch.arange(1, b + 1).double()
+    originals = torch.zeros(b, 3, 8, 8, dtype=torch.float64)
+    originals[:, 0] = (level / 16)[:, None, None]
+    errors = (level / 125)[:, None, None, None]  # the sixth is 0.048, which 10 brings below 0.5
+    reconstruction_figure(originals, originals + errors, tmp_path / "red.png", "red")
+    image = imread(tmp_path / "red.png")[..., :3]
+
+    def centre(colour: list[float]) -> tuple[float, float]:
+        """Of the only square of a colour."""
+        y, x = np.nonzero(np.abs(image - colour).max(axis=2) < 0.0045)
+        assert len(y) == pytest.approx(side**2, rel=0.03)
+        for each in (x, y):  # a few grey pixels are of letters
+            assert np.ptp(np.percentile(each, [2, 98])) == pytest.approx(0.96 * side, abs=2)
+        return float(np.median(x)), float(np.median(y))
+
+    x, y = centre([1 / 16, 0, 0])
+    for k in (0, 1, 9, 10):
+        red, error = (k + 1) / 16, (k + 1) / 125
+        strip, column = divmod(k, 10)
+        left, top = x + column * step, y + strip * (3 * step + 0.28 * 150)
+        assert centre([red, 0, 0]) == pytest.approx((left, top), abs=2.0)
+        assert centre([red + error, error, error]) == pytest.approx((left, top + step), abs=2.0)
+        assert centre([10 * error] * 3) == pytest.approx((left, top + 2 * step), abs=2.0)
+
+
 def test_a_failed_picture_does_not_hide_the_small_errors_of_the_others(tmp_path: Path) -> None:
     originals = faces(3, 1).clamp(0.1, 0.9)
     found = originals + 3e-7
@@ -60,6 +89,8 @@ def test_large_pictures_are_averaged_and_small_ones_kept() -> None:
     large[..., ::2] = 1.0  # stripes of one pixel
     assert torch.equal(thumbnails(large), torch.full((1, 3, 60, 120), 0.5))
     assert torch.equal(thumbnails(faces(2, 1)), faces(2, 1))
+    assert thumbnails(torch.zeros(1, 1, 121, 120)).shape == (1, 1, 121, 120)
+    assert thumbnails(torch.zeros(1, 1, 121, 121)).shape == (1, 1, 61, 61)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -73,6 +73,9 @@ def test_medians_ignore_how_far_the_largest_is_and_means_do_not():
         record(k, sparsity_matching=matching[k], details=details[k], **cells[k]) for k in range(3)
     ]
     summary = summarize(rows)
+    assert summarize([record(k, psnr=psnr) for k, psnr in enumerate((1.0, 2.0, 9.0))])[
+        "psnr_mean"
+    ] == pytest.approx(4.0)
     assert (summary["seconds_median"], summary["seconds_total"]) == (2.0, 12.0)
     assert (summary["submatrices_median"], summary["gradient_median"]) == (20.0, 2.0)
     assert summary["lambda_mean"] == pytest.approx(2.5 / 3)
@@ -83,9 +86,9 @@ def test_medians_ignore_how_far_the_largest_is_and_means_do_not():
     "name", ["psnr", "psnr_bound", "at_bound", "ssim", "lpips", "mse", "mae", "label_l1"]
 )
 def test_a_batch_without_a_value_leaves_the_mean_without_one(name):
-    numbers = [record(0, **{name: 0.5}), record(1, **{name: 0.25})]
-    assert summarize(numbers)[f"{name}_mean"] == 0.375
-    assert math.isnan(summarize([*numbers, record(2, **{name: math.nan})])[f"{name}_mean"])
+    numbers = [record(k, **{name: value}) for k, value in enumerate((0.5, 0.25, 0.0))]
+    assert summarize(numbers)[f"{name}_mean"] == 0.25
+    assert math.isnan(summarize([*numbers, record(3, **{name: math.nan})])[f"{name}_mean"])
 
 
 def test_one_batch_has_no_deviation():
