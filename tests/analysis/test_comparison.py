@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from spear.analysis.paper.columns import IMPROVED, REPRODUCED, THE_PAPER, WITH_RIVALS
-from spear.analysis.paper.comparison import mean, papers
+from spear.analysis.paper import comparison
+from spear.analysis.paper.columns import IMPROVED, REPRODUCED, THE_PAPER, WITH_RIVALS, bound
+from spear.analysis.paper.comparison import mean, papers, share
 from spear.analysis.paper.verdicts import batches_needed, of_mean, of_share
 from spear.analysis.render import methods
 from spear.analysis.render.methods import ALGORITHM_1, NOT_RUN, OURS
@@ -153,6 +154,18 @@ def test_times_stand_with_their_hardware():
         "2.6 min, GPU", "0.5 s, A card", "0.5 s, A, 1 thread",
     ]  # fmt: skip
     assert row[[REPRODUCED, IMPROVED]].tolist() == ["", ""]
+
+
+def test_a_time_is_a_median_and_a_bound_a_mean_of_ours_alone():
+    results = cells(**{"fedavg.learning_rate": [0.1]}).assign(
+        seconds=[1.0, 2.0, 4.0, 90.0], psnr_bound=[100.0, 100.0, 100.0, 104.0]
+    )
+    assert comparison.seconds().value(results) == 3.0
+    found = comparison.cells(
+        "table11", results, table11.KEYS, {"psnr": mean("psnr"), "accuracy": share("exact")}
+    )
+    texts = {each.column: bound(each) for each in found if each.keys == {"eta": "0.1"}}
+    assert texts == {"psnr": "101.0", "accuracy": ""}
 
 
 def test_full_batches_are_mini_batches_of_all():

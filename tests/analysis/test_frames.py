@@ -27,6 +27,7 @@ def runs(tmp_path):
 def test_every_summary_is_a_row_sorted_by_its_settings(runs):
     table = summaries.load_summaries(runs)
     assert list(table["batch_size"]) == [10, 20]
+    assert list(table.index) == [0, 1]
     assert list(table["n_exact"]) == [5, 4]
     assert list(table["versions.torch"]) == ["1", "1"]
 

@@ -70,6 +70,16 @@ def by_autograd(network: nn.Module, batch: Batch, objective: Objective) -> Tenso
     return torch.autograd.functional.hessian(distance, batch.inputs).reshape(n, n)
 
 
+def test_a_parameter_that_the_loss_does_not_reach_has_a_gradient_of_zeros():
+    network, batch = fcnn(SHAPE, 4, width=12, depth=3), drawn()
+    without = GradientJacobian(network, LOSS, batch)
+    network.register_parameter("unused", nn.Parameter(torch.ones(3)))
+    jacobian = GradientJacobian(network, LOSS, batch)
+    assert jacobian.norm == pytest.approx(without.norm, rel=1e-12)
+    unused = [part for part in jacobian.gradient if part.shape == (3,)]
+    assert [part.tolist() for part in unused] == [[0.0, 0.0, 0.0]]
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.few(2)

@@ -337,6 +337,12 @@ class TestLemma51:
         assert high * zero_column > theory.q_approximation(b) * 0.999
         assert low * zero_column > theory.q_lower_bound(b)
 
+    @pytest.mark.parametrize("b", range(2, 21))
+    def test_both_are_the_lemma_s_formula(self, b):
+        zero_column = b / 2 ** (b - 1)
+        for q, base in ((theory.q_lower_bound(b), 0.939), (theory.q_approximation(b), 0.5)):
+            assert q == pytest.approx(zero_column * (1 - base ** (b - 1)), rel=1e-12)
+
     @pytest.mark.parametrize("lemma", [theory.q_lower_bound, theory.q_approximation])
     def test_a_batch_of_one_has_no_submatrix(self, lemma):
         with pytest.raises(ValueError, match="at least 2"):
