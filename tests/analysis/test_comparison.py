@@ -61,7 +61,15 @@ def test_the_papers_values_are_shares_and_decibels(table):
 
 @pytest.mark.parametrize(
     ("right", "n", "paper", "sign"),
-    [(100, 100, 99, 0), (100, 100, 63, 1), (50, 100, 99, -1), (4, 4, 60, None), (4, 4, 30, 1)],
+    [
+        (100, 100, 99, 0),
+        (100, 100, 63, 1),
+        (50, 100, 99, -1),
+        (4, 4, 60, None),
+        (4, 4, 30, 1),
+        (100, 100, 100, 0),
+        (0, 100, 0, 0),
+    ],
 )
 def test_shares_are_compared_by_their_interval(right, n, paper, sign):
     assert of_share(right, n, paper) == sign
