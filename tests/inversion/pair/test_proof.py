@@ -11,7 +11,7 @@ from torch import Tensor
 import spear
 from spear.inversion.pair.finish import finished
 from spear.inversion.pair.problem import PairProblem, pair_problem
-from spear.inversion.pair.proof import evidence, verdict
+from spear.inversion.pair.proof import Evidence, evidence, verdict
 from spear.observation import LayerPair
 from spear.reconstruction import Reconstruction, Status
 
@@ -185,3 +185,42 @@ def test_what_noise_explains_is_approximate(name: str) -> None:
     found = spear.SpearPair(time_limit=10.0)(pair)
     assert found.status == Status.APPROXIMATE
     assert worst_psnr(found.inputs, case.inputs) > 50
+
+
+EPS = 2.0**-23
+"""Resolution of float32, in which clients compute."""
+
+LIMITS = {
+    "rounding": ({}, 25 * EPS),
+    "ten deviations": ({"error": 1e-4}, 25 * EPS + 1e-3),
+    "three deviations of noise": ({"error": 1e-4, "deviations": 3.0}, 25 * EPS + 3e-4),
+}
+
+
+def evidence_of(residual: float = 0.0, error: float = 0.0, **more: float) -> Evidence:
+    """Of two samples, the first without any residual: forward, backward, or both have one."""
+    which = more.pop("side", 2)
+    none, one = torch.zeros(2).double(), torch.tensor([0.0, residual], dtype=torch.float64)
+    errors = torch.full((2,), error, dtype=torch.float64)
+    sides = (one if which != 1 else none), (one if which != 0 else none)
+    next_sum = more.pop("next_sum", 0.0)
+    return Evidence(sides[0], errors, sides[1], errors, next_sum, torch.eye(2).double(), **more)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("limit", LIMITS)
+def test_errors_explain_residuals_up_to_their_limit(limit: str, side: int) -> None:
+    settings, largest = LIMITS[limit]
+    for factor, explained in ((0.999, True), (1.001, False)):
+        found = evidence_of(factor * largest, side=side, **settings)
+        assert found.explained is explained
+        assert found.largest == factor * largest
+
+
+def test_rounding_explains_no_visible_residual_and_no_wrong_sum() -> None:
+    for factor, right in ((0.999, True), (1.001, False)):
+        assert evidence_of(factor * 1e-3, error=1e-2).at_rounding is right
+        assert evidence_of(next_sum=factor * 1e-5).at_rounding is right
+        assert evidence_of(misfit=factor * 1.3).explained is right
+    assert evidence_of(1e-2, error=1e-2).explained
+    assert not evidence_of(1e-2).at_rounding
