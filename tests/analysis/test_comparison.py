@@ -176,6 +176,17 @@ def test_a_time_is_a_median_and_a_bound_a_mean_of_ours_alone():
     assert texts == {"psnr": "101.0", "accuracy": ""}
 
 
+def test_a_cell_of_ours_alone_has_no_value_of_the_papers():
+    results = cells(**{"fedavg.learning_rate": [0.5]})
+    more = pd.DataFrame({"eta": [0.5], "psnr": [99.0]})
+    compared = {"psnr": mean("psnr")}
+    *papers_own, ours = comparison.cells("table11", results, table11.KEYS, compared, more)
+    assert [each.paper for each in papers_own] == [119.3, 103.9, 85.5]
+    assert ours.keys == {"eta": "0.5"}
+    assert pd.isna(ours.paper)
+    assert (ours.paper_text, ours.improved) == ("-", "")
+
+
 def test_full_batches_are_mini_batches_of_all():
     batches = {"fedavg.epochs": [5, 20], "fedavg.batch_size": [None, 5]}
     rows = table10.table(cells(**batches))

@@ -74,6 +74,11 @@ def test_a_paired_difference_is_ours_less_theirs():
     assert found.p == pytest.approx(0.125, abs=0.02)
 
 
+def test_a_picture_on_which_both_are_equal_is_no_win():
+    values = pd.Series([2.0, 3.0, 1.0, 1.0])
+    assert paired(values, pd.Series([1.0] * 4)).wins == 2
+
+
 def test_labels_that_are_missing_count_as_wrong():
     batches = pd.DataFrame(
         {

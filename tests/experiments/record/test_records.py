@@ -27,7 +27,12 @@ from spear.experiments.record.records import (
     shortfall,
     to_csv,
 )
-from spear.experiments.record.summary import summarize
+from spear.experiments.record.summary import (
+    BatchesFailed,
+    check_failures,
+    not_recovered,
+    summarize,
+)
 from spear.experiments.tracking.console import results_table
 from spear.scoring import Metric
 
@@ -89,6 +94,18 @@ def test_a_batch_without_a_value_leaves_the_mean_without_one(name):
     numbers = [record(k, **{name: value}) for k, value in enumerate((0.5, 0.25, 0.0))]
     assert summarize(numbers)[f"{name}_mean"] == 0.25
     assert math.isnan(summarize([*numbers, record(3, **{name: math.nan})])[f"{name}_mean"])
+
+
+def test_batches_in_vain_are_counted_and_those_not_attacked_end_the_job(tmp_path):
+    right = [record(0), record(1)]
+    assert not_recovered(right) == ""
+    check_failures(right, tmp_path)
+    vain = [record(0), record(1, failure="too noisy"), record(2, failure="empty"), record(3)]
+    assert not_recovered(vain) == "2 of 4 batches recovered: too noisy"
+    check_failures(vain, tmp_path)
+    failed = [*vain, record(4, status="failed", failure="no such layer")]
+    with pytest.raises(BatchesFailed, match=r"1 of 5 .* \(batch 4: no such layer\)"):
+        check_failures(failed, tmp_path / "batches.csv")
 
 
 def test_one_batch_has_no_deviation():

@@ -224,3 +224,16 @@ def test_rounding_explains_no_visible_residual_and_no_wrong_sum() -> None:
         assert evidence_of(misfit=factor * 1.3).explained is right
     assert evidence_of(1e-2, error=1e-2).explained
     assert not evidence_of(1e-2).at_rounding
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh", "gelu", "softplus"])
+def test_float32_leaves_residuals_of_the_size_that_is_expected_of_it(name: str) -> None:
+    case = made(name, "wide")
+    found = evidence(case.problem, finished(case.problem, case.samples))
+    for residual, expected in (
+        (found.forward, found.forward_error),
+        (found.backward, found.backward_error),
+    ):
+        ratio = residual / expected
+        assert ratio.min() > 0.2
+        assert ratio.max() < 15
