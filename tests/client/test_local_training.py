@@ -67,7 +67,7 @@ def test_full_batches_take_one_step_an_epoch():
     assert_same(shared(FedAvg(3, ETA), torch.float64), by_hand(*[everyone] * 3), atol=1e-12)
 
 
-@pytest.mark.parametrize("b_mini", [2, 4])
+@pytest.mark.parametrize("b_mini", [1, 2, 4])
 def test_mini_batches_go_through_the_batch_once_an_epoch(b_mini):
     generator = torch.Generator().manual_seed(0)
     orders = [torch.randperm(6, generator=generator) for _ in range(2)]

@@ -196,6 +196,10 @@ def test_rows_end_at_the_first_that_is_not_whole():
     columns = columns_of()
     text = to_csv([record(k) for k in range(3)], columns)
     assert [row.batch for row in from_csv(text[:-20], columns)] == [0, 1]
+    *before, last = text.splitlines()
+    for row in (last + ",1.0", last.rpartition(",")[0]):
+        cut = "\r\n".join([*before, row, ""])
+        assert [each.batch for each in from_csv(cut, columns)] == [0, 1]
     for other in (text.replace("psnr", "decibels", 1), ""):
         assert from_csv(other, columns) == []
 
