@@ -91,8 +91,8 @@ def test_medians_ignore_how_far_the_largest_is_and_means_do_not():
     "name", ["psnr", "psnr_bound", "at_bound", "ssim", "lpips", "mse", "mae", "label_l1"]
 )
 def test_a_batch_without_a_value_leaves_the_mean_without_one(name):
-    numbers = [record(k, **{name: value}) for k, value in enumerate((0.5, 0.25, 0.0))]
-    assert summarize(numbers)[f"{name}_mean"] == 0.25
+    numbers = [record(k, **{name: value}) for k, value in enumerate((1.0, 0.25, 0.0))]
+    assert summarize(numbers)[f"{name}_mean"] == pytest.approx(1.25 / 3)
     assert math.isnan(summarize([*numbers, record(3, **{name: math.nan})])[f"{name}_mean"])
 
 
