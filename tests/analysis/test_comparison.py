@@ -169,6 +169,8 @@ def test_a_time_is_a_median_and_a_bound_a_mean_of_ours_alone():
         seconds=[1.0, 2.0, 4.0, 90.0], psnr_bound=[100.0, 100.0, 100.0, 104.0]
     )
     assert comparison.seconds().value(results) == 3.0
+    assert comparison.seconds().text(results).startswith("3 s")
+    assert share("exact").value(results) == 75.0
     found = comparison.cells(
         "table11", results, table11.KEYS, {"psnr": mean("psnr"), "accuracy": share("exact")}
     )

@@ -25,11 +25,15 @@ def runs(tmp_path):
 
 
 def test_every_summary_is_a_row_sorted_by_its_settings(runs):
+    last = runs / "batch_size=9"  # by name, and first by its setting
+    last.mkdir()
+    content = json.loads((runs / "batch_size=10" / "summary.json").read_text())
+    (last / "summary.json").write_text(json.dumps(content | {"batch_size": 9, "n_exact": 3}))
     table = summaries.load_summaries(runs)
-    assert list(table["batch_size"]) == [10, 20]
-    assert list(table.index) == [0, 1]
-    assert list(table["n_exact"]) == [5, 4]
-    assert list(table["versions.torch"]) == ["1", "1"]
+    assert list(table["batch_size"]) == [9, 10, 20]
+    assert list(table.index) == [0, 1, 2]
+    assert list(table["n_exact"]) == [3, 5, 4]
+    assert list(table["versions.torch"]) == ["1", "1", "1"]
 
 
 def test_the_command_prints_chosen_columns(runs, capsys):

@@ -33,6 +33,7 @@ from spear.experiments.record.summary import (
     not_recovered,
     summarize,
 )
+from spear.experiments.record.tensors import lack_tensors, tensors_file
 from spear.experiments.tracking.console import results_table
 from spear.scoring import Metric
 
@@ -305,3 +306,12 @@ def test_a_rank_that_is_not_the_batch_size_has_its_reason(size, reason):
     reconstruction = found(torch.eye(3), torch.ones(5, 3))
     assert reason in shortfall(size, reconstruction)
     assert bool(shortfall(size, reconstruction)) == (size != 3)
+
+
+def test_tensors_are_lacking_if_one_batch_has_none(tmp_path):
+    assert lack_tensors(tmp_path, [0])
+    for batch in (0, 2):
+        tensors_file(tmp_path, batch).parent.mkdir(exist_ok=True)
+        tensors_file(tmp_path, batch).touch()
+    assert not lack_tensors(tmp_path, [0, 2])
+    assert lack_tensors(tmp_path, [0, 1, 2])
