@@ -59,5 +59,6 @@ def test_the_figure_has_a_panel_for_each_setting():
     more = RESULTS.assign(defense="soteria")
     drawn = figure.draw(pd.concat([RESULTS, more]))
     titles = [axes.get_title() for axes in drawn.axes]
-    assert titles == ["in distribution, no defense", "in distribution, Soteria"]
+    assert titles == ["no defense", "Soteria"]
+    assert drawn.axes[0].get_ylabel() == "in distribution\nPSNR [dB]"
     assert len(drawn.axes[0].collections) == 3  # the shortest gradient matching alone

@@ -7,7 +7,9 @@ import pytest
 
 import spear.inversion
 
-ORDER = ("factors", "directions", "sampling", "descent", "inputs", "labels", "pair", "network")
+ORDER = (
+    "factors", "directions", "sampling", "descent", "completion", "inputs", "labels", "pair", "network",
+)  # fmt: skip
 ROOT = Path(spear.inversion.__file__).parent
 
 

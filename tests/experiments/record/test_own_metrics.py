@@ -39,7 +39,7 @@ def test_a_metric_of_ones_own_reaches_the_whole_record(spear, monkeypatch):
     assert f"worst_pixel_mean {summary['worst_pixel_mean']:.4g}" in outcome.out
     frame = load_batches(spear.output_root)
     assert frame["worst_pixel"].tolist() == worst
-    assert [row["batch/worst_pixel"] for row in logged[:2]] == worst
+    assert [row["batch/worst_pixel"] for row in logged if "batch/worst_pixel" in row] == worst
     assert logged[-1]["batches"].columns == list(rows[0])
 
 
