@@ -1,0 +1,45 @@
+"""Images recovered from pruned gradients: CIFAR-10, m = 200.
+
+In the gradient of each parameter the share of entries of least magnitude is set to 0. Recovered:
+images of 20 dB and more, mean over batches; in brackets, batches that are exact. "Entries open":
+input entries that the gradient's entries left do not determine, of 3,072; median. PSNR in dB: mean
+± standard deviation. Completed: `attack=spear_pruned`.
+"""
+
+import pandas as pd
+
+from spear.analysis.render.methods import ALGORITHM_1, OURS
+from spear.analysis.statistics.measures import duration, with_deviation
+
+EXPERIMENTS = ("enough_pruning",)
+
+COMPLETED = "spear_pruned"
+
+NAMES = {COMPLETED: "completed (ours)", "spear_irls": OURS, "spear": ALGORITHM_1}
+"""Attack -> heading of its column."""
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each batch size and share."""
+    groups = results.groupby(["batch_size", "defense.share"])
+    return pd.DataFrame([_row(int(b), share, cell) for (b, share), cell in groups])
+
+
+def _row(b: int, share: float, cell: pd.DataFrame) -> dict[str, str]:
+    row = {"b": str(b), "pruned": f"{share:.0%}"}
+    for attack, name in NAMES.items():
+        batches = cell[cell["attack"] == attack]
+        row[name] = _recovered(batches) if len(batches) else "-"
+    own = cell[cell["attack"] == COMPLETED]
+    if own.empty:
+        return row
+    row["PSNR [dB]"] = with_deviation(own["psnr"])
+    row["entries open"] = f"{own['details.open'].median():,.0f}"
+    row["seconds"] = duration(float(own["seconds"].median()))
+    row["batches"] = str(len(own))
+    return row
+
+
+def _recovered(batches: pd.DataFrame) -> str:
+    exact = int((batches["exact"] & (batches["status"] == "exact")).sum())
+    return f"{batches['recovered'].mean():.0%} ({exact}/{len(batches)})"
