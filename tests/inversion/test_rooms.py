@@ -8,7 +8,8 @@ import pytest
 import spear.inversion
 
 ORDER = (
-    "factors", "directions", "sampling", "descent", "completion", "inputs", "labels", "pair", "network",
+    "factors", "directions", "sampling", "descent", "completion", "inputs", "labels", "pair",
+    "network",
 )  # fmt: skip
 ROOT = Path(spear.inversion.__file__).parent
 
