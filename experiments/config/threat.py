@@ -14,8 +14,8 @@ LETTERS = {
     "Y": "labels of the batch",
     "P": "a prior on inputs: smoothness, a generator, independence, or the columns of a table",
 }
-"""Letter -> what an attack with it is given. None is given inputs; the batch size follows from the
-update or, with Y, from the labels."""
+"""Letter -> what an attack with it is given. None is given inputs. `dager` and `dlg` are told
+the batch size; for the others it follows from the update or, with Y, from the labels."""
 
 LABELS = "Y"
 
@@ -49,7 +49,7 @@ GIVEN = {
     "spear_irls": "W",
     "spear_irls_beside_svd": "W",
     "spear_labels": "WM",
-    "spear_network": "W",
+    "spear_network": "WM",
     "spear_noisy": "W",
     "spear_pair": "W",
     "spear_pair_by_loss": "WM",

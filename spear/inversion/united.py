@@ -8,7 +8,7 @@ from torch import Tensor
 from spear.errors import ConfigError
 from spear.reconstruction import Reconstruction, Status
 
-SAME = 1e-2
+SAME = 1e-4
 """Largest relative distance of two reconstructions of one input, each of which is exact."""
 
 
@@ -16,7 +16,8 @@ def united(found: Sequence[Reconstruction]) -> Reconstruction:
     """Return the inputs of all rounds that were solved exactly, each of them once.
 
     Rounds that are not exact add nothing: nothing tells their right inputs from wrong ones. So
-    every input returned is right if each `exact` is.
+    every input returned is right if each `exact` is. Inputs of different rounds that are nearer
+    than `SAME` count as one.
 
     Args:
         found: the reconstruction of each round, of the same layer.
@@ -46,7 +47,8 @@ def united(found: Sequence[Reconstruction]) -> Reconstruction:
 
 def _joined(known: Tensor, times: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Known inputs with the new ones behind them, and in how many rounds each was found."""
-    distances = torch.cdist(inputs, known) / inputs.norm(dim=1, keepdim=True)
+    lengths = inputs.norm(dim=1, keepdim=True).clamp(min=torch.finfo(inputs.dtype).tiny)
+    distances = torch.cdist(inputs, known) / lengths
     again = (distances <= SAME).any(dim=1)
     times = times + (distances <= SAME).any(dim=0).long().cpu()
     fresh = torch.ones(int((~again).sum()), dtype=torch.int64)

@@ -104,7 +104,7 @@ class SpearText:
         whole = _by_gradient(observation, budget)
         if whole is not None:
             return whole
-        if found.details["starts"] < FIRST_STARTS:
+        if found.details["starts"] < FIRST_STARTS or self.search.limits.max_starts <= FIRST_STARTS:
             return found
         return self._by_states(observation, self.search, seed, budget)
 
@@ -114,7 +114,7 @@ class SpearText:
             return self.search
         limits = self.search.limits
         few = min(FIRST_STARTS, limits.max_starts)
-        return SpearPair(time_limit=limits.time_limit, max_starts=few)
+        return SpearPair(time_limit=limits.time_limit, max_starts=few, device=limits.device)
 
     def _by_states(
         self, observation: TextObservation, search: SpearPair, seed: int, budget: Budget

@@ -28,12 +28,13 @@ class SpearPruned:
     to zero. Those left determine the others as long as they are enough for its low rank.
 
     `exact` takes a completed gradient that determines every input entry, the descent's own proof
-    on it, and a product dL/dZ X^T that meets all entries left to their rounding. Rows and columns
+    on it, and inputs that explain all entries left to their rounding. Rows and columns
     with too few entries left stay open. An open entry of the inputs is estimated: what was removed
     is small. The result is `estimated` then, and `details` has their number as `open`.
 
     Args:
-        time_limit: seconds per batch after which the search gives up; None for no limit.
+        time_limit: seconds per batch after which the descent gives up, the completion before it
+            included, which has no limit of its own; None for no limit.
 
     Raises:
         ConfigError: the time limit is not positive.
@@ -71,7 +72,8 @@ class SpearPruned:
         """Implement `spear.attack.Attack`.
 
         `details` has `left`, the share of entries that are not zero; `open`, input entries that
-        they do not determine; `surplus`, entries left for each unknown; and `residual` of the
+        they do not determine; `untold`, neurons of which they do not tell whether an input is
+        missing; `surplus`, entries left for each unknown; and `residual` of the
         result at them, relative to their norm.
         """
         budget = Budget(self.time_limit, progress)
@@ -89,7 +91,7 @@ class SpearPruned:
             )
         inner = SpearIrls(FIRST, _left(budget), rank=completed.rank)
         found = inner(_determined(observation, completed), seed=seed, progress=progress)
-        return _whole(found, completed, gradient, budget)
+        return _whole(found, completed, observation, gradient, budget)
 
 
 def _left(budget: Budget) -> float | None:
@@ -106,15 +108,21 @@ def _determined(observation: Observation, completed: Completed) -> Observation:
 
 
 def _whole(
-    found: Reconstruction, completed: Completed, gradient: Tensor, budget: Budget
+    found: Reconstruction,
+    completed: Completed,
+    observation: Observation,
+    gradient: Tensor,
+    budget: Budget,
 ) -> Reconstruction:
     """The result without the factor dL/dZ, which covers the determined neurons alone."""
     inputs = found.inputs
     unknown = int((~completed.columns).sum())
     residual = _residual(found, completed, gradient)
+    untold = unexplained(inputs, completed, observation, gradient)
     details = {
         "left": float((gradient != 0).double().mean()),
         "open": float(unknown),
+        "untold": float(untold),
         "surplus": completed.surplus,
         "residual": residual,
     }
@@ -126,7 +134,7 @@ def _whole(
         n_directions=found.n_directions,
         submatrices=found.submatrices,
         seconds=budget.spent,
-        status=_verdict(found.status, unknown, residual, torch.finfo(gradient.dtype).eps),
+        status=_verdict(found.status, unknown + untold, residual, torch.finfo(gradient.dtype).eps),
         details=details,
     )
 
@@ -137,6 +145,37 @@ def _verdict(found: Status, unknown: int, residual: float, eps: float) -> Status
     if found is Status.EXACT and not residual <= ROUNDINGS * eps:
         return Status.PARTIAL
     return found
+
+
+def unexplained(
+    inputs: Tensor, completed: Completed, observation: Observation, gradient: Tensor
+) -> int:
+    """Count the neurons whose entries left the inputs found do not explain, or cannot be told to.
+
+    Of a neuron that is not determined, entries are left in fewer columns than there are inputs, or
+    few more. The inputs that activate it must explain them with an equation to spare. Else another
+    input may be behind them, which acts on such neurons alone.
+
+    Args:
+        inputs: those found (b x n).
+        completed: the gradient as far as it is determined.
+        observation: of the layer.
+        gradient: [dL/dW, dL/dbias] as it was shared.
+    """
+    extended = torch.cat([inputs, inputs.new_ones(len(inputs), 1)], dim=1)
+    weights = torch.cat([observation.weight, observation.bias.unsqueeze(1)], dim=1).to(inputs)
+    limit = ROUNDINGS * torch.finfo(gradient.dtype).eps
+    count = 0
+    for row in (gradient.any(dim=1) & ~completed.rows).nonzero()[:, 0].tolist():
+        left = gradient[row] != 0
+        acting = extended[extended @ weights[row] > 0][:, left]
+        values = gradient[row, left].to(inputs)
+        if len(values) <= len(acting):
+            count += 1
+            continue
+        solution = torch.linalg.lstsq(acting.T, values.unsqueeze(1)).solution
+        count += bool((acting.T @ solution - values.unsqueeze(1)).norm() > limit * values.norm())
+    return count
 
 
 def _residual(found: Reconstruction, completed: Completed, gradient: Tensor) -> float:

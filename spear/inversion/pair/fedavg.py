@@ -15,7 +15,8 @@ class SpearPairFedAvg(SpearPair):
 
     The server knows how many steps the client made on its whole batch, and at which rate. It takes
     the update for the gradient at the mean weights of the steps, and allows for what the drift
-    leaves. The result is `approximate` at best. Derivation: docs/theory/layer-pairs.md.
+    leaves. The result is `approximate` at best. The steps must be plain SGD on the whole batch: of
+    others, as with momentum, the mean weights are wrong. Derivation: docs/theory/layer-pairs.md.
 
     Args:
         layer: first linear layer of the pair, counted from 1.

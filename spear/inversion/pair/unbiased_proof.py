@@ -54,12 +54,13 @@ def judged(problem: PairProblem, rows: Tensor) -> Judged:
         problem: the whole pair.
         rows: P (b x b).
     """
-    odd = _are_odd(problem, rows)
-    if problem.next_bias is not None and bool(odd.any()):
-        rows = torch.where(odd, _signs(problem, rows, problem.next_bias), 1.0)[:, None] * rows
+    odd = _have_negatives(problem, rows)
+    told = odd & ~_are_even(problem, rows) if problem.next_bias is not None else odd & False
+    if problem.next_bias is not None and bool(told.any()):
+        rows = torch.where(told, _signs(problem, rows, problem.next_bias), 1.0)[:, None] * rows
     disaggregation = torch.linalg.inv(rows)
     found = evidence(problem.with_sum(disaggregation.sum(dim=1)), disaggregation)
-    open_ = problem.next_bias is None and bool(odd.any())
+    open_ = bool((odd & ~told).any())
     return Judged(disaggregation, found, _status(problem, rows, found), open_)
 
 
@@ -91,10 +92,17 @@ def isolated(problem: PairProblem, rows: Tensor, tolerances: Tensor) -> bool:
     return bool((torch.linalg.cholesky_ex(shown - least).info == 0).all())
 
 
-def _are_odd(problem: PairProblem, rows: Tensor) -> Tensor:
+def _have_negatives(problem: PairProblem, rows: Tensor) -> Tensor:
     """Mark the rows whose negatives satisfy forward consistency as well (b)."""
     most = torch.maximum(10 * residuals(problem, rows), rows.new_tensor(ROUNDING))
     return residuals(problem, -rows) <= most
+
+
+def _are_even(problem: PairProblem, rows: Tensor) -> Tensor:
+    """Mark the rows p and -p with the same activations, which leave the same dL/dc2 (b)."""
+    a, turned = (problem.activation.value(problem.pre_activations(each)) for each in (rows, -rows))
+    norms = torch.linalg.vector_norm(a, dim=1)
+    return torch.linalg.vector_norm(turned - a, dim=1) <= ROUNDING * norms
 
 
 def _signs(problem: PairProblem, rows: Tensor, bias: Tensor) -> Tensor:

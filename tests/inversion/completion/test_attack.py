@@ -13,7 +13,7 @@ from spear.observation import Observation
 from spear.reconstruction import Status
 from spear.scoring import match
 
-B, N, M = 4, 60, 120
+B, N, M = 3, 200, 120
 
 
 def shared(share, seed=0, small=None):
@@ -27,7 +27,7 @@ def shared(share, seed=0, small=None):
     return batch, client.share(batch)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.2, 0.4])
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.3])
 def test_a_pruned_batch_is_exact(share):
     batch, update = shared(share)
     attack = SpearPruned()
@@ -85,3 +85,24 @@ def test_nothing_is_found_in_noise_and_in_zeros():
 )
 def test_exact_takes_every_entry_and_the_rounding(found, unknown, residual, expected):
     assert _verdict(found, unknown, residual, torch.finfo(torch.float32).eps) is expected
+
+
+def test_an_input_that_acts_only_where_too_few_entries_are_left_is_missed_and_said_to_be():
+    """It is active on 5 neurons, in whose rows 3 entries each are left."""
+    torch.manual_seed(3)
+    network = nn.Sequential(nn.Linear(N, M), nn.ReLU(), nn.Linear(M, 5))
+    first = network[0]
+    batch = Batch(torch.randn(B, N), torch.randint(5, (B,)))
+    with torch.no_grad():
+        first.weight[5:] -= (
+            torch.relu(first(batch.inputs[:1]).T[5:] + 0.1)
+            * batch.inputs[:1]
+            / (batch.inputs[:1].square().sum())
+        )
+    assert int((first(batch.inputs[:1]) > 0).sum()) <= 5
+    attack = SpearPruned()
+    seen = attack.observe(Client(network).share(batch))
+    gradient = seen.weight_gradient.clone()
+    gradient[:5, 3:] = 0.0
+    found = attack(Observation(seen.weight, seen.bias, gradient, seen.bias_gradient))
+    assert found.status is not Status.EXACT
