@@ -22,11 +22,14 @@ NAMES = {COMPLETED: "completed (ours)", "spear_irls": OURS, "spear": ALGORITHM_1
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each batch size and share."""
     groups = results.groupby(["batch_size", "defense.share"])
-    return pd.DataFrame([_row(int(b), share, cell) for (b, share), cell in groups])
+    return pd.DataFrame([_row(cell) for _, cell in groups])
 
 
-def _row(b: int, share: float, cell: pd.DataFrame) -> dict[str, str]:
-    row = {"b": str(b), "pruned": f"{share:.0%}"}
+def _row(cell: pd.DataFrame) -> dict[str, str]:
+    row = {
+        "b": str(cell["batch_size"].iloc[0]),
+        "pruned": f"{cell['defense.share'].iloc[0]:.0%}",
+    }
     for attack, name in NAMES.items():
         batches = cell[cell["attack"] == attack]
         row[name] = _recovered(batches) if len(batches) else "-"

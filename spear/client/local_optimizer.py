@@ -73,7 +73,8 @@ class LocalSGD:
 
     or W <- W - eta_t (d + mu v) by Nesterov's rule. v is 0 before the first step. Without this rule
     and at a constant rate, its update without weight decay is the gradient itself, whatever mu is.
-    Momentum gives the gradient of step t the weight 1 + mu + ... + mu^(T - t). In all, the weights after T steps are
+    Momentum gives the gradient of step t the weight 1 + mu + ... + mu^(T - t). In all, the weights
+    after T steps are
 
         W_T = a W_0 - eta (c_1 g_1 + ... + c_T g_T),
 

@@ -89,12 +89,23 @@ def exactly(*rows: list[float], status: Status = Status.EXACT) -> Reconstruction
 
 
 def test_rounds_are_united_without_repeats_in_the_order_found():
-    first, second = exactly([1.0, 0.0], [0.0, 1.0]), exactly([1e-4, 1.0], [2.0, 2.0])
+    first, second = exactly([1.0, 0.0], [0.0, 1.0]), exactly([1e-5, 1.0], [2.0, 2.0])
     found = united([first, second])
     torch.testing.assert_close(found.inputs, torch.tensor([[1.0, 0], [0, 1], [2, 2]]).double())
     assert found.status is Status.EXACT
     assert found.seconds == 2.0
     assert found.details == {"rounds": 2.0, "rounds_exact": 2.0, "recurring": 1.0}
+
+
+def test_different_inputs_that_are_near_each_other_are_both_there():
+    found = united([exactly([1.0, 0.0]), exactly([1.0, 0.0], [1.0, 0.005])])
+    assert len(found.inputs) == 2
+
+
+def test_an_input_of_zeros_is_one_input():
+    found = united([exactly([0.0, 0.0], [1.0, 0.0]), exactly([0.0, 0.0])])
+    assert len(found.inputs) == 2
+    assert found.details["recurring"] == 1
 
 
 @pytest.mark.parametrize("status", [Status.PARTIAL, Status.APPROXIMATE, Status.TIMED_OUT])

@@ -146,12 +146,6 @@ def check_homogeneous(activation: Elementwise) -> None:
             "of an input by itself; expected relu, leaky_relu or prelu between all layers. Attack "
             "the layer by spear_pair_unbiased."
         )
-    one = torch.ones(1, 1, dtype=torch.float64)
-    if bool((activation.value(one) == activation.value(-one)).all()):
-        raise InvalidObservation(
-            f"the activation is {activation.name} with the slope -1, the absolute value, behind "
-            "which x and -x have the same gradients; expected another slope."
-        )
 
 
 def solved_by_loss(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spear.activations.elementwise import Elementwise
 from spear.inversion.network.consistency import EXPLAINED
 from spear.inversion.network.lengths import Lengths, lengths_by_loss
 from spear.inversion.network.propagation import passed_through
@@ -21,7 +22,7 @@ from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.proof import evidence, verdict_but_for_scale
 from spear.observation import LayerChain
-from spear.reconstruction import LENGTHS_OPEN, RESTS_ON_LOSS, Status
+from spear.reconstruction import LENGTHS_OPEN, RESTS_ON_LOSS, SIGNS_OPEN, Status
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,17 @@ def judged_by_loss(
         return JudgedByLoss(disaggregation, Status.APPROXIMATE, details | {LENGTHS_OPEN: 1.0}, None)
     told = bool((lengths.errors < 1).all())
     details |= {RESTS_ON_LOSS if told else LENGTHS_OPEN: 1.0}
-    return JudgedByLoss(
-        disaggregation / lengths.factors,
-        _status(chain, place, lengths.factors[:, None] * inputs, lengths, status),
-        details,
-        lengths.labels,
-    )
+    verdict = _status(chain, place, lengths.factors[:, None] * inputs, lengths, status)
+    if _is_even(chain.activations[place]):
+        details |= {SIGNS_OPEN: 1.0}
+        verdict = Status.APPROXIMATE if verdict is Status.EXACT else verdict
+    return JudgedByLoss(disaggregation / lengths.factors, verdict, details, lengths.labels)
+
+
+def _is_even(activation: Elementwise) -> bool:
+    """Tell whether sigma(-z) = sigma(z), as of a leaky ReLU of slope -1: x and -x are alike."""
+    one = torch.ones(1, 1, dtype=torch.float64)
+    return bool((activation.value(one) == activation.value(-one)).all())
 
 
 def _of_unit_inputs(problem: PairProblem, samples: Samples) -> tuple[PairProblem, Tensor]:

@@ -16,7 +16,7 @@ from spear.inversion import SpearPairByLoss
 from spear.inversion.network.by_loss import solved_by_loss
 from spear.inversion.network.reproduction import unreproduced
 from spear.networks import fcnn
-from spear.reconstruction import LENGTHS_OPEN, RESTS_ON_LOSS, Status
+from spear.reconstruction import LENGTHS_OPEN, RESTS_ON_LOSS, SIGNS_OPEN, Status
 from spear.seeding import Stream, batch_generator
 from spear.update import Update
 
@@ -213,3 +213,16 @@ def test_what_does_not_fit_is_refused():
     for setting in ({"time_limit": 0}, {"max_starts": 0}, {"rank": 0}, {"device": "moon"}):
         with pytest.raises(ConfigError, match=f"^{next(iter(setting))} is"):
             SpearPairByLoss(**setting)
+
+
+def test_behind_the_absolute_value_signs_are_open():
+    """|z| is a leaky ReLU of slope -1: x and -x have the same logits and gradients."""
+    activations = (nn.LeakyReLU(-1.0), nn.LeakyReLU(-1.0))
+    torch.manual_seed(0)
+    of_magnitudes = nn.Sequential(
+        nn.Linear(60, 80, bias=False), activations[0],
+        nn.Linear(80, 50, bias=False), activations[1], nn.Linear(50, 10, bias=False),
+    )  # fmt: skip
+    found = attack(Client(of_magnitudes).share(batch(3)))
+    assert found.status is Status.APPROXIMATE
+    assert found.details[SIGNS_OPEN] == 1

@@ -1,5 +1,7 @@
 """Layer pairs without dL/dc1: the activation fixes the lengths, and the result says so."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from support.pair_updates import private, share, victim
@@ -7,6 +9,7 @@ from support.pairs import pair_case
 from torch import Tensor, nn
 
 import spear
+from spear.activations import Elementwise
 from spear.client.client import Client
 from spear.data import Batch
 from spear.domain import Domain
@@ -17,7 +20,7 @@ from spear.inversion.pair.free_rows import LARGEST, SMALLEST, FreeRows
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.inversion.pair.unbiased import unbiased_problem, unfinished
-from spear.inversion.pair.unbiased_proof import isolated, judged
+from spear.inversion.pair.unbiased_proof import _are_even, isolated, judged
 from spear.networks import fcnn
 from spear.observation import UnbiasedPair
 from spear.reconstruction import RESTS_ON_ACTIVATION, SIGNS_OPEN, Status
@@ -78,6 +81,29 @@ def test_eight_inputs_of_200_neurons_are_inverted_without_any_bias():
     )
     assert found.status is Status.EXACT
     assert error(found.inputs, data.inputs) < 1e-5
+
+
+class LogCosh(Elementwise):
+    """log cosh z, an even activation."""
+
+    name = "log_cosh"
+
+    def value(self, z: Tensor) -> Tensor:
+        return z.cosh().log()
+
+
+def test_the_next_bias_does_not_tell_the_signs_behind_an_even_activation():
+    shared = share(victim("tanh", deep=True, biases=False), private(4))
+    pair = UnbiasedPair(
+        shared.weight, shared.weight_gradient, shared.next_weight, shared.next_weight_gradient,
+        shared.activation, None, shared.next_bias_gradient,
+    )  # fmt: skip
+    problem = problem_of(pair)
+    rows = true_rows(problem, private(4).inputs)
+    assert not bool(_are_even(problem, rows).any())
+    even = replace(problem, activation=LogCosh())
+    assert bool(_are_even(even, rows).all())
+    assert judged(even, rows).signs_open
 
 
 @pytest.mark.parametrize("activation", ["gelu", "silu", "tanh"])
