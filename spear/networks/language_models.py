@@ -131,9 +131,7 @@ def opt(
 ) -> LanguageModel:
     """Return a decoder with the architecture of OPT, whose activation is ReLU.
 
-    Args:
-        input_shape, n_classes, width, depth, heads, objective, tokenizer, spread, steps, training,
-            seed: see `gpt2`.
+    Its arguments are those of `gpt2`.
 
     Raises:
         ConfigError: see `bert`.
