@@ -154,7 +154,8 @@ def unexplained(
 
     Of a neuron that is not determined, entries are left in fewer columns than there are inputs, or
     few more. The inputs that activate it must explain them with an equation to spare. Else another
-    input may be behind them, which acts on such neurons alone.
+    input may be behind them, which acts on such neurons alone. No input may activate a neuron
+    without any entry left.
 
     Args:
         inputs: those found (b x n).
@@ -166,9 +167,12 @@ def unexplained(
     weights = torch.cat([observation.weight, observation.bias.unsqueeze(1)], dim=1).to(inputs)
     limit = ROUNDINGS * torch.finfo(gradient.dtype).eps
     count = 0
-    for row in (gradient.any(dim=1) & ~completed.rows).nonzero()[:, 0].tolist():
+    for row in (~completed.rows).nonzero()[:, 0].tolist():
         left = gradient[row] != 0
         acting = extended[extended @ weights[row] > 0][:, left]
+        if not bool(left.any()):
+            count += len(acting) > 0
+            continue
         values = gradient[row, left].to(inputs)
         if len(values) <= len(acting):
             count += 1
