@@ -1,7 +1,6 @@
 """Exact inversion at any layer of a chain, through the layer pair that is solved most easily."""
 
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import nn
@@ -12,12 +11,11 @@ from spear.chains import chain_around, is_unbiased
 from spear.domain import Domain
 from spear.errors import LayerError
 from spear.inversion.network.by_loss import is_hard_cross_entropy
-from spear.inversion.network.consistency import explains
-from spear.inversion.network.order import by_condition, fits_in_front, of_layer_behind
-from spear.inversion.network.propagation import passed_through, samples_given_activations
+from spear.inversion.network.through_a_pair import solved_through_a_pair
 from spear.inversion.network.unbiased import solved_without_biases
 from spear.inversion.pair import SpearPair
 from spear.inversion.pair.limits import Limits
+from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.inversion.pair.reconstruct import reconstruction_of
 from spear.layers import check_number, linear_layers
@@ -110,69 +108,14 @@ class SpearNetwork:
     def _solved(self, chain: LayerChain, seed: int, budget: Budget) -> Reconstruction:
         rank = self.limits.rank
         problems = [pair_problem(chain.pair(k), rank) for k in range(len(chain.activations))]
-        order = by_condition(problems)
-        best = self._none(chain, problems)
-        for attempt, place in enumerate(order):
-            problem = problems[place]
-            assert isinstance(problem, PairProblem)
-            share = budget.share(len(order) - attempt)
-            found = self._pair.reconstruct(problem, seed, share)
-            if found.status is Status.EXACT:
-                found = self._followed(chain, problems, place, found)
-            if place == chain.wanted or found.status is Status.EXACT:
-                best = replace(found, details=found.details | {"solved": float(place + 1)})
-            if best.status in (Status.EXACT, Status.APPROXIMATE):
-                break
-            if budget.over():
-                best = replace(best, status=Status.TIMED_OUT)
-                break
-        return replace(best, seconds=budget.spent)
 
-    def _none(self, chain: LayerChain, problems: list[PairProblem | Status]) -> Reconstruction:
-        """Return the result if no pair is solved."""
-        wanted = chain.layers[chain.wanted]
-        own = problems[min(chain.wanted, len(problems) - 1)]
-        status = own if isinstance(own, Status) else Status.PARTIAL
-        m, n = wanted.weight.shape
-        return Reconstruction.empty(m, n, status)
+        def solve(_: int, problem: PairProblem, share: Budget) -> Reconstruction:
+            return self._pair.reconstruct(problem, seed, share)
 
-    def _followed(
-        self,
-        chain: LayerChain,
-        problems: list[PairProblem | Status],
-        place: int,
-        found: Reconstruction,
-    ) -> Reconstruction:
-        """Go from a solved pair to the layer that is wanted, and see that those around it fit."""
-        inputs = found.inputs.to(chain.layers[0].weight.device)
-        passed = passed_through(chain, place, inputs)
-        if not explains(chain, passed):
-            return replace(found, status=Status.PARTIAL)
-        there = found
-        for k in reversed(range(chain.wanted, place)):
-            there = _backward(problems[k], there)
-            if there.status is not Status.EXACT:
-                return there
-        if not fits_in_front(chain, min(chain.wanted, place), there, partial(_before, problems)):
-            return replace(there, status=Status.PARTIAL)
-        if chain.wanted > place:
-            return of_layer_behind(chain, passed[chain.wanted], found)
-        return there
+        return solved_through_a_pair(chain, problems, solve, _backward, budget)
 
 
-def _before(
-    problems: list[PairProblem | Status], place: int, found: Reconstruction
-) -> Reconstruction:
-    return _backward(problems[place], found)
-
-
-def _backward(problem: PairProblem | Status, found: Reconstruction) -> Reconstruction:
-    """The reconstruction of the layer before one whose inputs are exact."""
-    if isinstance(problem, Status) or problem.b != found.batch_size:
-        return replace(found, status=Status.PARTIAL)
-    samples = samples_given_activations(problem, found.inputs.to(problem.left.device))
-    if samples is None:
-        return replace(found, status=Status.PARTIAL)
+def _backward(problem: PairProblem, samples: Samples, found: Reconstruction) -> Reconstruction:
     details = _without_scale(found.details)
     there = reconstruction_of(problem, samples, Status.PARTIAL, details, found.seconds)
     if RESTS_ON_BIASES in found.details:

@@ -7,19 +7,17 @@ because known activations tell rows of the right length.
 """
 
 from dataclasses import replace
-from functools import partial
 
 import torch
 
 from spear.budget import Budget
 from spear.errors import InvalidObservation
 from spear.inversion.network.by_loss import solved_by_loss
-from spear.inversion.network.consistency import explains
-from spear.inversion.network.order import by_condition, fits_in_front, of_layer_behind
-from spear.inversion.network.propagation import passed_through, samples_given_activations
 from spear.inversion.network.signs import signs_by_loss
+from spear.inversion.network.through_a_pair import solved_through_a_pair
 from spear.inversion.pair.finish import finished
 from spear.inversion.pair.limits import Limits
+from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.proof import evidence, verdict_but_for_scale
 from spear.inversion.pair.unbiased import free_problem, solved_by_activation
@@ -43,28 +41,15 @@ def solved_without_biases(
         InvalidObservation: nothing fixes the lengths of the inputs of any pair, or no next layer is
             wider than the batch.
     """
-    problems = _problems(chain, limits.rank)
-    order = by_condition(problems)
-    best = _none(chain, problems)
-    for attempt, place in enumerate(order):
-        problem = problems[place]
-        assert isinstance(problem, PairProblem)
-        share = budget.share(len(order) - attempt)
+
+    def solve(place: int, problem: PairProblem, share: Budget) -> Reconstruction:
         if problem.activation.pieces is None:
             found = solved_by_activation(problem, seed, share, limits.max_starts)
-            found = _with_signs(chain, place, problem, found)
-        else:
-            found = solved_by_loss(chain, place, problem, seed, share, limits.max_starts)
-        if found.status is Status.EXACT:
-            found = _followed(chain, problems, place, found)
-        if place == chain.wanted or found.status is Status.EXACT:
-            best = replace(found, details=found.details | {"solved": float(place + 1)})
-        if best.status in (Status.EXACT, Status.APPROXIMATE):
-            break
-        if budget.over():
-            best = replace(best, status=Status.TIMED_OUT)
-            break
-    return replace(best, seconds=budget.spent)
+            return _with_signs(chain, place, problem, found)
+        return solved_by_loss(chain, place, problem, seed, share, limits.max_starts)
+
+    problems = _problems(chain, limits.rank)
+    return solved_through_a_pair(chain, problems, solve, _backward, budget)
 
 
 def _problems(chain: LayerChain, rank: int | None) -> list[PairProblem | Status]:
@@ -93,12 +78,6 @@ def _check_lengths(chain: LayerChain, place: int) -> None:
             "bias gradient or loss tells the lengths of inputs; expected a smooth one, or relu, "
             "leaky_relu or prelu in all layers up to a mean cross-entropy."
         )
-
-
-def _none(chain: LayerChain, problems: list[PairProblem | Status]) -> Reconstruction:
-    own = problems[min(chain.wanted, len(problems) - 1)]
-    m, n = chain.layers[chain.wanted].weight.shape
-    return Reconstruction.empty(m, n, own if isinstance(own, Status) else Status.PARTIAL)
 
 
 def _with_signs(
@@ -133,38 +112,7 @@ def _is_odd(chain: LayerChain, place: int) -> bool:
     return torch.allclose(activation.value(-z), -activation.value(z))
 
 
-def _followed(
-    chain: LayerChain, problems: list[PairProblem | Status], place: int, found: Reconstruction
-) -> Reconstruction:
-    """Go from a solved pair to the layer that is wanted, and see that those behind it fit."""
-    inputs = found.inputs.to(chain.layers[0].weight.device)
-    passed = passed_through(chain, place, inputs)
-    if not explains(chain, passed):
-        return replace(found, status=Status.PARTIAL)
-    for k in reversed(range(chain.wanted, place)):
-        found = _backward(problems[k], found)
-        if found.status is not Status.EXACT:
-            return found
-    if not fits_in_front(chain, min(chain.wanted, place), found, partial(_before, problems)):
-        return replace(found, status=Status.PARTIAL)
-    if chain.wanted > place:
-        return of_layer_behind(chain, passed[chain.wanted], found)
-    return found
-
-
-def _before(
-    problems: list[PairProblem | Status], place: int, found: Reconstruction
-) -> Reconstruction:
-    return _backward(problems[place], found)
-
-
-def _backward(problem: PairProblem | Status, found: Reconstruction) -> Reconstruction:
-    """The reconstruction of the layer before one whose inputs are exact."""
-    if isinstance(problem, Status) or problem.b != found.batch_size:
-        return replace(found, status=Status.PARTIAL)
-    samples = samples_given_activations(problem, found.inputs.to(problem.left.device))
-    if samples is None:
-        return replace(found, status=Status.PARTIAL)
+def _backward(problem: PairProblem, samples: Samples, found: Reconstruction) -> Reconstruction:
     scaled = problem.with_sum(torch.linalg.inv(samples.rows).sum(dim=1))
     disaggregation = finished(scaled, samples)
     scaled = problem.with_sum(disaggregation.sum(dim=1))

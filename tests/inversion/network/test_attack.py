@@ -14,7 +14,8 @@ from spear.data import Batch
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, LayerError
 from spear.inversion import SpearNetwork
-from spear.inversion.network.order import by_condition
+from spear.inversion.network.attack import _backward
+from spear.inversion.network.through_a_pair import by_condition, followed
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.reconstruction import Status
 from spear.scoring import truth_of
@@ -65,7 +66,7 @@ def test_a_pair_deep_inside_gives_the_first_layer_away(inner: type[nn.Module]) -
     problems = [pair_problem(chain.pair(k)) for k in range(3)]
     third = attack._pair.reconstruct(problems[2], 0, Budget(20.0))
     assert third.status == Status.EXACT
-    found = attack._followed(chain, problems, 2, third)
+    found = followed(chain, problems, 2, third, _backward)
     assert found.status == Status.EXACT
     assert worst_psnr(found.inputs, inputs_of(client, batch, 1)) > 80
 

@@ -15,6 +15,7 @@ from spear.errors import InvalidObservation, LayerError
 from spear.inversion import SpearNetwork
 from spear.inversion.network.by_loss import solved_by_loss
 from spear.inversion.network.signs import signs_by_loss
+from spear.inversion.network.through_a_pair import in_front
 from spear.inversion.network.unbiased import _backward, _problems, solved_without_biases
 from spear.inversion.pair.limits import Limits
 from spear.inversion.pair.problem import PairProblem
@@ -83,11 +84,11 @@ def test_a_layer_in_front_of_a_solved_pair_follows(activation):
     else:
         there = solved_by_loss(chain, 1, problems[1], 0, Budget(20.0), 1e4)
     assert there.status is Status.EXACT
-    found = _backward(problems[0], there)
+    found = in_front(problems[0], there, _backward)
     assert found.status is Status.EXACT
     assert error(found.inputs, data.inputs) < 1e-4
     wrong = replace(there, inputs=there.inputs * (1 + 0.1 * torch.arange(B).double())[:, None])
-    turned = _backward(problems[0], wrong)
+    turned = in_front(problems[0], wrong, _backward)
     assert turned.status is not Status.EXACT or "relu" in activation
 
 
