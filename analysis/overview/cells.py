@@ -7,12 +7,11 @@ experiment by `batch_size=20 dataset=cifar10`.
 from functools import cache
 from pathlib import Path
 
-import spear.analysis.tables
+from spear.analysis.overview.claims import prepared_results, tables_of_the_paper
 from spear.analysis.paper.brief import Brief, brief
 from spear.analysis.paper.comparison import Cell, cells, key_text
 from spear.analysis.records.hardware import place
-from spear.analysis.render.packages import modules
-from spear.analysis.render.rendering import load, results_of
+from spear.analysis.render.rendering import load
 from spear.analysis.statistics.measures import duration, with_deviation
 from spear.errors import ConfigError
 
@@ -79,14 +78,8 @@ def _wanted(keys: list[str]) -> dict[str, list[str]]:
 @cache
 def _all(table: str, root: Path | None) -> list[Cell]:
     """Return every cell of a table."""
-    compared = {
-        name: module
-        for name, module in modules(spear.analysis.tables).items()
-        if hasattr(module, "COMPARED")
-    }
+    compared = tables_of_the_paper()
     if table not in compared:
         raise ConfigError(f"{table!r} is no table of the paper; expected {', '.join(compared)}.")
     module = compared[table]
-    results = results_of(module, root)
-    prepared = module.prepared(results) if hasattr(module, "prepared") else results
-    return list(cells(table, prepared, module.KEYS, module.COMPARED))
+    return list(cells(table, prepared_results(module, root), module.KEYS, module.COMPARED))

@@ -20,6 +20,12 @@ from spear.analysis.render.rendering import results_of
 KEY = ["table", "cell", "measure"]
 
 
+def tables_of_the_paper() -> dict[str, ModuleType]:
+    """Return the tables that reproduce one of the paper's, by name."""
+    found = modules(spear.analysis.tables).items()
+    return {name: module for name, module in found if hasattr(module, "COMPARED")}
+
+
 def compared_tables(root: Path | None = None) -> dict[str, ModuleType]:
     """Return the tables that reproduce one of the paper's, by name, if they have any results.
 
@@ -28,9 +34,8 @@ def compared_tables(root: Path | None = None) -> dict[str, ModuleType]:
     """
     return {
         name: module
-        for name, module in modules(spear.analysis.tables).items()
-        if hasattr(module, "COMPARED")
-        and any(experiment_folder(each, root).exists() for each in module.EXPERIMENTS)
+        for name, module in tables_of_the_paper().items()
+        if any(experiment_folder(each, root).exists() for each in module.EXPERIMENTS)
     }
 
 
@@ -66,6 +71,18 @@ def claims(root: Path | None = None) -> pd.DataFrame:
     return found
 
 
+def prepared_results(module: ModuleType, root: Path | None = None) -> pd.DataFrame:
+    """Return the batches of one table with the columns of its keys.
+
+    Raises:
+        FileNotFoundError, NoOwnJobs: see `claims_of`.
+    """
+    results = results_of(module, root)
+    prepared: pd.DataFrame = module.prepared(results) if hasattr(module, "prepared") else results
+    prepared.attrs[NOTES] = results.attrs[NOTES]
+    return prepared
+
+
 def claims_of(name: str, module: ModuleType, root: Path | None = None) -> pd.DataFrame:
     """Return the comparisons of one table, with notes as in `claims`.
 
@@ -73,9 +90,8 @@ def claims_of(name: str, module: ModuleType, root: Path | None = None) -> pd.Dat
         FileNotFoundError: there are no results of one of its experiments.
         NoOwnJobs: one of them has no results with its own settings.
     """
-    results = results_of(module, root)
-    prepared = module.prepared(results) if hasattr(module, "prepared") else results
-    found = comparisons(name, prepared, module.KEYS, module.COMPARED)
+    results = prepared_results(module, root)
+    found = comparisons(name, results, module.KEYS, module.COMPARED)
     found.attrs[NOTES] = results.attrs[NOTES]
     return found
 
