@@ -7,6 +7,7 @@ and columns follow one by one. Derivation and limits: docs/theory/pruned-gradien
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -81,6 +82,7 @@ def _rank(matrix: Tensor, known: Tensor, most: int, limit: float) -> int | None:
     best = known.sum(dim=0).topk(min(COLUMNS, known.shape[1])).indices
     matrix, known = matrix[:, best], known[:, best]
 
+    @cache
     def fit(rank: int) -> LowRank | None:
         return _fit(matrix, known, *well_known(known, CORE * rank), rank)
 
