@@ -12,16 +12,17 @@ import math
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
-from scipy.optimize import nnls
+from omegaconf import DictConfig, OmegaConf
+from scipy.optimize import least_squares
 
 from spear.analysis.records.store import RESULTS, Recorded, collected_folders
 from spear.errors import SpearError
 from spear.experiments.cli.forecasts import obstacle_of, search_of
 from spear.experiments.config.moved import replace_old_targets
-from spear.inversion.descent.cost import BAND, COSTS, ROUNDS, Search, costs, features, rounds
+from spear.inversion.descent.cost import COSTS, ROUNDS, Search, costs, features, rounds
 
 REFERENCE = "AMD EPYC"
 LEFT_OUT = ("ablation", "ablation_pixels")
@@ -29,6 +30,15 @@ LEFT_OUT = ("ablation", "ablation_pixels")
 
 CENSORED = 3.0
 """Assumed rounds of a search that gave up, as a multiple of those that it ran."""
+
+SINGLE_CLIENT = {"_target_": "spear.client.SingleClient"}
+"""Aggregation of the records from before there was a choice."""
+
+SPREAD = 0.3
+"""Logarithm of a ratio from which a cell counts less: soft L1 loss."""
+
+NEGLIGIBLE = 1e-3
+"""Share of every cell's seconds below which a constant is written as zero."""
 
 RIDGE = 0.1
 FOLDS = 10
@@ -61,6 +71,13 @@ class Fit:
         return self.rates.get(cell.cpu, 1.0) * min(total, cell.search.time_limit or math.inf)
 
 
+def configuration_of(job: dict[str, Any]) -> DictConfig:
+    """Return a recorded job's configuration as it is written today, with the keys added since."""
+    config: DictConfig = OmegaConf.create({"aggregation": SINGLE_CLIENT} | job["config"])
+    replace_old_targets(config)
+    return config
+
+
 def cells() -> list[Cell]:
     """Return every recorded job of the search by descent on a CPU."""
     found = []
@@ -68,8 +85,7 @@ def cells() -> list[Cell]:
         recorded = Recorded.from_collected(folder)
         rows = recorded.rows()
         for name, job in recorded.jobs.items():
-            config, hardware = OmegaConf.create(job["config"]), job["summary"].get("hardware") or {}
-            replace_old_targets(config)
+            config, hardware = configuration_of(job), job["summary"].get("hardware") or {}
             details = [json.loads(row.get("details") or "{}") for row in rows[name]]
             counted = [each.get("rounds", 0.0) for each in details]  # of full rank: none
             if folder.name in LEFT_OUT or obstacle_of(config) or not details:
@@ -95,23 +111,48 @@ def cells() -> list[Cell]:
 def fit(training: list[Cell]) -> Fit:
     """Fit the constants and the factors of the machines.
 
-    Rounds: ridge regression of their logarithms. Costs: nonnegative least squares of the relative
-    errors, in turn with the machines' factors, which are medians."""
+    Rounds: ridge regression of their logarithms. Costs and factors: see `positive`."""
     searched = [cell for cell in training if cell.rounds > 0]
     known = np.array([features(cell.search) for cell in searched])
     seen = np.log([cell.rounds * (CENSORED if cell.gave_up else 1.0) for cell in searched])
     slopes = np.linalg.solve(known.T @ known + RIDGE * np.eye(known.shape[1]), known.T @ seen)
     work = np.array([costs(cell.search, cell.rounds) for cell in training])
-    seconds = np.array([cell.seconds for cell in training])
-    rates = {cell.cpu: 1.0 for cell in training}
-    for _ in range(6):
-        rate = np.array([rates[cell.cpu] for cell in training])
-        constants = nnls(work * (rate / seconds)[:, None], np.ones(len(training)))[0]
-        ratios = seconds / (work @ constants)
-        for cpu in rates.keys() - {REFERENCE}:
-            of_it = [ratio for ratio, cell in zip(ratios, training, strict=True) if cell.cpu == cpu]
-            rates[cpu] = float(statistics.median(of_it))
-    return Fit(constants, slopes, rates)
+    machines = list(dict.fromkeys([REFERENCE, *(cell.cpu for cell in training)]))
+    places = np.array([machines.index(cell.cpu) for cell in training])
+    constants, rates = positive(work, np.log([cell.seconds for cell in training]), places)
+    return Fit(constants, slopes, dict(zip(machines, rates.tolist(), strict=True)))
+
+
+def positive(
+    works: np.ndarray, seconds: np.ndarray, machines: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return constants above zero and factors that make log(factor works @ constants) log(seconds).
+
+    Args:
+        works: factors of the constants, jobs x constants.
+        seconds: their logarithms, one a job.
+        machines: number of each job's machine; machine 0 has the factor 1.
+    """
+    scales = works.mean(axis=0)
+    shares, n_constants = works / scales, works.shape[1]
+
+    def errors(logarithms: np.ndarray) -> np.ndarray:
+        rates = np.concatenate([[0.0], logarithms[n_constants:]])
+        return rates[machines] + np.log(shares @ np.exp(logarithms[:n_constants])) - seconds
+
+    others = np.zeros(machines.max())
+    starts = [np.full(n_constants, np.median(seconds) - low) for low in (2.0, 4.0)]
+    solutions = [
+        least_squares(errors, np.concatenate([each, others]), loss="soft_l1", f_scale=SPREAD)
+        for each in starts
+    ]
+    best = min(solutions, key=lambda found: float(found.cost)).x
+    constants = np.exp(best[:n_constants]) / scales
+    parts = works * constants / (works @ constants)[:, None]
+    return (
+        np.where(parts.max(axis=0) > NEGLIGIBLE, constants, 0.0),
+        np.exp(np.concatenate([[0.0], best[n_constants:]])),
+    )
 
 
 def ratios(fitted: Fit, tested: Iterable[Cell]) -> list[float]:
@@ -157,7 +198,9 @@ def main() -> None:
     print(line("whole experiments left out", left_out(found, lambda _, cell: cell.experiment)))
     print("COSTS =", tuple(float(f"{each:.3g}") for each in fitted.costs))
     print("ROUNDS =", tuple(round(float(each), 3) for each in fitted.rounds))
-    print("BAND =", BAND, "rates", {cpu: round(rate, 2) for cpu, rate in fitted.rates.items()})
+    low, high = np.quantile(left_out(found, lambda i, _: order[i]), [0.05, 0.95])
+    print(f"BAND = ({low:.2f}, {high:.2f})")
+    print("rates", {cpu: round(rate, 2) for cpu, rate in fitted.rates.items()})
 
 
 if __name__ == "__main__":

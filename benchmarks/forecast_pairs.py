@@ -15,22 +15,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from omegaconf import OmegaConf
-from scipy.optimize import least_squares
 
-from benchmarks.forecast import CENSORED, FOLDS, LEFT_OUT, RIDGE, line, within
+from benchmarks.forecast import (
+    CENSORED,
+    FOLDS,
+    LEFT_OUT,
+    RIDGE,
+    configuration_of,
+    line,
+    positive,
+    within,
+)
 from spear.analysis.records.store import RESULTS, Recorded, collected_folders
 from spear.experiments.cli.forecasts import entries
 from spear.experiments.cli.pair_searches import PAIR, pair_obstacle, pair_search_of
-from spear.experiments.config.moved import replace_old_targets
 from spear.inversion.pair.cost import FITTED, Constants, features, rounds, total, work
 from spear.inversion.pair.planned_search import Kind, PairSearch
-
-SPREAD = 0.3
-"""Logarithm of a ratio from which a cell counts less: soft L1 loss."""
-
-NEGLIGIBLE = 1e-3
-"""Share of every cell's seconds below which a constant is written as zero."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ def cells() -> list[Cell]:
         recorded = Recorded.from_collected(folder)
         rows = recorded.rows()
         for name, job in recorded.jobs.items():
-            config = OmegaConf.create(job["config"])
-            replace_old_targets(config)
+            config = configuration_of(job)
             if folder.name in LEFT_OUT or config.attack._target_ != PAIR or pair_obstacle(config):
                 continue
             details = [json.loads(row.get("details") or "{}") for row in rows[name]]
@@ -84,7 +83,8 @@ def fit(training: list[Cell]) -> Constants:
     """Fit the constants of every kind of search that occurs."""
     kinds = sorted({cell.search.kind for cell in training})
     works = np.array([_factors(cell, kinds) for cell in training])
-    found = _positive(works, np.log([cell.seconds for cell in training])).tolist()
+    seconds, one = np.log([cell.seconds for cell in training]), np.zeros(len(training), int)
+    found = positive(works, seconds, one)[0].tolist()
     shared = len(found) - len(kinds)
     return Constants(
         seconds=tuple(found[:shared]),
@@ -111,24 +111,6 @@ def _slopes(training: list[Cell]) -> tuple[float, ...]:
     kept = known[:, varying]
     slopes[varying] = np.linalg.solve(kept.T @ kept + RIDGE * np.eye(kept.shape[1]), kept.T @ seen)
     return tuple(slopes.tolist())
-
-
-def _positive(works: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Constants above zero that make log(works @ constants) nearest to log(seconds)."""
-    scales = works.mean(axis=0)
-    shares = works / scales
-
-    def errors(logarithms: np.ndarray) -> np.ndarray:
-        return np.log(shares @ np.exp(logarithms)) - seconds
-
-    starts = [np.full(shares.shape[1], np.median(seconds) - low) for low in (2.0, 4.0)]
-    best = min(
-        (least_squares(errors, each, loss="soft_l1", f_scale=SPREAD) for each in starts),
-        key=lambda found: float(found.cost),
-    )
-    constants = np.exp(best.x) / scales
-    parts = works * constants / (works @ constants)[:, None]
-    return np.where(parts.max(axis=0) > NEGLIGIBLE, constants, 0.0)
 
 
 def left_out(found: list[Cell], group: Callable[[int, Cell], object]) -> list[float]:

@@ -27,6 +27,7 @@ from spear.inversion.pair.planned_search import PairSearch
 
 DESCENT = "spear.inversion.SpearIrls"
 TRAINED = "spear.networks.trained_fcnn"
+PRUNING = "spear.client.defenses.Sparsification"
 FCNN = ("spear.networks.fcnn", TRAINED)
 
 Rates = Mapping[type[Search] | type[PairSearch], float]
@@ -74,6 +75,8 @@ def obstacle_of(config: DictConfig) -> str:
         return f"no forecast for {config.attack._target_.rpartition('.')[2]}"
     if config.network._target_ not in FCNN:
         return f"no forecast for {config.network._target_.rpartition('.')[2]}"
+    if config.defense._target_ == PRUNING:
+        return "no forecast for pruned gradients"
     return _of_device(config)
 
 

@@ -27,13 +27,13 @@ from spear.inversion.descent.starts import start_count
 from spear.inversion.factors.spectrum import FIRST_SKETCH, LARGEST_SKETCH, NOISE_VALUES
 from spear.observation import Observation
 
-COSTS = (6.30e-3, 3.31e-10, 9.57e-9, 9.27e-3, 1.20e-7, 2.19e-9)
+COSTS = (6.11e-4, 3.41e-10, 1.50e-8, 1.42e-2, 1.38e-7, 1.89e-9)
 """c_0 to c_5, in seconds of one thread of an AMD EPYC."""
 
-ROUNDS = (-1.673, 0.495, 8.554, -5.929, 2.055, 0.2, 1.496, -1.014, 0.085, -0.409, -0.168, -0.098)
+ROUNDS = (-1.382, 0.415, 7.829, -4.789, 1.903, 0.122, 1.301, -1.043, 0.745, -0.347, -0.1, -0.127)
 """Coefficients of log(rounds) in the `features` of a search."""
 
-BAND = (0.53, 3.1)
+BAND = (0.46, 3.3)
 """5 % and 95 % quantiles of measured over forecast seconds, on cells left out of the fit."""
 
 MOST_ALIKE = 0.6
