@@ -7,6 +7,7 @@ import pytest
 import torch
 from matplotlib.image import imread
 from skimage.data import lfw_subset
+from support.drawn import place, saved
 
 from spear.scoring.figure import reconstruction_figure
 from spear.scoring.sheet import image_sheet, read_sheet, thumbnails
@@ -62,6 +63,76 @@ def test_pictures_stand_in_rows_and_columns_with_errors_magnified_alike(tmp_path
         assert centre([red, 0, 0]) == pytest.approx((left, top), abs=2.0)
         assert centre([red + error, error, error]) == pytest.approx((left, top + step), abs=2.0)
         assert centre([10 * error] * 3) == pytest.approx((left, top + 2 * step), abs=2.0)
+
+
+def test_each_length_is_as_designed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eleven pictures twice as wide as high: 0.8 x 0.4 inches each, 0.05 apart, in two strips."""
+    originals = torch.full((11, 1, 8, 16), 0.5, dtype=torch.float64)
+    errors = torch.full_like(originals, 0.01)  # 40 dB, magnified ten times
+    figure, settings = saved(
+        monkeypatch,
+        lambda: reconstruction_figure(originals, originals + errors, tmp_path / "a.png", "wide"),
+    )
+    assert figure.get_size_inches() == pytest.approx([1.05 + 10 * 0.85, 0.4 + 2 * 1.63])
+    assert figure.dpi == 150
+    assert settings == {"bbox_inches": "tight", "pad_inches": 0.1}
+    width, height = figure.get_size_inches()
+    boxes = [axes.get_position() for axes in figure.axes]
+    assert len(boxes) == 33
+    for box in boxes:
+        assert (box.width * width, box.height * height) == pytest.approx((0.8, 0.4))
+    corners = [(box.x0 * width, (1 - box.y1) * height) for box in boxes]
+    for k, row in ((0, 0), (2, 2), (27, 0), (30, 0), (32, 2)):
+        strip, column = divmod(k // 3, 10)
+        left, top = 1.05 + column * 0.85, 0.4 + strip * 1.63 + row * 0.45
+        assert corners[k] == pytest.approx((left, top))
+    texts = {text.get_text(): text for text in figure.texts}
+    assert {text: place(figure, each) for text, each in texts.items()} == {
+        "wide": (0.0, 0.1),  # the others are of the second strip
+        "original": (0.97, 2.23),
+        "reconstruction": (0.97, 2.68),
+        "|error| $\\times\\,10^{1}$": (0.97, 3.13),
+        "PSNR (dB)": (0.97, 3.38),
+        "40.0": (1.45, 3.38),
+    }
+    assert texts["wide"].get_fontsize() == 10.0
+    assert {each.get_fontsize() for each in figure.texts[1:]} == {7.5}
+    assert texts["40.0"].get_horizontalalignment() == "center"
+    assert texts["original"].get_horizontalalignment() == "right"
+
+
+def test_pictures_have_the_whole_range_of_grey_whatever_they_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    originals = torch.full((2, 1, 8, 8), 0.5, dtype=torch.float64)
+    figure, _ = saved(
+        monkeypatch, lambda: reconstruction_figure(originals, originals, tmp_path / "a.png", "grey")
+    )
+    shown = [axes.images[0] for axes in figure.axes]
+    assert {each.get_clim() for each in shown} == {(0.0, 1.0)}
+    assert {each.get_cmap().name for each in shown} == {"gray"}
+    assert {each.get_interpolation() for each in shown} == {"nearest"}
+    assert [float(each.get_array().max()) for each in shown] == [0.5, 0.5, 0.0] * 2
+    for axes in figure.axes:
+        assert [*axes.get_xticks()] == [*axes.get_yticks()] == []
+        assert {spine.get_linewidth() for spine in axes.spines.values()} == {0.4}
+
+
+@pytest.mark.parametrize(
+    ("error", "label"),
+    [(0.0, "10^{16}"), (0.5, None), (0.6, None), (0.05, "10^{1}"), (0.0501, None),
+     (0.049e-6, "10^{7}"), (1e-300, "10^{16}")],
+)  # fmt: skip
+def test_errors_are_magnified_to_at_most_a_half(
+    error: float, label: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The RMS of the typical picture; float64 itself ends the powers at 16."""
+    black = torch.zeros(3, 1, 4, 4, dtype=torch.float64)
+    figure, _ = saved(
+        monkeypatch, lambda: reconstruction_figure(black, black + error, tmp_path / "a.png", "e")
+    )
+    (words,) = {text.get_text() for text in figure.texts if "error" in text.get_text()}
+    assert words == (f"|error| $\\times\\,{label}$" if label else "|error|")
 
 
 def test_a_failed_picture_does_not_hide_the_small_errors_of_the_others(tmp_path: Path) -> None:
