@@ -6,12 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize_scalar
-from scipy.stats import spearmanr
+from scipy.stats import beta, spearmanr
 
-from spear.analysis.paper.verdicts import WIDEST, WIDEST_OF_MEAN, of_mean, of_share
+from spear.analysis.paper.comparison import cell_of, key_text
+from spear.analysis.paper.verdicts import (
+    WIDEST,
+    WIDEST_OF_MEAN,
+    batches_needed,
+    of_mean,
+    of_share,
+    paper_half,
+)
 from spear.analysis.statistics import labels, measures
 from spear.analysis.statistics.paired import paired
-from spear.analysis.statistics.privacy import DELTA, epsilon
+from spear.analysis.statistics.privacy import DELTA, ORDERS, epsilon
 from spear.analysis.statistics.rank_correlation import correlation, gain, spearman
 
 
@@ -158,3 +166,67 @@ def test_half_an_interval_shrinks_by_different_batches_only():
         12.706 * values.std() / math.sqrt(2), rel=1e-3
     )
     assert measures.with_interval(values[:1]) == "1.0"
+
+
+def test_a_value_that_is_the_papers_itself_is_equal():
+    assert of_mean(pd.Series([5.0, 5.0]), 5.0) == 0
+    assert of_mean(pd.Series([0.0, 0.0]), 0.0) == 0
+    assert of_mean(pd.Series([5.0]), 5.0) is None
+
+
+@pytest.mark.parametrize("paper", [0.0, 3.0, 50.0, 97.5, 100.0])
+def test_so_many_batches_make_the_interval_narrow_enough(paper):
+    """Clopper and Pearson by the beta distribution; 0.025^(1/17) is 0.805."""
+    n = batches_needed(paper)
+    if paper in (0.0, 100.0):
+        assert n == 17
+
+    def width(n: int) -> float:
+        k = round(n * paper / 100)
+        low = beta.ppf(0.025, k, n - k + 1) if k else 0.0
+        high = beta.ppf(0.975, k + 1, n - k) if k < n else 1.0
+        return 100 * (high - low)
+
+    assert width(n) <= 20
+    assert all(width(fewer) > 20 for fewer in range(1, n))
+
+
+def test_an_interval_that_the_paper_does_not_give_is_none():
+    row = pd.Series({"psnr": 1.0, "psnr_interval": 2.5, "lpips_interval": np.nan})
+    assert [paper_half(row, each) for each in ("psnr", "lpips", "mae")] == [2.5, 0.0, 0.0]
+
+
+def test_orders_of_the_accountant_go_from_next_to_one_to_a_thousand():
+    assert len(ORDERS) == 71
+    assert (ORDERS[0], ORDERS[10], ORDERS[-1]) == pytest.approx((1.0001, 1.001, 1001.0), rel=1e-12)
+
+
+def test_a_deviation_takes_two_batches_and_no_value_is_a_dash():
+    assert measures.with_deviation(pd.Series([1.0, 2.0])) == "1.5 ± 0.7"
+    assert measures.with_deviation(pd.Series([1.0])) == "1.0"
+    assert measures.with_deviation(pd.Series([np.nan, np.nan])) == "-"
+    # 12.706 * 0.7071 / sqrt 2
+    assert measures.with_interval(pd.Series([1.0, 2.0]), ".2f", ".1f") == "1.50 ± 6.4"
+
+
+@pytest.mark.parametrize(("ratio", "text"), [(0.5, "0.5 x"), (9.96, "10 x"), (1234.0, "1,200 x")])
+def test_ratios_have_two_digits(ratio, text):
+    assert measures.times(ratio) == text
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [(0.10, "0.1"), (1e-5, "1e-05"), (200, "200"), (True, "True"), ("MNIST", "MNIST"),
+     (np.nan, "-")],
+)  # fmt: skip
+def test_keys_of_cells_are_told_as_text(key, text):
+    assert key_text(key) == text
+
+
+@pytest.mark.parametrize(("relative", "same"), [(0.9e-9, True), (1.1e-9, False)])
+def test_a_number_is_a_cells_up_to_rounding(relative, same):
+    ours = pd.DataFrame({"defense.noise_std": [1e-4 * (1 + relative), 1e-4 * (1 - relative)]})
+    found = cell_of(ours, pd.Series({"sigma": 1e-4}), {"sigma": "defense.noise_std"})
+    assert len(found) == 2 * same
+    anything = cell_of(ours, pd.Series({"sigma": np.nan}), {"sigma": "defense.noise_std"})
+    assert len(anything) == 2

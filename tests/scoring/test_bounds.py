@@ -17,9 +17,11 @@ from spear.networks import fcnn
 from spear.scoring import Truth, truth_of
 from spear.scoring.bounds import (
     determined_directions,
+    explains,
     gradients_given_inputs,
     inputs_given_gradients,
 )
+from spear.scoring.truth import _distinct
 
 SEEDS = st.integers(0, 10_000)
 
@@ -166,3 +168,40 @@ def test_without_an_update_nothing_is_known_of_it():
     truth = Truth(torch.ones(2, 3), torch.ones(4, 2), torch.zeros(2))
     assert truth.best_inputs is None
     assert truth.shared_gradients is truth.activation_gradients
+
+
+@pytest.mark.parametrize(("angle", "expected"), [(5e-6, 2), (4e-6, 1), (3e-6, 0)])
+def test_columns_are_told_apart_down_to_an_eigenvalue_of_1e_11(angle, expected):
+    """Of the columns (0, 0, 1), (1, 0, 0) and (cos, sin, 0) two pairs are of unit columns.
+
+    Without the first, their Gram matrix has 1 - cos = angle^2 / 2; without the second it has
+    sin^2. The third column has but one zero.
+    """
+    turned = torch.tensor([angle], dtype=torch.float64)
+    columns = torch.zeros(3, 3, dtype=torch.float64)
+    columns[2, 0] = columns[0, 1] = 1.0
+    columns[0, 2], columns[1, 2] = turned.cos(), turned.sin()
+    assert determined_directions(columns) == expected
+
+
+@pytest.mark.parametrize(("relative", "explained"), [(0.99e-5, True), (1.01e-5, False)])
+def test_an_update_is_explained_up_to_the_rounding_of_float32(relative, explained):
+    gradients, inputs = normal(12, 3, seed=0), normal(3, 15, seed=1)
+    product, error = gradients @ inputs, normal(12, 15, seed=2)
+    update = product + relative * error * product.norm() / error.norm()
+    assert explains(update, gradients, inputs) == explained
+
+
+@pytest.mark.parametrize(("relative", "groups"), [(0.99e-6, [0, 0]), (1.01e-6, [0, 1])])
+def test_hidden_states_are_equal_up_to_a_millionth(relative, groups):
+    rows = torch.tensor([[3.0, 4.0], [3.0, 4.0]], dtype=torch.float64)
+    rows[1] *= 1 + relative
+    kept, group = _distinct(rows)
+    assert group.tolist() == groups
+    assert kept.tolist() == sorted(set(groups))
+
+
+def test_hidden_states_of_zeros_are_equal():
+    kept, group = _distinct(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]]))
+    assert (kept.tolist(), group.tolist()) == ([0, 1], [0, 1, 0])
+    assert [len(each) for each in _distinct(torch.zeros(0, 2))] == [0, 0]

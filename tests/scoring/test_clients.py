@@ -65,3 +65,21 @@ def test_jobs_of_several_clients_alone_have_the_metric():
     assert [type(each) for each in metrics_of(Digits(), 2)] == [Clients]
     with pytest.raises(ConfigError, match="has a number 'clients_present', which another metric"):
         Scorer(Digits(), [*STANDARD, Clients(), Clients()])
+
+
+@pytest.mark.parametrize(("factor", "hit"), [(1.099, 2.0), (1.101, 0.0), (0.901, 2.0)])
+def test_an_input_of_an_inner_layer_is_recovered_to_a_tenth(factor, hit):
+    found = matched([0, 1, 4], 2)
+    other = Reconstruction.estimate(factor * found.truth.inputs[[0, 1, 4]], 0.0)
+    scaled = Scorer(Digits(), first_layer=False).beside(other, found.truth)
+    assert Clients()(scaled)["clients_hit"] == hit
+
+
+@pytest.mark.parametrize(("error", "hit"), [(0.0999, 2.0), (0.1001, 0.0)])
+def test_a_picture_is_recovered_from_20_decibels(error, hit):
+    found = matched([0, 1, 4])
+    pixels = Digits().denormalized(found.truth.inputs[[0, 1, 4]])
+    moved = torch.where(pixels > 0.5, pixels - error, pixels + error)
+    other = Reconstruction.estimate(Digits().normalized(moved).flatten(1), 0.0)
+    scaled = Scorer(Digits()).beside(other, found.truth)
+    assert Clients()(scaled)["clients_hit"] == hit
