@@ -59,3 +59,21 @@ def test_what_is_not_there_is_named(runs, folder, column):
     (runs / "empty").mkdir()
     with pytest.raises(ConfigError, match="colour" if folder == "." else "empty"):
         commands.show([str(runs / folder), column])
+
+
+def test_only_an_empty_number_is_missing(tmp_path):
+    """Words that pandas takes for missing values are words here: a failure may be "None"."""
+    for name, failure in (("a", "None"), ("b", "n/a")):
+        folder = tmp_path / name
+        folder.mkdir()
+        rows = ["batch,status,psnr,failure,details", f"0,NA,nan,{failure},{{}}", "1,NULL,2.5,,{}"]
+        (folder / "batches.csv").write_text("\n".join(rows))
+        (folder / "config.yaml").write_text("batch_size: 4\n")
+        (folder / "summary.json").write_text(json.dumps({"dataset": "faces"}))
+    table = summaries.load_batches(tmp_path)
+    assert table["failure"].tolist() == ["None", "", "n/a", ""]
+    assert table["status"].tolist() == ["NA", "NULL"] * 2
+    assert table["psnr"].isna().tolist() == [True, False] * 2
+    assert table["psnr"].dtype == float
+    assert table["job"].tolist() == ["a", "a", "b", "b"]
+    assert table.index.tolist() == [0, 1, 2, 3]

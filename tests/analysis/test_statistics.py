@@ -230,3 +230,10 @@ def test_a_number_is_a_cells_up_to_rounding(relative, same):
     assert len(found) == 2 * same
     anything = cell_of(ours, pd.Series({"sigma": np.nan}), {"sigma": "defense.noise_std"})
     assert len(anything) == 2
+
+
+def test_a_share_that_is_the_papers_itself_is_equal_at_both_ends():
+    assert of_share(17, 17, 100.0) == 0
+    assert of_share(0, 17, 0.0) == 0
+    assert of_share(17, 17, 0.0) == 1
+    assert of_share(0, 17, 100.0) == -1

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import spear.analysis.tables
 from spear.analysis.figures import defense_search
+from spear.analysis.render.packages import modules
 from spear.analysis.statistics.extrapolation import times
 from spear.analysis.tables import (
     enough_pruning,
@@ -16,6 +18,7 @@ from spear.analysis.tables import (
     label_recovery_analytic,
     label_recovery_batches,
     peeling,
+    table4_trained,
     text_recovery,
 )
 
@@ -213,3 +216,56 @@ def test_stages_are_counted():
     assert gifd._stages(pd.DataFrame({"details.stage": [1.0, 0.0, 1.0]})) == "0: 1, 1: 2"
     assert gifd._stages(pd.DataFrame({"details.stage": [np.nan]})) == ""
     assert gifd._stages(pd.DataFrame({"psnr": [1.0]})) == ""
+
+
+MEASURED = {
+    f"{name}, {column}": measure
+    for name, module in modules(spear.analysis.tables).items()
+    for column, measure in getattr(module, "COMPARED", {}).items()
+}
+"""What the tables compare with the paper's values."""
+
+MOST_DIFFERENT = [0.001, 0.001, 0.003, 0.045]  # mean 0.0125, median 0.002, least 0.001
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_the_value_that_is_compared_is_the_one_that_is_shown(name):
+    """Of batches whose mean, median, least and largest value are all different."""
+    names = ("psnr", "lpips", "mae", "mse", "ssim", "continuous_mae", "discrete_percent",
+             "right_percent", "feature_similarity")  # fmt: skip
+    flags = {key: [True, False, False, False] for key in ("exact", "near", "in_a_minute")}
+    scaled = [1000 * each for each in MOST_DIFFERENT]
+    batches = pd.DataFrame(
+        dict.fromkeys(names, scaled) | flags | {"seconds": scaled, "attack": "spear_irls"}
+    ).assign(**{"device": "cpu", "hardware.cpu": "A processor", "hardware.threads": 1})
+    measure = MEASURED[name]
+    shown = measure.text(batches).replace(",", "")
+    value = measure.value(batches)
+    column = name.split(", ")[1]
+    if "/" in shown:
+        right, n = map(int, shown.split("/"))
+        assert value == 100 * right / n == 25.0
+    else:
+        expected = {"seconds": 2.0, "slowest": 45.0, "ssim": -11.5}.get(column, 12.5)
+        assert float(shown.split()[0]) == pytest.approx(expected, rel=0.06)
+        assert value == pytest.approx(12.5 if column == "ssim" else expected)
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_a_verdict_has_the_sign_of_what_is_better(name):
+    measure, column = MEASURED[name], name.split(", ")[1]
+    if measure.sign is None:
+        assert column in ("seconds", "slowest", "in_a_minute", "lpips", "mae")
+        return
+    worse_if_larger = column in ("lpips", "mse", "mae", "continuous_mae")
+    for value, paper, larger in ((60.0, 40.0, True), (40.0, 60.0, False)):
+        own = measure.column or "exact"
+        batches = pd.DataFrame({own: [value] * 5})
+        if not measure.column:
+            batches = pd.DataFrame(dict.fromkeys(("exact", "near", "in_a_minute"), [larger] * 40))
+        assert measure.sign(batches, paper, 0.0) == (1 if larger != worse_if_larger else -1)
+
+
+def test_a_minute_itself_is_not_less_than_a_minute():
+    seconds = pd.DataFrame({"seconds": [59.9, 60.0, 60.1]})
+    assert table4_trained.prepared(seconds)["in_a_minute"].tolist() == [True, False, False]

@@ -80,8 +80,9 @@ def test_weight_decay_weighs_each_gradient_by_what_decays_after_it():
         for name in gradients[0]
     }
     assert_same(shared(steps, weight_decay=decay), expected)
-    kept = LocalSGD(weight_decay=decay).kept(ETA, steps)
-    assert kept == pytest.approx((1 - ETA * decay) ** steps, rel=1e-12)
+    for each in (0.0, decay, 1.0):
+        kept = LocalSGD(weight_decay=each).kept(ETA, steps)
+        assert kept == pytest.approx((1 - ETA * each) ** steps, rel=1e-12)
 
 
 def test_a_falling_rate_ends_at_its_share_of_the_first():

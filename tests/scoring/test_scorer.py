@@ -3,6 +3,7 @@
 import math
 from types import MappingProxyType
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -145,7 +146,11 @@ def test_a_metric_of_ones_own_sees_the_matched_images() -> None:
     assert score["worst"] == pytest.approx(0.1)
     assert score["visible"] is True
     assert isinstance(score["worst"], float)
-    assert Worst().summary().keys() == {"worst_mean", "visible_mean"}
+    summary = Worst().summary()
+    assert summary.keys() == {"worst_mean", "visible_mean"}
+    for name, (column, aggregate) in summary.items():
+        assert name == f"{column}_mean"
+        assert aggregate(np.array([1.0, 2.0, 9.0])) == 4.0
 
 
 def test_a_metric_must_compute_what_it_declares() -> None:
