@@ -253,3 +253,23 @@ def test_soteria_needs_one_representation_an_example(network, message):
 def test_settings_of_the_others_without_a_meaning_are_refused(defense, value, message):
     with pytest.raises(ConfigError, match=message):
         defense(value)
+
+
+@pytest.mark.parametrize("n", [63, 64, 65, 130])
+def test_representations_of_any_length_are_differentiated(n):
+    """r = W x of a linear layer: |dr_i/dx| is the length of row i of W, whatever x is."""
+    network = nn.Sequential(nn.Linear(12, n, bias=False), nn.Linear(n, 3))
+    inputs = torch.randn(2, 12, generator=torch.Generator().manual_seed(0))
+    scores = sensitivity(network, network[1], inputs)
+    weight = network[0].weight.detach()
+    expected = (weight.norm(dim=1) / (inputs @ weight.T).abs()).sum(dim=0)
+    torch.testing.assert_close(scores, expected, rtol=1e-4, atol=0.0)
+
+
+@pytest.mark.parametrize(
+    "defense",
+    [NoDefense(), Clipping(0.1), GaussianNoise(0.1), Sparsification(0.5), Soteria(0.2),
+     DPSGD(1.0, 0.1)],
+)  # fmt: skip
+def test_what_is_shared_has_no_graph(defense):
+    assert not any(value.requires_grad for value in shared(defense).values())

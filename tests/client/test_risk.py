@@ -322,3 +322,14 @@ def test_the_figure_has_a_panel_for_each_cell():
     titles = [axes.get_title() for axes in drawn.axes if axes.get_title()]
     assert len(titles) == 3
     assert all(r"$\rho$ = -1.00 (norm " in title for title in titles)
+
+
+def test_a_loss_with_weights_of_float32_is_evaluated_in_float64_and_left_as_it_was():
+    weights = torch.tensor([1.0, 2.0, 4.0, 0.5])
+    loss, network, batch = nn.CrossEntropyLoss(weight=weights), lenet(PICTURE, 4), drawn(2, PICTURE)
+    found = Lavp()(network, loss, batch)
+    assert loss.weight is not None
+    assert loss.weight.dtype == torch.float32
+    exact = Lavp()(network.double(), nn.CrossEntropyLoss(weight=weights.double()), batch)
+    for name in ("gradient_norm", "lavp_l2_max", "lavp_cosine_min"):
+        assert found[name] == pytest.approx(exact[name], rel=1e-12)

@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -205,3 +206,22 @@ def test_hidden_states_of_zeros_are_equal():
     kept, group = _distinct(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]]))
     assert (kept.tolist(), group.tolist()) == ([0, 1], [0, 1, 0])
     assert [len(each) for each in _distinct(torch.zeros(0, 2))] == [0, 0]
+
+
+def test_many_hidden_states_of_float32_are_told_apart():
+    """3e-6 apart; products of float32 do not tell such rows apart."""
+    steps = torch.arange(40, dtype=torch.float64)[:, None] * 3e-6
+    rows = ((1 + steps) * normal(1, 64, seed=0)).float()
+    kept, _ = _distinct(rows)
+    assert len(kept) == 40
+
+
+def test_the_best_estimate_of_float32_has_the_precision_of_float64():
+    gradients, update = normal(30, 6, seed=0).float(), normal(30, 15, seed=1).float()
+    expected, *_ = np.linalg.lstsq(gradients.double().numpy(), update.double().numpy())
+    found = inputs_given_gradients(update, gradients)
+    torch.testing.assert_close(found, torch.from_numpy(expected), rtol=1e-10, atol=1e-12)
+    inputs = normal(6, 15, seed=2).float()
+    expected, *_ = np.linalg.lstsq(inputs.T.double().numpy(), update.T.double().numpy())
+    found = gradients_given_inputs(update, inputs)
+    torch.testing.assert_close(found, torch.from_numpy(expected.T), rtol=1e-9, atol=1e-12)

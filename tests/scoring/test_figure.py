@@ -20,7 +20,7 @@ def faces(b: int, channels: int) -> torch.Tensor:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_figure_is_written(tmp_path: Path, channels: int) -> None:
     originals = faces(4, channels)
-    path = tmp_path / "new folder" / "batch.png"
+    path = tmp_path / "new" / "folder" / "batch.png"
     reconstruction_figure(originals, (originals + 1e-6).clamp(0, 1), path, "faces")
     image = imread(path)
     assert image.shape[0] > 300
@@ -168,7 +168,7 @@ def test_large_pictures_are_averaged_and_small_ones_kept() -> None:
 def test_a_sheet_gives_every_pixel_back(tmp_path: Path, channels: int) -> None:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (2, 5, channels, 7, 9), generator=generator).double() / 255
-    path = tmp_path / "new folder" / "sheet.png"
+    path = tmp_path / "new" / "folder" / "sheet.png"
     image_sheet(pixels[0], pixels[1], path)
     originals, reconstructions = read_sheet(path, 5)
     assert torch.equal(originals, pixels[0])

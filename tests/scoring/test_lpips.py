@@ -120,7 +120,9 @@ def test_lpips_takes_pictures_to_the_range_of_its_authors() -> None:
     first, second = torch.rand(2, 3, 3, 40, 40, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = theirs(2 * first - 1, 2 * second - 1).flatten().double()
-    torch.testing.assert_close(ours(first, second), expected, rtol=1e-5, atol=0.0)
+    distances = ours(first, second)
+    assert distances.dtype == torch.float64
+    torch.testing.assert_close(distances, expected, rtol=1e-5, atol=0.0)
 
 
 def test_loading_lpips_leaves_the_random_numbers_alone(

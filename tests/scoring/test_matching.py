@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spear.scoring import match
-from spear.scoring.matching import match_tokens
+from spear.scoring.matching import match_tokens, similarities
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -86,3 +86,17 @@ def test_tokens_are_matched_with_the_fewest_errors(seed: int, b: int, found: int
             sum(wrong[i][j] for j, i in enumerate(each)) for each in permutations(range(b), found)
         )
     assert ours == best
+
+
+def test_rows_of_float32_are_as_similar_as_in_float64() -> None:
+    true = normal(0, 5, 40).float()
+    alike = similarities(-3 * true.flip(0), true)
+    assert alike.dtype == torch.float64
+    torch.testing.assert_close(alike, torch.ones(5).double(), rtol=0.0, atol=1e-14)
+
+
+def test_rows_are_paired_for_the_greatest_sum_of_similarities() -> None:
+    """Greedily 1.0 and 0; together 0.8 and 0.6."""
+    true = torch.tensor([[1.0, 0.0], [0.8, 0.6]], dtype=torch.float64)
+    found = torch.tensor([[0.8, 0.6], [0.0, -2.0]], dtype=torch.float64)
+    assert similarities(found, true).tolist() == pytest.approx([0.8, 0.6])

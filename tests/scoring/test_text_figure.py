@@ -20,7 +20,7 @@ def has(path, colour):
 
 @pytest.mark.parametrize(("found", "colour"), [("the cat", GREEN), ("the dog", RED), ("", RED)])
 def test_right_and_wrong_sentences_have_colours_of_their_own(found, colour, tmp_path):
-    path = tmp_path / "new" / "text.png"
+    path = tmp_path / "new" / "folder" / "text.png"
     text_figure(["the cat"], [found], path, "title")
     assert has(path, colour)
     assert not has(path, ({GREEN, RED} - {colour}).pop())
