@@ -7,12 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spear.analysis.figures import vit_images
+from spear.analysis.figures import table9, vit_images
+from spear.analysis.paper.comparison import Cell, mean
 from spear.analysis.tables import (
     both_sparsities,
     enough_clients,
+    enough_noise,
+    enough_pruning,
+    exact_recovery,
     input_sparsity,
     paper_sampling,
+    peeling,
     sampling_beside_descent,
     table9_sampling,
     text_recovery,
@@ -124,3 +129,63 @@ def test_a_picture_of_32_pixels_has_so_many_patches(side, patches):
     titles = {axes.get_title() for axes in vit_images.draw(pd.concat(heads)).axes}
     named = f"{patches} patches of {side} pixels (d = 4000)"
     assert titles == {named, "16 patches of 8 pixels (d = 4000)"}
+
+
+SIZES = {"network.width": 200, "batch_size": 20, "dataset": "cifar10", "network.depth": 6}
+CELLS = {
+    both_sparsities: {"attack": "spear_input", "attack.layer": 1, "status": "exact", "mae": 0.1},
+    enough_clients: {
+        "experiment": "enough_clients", "network.activation": "relu", "aggregation.clients": 2,
+        "recovered": 1.0,
+    },
+    enough_noise: {
+        "defense.noise_multiplier": 0.1, "defense.max_norm": 1.0, "gradient_median": 0.01,
+        "recovered": 1.0, "directions_near": 20,
+    },
+    enough_pruning: {
+        "attack": "spear_pruned", "defense.share": 0.5, "recovered": 1.0, "details.open": 10.0,
+    },
+    exact_recovery: {
+        "dataset.normalize": True, "sparsity_matching": 1.0, "details.svd_ratio": 2.0,
+    },
+    input_sparsity: {
+        "network": "trained", "status": "exact", "details.found": 20.0, "mae": 0.1,
+    },
+    paper_sampling: {"submatrices": 10},
+    peeling: {"attack": "spear_peeling"},
+    transformer_blocks: {
+        "network": "bert", "network.training": False, "directions": 20, "state_error": 1e-6,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("module", CELLS, ids=lambda module: module.__name__)
+def test_a_cell_of_one_batch_is_a_row(module):
+    one = batches("psnr", "seconds", **SIZES, psnr_bound=50.0, **CELLS[module])[1:2]
+    shown = only(module.table(one))
+    assert any(text in ("1/1", "1") or "(1/1)" in text or "1/1," in text for text in shown.values())
+    assert not any("nan" in text for text in shown.values())
+
+
+def test_the_noise_beside_the_gradient_is_that_of_its_batch_size():
+    """0.1 C / b = 0.005 of DP-SGD on the sum, against 0.01."""
+    one = batches("psnr", "seconds", **SIZES, psnr_bound=[50.0, 50.0, 50.0, 90.0])
+    shown = only(enough_noise.table(one.assign(**CELLS[enough_noise])))
+    assert (shown["noise / |g|"], shown["bound [dB]"], shown["directions"]) == (
+        "0.5",
+        "60.0",
+        "100%",
+    )
+    assert shown["PSNR [dB]"] == "12.5 ± 21.7"
+
+
+def test_the_map_of_table_9_tells_its_widest_interval():
+    """Half of Student's interval of 1, 1, 3, 45 is 34.5, and of 2, 4 it is 12.7."""
+    measure = mean("psnr")
+    cells = [
+        Cell({}, "psnr", measure, 40.0, 0.0, ours[:0], ours)
+        for ours in (batches("psnr")[:0], batches("psnr"), pd.DataFrame({"psnr": [2.0, 4.0]}))
+    ]
+    assert "2 to 4 batches per cell" in table9._intervals(cells)
+    assert "within ± 34.5 dB; the paper gives no intervals" in table9._intervals(cells)
+    assert table9._intervals(cells[:1]) == ""
