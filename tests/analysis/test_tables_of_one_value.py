@@ -6,8 +6,10 @@ Of 1, 1, 3, 45 the mean is 12.5, the median 2, the largest 45.
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from spear.analysis.figures import table9, vit_images
+from spear.analysis.figures import enough, table9, vit_images
+from spear.analysis.paper import curves
 from spear.analysis.paper.comparison import Cell, mean
 from spear.analysis.tables import (
     both_sparsities,
@@ -189,3 +191,28 @@ def test_the_map_of_table_9_tells_its_widest_interval():
     assert "2 to 4 batches per cell" in table9._intervals(cells)
     assert "within ± 34.5 dB; the paper gives no intervals" in table9._intervals(cells)
     assert table9._intervals(cells[:1]) == ""
+
+
+def test_panels_of_enough_tell_the_most_batches_of_a_point():
+    row = {"batch_size": 20, "recovered": 0.5}
+    parts = [
+        pd.DataFrame([row | {panel.column: value} for value in (0.1, 0.1, 0.1, 0.2)])
+        .assign(experiment=panel.experiment)
+        for panel in enough.PANELS
+    ]  # fmt: skip
+    sizes = [pd.concat(parts).assign(batch_size=b) for b in enough.SIZES]
+    for axes in enough.draw(pd.concat(sizes)).axes:
+        assert axes.get_xlabel().endswith("\n(3 batches per point)")
+
+
+def test_curves_have_no_points_where_nothing_was_run():
+    frame = pd.DataFrame({"psnr": [1.0, 2.0], "psnr_bound": [3.0, 4.0]})
+    cells = [
+        Cell({"E": str(e)}, "psnr", mean("psnr"), 40.0, 0.0, frame[:0], ours)
+        for e, ours in ((1, frame), (5, frame[:0]))
+    ]
+    axes = Figure().subplots()
+    curves._psnr(axes, cells, "E")
+    bound = next(line for line in axes.lines if line.get_linestyle() == "--")
+    assert [*bound.get_xdata()] == [1.0]
+    assert [*bound.get_ydata()] == [3.5]

@@ -78,6 +78,7 @@ def test_a_parameter_that_the_loss_does_not_reach_has_a_gradient_of_zeros():
     assert jacobian.norm == pytest.approx(without.norm, rel=1e-12)
     unused = [part for part in jacobian.gradient if part.shape == (3,)]
     assert [part.tolist() for part in unused] == [[0.0, 0.0, 0.0]]
+    assert not any(part.requires_grad for part in jacobian.gradient)  # nor keeps its graph
 
 
 @pytest.mark.parametrize("loss", LOSSES)
