@@ -5,10 +5,32 @@ import pandas as pd
 from spear.analysis.paper.comparison import METHOD, SPEAR
 from spear.analysis.render.methods import is_rival
 
-TABLE9 = {METHOD: METHOD, "C": "defense.max_norm", "sigma": "defense.noise_std"}
+TABLE9 = {METHOD: METHOD, "C": "defense.max_norm", "sigma": "sigma"}
 TABLE10 = {"E": "fedavg.epochs", "mini_batch": "mini_batch"}
 TABLE11 = {"eta": "fedavg.learning_rate"}
 """Column of the paper's table -> ours, as in `spear.analysis.paper.comparison.cell_of`."""
+
+
+COMPARED_NOISE = "dpsgd_each"
+"""Choice of defense whose reading of sigma stands beside the paper's: sigma C is the deviation of the
+noise on each example's clipped gradient."""
+
+
+def of_table9(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the batches beside Table 9, with columns `method`, `near` (`with_near`) and `sigma`.
+
+    They are those of `COMPARED_NOISE`, of rivals, and of other readings without noise, where all
+    readings are the same.
+    """
+    results = with_near(results)
+    multiplier, deviation = (
+        results[name] if name in results else pd.Series(float("nan"), results.index)
+        for name in ("defense.noise_multiplier", "defense.noise_std")
+    )
+    each = results["defense"] == COMPARED_NOISE
+    sigma = multiplier.where(each, deviation)
+    chosen = each | (deviation == 0) | (results[METHOD] != SPEAR)
+    return results.assign(sigma=sigma)[chosen].reset_index(drop=True)
 
 
 def with_near(results: pd.DataFrame) -> pd.DataFrame:

@@ -197,19 +197,40 @@ def test_full_batches_are_mini_batches_of_all():
     assert len(rows[rows["measure"] == "PSNR [dB]"]) == 6
 
 
-def test_noise_is_given_in_units_of_the_gradient_and_both_accuracies_are_there():
-    results = cells(**{"defense.max_norm": [1.0, 1.0], "defense.noise_std": [0.0, 5e-5]})
-    rows = table9.table(results)
+def table_9() -> pd.DataFrame:
+    """Batches of 25 at C = 1 in all readings of sigma, without noise and at sigma = 5e-5."""
+    both = {"defense.max_norm": [1.0, 1.0]}
+    on_mean = cells(**both, **{"defense.noise_std": [0.0, 5e-5]}).assign(defense="dpsgd")
+    on_each = cells(**both, **{"defense.noise_multiplier": [0.0, 5e-5]}).assign(
+        defense="dpsgd_each"
+    )
+    on_sum = on_each.assign(defense="dpsgd_opacus", psnr=0.0)
+    return pd.concat([on_mean, on_each[on_each["defense.noise_multiplier"] > 0], on_sum]).assign(
+        batch_size=25, directions_near=25
+    )
+
+
+def test_table_9_has_the_noise_on_each_example_and_one_reading_without_noise():
+    rows = table9.table(table_9())
     ran = rows[rows["batches"] != ""]
-    assert [*ran[ran["measure"] == "PSNR [dB]"]["sigma / |g|"]] == ["0", "0.5"]
+    assert set(ran["batches"]) == {"4"}
+    assert [*ran[ran["measure"] == "PSNR [dB]"]["noise / |g|"]] == ["0", "0.1"]
     accuracy = ran[ran["measure"] == "accuracy"]
-    assert set(accuracy[OURS]) == {"3/4"}
+    assert set(accuracy[OURS]) == {"4/4"}
     assert set(accuracy["20 dB everywhere"]) == {"2/4"}
+
+
+def test_the_noise_of_table_9_is_no_other_reading():
+    shared = table9.prepared(table_9())
+    assert sorted(shared["sigma"].unique()) == [0.0, 5e-5]
+    assert set(shared.loc[shared["sigma"] > 0, "defense"]) == {"dpsgd_each"}
+    assert (shared["psnr"] > 0).all()
 
 
 def test_gradient_matching_without_noise_is_table_9s_first_row():
     both = cells(attack=["spear_irls", "geiping_low_tv"]).assign(
-        **{"defense.max_norm": [1.0] * 4 + [None] * 4, "defense.noise_std": [0.0] * 4 + [None] * 4}
+        **{"defense.max_norm": [1.0] * 4 + [None] * 4, "defense.noise_std": [0.0] * 4 + [None] * 4},
+        defense=["dpsgd"] * 4 + ["none"] * 4,
     )
     row = at(table9.table(both), "accuracy", method="Geiping et al.")
     assert row[[THE_PAPER, WITH_RIVALS, REPRODUCED, OURS]].tolist() == ["100 %", "2/4", "no", ""]
