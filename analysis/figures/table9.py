@@ -21,7 +21,7 @@ from spear.analysis.render.methods import OURS
 from spear.analysis.statistics.measures import half_width
 
 EXPERIMENTS = ("table9_noise_per_example", "table9")  # the latter without noise
-ALSO = ("table9_sampling", "table9_geiping")
+ALSO = ("table9_to_the_letter", "table9_sampling", "table9_geiping")
 
 DECIBELS = (15.0, 55.0)
 """PSNR of the darkest and of the brightest colour; without noise it is 118 dB and more."""

@@ -13,10 +13,11 @@ ALGORITHM_1 = "Algorithm 1"
 OURS = "descent (ours)"
 """Name of the attack of this suite that stands beside it, `attack=spear_irls`."""
 
-TO_THE_LETTER = "spear_paper"
+TO_THE_LETTER = ("spear_paper", "spear_paper_noisy")
 
 SAMPLING = {
-    TO_THE_LETTER: "to the letter",
+    "spear_paper": "to the letter",
+    "spear_paper_noisy": "noisy mode to the letter",
     "spear": "information sets",
     "spear_svd": "one SVD each",
     "spear_noisy": "noisy mode",
@@ -64,7 +65,7 @@ def again(batches: pd.DataFrame) -> pd.DataFrame:
     if others.empty:
         return others
     ways = [_once(others[others["attack"] == each]) for each in others["attack"].unique()]
-    return max(ways, key=lambda each: (len(each), each["attack"].iloc[0] == TO_THE_LETTER))
+    return max(ways, key=lambda each: (len(each), each["attack"].iloc[0] in TO_THE_LETTER))
 
 
 def ours(batches: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,9 @@ them explain the paper's values.
 PSNR in dB, mean ± standard deviation over batches; accuracy and bound as in `table9`; noise / |g|:
 the noise in an entry of the mean as a multiple of the median magnitude of the undefended gradient
 of the attacked layer (the paper: about 1 at sigma = 1e-4). Algorithm 1 in its noisy mode
-(App. E.6), on the first batch of its cells, within 5 min.
+(App. E.6), on the first batches of its cells, within 5 min each.
+
+`table9` compares the reading with noise on each example (docs/theory/noise-of-table-9.md).
 """
 
 import pandas as pd
@@ -19,7 +21,7 @@ from spear.analysis.statistics.measures import with_deviation
 from spear.client.defenses import DPSGD, ClippedMean, NoiseMultiplier, NoiseOnEachExample
 
 EXPERIMENTS = ("table9", "table9_noise_per_example", "table9_noise_on_sum")
-ALSO = ("table9_sampling",)
+ALSO = ("table9_to_the_letter", "table9_sampling")
 
 SCALES: dict[str, tuple[str, str, type[ClippedMean]]] = {
     "dpsgd": ("on the mean", "noise_std", DPSGD),

@@ -4,8 +4,8 @@ The rooms follow the mathematics bottom up, and none imports from one after it:
 
 * `factors`: the gradient as a product L R, its rank and its noise;
 * `directions`: tests for columns of Q, exact directions, and the selection of b of them;
-* `sampling`: directions from random submatrices (Algorithm 1 as printed, `SpearPaper`; with ours,
-  `Spear`, `SpearNoisy`, `SpearPrior`);
+* `sampling`: directions from random submatrices (Algorithm 1 as printed, `SpearPaper`,
+  `SpearPaperNoisy`; with ours, `Spear`, `SpearNoisy`, `SpearPrior`);
 * `descent`: directions by descent (`SpearIrls`);
 * `completion`: gradients with entries set to zero, which the others determine (`SpearPruned`);
 * `pair`: a layer and the next one, with any activation between (`SpearPair`), also after local
@@ -25,7 +25,7 @@ from spear.inversion.inputs import SpearInput
 from spear.inversion.labels import BatchLabels
 from spear.inversion.network import SpearNetwork, SpearPairByLoss
 from spear.inversion.pair import SpearPair, SpearPairFedAvg, SpearPairUnbiased
-from spear.inversion.sampling import Spear, SpearNoisy, SpearPaper, SpearPrior
+from spear.inversion.sampling import Spear, SpearNoisy, SpearPaper, SpearPaperNoisy, SpearPrior
 from spear.inversion.united import united
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "SpearPairFedAvg",
     "SpearPairUnbiased",
     "SpearPaper",
+    "SpearPaperNoisy",
     "SpearPrior",
     "SpearPruned",
     "united",

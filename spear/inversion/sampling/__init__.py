@@ -5,6 +5,7 @@ from spear.inversion.sampling.candidates import AsDrawn, Candidates, Determined,
 from spear.inversion.sampling.noisy import SpearNoisy
 from spear.inversion.sampling.overdetermined import KernelSampler, LeverageKernels, SvdKernels
 from spear.inversion.sampling.paper import SpearPaper
+from spear.inversion.sampling.paper_noisy import SpearPaperNoisy
 from spear.inversion.sampling.prior import SpearPrior
 from spear.inversion.sampling.samplers import (
     IndependentSvdSampler,
@@ -26,6 +27,7 @@ __all__ = [
     "Spear",
     "SpearNoisy",
     "SpearPaper",
+    "SpearPaperNoisy",
     "SpearPrior",
     "SvdKernels",
     "SvdSampler",

@@ -94,29 +94,44 @@ class SpearNoisy(SamplingAttack):
     def _sample(self, problem: Factorization, seed: int) -> Iterator[tuple[Tensor, int]]:
         """Directions of submatrices of rank b - 1 that are sparse within the noise."""
         left = problem.left.to(self.search_dtype)
-        kernels = self.kernels or LeverageKernels()
-        generator = torch.Generator(device=left.device).manual_seed(seed)
-        if left.shape[0] < kernels.rows(problem.b):
-            return
         required = required_active_zeros(problem, self.p_false_reject)
         widest = widest_tolerance(problem, required)
-        count = FIRST_CHUNK
-        most = max(FIRST_CHUNK, largest_chunk(problem.b, left.dtype, left.device) // CHUNK_SHARE)
-        remaining = self.max_submatrices
-        while remaining > 0:
-            count = min(count, most, math.ceil(remaining / kernels.per_draw(problem.b)))
-            drawn = kernels.draw(left, count, generator)
+        kernels = self.kernels or LeverageKernels()
+        for drawn in chunks(kernels, left, seed, self.max_submatrices):
             ranked, tolerances = of_full_rank(problem, drawn, self.p_false_reject, widest)
             zeros = ((ranked @ left.T).abs() <= tolerances[:, None]).sum(dim=1)
             yield ranked[zeros >= required], len(drawn)
-            remaining -= len(drawn)
-            count *= 2
 
     def _pool(self, problem: Factorization) -> CandidatePool:
         return NoisyPool(problem, self.p_false_reject)
 
     def _is_enough(self, selection: Selection) -> bool:
         return selection.status is not Status.PARTIAL
+
+
+def chunks(
+    kernels: KernelSampler, left: Tensor, seed: int, max_submatrices: float
+) -> Iterator[Kernels]:
+    """Yield the kernels of random submatrices, twice as many each time, at most N in all.
+
+    Args:
+        kernels: method that draws them.
+        left: active rows of L (m' x b); fewer than it needs give none.
+        seed: seed of the draws.
+        max_submatrices: N.
+    """
+    rows, b = left.shape
+    if rows < kernels.rows(b):
+        return
+    generator = torch.Generator(device=left.device).manual_seed(seed)
+    most = max(FIRST_CHUNK, largest_chunk(b, left.dtype, left.device) // CHUNK_SHARE)
+    count, remaining = FIRST_CHUNK, max_submatrices
+    while remaining > 0:
+        count = min(count, most, math.ceil(remaining / kernels.per_draw(b)))
+        drawn = kernels.draw(left, count, generator)
+        yield drawn
+        remaining -= len(drawn)
+        count *= 2
 
 
 def of_full_rank(

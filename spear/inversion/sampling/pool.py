@@ -1,5 +1,7 @@
 """The candidate pool C: sparse directions, each once (Sec. 4.1, Algorithm 1, lines 6 and 7)."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -74,7 +76,13 @@ class RefittedPool(CandidatePool):
 
 
 class AsDrawnPool(RefittedPool):
-    """Directions that are sparse enough, just as their submatrices gave them (Sec. 4.1)."""
+    """Directions that are sparse enough, just as their submatrices gave them (Sec. 4.1).
+
+    Attributes:
+        angle: angle below which two of them are versions of one direction.
+    """
+
+    angle: ClassVar[float] = SAME_SAMPLED
 
     def add(self, directions: Tensor) -> bool:
         """Filter directions (k x b, unit rows); True if any was new."""
@@ -85,7 +93,7 @@ class AsDrawnPool(RefittedPool):
         known, everything = len(self), torch.cat([self.directions, candidates], dim=1)
         zeros = zero_pattern(self.problem, everything).sum(dim=0)
         order = zeros.argsort(descending=True, stable=True)
-        kept = order[is_distinct(everything[:, order].T, SAME_SAMPLED)]
+        kept = order[is_distinct(everything[:, order].T, self.angle)]
         kept = kept[: LARGEST_POOL * self.problem.b]
         self.directions = everything[:, kept]
         return bool((kept >= known).any())
