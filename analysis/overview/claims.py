@@ -1,4 +1,7 @@
-"""Every value of the paper's tables, its method run again, and ours (`spear claims`)."""
+"""Every value of the paper's tables, its method run again, and ours (`spear claims`).
+
+The statements on its figures come after them (`spear.analysis.tables.figure_statements`).
+"""
 
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +19,7 @@ from spear.analysis.records.store import experiment_folder
 from spear.analysis.render.methods import OURS
 from spear.analysis.render.packages import modules
 from spear.analysis.render.rendering import results_of
+from spear.analysis.tables import figure_statements
 
 KEY = ["table", "cell", "measure"]
 
@@ -94,6 +98,18 @@ def claims_of(name: str, module: ModuleType, root: Path | None = None) -> pd.Dat
     found = comparisons(name, results, module.KEYS, module.COMPARED)
     found.attrs[NOTES] = results.attrs[NOTES]
     return found
+
+
+def on_figures(root: Path | None = None) -> pd.DataFrame:
+    """Return the statements on the paper's figures with their numbers; none without records.
+
+    Args:
+        root: as in `spear.analysis.records.store.experiment_folder`.
+    """
+    try:
+        return figure_statements.table(results_of(figure_statements, root))
+    except FileNotFoundError:
+        return pd.DataFrame()
 
 
 def deviations() -> pd.DataFrame:
@@ -213,7 +229,11 @@ def report(root: Path | None = None) -> tuple[str, int]:
         root: as in `claims`.
     """
     compared = claims(root)
-    Console().print(markdown(shown(with_reasons(compared))), markup=False, soft_wrap=True)
+    console = Console()
+    for each in (shown(with_reasons(compared)), on_figures(root)):
+        if not each.empty:
+            console.print(markdown(each), markup=False, soft_wrap=True)
+            console.print()
     missing = unexplained(compared)
     notes = "".join(f"{each}.\n" for each in compared.attrs[NOTES])
     said = "".join(f"{', '.join(row)}: no reason.\n" for row in missing.to_numpy())
