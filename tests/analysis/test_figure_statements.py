@@ -118,5 +118,7 @@ def test_the_statements_have_the_numbers_of_the_records():
     assert ratio.startswith(f"{medians[200] / medians[2000]:.1f} (")
     training = load(("figure7_sampling",), RESULTS)
     least = training.groupby("network.steps")["exact"].mean()[:-1].min()
-    assert text["accuracy drops slightly around 1,000 steps of training"].startswith(f"{least:.0%}"[:-1])
+    assert text["accuracy drops slightly around 1,000 steps of training"].startswith(
+        f"{least:.0%}"[:-1]
+    )
     assert set(found["figure"]) == {"4", "5", "6", "7", "8"}
