@@ -136,6 +136,11 @@ CASES = {
         f"attack.max_submatrices=4000 {FACES} batch_size=3",
         tolerance=None,
     ),
+    "paper_noisy": Case(
+        f"attack=spear_paper_noisy defense=dpsgd_each {FACES} batch_size=4 "
+        "defense.noise_multiplier=1e-5 attack.max_submatrices=20000",
+        tolerance=None,
+    ),
     "pair_gelu": Case(
         f"attack=spear_pair network.activation=gelu {DIGITS} batch_size=6"
     ),

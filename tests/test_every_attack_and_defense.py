@@ -25,7 +25,10 @@ B, WIDTH, DEPTH = 2, 20, 3
 TABULAR = {"tableak"}
 TRANSFORMERS = {"april", "spear_vit"}
 """Attacks on vision transformers."""
-SINGLE = {"geiping_recovered_labels", "idlg", "label_recovery", "label_recovery_analytic"}
+SINGLE = {
+    *("geiping_recovered_labels", "geiping_sign_labels", "idlg"),
+    *("label_recovery", "label_recovery_analytic"),
+}
 """Attacks on one sample, whose gradient at a layer has rank 1 but for noise."""
 SMOOTH = {"spear_pair_unbiased"}
 """Attacks that a ReLU does not tell the lengths of inputs."""

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spear.analysis.paper.said import PAPER_LIMIT, PAPER_RATIO
 from spear.analysis.render import style
 from spear.analysis.render.laws import draw_laws
 from spear.analysis.statistics.measures import exact, spread
@@ -22,12 +23,6 @@ EXPERIMENTS = ("figure4", "figure4_b18_to_b24")
 
 PAPER_LAW = {16: 1.8e5}
 """b -> n_total by Lemma 5.2, as the paper states it (Sec. 5.2)."""
-
-PAPER_RATIO = 20
-"""Submatrices needed at m = 200 over those at m = 2000, approximately (Sec. 6.2)."""
-
-PAPER_LIMIT = (24, 2e9, 63)
-"""b, submatrices, and per cent of batches at m = 200 that need no more (Sec. 6.2)."""
 
 FROM = 12
 """Least b at which the paper's ratio is drawn; below, chunks of 10,000 hide it."""

@@ -11,13 +11,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spear.analysis.paper.said import P_FALSE_REJECT
 from spear.analysis.render import style
 from spear.analysis.statistics.measures import exact_interval
 from spear.inversion.sampling.lemmas import p_fail_approximation, p_fail_bound
 
 EXPERIMENTS = ("figure8",)
-
-P_FALSE_REJECT = 1e-5
 
 
 def draw(results: pd.DataFrame) -> Figure:

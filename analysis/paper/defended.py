@@ -12,8 +12,8 @@ TABLE11 = {"eta": "fedavg.learning_rate"}
 
 
 COMPARED_NOISE = "dpsgd_each"
-"""Choice of defense whose reading of sigma stands beside the paper's: sigma C is the deviation of the
-noise on each example's clipped gradient."""
+"""Choice of defense whose reading of sigma stands beside the paper's: sigma C is the deviation of
+the noise on each example's clipped gradient."""
 
 
 def of_table9(results: pd.DataFrame) -> pd.DataFrame:

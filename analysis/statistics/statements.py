@@ -27,7 +27,7 @@ class Ratio:
 
 
 def ratio_of_medians(first: pd.Series, second: pd.Series) -> Ratio:
-    """Return the median of `first` over that of `second`; the same numbers give the same interval."""
+    """Return the median of `first` over that of `second`; the same numbers give the same result."""
 
     def statistic(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:
         ratio: np.ndarray = np.median(a, axis=axis) / np.median(b, axis=axis)

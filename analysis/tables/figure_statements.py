@@ -17,8 +17,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from spear.analysis.figures.figure4 import PAPER_LIMIT, PAPER_RATIO
-from spear.analysis.figures.figure8 import P_FALSE_REJECT
+from spear.analysis.paper.said import P_FALSE_REJECT, PAPER_LIMIT, PAPER_RATIO
 from spear.analysis.paper.verdicts import of_share
 from spear.analysis.statistics.measures import count, exact, exact_interval
 from spear.analysis.statistics.statements import (
@@ -98,7 +97,7 @@ def law_of_the_wide_layer(results: pd.DataFrame) -> Found:
         f"to {most}; {lemma[most]:.2f} times Lemma 5.2 at b = {most}"
     )
     said = f"m = {WIDE} follows the expected number of submatrices"
-    return said, "perfectly described", text, YES if 0.5 <= low and high <= 2 else NO
+    return said, "perfectly described", text, YES if low >= 0.5 and high <= 2 else NO
 
 
 def accuracy_at_the_limit(results: pd.DataFrame) -> Found:
@@ -178,8 +177,8 @@ def submatrices_in_training(results: pd.DataFrame) -> Found:
     medians = found[found["exact"]].groupby(STEPS)["submatrices"].median()
     first, last = medians.iloc[0], medians.iloc[-1]
     text = (
-        f"{count(first)} at {medians.index[0]:.0f}, {count(last)} at {medians.index[-1]:,.0f} steps "
-        "(exact batches)"
+        f"{count(first)} at {medians.index[0]:.0f}, {count(last)} at "
+        f"{medians.index[-1]:,.0f} steps (exact batches)"
     )
     said = "a trained network takes fewer submatrices than an untrained one"
     return said, "falling curve", text, YES if last < first else NO

@@ -1,4 +1,4 @@
-"""How far the ranking of pictures by their risk depends on the loss that the attack matches.
+"""Ranking of pictures by their risk under one matching loss beside that under the other.
 
 Spearman's rho between the two losses, L2 and cosine, on the same pictures, with 95 % bootstrap
 intervals: of the PSNR that gradient matching reaches, and of the largest and the smallest

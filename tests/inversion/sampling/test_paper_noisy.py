@@ -83,7 +83,7 @@ def test_the_search_ends_at_its_lambda():
     ]
     early, late = (search(observation, seed=1) for search in searches)
     assert early.submatrices < late.submatrices == 2_000
-    assert 0.9 <= early.sparsity_matching
+    assert early.sparsity_matching >= 0.9
     assert late.sparsity_matching < 1
 
 
