@@ -87,10 +87,10 @@ def narrow_over_wide(results: pd.DataFrame) -> Found:
 def law_of_the_wide_layer(results: pd.DataFrame) -> Found:
     """Median submatrices at m = 2000 over the law of the sampler, for each b from `FULL_RANK`."""
     medians = _figure4(results, WIDE).groupby("batch_size")["submatrices"].median()
-    medians = medians[medians.index >= FULL_RANK]
-    ratios = {b: n / n_total_expected(int(b), per_draw=int(b)) for b, n in medians.items()}
+    pairs = [(int(str(b)), float(n)) for b, n in medians.items() if int(str(b)) >= FULL_RANK]
+    ratios = {b: n / n_total_expected(b, per_draw=b) for b, n in pairs}
     low, high = min(ratios.values()), max(ratios.values())
-    lemma = {b: n / n_total_expected(int(b)) for b, n in medians.items()}
+    lemma = {b: n / n_total_expected(b) for b, n in pairs}
     most = max(lemma)
     text = (
         f"median {low:.2f} to {high:.2f} times the law of information sets over b = {min(ratios)} "
@@ -108,8 +108,8 @@ def accuracy_at_the_limit(results: pd.DataFrame) -> Found:
     said = f"batches of {b} at m = {NARROW} exact within {count(most)} submatrices"
     largest = narrow["batch_size"].max()
     if found.empty:
-        right = exact(narrow[narrow["batch_size"] == largest], "batch_size").iloc[0]
-        text = f"not run; {right['n_exact']:.0f}/{right['n']:.0f} at b = {largest}"
+        row = exact(narrow[narrow["batch_size"] == largest], "batch_size").iloc[0]
+        text = f"not run; {row['n_exact']:.0f}/{row['n']:.0f} at b = {largest}"
         return said, f"{share} %", text, OPEN
     right = int(found["exact"].sum())
     sign = of_share(right, len(found), share)

@@ -55,7 +55,7 @@ def _lead(gifd: pd.Series, others: pd.Series) -> str:
 
 def _listed(radii: object) -> str:
     """Return the radii as text; "none" if nothing reaches them, "-" without any."""
-    values = ast.literal_eval(str(radii)) if pd.notna(radii) else []
+    values = [] if str(radii) in ("None", "nan") else ast.literal_eval(str(radii))
     if not values:
         return "-"
     return "none" if min(values) >= NO_BALL else ", ".join(f"{each:g}" for each in values)

@@ -28,11 +28,11 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         results = results.assign(**{NOISE: 0.0})
     results = results.fillna({NOISE: 0.0})
     by = ["augmentation", NOISE, "attack", WEIGHT]
-    rows = [_row(dict(zip(by, key, strict=True)), cell) for key, cell in results.groupby(by)]
-    return pd.DataFrame(rows)
+    return pd.DataFrame([_row(cell) for _, cell in results.groupby(by)])
 
 
-def _row(cell: dict[str, str | float], images: pd.DataFrame) -> dict[str, str]:
+def _row(images: pd.DataFrame) -> dict[str, str]:
+    cell = images.iloc[0]
     return {
         "labels": MIXED[str(cell["augmentation"])],
         "noise": f"{cell[NOISE]:g}",
