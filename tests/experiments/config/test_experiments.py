@@ -180,7 +180,7 @@ def test_the_command_renews_a_file(tmp_path):
     )
     main(["--write", str(page)])
     assert "old" not in page.read_text()
-    assert "`table9`" in page.read_text()
+    assert "`table9_noise_per_example`" in page.read_text()
 
 
 def test_the_command_refuses_an_unknown_tag(capsys):
