@@ -2,8 +2,8 @@
 
 MAE on the layer's inputs, mean over batches; accuracy: batches with all directions right; time:
 median, with its hardware. Algorithm 1 had 20 s per batch. At layer 5 it was not run: one submatrix
-in 1e12 to 1e14 gives the rarest column of a batch, which does not fit the paper's 83 % with N =
-2e9.
+in 8e11 to 2e14 gives the rarest column of a batch (`benchmarks.rarest_column`, 5 batches), which
+does not fit the paper's 83 % with N = 2e9.
 """
 
 import pandas as pd
