@@ -17,6 +17,8 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = "docs"
+FRONT, START = "README.md", "index.md"
+"""The repository's front page, and its place on the site."""
 LINK = re.compile(r"(\]\()([^)\s#]+)([)#])")
 """A Markdown link or image: its opening, its target, what follows."""
 ROOM = re.compile(r"^::: ([\w.]+)\.\*$", re.MULTILINE)
@@ -79,13 +81,13 @@ def linked(source: Path) -> list[str]:
 
 def site_path(path: str) -> str:
     """Place on the site of a file of the repository; both are relative to their roots."""
-    if path == "README.md":
-        return "index.md"
-    return path.removeprefix(f"{DOCS}/")
+    return START if path == FRONT else path.removeprefix(f"{DOCS}/")
 
 
 def repository_path(uri: str) -> str:
     """Inverse of `site_path`."""
+    if uri == START:
+        return FRONT
     return f"{DOCS}/{uri}" if (ROOT / DOCS / uri).is_file() else uri
 
 

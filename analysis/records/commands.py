@@ -12,7 +12,8 @@ from spear.experiments.record.run_files import SUMMARY
 
 SHOW = """Summaries of jobs as a table: `spear show outputs/batch_size [COLUMN ...]`.
 
-It reads run folders or collected results and computes nothing again.
+A line for each job: the keys that differ, the metrics that its attack has, and its end. It reads
+run folders or collected results (also by name: `spear show table9`) and computes nothing again.
 """
 
 COLLECT = """Collect the records of experiments: `spear collect outputs/<experiment>`.
@@ -28,18 +29,26 @@ def show(arguments: list[str]) -> None:
     """Run `spear show`.
 
     Raises:
-        ConfigError: there is no complete job, or no such column.
+        ConfigError: there is no job, or no such column.
     """
     parser = argparse.ArgumentParser(prog="spear show", description=SHOW)
     parser.add_argument("root", type=Path, help="folder of runs or of collected results")
     parser.add_argument(
-        "columns", nargs="*", help="columns to print; an unknown name lists them all"
-    )
+        "columns", nargs="*", help="columns of the summaries to print instead; an unknown name "
+        "lists them all"
+    )  # fmt: skip
     chosen = parser.parse_args(arguments)
 
-    from spear.analysis.records.frames import show_summaries
+    if chosen.columns:
+        from spear.analysis.records.frames import show_summaries
 
-    show_summaries(chosen.root, chosen.columns)
+        show_summaries(chosen.root, chosen.columns)
+        return
+    from rich.console import Console
+
+    from spear.analysis.records.glance import glance
+
+    glance(chosen.root, Console())
 
 
 def collect(arguments: list[str]) -> None:

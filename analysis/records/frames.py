@@ -26,11 +26,6 @@ from spear.spelling import did_you_mean
 UNWRAPPED = 100_000
 """Characters; wider than any table of summaries."""
 
-COLUMNS = (
-    "dataset", "attack", "batch_size", "seed", "n_exact", "n_batches", "psnr_mean", "psnr_std",
-    "lambda_mean", "submatrices_median", "seconds_median", "failures",
-)  # fmt: skip
-
 
 def load_summaries(root: Path) -> pd.DataFrame:
     """Return the summary of every complete job below `root`, a row each, or no row.
@@ -145,7 +140,7 @@ def show_summaries(root: Path, columns: list[str]) -> None:
 
     Args:
         root: folder of runs or of collected results.
-        columns: columns to print; the most telling ones if there are none.
+        columns: columns to print, at least one.
 
     Raises:
         ConfigError: there is no complete job, or no such column.
@@ -159,4 +154,4 @@ def show_summaries(root: Path, columns: list[str]) -> None:
             unknown[0], map(str, table), f"expected one of {', '.join(table.columns)}"
         )
         raise ConfigError(f"column {unknown[0]!r} does not exist; {end}.")
-    show(table, columns or [c for c in COLUMNS if c in table], Console())
+    show(table, columns, Console())

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from spear.experiments.cli.generated import renewed
+from spear.experiments.cli.generated import BLOCK, renewed
 from spear.experiments.config.experiments import ROOMS, TAGS, Experiment, experiments, tagged
 
 
@@ -28,16 +28,22 @@ def main(arguments: list[str]) -> None:
 
 
 def _renew(path: Path) -> None:
-    """Renew a file of lists, or the headers in a folder or a YAML file."""
-    if path.is_dir() or path.suffix == ".yaml":
+    """Renew a file of lists or the header of a YAML file; of a folder, all such files in it."""
+    if path.is_dir():
+        pages = [each for each in sorted(path.rglob("*.md")) if BLOCK.search(_text(each))]
+        for each in [*sorted(path.rglob("*.yaml")), *pages]:
+            _renew(each)
+    elif path.suffix == ".yaml":
         from spear.experiments.cli.headers import renewed_header  # pandas takes a second
 
-        for each in sorted(path.rglob("*.yaml")) if path.is_dir() else [path]:
-            text = each.read_text(encoding="utf-8")
-            each.write_text(renewed_header(text, each.stem), encoding="utf-8")
+        path.write_text(renewed_header(_text(path), path.stem), encoding="utf-8")
         experiments.cache_clear()
     else:
-        path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text(renewed(_text(path)), encoding="utf-8")
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="PATH",
         help="renew the values in the headers of conf/experiment from the records; then the lists "
-        "made of these headers in README.md, docs/experiments.md and Makefile",
+        "made of these headers in Makefile and in the pages of docs: conf/experiment docs Makefile",
     )
     return parser
 

@@ -40,8 +40,8 @@ ROOMS = {"paper": "the paper", "beyond": "beyond the paper", "related": "related
 """Folders of experiments, and the subject of each."""
 
 TAGS = {
-    "main": "in the README's table of the paper",
-    "headline": "in the README's table of what is beyond it",
+    "main": "in the table of the paper, docs/paper.md",
+    "headline": "in the table of what is beyond it, docs/beyond-the-paper.md",
     "paper": "run by `make paper`",
     "paper-sampling": "run by `make paper-sampling`",
     "paper-gpu": "run by `make paper-gpu`",

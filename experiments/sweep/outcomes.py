@@ -5,6 +5,7 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,23 @@ LEGEND = {
 """Meaning of the headings that need one."""
 
 
+@dataclass(frozen=True)
+class Line:
+    """Line of a table of jobs.
+
+    Attributes:
+        values: value of each key that the job was given, as text.
+        summary: its summary; empty if there is none.
+        seconds: time that it took; 0 if that is not known.
+        outcome: its end.
+    """
+
+    values: dict[str, str]
+    summary: dict[str, Any]
+    seconds: float
+    outcome: str
+
+
 def outcomes_table(entries: dict[int, Entry], folder: Path) -> Table:
     """Return a table with each job's outcome, the keys that differ, and the metrics that it has.
 
@@ -74,30 +92,44 @@ def outcomes_table(entries: dict[int, Entry], folder: Path) -> Table:
         entries: state of each job by its number, at least one.
         folder: folder of the run folders.
     """
-    counts = Counter(entry.outcome for entry in entries.values())
+    return jobs_table(
+        {
+            number: Line(_values(entry), _summary(folder, entry), entry.seconds, entry.outcome)
+            for number, entry in entries.items()
+        }
+    )
+
+
+def jobs_table(lines: dict[int, Line], seconds: str = "") -> Table:
+    """Return a table of jobs: the keys that differ, the metrics that they have, and outcomes.
+
+    Args:
+        lines: line of each job by its number, at least one.
+        seconds: meaning of the seconds, for the legend.
+    """
+    counts = Counter(line.outcome for line in lines.values())
     counted = ", ".join(f"{counts[each]} {each}" for each in COUNTED if counts[each])
-    summaries = {number: _summary(folder, entry) for number, entry in entries.items()}
-    metrics = [name for name, shown in METRICS.items() if any(map(shown, summaries.values()))]
-    meant = ", ".join(f"{name}: {LEGEND[name]}" for name in metrics if name in LEGEND)
-    jobs = "1 job" if len(entries) == 1 else f"{len(entries)} jobs"
+    summaries = [line.summary for line in lines.values()]
+    metrics = [name for name, shown in METRICS.items() if any(map(shown, summaries))]
+    meant = [f"{name}: {LEGEND[name]}" for name in metrics if name in LEGEND]
+    meant += [f"seconds: {seconds}"] if seconds else []
+    jobs = "1 job" if len(lines) == 1 else f"{len(lines)} jobs"
     table = Table(title=f"{jobs}: {counted}", title_justify="left")
-    table.caption, table.caption_justify = meant or None, "left"
+    table.caption, table.caption_justify = ", ".join(meant) or None, "left"
     table.add_column("#", justify="right")
-    given = {number: _values(entry) for number, entry in entries.items()}
-    keys = differing(given.values())
+    keys = differing(line.values for line in lines.values())
     for key, heading in zip(keys, _headings(keys), strict=True):
-        numeric = all(_is_number(each.get(key, "")) for each in given.values())
+        numeric = all(_is_number(line.values.get(key, "")) for line in lines.values())
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
-    for name in metrics:
+    for name in [*metrics, "seconds"]:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("seconds", justify="right", no_wrap=True)
     table.add_column("outcome", no_wrap=True)
-    for number, entry in entries.items():
-        own = [given[number].get(key, "") for key in keys]
-        reached = [METRICS[name](summaries[number]) or "-" for name in metrics]
-        seconds = f"{entry.seconds:.1f}" if entry.seconds else "-"
-        cells = [str(number), *own, *reached, seconds, entry.outcome]
-        table.add_row(*cells, style=STYLES.get(entry.outcome))
+    for number, line in lines.items():
+        own = [line.values.get(key, "") for key in keys]
+        reached = [METRICS[name](line.summary) or "-" for name in metrics]
+        time = f"{line.seconds:.3g}" if seconds else f"{line.seconds:.1f}"
+        cells = [str(number), *own, *reached, time if line.seconds else "-", line.outcome]
+        table.add_row(*cells, style=STYLES.get(line.outcome))
     return table
 
 

@@ -6,7 +6,10 @@ import pytest
 
 from spear.analysis.records import commands
 from spear.analysis.records import frames as summaries
+from spear.analysis.records.store import RESULTS, read_jobs
 from spear.errors import ConfigError
+from spear.experiments.job.outcome import JobOutcome
+from spear.experiments.job.status import JobState
 
 
 @pytest.fixture
@@ -52,6 +55,36 @@ def test_what_is_piped_is_not_cut(runs, capsys, monkeypatch):
     rows = [line for line in capsys.readouterr().out.splitlines() if long in line]
     assert len(rows) == 1
     assert "10" in rows[0]
+
+
+def test_jobs_are_shown_by_what_differs_and_what_was_reached(capsys):
+    """Of 12 jobs of `enough_clipping`, with the keys that it sweeps; `drawing` is the same."""
+    commands.show([str(RESULTS / "enough_clipping")])
+    said = capsys.readouterr().out
+    header = next(line for line in said.splitlines() if "outcome" in line)
+    jobs = read_jobs(RESULTS / "enough_clipping")
+    norms = {str(job["config"]["defense"]["max_norm"]) for job in jobs.values()}
+    assert {"batch_size", "max_norm", "images", "PSNR"} <= {*header.replace("┃", " ").split()}
+    assert "drawing" not in header
+    rows = [line for line in said.splitlines() if line.startswith("│")]
+    assert len(rows) == len(jobs)
+    assert {f"{float(each):g}" for each in norms} <= {*" ".join(rows).split()}
+
+
+def test_a_job_without_a_summary_is_shown_with_its_reason(tmp_path, capsys):
+    for name, state in (
+        ("a", JobState(JobOutcome.DONE)),
+        ("b", JobState(JobOutcome.FAILED, "why")),
+    ):
+        (tmp_path / name).mkdir()
+        state.write(tmp_path / name)
+    summary = {"experiment": "main", "n_exact": 1, "n_batches": 2}
+    (tmp_path / "a" / "summary.json").write_text(json.dumps(summary))
+    commands.show([str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "1 done, 1 failed" in said
+    assert "#1 failed: why" in said
+    assert "1/2" in said
 
 
 @pytest.mark.parametrize(("folder", "column"), [("empty", "seed"), (".", "colour")])

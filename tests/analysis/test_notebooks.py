@@ -1,4 +1,8 @@
-"""Notebooks run from the committed results alone, and are committed without what they show."""
+"""Notebooks run, and show what they say.
+
+Tutorials are committed with what they show. Those of a topic show the committed results, and are
+committed without, since `results/RESULTS.md` has the same.
+"""
 
 import re
 from pathlib import Path
@@ -8,6 +12,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+import spear
 import spear.analysis.figures
 import spear.analysis.tables
 from spear.analysis.overview.notebook import show
@@ -16,7 +21,11 @@ from spear.analysis.render.packages import modules, names
 from spear.analysis.render.rendering import experiments_of
 
 ROOT = RESULTS.parent
+TUTORIALS = ("attack_a_gradient", "audit_a_model", "explore")
 NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+TOPICS = [name for name in NOTEBOOKS if name not in TUTORIALS]
+LARGEST = 300_000
+"""Bytes of a notebook with what it shows."""
 
 
 def read(name: str) -> NotebookNode:
@@ -36,15 +45,69 @@ def has_results(name: str) -> bool:
     return any(found) and all((RESULTS / each).exists() for each in needed)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_shows_what_has_results_and_names_what_is_missing(name, tmp_path, monkeypatch):
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+def executed(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, work: Path) -> NotebookNode:
+    """The notebook after all of its cells, run in a folder; raises what a cell raises."""
+    monkeypatch.setenv("IPYTHONDIR", str(work))
     notebook = read(name)
-    client = NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    return notebook
+
+
+def kinds(notebook: NotebookNode) -> dict[str, list[set[str]]]:
+    """The forms in which each cell shows each of its outputs."""
+    return {
+        cell.id: [{*output.get("data", ())} for output in cell.outputs]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    }
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_a_tutorial_is_committed_with_small_outputs(name):
+    notebook = read(name)
+    nbformat.validate(notebook)
+    assert NOTEBOOKS[name].stat().st_size < LARGEST
+    shown = {form for outputs in kinds(notebook).values() for each in outputs for form in each}
+    assert {"image/png", "text/html"} <= shown
+    assert all(
+        output.output_type != "error" and output.get("name") != "stderr"
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
     )
-    client.execute()  # raises what a cell raises
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_a_tutorial_shows_again_what_it_was_committed_with(name, tmp_path, monkeypatch):
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    again = executed(name, folder, monkeypatch, tmp_path)
+    assert kinds(again) == kinds(read(name))
+    tables = [o.data["text/html"] for c in again.cells for o in c.get("outputs", [])
+        if "text/html" in o.get("data", {})]  # fmt: skip
+    assert all("<table" in each or "exact" in each or "estimated" in each for each in tables)
+
+
+@pytest.mark.slow
+def test_explore_opens_a_folder_of_ones_own(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    keys = ["dataset=digits", "n_batches=2", "batch_size=2,3", "tracking=off", "defense=dpsgd"]
+    spear.run([*keys, "defense.noise_std=1e-7,1e-6", f"output_root={tmp_path / 'outputs'}"])
+    notebook = executed("explore", tmp_path / "notebooks", monkeypatch, tmp_path)
+    said = {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
+    assert said["open"][0].data["text/plain"] == "(4, 8)"
+    assert "'defense.noise_std'" in said["differ"][0].data["text/plain"]
+    assert [*map(len, kinds(notebook).values())] == [*map(len, kinds(read("explore")).values())]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TOPICS)
+def test_a_notebook_shows_what_has_results_and_names_what_is_missing(name, tmp_path, monkeypatch):
+    notebook = executed(name, ROOT, monkeypatch, tmp_path)
     texts = [
         output.data["text/html"]
         for cell in notebook.cells
@@ -57,8 +120,8 @@ def test_a_notebook_shows_what_has_results_and_names_what_is_missing(name, tmp_p
         assert ("Missing: " in text) != has_results(item), text
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_is_committed_without_outputs(name):
+@pytest.mark.parametrize("name", TOPICS)
+def test_a_notebook_of_a_topic_is_committed_without_outputs(name):
     notebook = read(name)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]

@@ -16,11 +16,11 @@ from spear.experiments.config.spec import GROUPS
 from spear.networks.activations import ACTIVATIONS
 
 ROOT = CONF.parent
-README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+KEYS = ROOT / "docs" / "configuration.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ASSIGNED = re.compile(r"(?<![\w./-])(\+{0,2})([a-z_][\w/]*(?:\.[A-Za-z_]\w*)*)=([^\s`(),;]*)")
 DOTTED = re.compile(rf"(?<![\w./-])((?:{'|'.join((*GROUPS, 'hydra'))})(?:\.[a-z_]\w*)+)(?![\w.(])")
-ELSEWHERE = re.compile(r"torch\.load|sparsity=None|'hydra\.searchpath=")
+ELSEWHERE = re.compile(r"spear\.results|torch\.load|sparsity=None|'hydra\.searchpath=")
 """Arguments in Python that read like keys, and the example package, which has files of its own."""
 IN_HELP = re.compile(r"  (\w+) .*\[(\w+)\]$")
 """Line of the help with a key and its default."""
@@ -110,7 +110,7 @@ def test_every_key_named_exists(page):
 
 
 def test_keys_are_found_where_they_are_named():
-    named = {key for each in pieces(README.read_text()) for _, key, _ in named_in(each)}
+    named = {key for each in pieces(KEYS.read_text()) for _, key, _ in named_in(each)}
     assert len(named) >= 40
     assert named >= {"network.width", "attack.iterations", "data_root", "network.pretrained"}
 
@@ -136,14 +136,14 @@ def test_a_key_that_does_not_exist_is_found(text, wrong):
     assert (found or "").startswith(wrong) if wrong else found is None
 
 
-# The table of keys in the README.
+# The tables of keys.
 
 
 def rows() -> list[tuple[list[str], str]]:
     """The code in the first column of each row, and the text of the second."""
-    found = re.search(r"^\| key \| .*\n\|.*\n((?:\|.*\n)+)", README.read_text(), re.M)
-    assert found
-    cells = [line.strip("| ").split(" | ", 1) for line in found[1].splitlines()]
+    found = re.findall(r"^\| key \| .*\n\|.*\n((?:\|.*\n)+)", KEYS.read_text(), re.M)
+    assert len(found) > 5
+    cells = [line.strip("| ").split(" | ", 1) for line in "".join(found).splitlines()]
     return [(re.findall(r"`([^`]+)`", first), second) for first, second in cells]
 
 
@@ -178,7 +178,7 @@ def test_what_may_be_chosen_is_all_that_there_is():
 
 
 def test_a_shortened_schedule_has_the_iterations_that_are_told():
-    (told,) = re.findall(r"`(\w+)`: shortened to ([\d,]+) iterations", README.read_text())
+    (told,) = re.findall(r"`(\w+)`: shortened to ([\d,]+) iterations", KEYS.read_text())
     attack = with_choice("attack", told[0])["attack"]
     assert attack["iterations"] == int(told[1].replace(",", ""))
 

@@ -29,7 +29,7 @@ n_batches: 3 # Ours: no header
 def test_headers_are_those_of_the_records(experiment):
     text = (FOLDER / f"{experiment.choice}.yaml").read_text()
     assert renewed_header(text, experiment.name) == text, (
-        "run `spear experiments --write conf/experiment README.md docs/experiments.md Makefile`"
+        "run `spear experiments --write conf/experiment docs Makefile`"
     )
 
 

@@ -117,7 +117,7 @@ def test_a_word_that_is_none_is_refused(spear, word, hint):
         ),
         (("claims", "--results", "nowhere"), "there are no results of any of the paper's tables"),
         (("percentiles", "--results", "nowhere"), "there are no results of table3 in nowhere; run"),
-        (("show", "nowhere"), "no complete job below nowhere; run an experiment first."),
+        (("show", "nowhere"), "'nowhere' does not exist; expected a folder of results"),
         (("page", "--to", "file/below"), "file/below cannot be used (Not a directory)."),
         (("plan", "batchsize=3"), "key 'batchsize' does not exist; did you mean 'batch_size'?"),
         (

@@ -134,7 +134,7 @@ def test_results_lie_under_present_names():
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("README.md", marks=pytest.mark.slow),
+        pytest.param("docs/paper.md", marks=pytest.mark.slow),
         "docs/experiments.md",
         "docs/beyond-the-paper.md",
         "Makefile",
@@ -181,6 +181,15 @@ def test_the_command_renews_a_file(tmp_path):
     main(["--write", str(page)])
     assert "old" not in page.read_text()
     assert "`table9_noise_per_example`" in page.read_text()
+
+
+def test_the_command_renews_the_lists_of_a_folder_and_no_other_page(tmp_path):
+    block = "<!-- spear experiments: table main -->\nold\n<!-- end of spear experiments -->\n"
+    (tmp_path / "list.md").write_text(block)
+    (tmp_path / "other.md").write_text("old")
+    main(["--write", str(tmp_path)])
+    assert "old" not in (tmp_path / "list.md").read_text()
+    assert (tmp_path / "other.md").read_text() == "old"
 
 
 def test_the_command_refuses_an_unknown_tag(capsys):
