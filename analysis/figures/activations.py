@@ -1,5 +1,9 @@
-"""Share of exact batches behind each activation over the batch size, from two layers' gradients."""
+"""Exact batches behind each activation over the batch size, from two layers' gradients.
 
+"not run": no batch of that size was attacked behind that activation.
+"""
+
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,6 +14,8 @@ from spear.analysis.render import style
 from spear.analysis.statistics.measures import exact
 
 EXPERIMENTS = ("activations",)
+
+NOT_RUN = "not run"
 
 NEXT = {6: "next layer as wide (rank b)", 2: "classifier of 10 classes (rank 9 at most)"}
 
@@ -30,11 +36,14 @@ def draw(results: pd.DataFrame) -> Figure:
 
 
 def _map(axes: Axes, batches: pd.DataFrame, order: list[str]) -> AxesImage:
-    """Draw cells with their counts, blank if nothing was measured."""
+    """Draw cells with their counts, or `NOT_RUN`."""
     table = exact(batches, ["network.activation", "batch_size"])
     table["text"] = table["n_exact"].astype(str) + "/" + table["n"].astype(str)
     share, text = (
         table.pivot(index="network.activation", columns="batch_size", values=each).reindex(order)
         for each in ("share", "text")
     )
-    return style.value_map(axes, share, text.to_numpy().tolist())
+    drawn = style.value_map(axes, share, text.fillna("").to_numpy().tolist())
+    for i, j in np.argwhere(share.isna().to_numpy()):
+        axes.text(j, i, NOT_RUN, ha="center", va="center", color=style.GREY, fontsize=6.5)
+    return drawn

@@ -1,7 +1,7 @@
 """The smallest noise that stops the attack, as a search by Optuna finds it. Not in the paper.
 
 Each point is a trial of the search, the mean over its batches. An attack counts as stopped if at
-most 5 % of the pictures have 20 dB or more; the search has most trials near this limit. DP-SGD with
+most 5 % of the images have 20 dB or more; the search has most trials near this limit. DP-SGD with
 C = 1 and noise on every entry of the mean gradient; |g| is the median magnitude of the undefended
 gradient of the attacked layer. Least squares: the PSNR if dL/dZ were known; it is no bound in
 strong noise, where the descent's PSNR lies above it.
@@ -18,7 +18,7 @@ NOISE = "defense.noise_std"
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """Draw the share of recovered pictures and the PSNR against the noise, with 95 % intervals."""
+    """Draw the share of recovered images and the PSNR against the noise, with 95 % intervals."""
     at_most = float(results["objective.at_most"].iloc[0])
     figure = style.new_figure(3.7)
     share, psnr = figure.subplots(1, 2)
@@ -31,7 +31,7 @@ def draw(results: pd.DataFrame) -> Figure:
             color=style.COLOURS["spear_irls"], label=style.NAMES["spear_irls"],
         )  # fmt: skip
     share.axhline(at_most, color=style.GREY, linestyle=":", label=f"stopped: {at_most:.0%} or less")
-    share.set_ylabel("share of pictures with 20 dB or more")
+    share.set_ylabel("share of images with 20 dB or more")
     style.per_cent(share)
     squares = results.groupby(NOISE)["psnr_bound"].mean()
     psnr.plot(squares.index, squares, "--", color=style.GREY, label="least squares")

@@ -1,4 +1,4 @@
-"""Pictures recovered against noise, clipping norm and local epochs, CIFAR-10.
+"""Images recovered against noise, clipping norm and local epochs, CIFAR-10.
 
 m = 200, L = 6. Recovered: a PSNR of 20 dB or more; mean over batches with its 95 % interval
 (Student's t). On the left the noise multiplier is Opacus's (deviation of the noise on the sum of
@@ -50,7 +50,7 @@ def draw(results: pd.DataFrame) -> Figure:
         _curves(axes, panel, batches)
     _name_epsilons(row[0], sorted(results[PANELS[0].column].dropna().unique()))
     style.per_cent(row[0])
-    row[0].set_ylabel("pictures recovered")
+    row[0].set_ylabel("images recovered")
     figure.legend(*row[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(SIZES))
     return figure
 

@@ -1,4 +1,4 @@
-"""Pictures recovered from the mean of k clients' updates over all their pictures, CIFAR-10.
+"""Images recovered from the mean of k clients' updates over all their images, CIFAR-10.
 
 Recovered: a PSNR of 20 dB or more; mean over batches with its 95 % interval (Student's t). The
 vertical lines are at k b = m / 2, up to which the equations of a layer pair determine the batch
@@ -40,7 +40,7 @@ def draw(results: pd.DataFrame) -> Figure:
         _panel(axes, results[results["experiment"] == experiment])
         axes.set_title(title)
     style.per_cent(row[0])
-    row[0].set_ylabel("pictures recovered")
+    row[0].set_ylabel("images recovered")
     figure.legend(*row[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
 
@@ -61,4 +61,4 @@ def _panel(axes: Axes, batches: pd.DataFrame) -> None:
     n = int(batches.groupby("job").size().max())
     style.plain_ticks(axes, [4, 8, 16, 32, 64, 128])
     axes.set_xlim(3.5, 230)
-    axes.set_xlabel(f"pictures of all clients, k b\n({n} batches of each k, b)")
+    axes.set_xlabel(f"images of all clients, k b\n({n} batches of each k, b)")

@@ -1,4 +1,4 @@
-"""Share of whole pictures behind a vision transformer's gradient over b, and the counted limit."""
+"""Share of whole images behind a vision transformer's gradient over b, and the counted limit."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,7 +11,7 @@ from spear.vision.limits import most_images
 EXPERIMENTS = ("vit_images", "vit_images_16")
 
 CHANNELS, SIDE = 3, 32
-"""Pictures of CIFAR-10."""
+"""Images of CIFAR-10."""
 
 HEADS = {"class_token": (style.BLUE, "o", "class token"), "mean": (style.GREEN, "s", "mean token")}
 """Head -> colour, marker and name."""
@@ -37,7 +37,7 @@ def _panel(axes: Axes, batches: pd.DataFrame, side: int) -> None:
     for head, (colour, marker, name) in HEADS.items():
         chosen = whole[whole["network.head"] == head]
         table = mean_interval(chosen, "batch_size", "whole")
-        style.banded(axes, table["batch_size"], table, colour, marker, f"{name}: pictures whole")
+        style.banded(axes, table["batch_size"], table, colour, marker, f"{name}: images whole")
         proven = (chosen["exact"] & (chosen["status"] == "exact")).groupby(chosen["batch_size"])
         axes.plot(proven.mean(), ":", color=colour, label=f"{name}: batches proven")
     axes.set_title(f"{patches} patches of {side} pixels (d = {width})")
@@ -45,6 +45,6 @@ def _panel(axes: Axes, batches: pd.DataFrame, side: int) -> None:
     sizes = batches.groupby(["network.head", "batch_size"]).size()
     axes.set_xlim(right=limit * 1.05)
     style.note(axes, f"{style.counted(sizes)} batches per point; larger b: not run", x=0.9, y=0.1)
-    axes.set_xlabel("pictures in the batch b")
+    axes.set_xlabel("images in the batch b")
     axes.set_ylabel("share")
     style.per_cent(axes)

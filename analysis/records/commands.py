@@ -63,8 +63,9 @@ def collect(arguments: list[str]) -> None:
         "--results", type=Path, default=HERE, help="folder to collect into [%(default)s]"
     )
     parser.add_argument(
-        "--pictures", action="store_true", help="collect pictures of the reconstructions, too"
-    )
+        "--images", "--pictures", action="store_true", dest="pictures",
+        help="collect the images of the reconstructions, too",
+    )  # fmt: skip
     parser.add_argument(
         "--sheets", action="store_true", help="collect the same images without labels, too"
     )

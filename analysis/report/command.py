@@ -31,10 +31,12 @@ def main(arguments: list[str]) -> None:
         "--to", type=Path, default=OUTPUTS / "report.html", help="file of the page [%(default)s]"
     )
     parser.add_argument(
+        "--images",
         "--pictures",
+        dest="images",
         type=int,
         default=24,
-        help="most pictures to show from each folder [%(default)s]",
+        help="most images to show from each folder [%(default)s]",
     )
     chosen = parser.parse_args(arguments)
 
@@ -46,5 +48,5 @@ def main(arguments: list[str]) -> None:
         where = " or ".join(map(str, chosen.results))
         raise ConfigError(f"there is no complete job in {where}; run one first.")
     chosen.to.parent.mkdir(parents=True, exist_ok=True)
-    chosen.to.write_text(page(found, chosen.pictures), encoding="utf-8")
+    chosen.to.write_text(page(found, chosen.images), encoding="utf-8")
     sys.stderr.write(f"{chosen.to}\n")

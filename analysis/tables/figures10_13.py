@@ -28,7 +28,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         if not picture.is_file():
             raise FileNotFoundError(
                 f"{picture} is missing; collect it by "
-                "`spear collect --pictures outputs/figures10_13`."
+                "`spear collect --images outputs/figures10_13`."
             )
         which = f"{share}th percentile" if share else "the worst"
         title = f"{name}: {which}, batch {batch['batch']}, {batch['psnr']:.1f} dB"

@@ -4,6 +4,10 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spear.auditing import Audit
 
 LOSSES = ("cross_entropy", "binary_cross_entropy")
 
@@ -87,8 +91,17 @@ def main(arguments: list[str]) -> None:
     if chosen.update is None:
         options.error("the following arguments are required: --update")
 
+    result = _audited(chosen)
+    _write(result, chosen)
+    leaks = [f"{x.name} is {x.verdict}" for x in result.layers if x.verdict in chosen.fail_on]
+    if leaks:
+        sys.stderr.write(f"spear audit: exit code {LEAKS} by --fail-on: {', '.join(leaks)}.\n")
+        sys.exit(LEAKS)
+
+
+def _audited(chosen: argparse.Namespace) -> "Audit":
+    """Return the audit of the chosen update."""
     from spear.auditing import Verdict, audit  # after the help and wrong options
-    from spear.auditing.report import as_json, html, text
     from spear.data.tokenizers import tokenizer_of
     from spear.experiments.cli.audited import load_model, load_update, load_weights, loss
 
@@ -111,15 +124,18 @@ def main(arguments: list[str]) -> None:
     )
     if chosen.weights is None and result.verdict is not Verdict.EXACT:
         result = replace(result, notes=(*result.notes, WITHOUT_WEIGHTS))
+    return result
+
+
+def _write(result: "Audit", chosen: argparse.Namespace) -> None:
+    """Write the chosen files, then print what was found."""
+    from spear.auditing.report import as_json, html, text
+
     if chosen.json:
         chosen.json.write_text(as_json(result), encoding="utf-8")
     if chosen.html:
         chosen.html.write_text(html(result, chosen.columns), encoding="utf-8")
     sys.stdout.write(text(result))
-    leaks = [f"{x.name} is {x.verdict}" for x in result.layers if x.verdict in chosen.fail_on]
-    if leaks:
-        sys.stderr.write(f"spear audit: exit code {LEAKS} by --fail-on: {', '.join(leaks)}.\n")
-        sys.exit(LEAKS)
 
 
 def _foretell(options: argparse.ArgumentParser, chosen: argparse.Namespace) -> None:

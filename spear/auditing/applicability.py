@@ -46,26 +46,26 @@ def applicability(
     if surroundings_unknown(layer):
         unknown = "its neighbours in the network are not known; the attack and its test decide"
         return Applicability(Equation.GRADIENT, (unknown,))
+    if {RELU} in (layer.after, layer.before):
+        return _by_zeros(layer)
+    if following is not None and is_pair(layer) and layer.activation is not None:
+        words, hidden = layer.activation.words, _hidden(following, gradients, model)
+        if hidden:
+            return Applicability(None, (f"{words} follows it, but {hidden}",))
+        reason = f"{words} follows it and then {following.name}, whose update tells the activations"
+        return Applicability(Equation.PAIR, (reason, *_remarks(layer)))
+    before_it, after_it = described(*layer.before), described(*layer.after)
+    reason = f"no ReLU on either side of it: {before_it} before, {after_it} after"
+    return Applicability(None, (next(_why(layer), reason),))
+
+
+def _by_zeros(layer: LinearLayer) -> Applicability:
+    """Return the equation of a layer with a ReLU after it, before it, or both."""
     after, before = layer.after == {RELU}, layer.before == {RELU}
     if after and Station.DROPOUT not in layer.beyond:
-        reasons = ["a ReLU follows it, so that about half of dL/dZ is zero"]
-        equation = Equation.GRADIENT
-    elif before and not _is_followed_by_nonlinearity(layer):
-        return Applicability(
-            None,
-            (
-                f"a ReLU precedes it, but {described(*layer.after)} follows, which may be narrower "
-                "than the batch, so that the rank of the update need not be the number of inputs",
-            ),
-        )
-    elif before:
-        reasons = ["a ReLU precedes it, so that its inputs have zeros and are never negative"]
-        if after:
-            reasons.append(
-                "a ReLU follows it, too, but dropout after that hides which neurons are inactive"
-            )
-        equation = Equation.INPUT
-    elif after:
+        reason = "a ReLU follows it, so that about half of dL/dZ is zero"
+        return Applicability(Equation.GRADIENT, (reason, *_remarks(layer)))
+    if not before:
         return Applicability(
             None,
             (
@@ -73,20 +73,20 @@ def applicability(
                 "looks like an inactive one, so that nothing can be proven",
             ),
         )
-    elif following is not None and is_pair(layer) and layer.activation is not None:
-        hidden = _hidden(following, gradients, model)
-        if hidden:
-            return Applicability(None, (f"{layer.activation.words} follows it, but {hidden}",))
-        reasons = [
-            f"{layer.activation.words} follows it and then {following.name}, whose update tells "
-            "the activations"
-        ]
-        equation = Equation.PAIR
-    else:
-        before_it, after_it = described(*layer.before), described(*layer.after)
-        reason = f"no ReLU on either side of it: {before_it} before, {after_it} after"
-        return Applicability(None, (next(_why(layer), reason),))
-    return Applicability(equation, (*reasons, *_remarks(layer)))
+    if not _is_followed_by_nonlinearity(layer):
+        return Applicability(
+            None,
+            (
+                f"a ReLU precedes it, but {described(*layer.after)} follows, which may be narrower "
+                "than the batch, so that the rank of the update need not be the number of inputs",
+            ),
+        )
+    reasons = ["a ReLU precedes it, so that its inputs have zeros and are never negative"]
+    if after:
+        reasons.append(
+            "a ReLU follows it, too, but dropout after that hides which neurons are inactive"
+        )
+    return Applicability(Equation.INPUT, (*reasons, *_remarks(layer)))
 
 
 def without_bias(

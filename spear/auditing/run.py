@@ -1,7 +1,7 @@
 """Whole audit as one call: which layers of a model leak, why, and how sure that is."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -78,14 +78,7 @@ def audit(
         VictimError: the model does not take the batch, or inputs of the given shape.
     """
     start = time.perf_counter()
-    if not (is_number(budget) and budget > 0):
-        raise ConfigError(f"budget is {budget!r}; expected more than 0 seconds.")
-    check_least(1, steps=steps)
-    if steps > 1 and learning_rate is None:
-        raise ConfigError(
-            f"steps is {steps} without a learning_rate; expected both, for an update of weights "
-            "after training."
-        )
+    _check(budget, steps, learning_rate)
     loss = loss or nn.CrossEntropyLoss()
     private: Any = None
     truth: dict[str, Tensor] = {}
@@ -100,30 +93,12 @@ def audit(
         found = read(original, update, learning_rate, form)
         gradients = rewritten.gradients(found.gradients) if rewritten else found.gradients
         reading = found.said
-    layer = None if layer is None else bare(layer)
     layers, example, note = locate(model, input_shape, private)
-    chosen = [each for each in layers if layer in (None, each.name, bare(each.name))]
-    if layer is not None and not chosen:
-        names = ", ".join(each.name for each in layers)
-        expected = f"expected one of {names}" if names else "the model has no such layer that runs"
-        raise LayerError(f"layer is {layer!r}; {expected}.")
-    classes = outputs(model, example)
+    chosen = _chosen(layers, layer)
     task = Task(
-        model,
-        layers,
-        gradients,
-        loss,
-        example,
-        labels,
-        classes,
-        truth,
-        budget,
-        seed,
-        pilot(),
-        Budget(budget),
-        steps,
-        learning_rate,
-    )
+        model, layers, gradients, loss, example, labels, outputs(model, example), truth, budget,
+        seed, pilot(), Budget(budget), steps, learning_rate,
+    )  # fmt: skip
     findings = _within(task, chosen)
     notes = [each for each in (note, _disagreement(chosen, findings)) if each]
     notes += overlooked(model, layers)
@@ -132,6 +107,28 @@ def audit(
         left = max(budget - (time.perf_counter() - start), LEAST_BUDGET)
         text = read_text(model, gradients, tokenizer, left, seed)
     return Audit(findings, tuple(notes), time.perf_counter() - start, reading, text)
+
+
+def _check(budget: object, steps: int, learning_rate: float | None) -> None:
+    if not (is_number(budget) and budget > 0):
+        raise ConfigError(f"budget is {budget!r}; expected more than 0 seconds.")
+    check_least(1, steps=steps)
+    if steps > 1 and learning_rate is None:
+        raise ConfigError(
+            f"steps is {steps} without a learning_rate; expected both, for an update of weights "
+            "after training."
+        )
+
+
+def _chosen(layers: Sequence[LinearLayer], layer: str | None) -> list[LinearLayer]:
+    """Return the layer of a name, or all of them."""
+    wanted = None if layer is None else bare(layer)
+    chosen = [each for each in layers if wanted in (None, each.name, bare(each.name))]
+    if layer is not None and not chosen:
+        names = ", ".join(each.name for each in layers)
+        expected = f"expected one of {names}" if names else "the model has no such layer that runs"
+        raise LayerError(f"layer is {wanted!r}; {expected}.")
+    return chosen
 
 
 def _within(task: Task, layers: list[LinearLayer]) -> tuple[LayerFinding, ...]:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from spear.data.base import Batch, Dataset
 from spear.domain import Domain
+from spear.errors import DatasetError
 
 
 class Share(Dataset):
@@ -16,13 +17,14 @@ class Share(Dataset):
         whole: the data set.
         indices: numbers of the client's examples there.
         owner: number of the client, for messages.
+        clients: number of all clients, for messages.
     """
 
-    def __init__(self, whole: Dataset, indices: Sequence[int], owner: int) -> None:
+    def __init__(self, whole: Dataset, indices: Sequence[int], owner: int, clients: int) -> None:
         self.name = f"{whole.name}, client {owner}"
         self.input_shape, self.n_classes = whole.input_shape, whole.n_classes
         self.is_image = whole.is_image
-        self._whole, self._indices = whole, indices
+        self._whole, self._indices, self._clients = whole, indices, clients
 
     @property
     def domain(self) -> Domain:
@@ -31,6 +33,26 @@ class Share(Dataset):
 
     def __len__(self) -> int:
         return len(self._indices)
+
+    def batch(self, size: int, generator: torch.Generator) -> Batch:
+        """Implement `Dataset`.
+
+        Raises:
+            DatasetError: there are too many clients for batches of this size.
+        """
+        if size > len(self):
+            whole = len(self._whole)
+            most = (
+                f"at most {whole // size} clients, or a batch of at most {whole // self._clients}"
+                if whole // self._clients
+                else f"at most {whole // size} clients"
+            )
+            raise DatasetError(
+                f"{self._clients} clients share the {whole} examples of data set "
+                f"{self._whole.name!r}, so that one has {len(self)} and cannot give a batch of "
+                f"{size}; choose {most}."
+            )
+        return super().batch(size, generator)
 
     def example(self, index: int) -> tuple[Tensor, int]:
         """Implement `Dataset`."""
@@ -63,4 +85,4 @@ def shares(dataset: Dataset, clients: int, generator: torch.Generator) -> list[S
     """
     order = torch.randperm(len(dataset), generator=generator)
     parts = order.tensor_split(clients)
-    return [Share(dataset, part.tolist(), owner) for owner, part in enumerate(parts)]
+    return [Share(dataset, part.tolist(), owner, clients) for owner, part in enumerate(parts)]

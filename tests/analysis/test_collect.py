@@ -187,6 +187,7 @@ def test_what_cannot_be_collected_is_said_in_one_sentence(tmp_path, spear_collec
             f"there is no complete job (none with a summary.json) in {tmp_path}",
         ),
         ((folder, again), f"{folder} and {again} are the same job of sweep"),
+        ((folder, "--images"), f"{folder / 'reconstructions.png'} is missing"),
         ((folder, "--pictures"), f"{folder / 'reconstructions.png'} is missing"),
         ((folder, "--sheets"), f"{folder / 'sheet.png'} is missing"),
         ((folder, "--texts"), f"{folder / 'reconstructions.csv'} is missing"),

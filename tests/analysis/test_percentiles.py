@@ -42,5 +42,5 @@ def test_each_figure_is_the_picture_of_its_batch(tmp_path):
     assert rows[0] == "**Figure 10: 10th percentile, batch 26, 160.0 dB**"
     assert [Path(link.split("(")[1]).stem for link in rows[1::2]] == ["26", "86", "62", "12"]
     (tmp_path / "86.jpg").unlink()
-    with pytest.raises(FileNotFoundError, match=r"86.*is missing; collect it by .* --pictures"):
+    with pytest.raises(FileNotFoundError, match=r"86.*is missing; collect it by .* --images"):
         figures10_13.table(results)

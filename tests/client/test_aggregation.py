@@ -263,8 +263,13 @@ def test_a_batch_of_unknown_owners_is_refused():
         WeightedMean(2).share(Client(network()), plain, None)
 
 
-def test_a_client_with_too_few_examples_is_named():
-    with pytest.raises(
-        DatasetError, match=r"^data set 'digits, client \d+' has \d+ examples and ca"
-    ):
-        drawn(WeightedMean(10), size=200)
+@pytest.mark.parametrize(
+    ("clients", "size", "advice"),
+    [(10, 200, "at most 3 clients, or a batch of at most 79"), (1000, 2, "at most 398 clients")],
+)
+def test_it_is_said_how_many_clients_the_data_set_allows(clients, size, advice):
+    said = rf"^{clients} clients share the 797 examples of data set 'digits', .* choose {advice}\.$"
+    with pytest.raises(DatasetError, match=said):
+        drawn(WeightedMean(clients), size=size)
+    allowed = int(advice.split()[2])
+    assert len(drawn(WeightedMean(allowed), size=size).labels) == allowed * size
