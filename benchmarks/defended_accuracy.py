@@ -4,19 +4,21 @@ Trains the network of `experiment=enough_noise` (m = 200, L = 6) by DP-SGD on CI
 example's gradient clipped to C = 1 over all layers, noise of the multiplier times C on their sum,
 then the mean, as `defense=dpsgd_opacus`. Batches of 20 are drawn anew in each epoch. Of the 10,000
 images of `test`, 8,000 train and 2,000 test. Writes `analysis/records/defended_accuracy.csv`, which
-the figure `enough_accuracy` shows. SPEAR_DATA names the folder of the data sets.
+the figure `enough_accuracy` shows; what is in it already is kept. SPEAR_DATA names the folder of
+the data sets.
 """
 
 import argparse
 import os
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from spear.analysis.records.defended import ACCURACIES, COLUMNS, MULTIPLIERS
+from spear.analysis.records.defended import ACCURACIES, COLUMNS, MULTIPLIERS, accuracies
 from spear.data import CIFAR10
 from spear.networks import fcnn
 
@@ -30,13 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=1, help="[%(default)s]")
     chosen = parser.parse_args(arguments)
     images, labels = _data(Path(os.environ.get("SPEAR_DATA", "data")))
-    rows = []
-    for multiplier in MULTIPLIERS:
-        for seed in range(chosen.seeds):
+    rows = accuracies().to_numpy().tolist() if ACCURACIES.exists() else []
+    there = {tuple(row[:3]) for row in rows}
+    for multiplier, seed in product(MULTIPLIERS, range(chosen.seeds)):
+        if (multiplier, seed, chosen.epochs) not in there:
             found = trained(images, labels, multiplier, chosen.epochs, seed)
-            rows.append((multiplier, seed, chosen.epochs, found))
+            rows.append([multiplier, seed, chosen.epochs, found])
+            table = pd.DataFrame(rows, columns=COLUMNS).astype({"seed": int, "epochs": int})
+            table.sort_values(COLUMNS[:3]).to_csv(ACCURACIES, index=False)
             print(*rows[-1], flush=True)
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(ACCURACIES, index=False)
 
 
 def trained(images: Tensor, labels: Tensor, multiplier: float, epochs: int, seed: int) -> float:
@@ -53,7 +57,7 @@ def trained(images: Tensor, labels: Tensor, multiplier: float, epochs: int, seed
     layers = [each for each in network.modules() if isinstance(each, nn.Linear)]
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
-        for batch in torch.randperm(TRAINED, generator=generator).split(BATCH):
+        for batch in torch.randperm(TRAINED, generator=generator).view(-1, BATCH):
             step(network, layers, images[batch], labels[batch], multiplier, generator)
     with torch.no_grad():
         right = network(images[TRAINED:]).argmax(dim=1) == labels[TRAINED:]

@@ -48,7 +48,7 @@ def draw(results: pd.DataFrame) -> Figure:
     for axes, panel in zip(row, PANELS, strict=True):
         batches = results[results["experiment"] == panel.experiment]
         _curves(axes, panel, batches)
-    _name_epsilons(row[0], sorted(results[PANELS[0].column].dropna().unique()))
+    name_epsilons(row[0], sorted(results[PANELS[0].column].dropna().unique()))
     style.per_cent(row[0])
     row[0].set_ylabel("images recovered")
     figure.legend(*row[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(SIZES))
@@ -65,7 +65,7 @@ def _curves(axes: Axes, panel: Panel, batches: pd.DataFrame) -> None:
     axes.set_xlabel(f"{panel.label}\n({n} batches per point)")
 
 
-def _name_epsilons(axes: Axes, multipliers: list[float]) -> None:
+def name_epsilons(axes: Axes, multipliers: list[float]) -> None:
     """Write the epsilon of one update above some noise multipliers."""
     chosen = multipliers[:: -(-len(multipliers) // SHOWN_EPSILONS)]
     above = axes.secondary_xaxis("top")

@@ -26,7 +26,11 @@ COUNTED = (
 WIDEST = 10_000
 """Columns of a console in which every table fits."""
 
-STYLES = {JobOutcome.DONE: "green", JobOutcome.SKIPPED: "dim", JobOutcome.FAILED: "red"}
+STYLES: dict[str, str] = {
+    JobOutcome.DONE: "green",
+    JobOutcome.SKIPPED: "dim",
+    JobOutcome.FAILED: "red",
+}
 ENDED = (JobOutcome.DONE, JobOutcome.SKIPPED)
 
 

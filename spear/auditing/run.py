@@ -109,7 +109,7 @@ def audit(
     return Audit(findings, tuple(notes), time.perf_counter() - start, reading, text)
 
 
-def _check(budget: object, steps: int, learning_rate: float | None) -> None:
+def _check(budget: float, steps: int, learning_rate: float | None) -> None:
     if not (is_number(budget) and budget > 0):
         raise ConfigError(f"budget is {budget!r}; expected more than 0 seconds.")
     check_least(1, steps=steps)
