@@ -80,6 +80,9 @@ SIGNS_OPEN = "signs_open"
 SIGNS_BY_LOSS = "signs_by_loss"
 """Name among `details`: 1 if the cross-entropy of the outputs fixes the signs of the inputs."""
 
+TOLD_APART_BY_LOSS = "told_apart_by_loss"
+"""Name among `details`: number of inputs that nothing but the cross-entropy tells apart."""
+
 _SCALE = {
     RESTS_ON_BIASES: "; their lengths rest on the bias gradients alone",
     RESTS_ON_ACTIVATION: "; their lengths rest on the shape of the activation",
@@ -87,6 +90,7 @@ _SCALE = {
     LENGTHS_OPEN: "; their directions are found, but nothing fixes their lengths",
     SIGNS_BY_LOSS: ", and their signs on the cross-entropy of the outputs",
     SIGNS_OPEN: ", and their signs are open",
+    TOLD_APART_BY_LOSS: "; the cross-entropy of the outputs tells inputs without a kink apart",
 }
 
 

@@ -191,7 +191,7 @@ class Update:
             tuple(self._link(each) for each in chain),
             tuple(each.activation(parameters) for each in pairs),
             chain.index(wanted),
-            to_loss=unbiased and chain[-1].is_last,
+            to_loss=chain[-1].is_last,
         )
 
     def observe_to_outputs(self, layer: int) -> LayerChain:

@@ -152,6 +152,9 @@ CASES = {
         f"attack=spear_pair_unbiased network.activation=gelu network.bias=false {DIGITS} "
         "batch_size=4"
     ),
+    "pair_to_loss": Case(
+        f"attack=spear_pair_to_loss network.activation=hardtanh {DIGITS} batch_size=4"
+    ),
     "pair_by_loss": Case(f"attack=spear_pair_by_loss network.bias=false {DIGITS} batch_size=4"),
     "pair_fedavg": Case(
         "attack=spear_pair_fedavg fedavg=fedavg fedavg.epochs=3 fedavg.learning_rate=0.01 "

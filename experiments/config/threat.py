@@ -54,6 +54,7 @@ GIVEN = {
     "spear_pair": "W",
     "spear_pair_by_loss": "WM",
     "spear_pair_fedavg": "W",
+    "spear_pair_to_loss": "WM",
     "spear_pair_unbiased": "W",
     "spear_paper": "W",
     "spear_paper_determined": "W",

@@ -76,7 +76,7 @@ class Share(Dataset):
 
 
 def shares(dataset: Dataset, clients: int, generator: torch.Generator) -> list[Share]:
-    """Return a random partition of a data set among clients, all shares of equal size but for one.
+    """Return a random partition of a data set among clients, of sizes that differ by 1 at most.
 
     Args:
         dataset: what is shared out.

@@ -23,7 +23,7 @@ from spear.inversion.completion import SpearPruned
 from spear.inversion.descent import SpearIrls
 from spear.inversion.inputs import SpearInput
 from spear.inversion.labels import BatchLabels
-from spear.inversion.network import SpearNetwork, SpearPairByLoss
+from spear.inversion.network import SpearNetwork, SpearPairByLoss, SpearPairToLoss
 from spear.inversion.pair import SpearPair, SpearPairFedAvg, SpearPairUnbiased
 from spear.inversion.sampling import Spear, SpearNoisy, SpearPaper, SpearPaperNoisy, SpearPrior
 from spear.inversion.united import united
@@ -40,6 +40,7 @@ __all__ = [
     "SpearPair",
     "SpearPairByLoss",
     "SpearPairFedAvg",
+    "SpearPairToLoss",
     "SpearPairUnbiased",
     "SpearPaper",
     "SpearPaperNoisy",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spear.budget import Budget
+
 FIRST_RIDGE, SHRINKING, LAST_RIDGE = 1.0, 0.7, 1e-15
 """Ridge of the first sweep, its factor in each further one, and its least, relative to the share of
 entries known. The first ones keep few strong entries from deciding alone."""
@@ -31,7 +33,9 @@ class LowRank:
     residual: float
 
 
-def fitted(matrix: Tensor, known: Tensor, rank: int, sweeps: int = 400) -> LowRank:
+def fitted(
+    matrix: Tensor, known: Tensor, rank: int, sweeps: int = 400, budget: Budget | None = None
+) -> LowRank:
     """Return the matrix of a rank that fits the known entries.
 
     The first one is from the SVD with zeros for the others.
@@ -41,6 +45,7 @@ def fitted(matrix: Tensor, known: Tensor, rank: int, sweeps: int = 400) -> LowRa
         known: true for each known entry (m x n).
         rank: r, at most m and n.
         sweeps: most sweeps.
+        budget: ends the sweeps when it is over; None for no limit.
     """
     mask = known.to(matrix)
     left = torch.linalg.svd(matrix, full_matrices=False).U[:, :rank]
@@ -53,6 +58,8 @@ def fitted(matrix: Tensor, known: Tensor, rank: int, sweeps: int = 400) -> LowRa
         left = regressed(matrix, mask, right, ridge)
         residuals.append(float(((left @ right.T - matrix) * mask).norm()) / size)
         if ridge <= share * len(matrix) * LAST_RIDGE and _settled(residuals):
+            break
+        if budget is not None and budget.over():
             break
     return LowRank(left, right, residuals[-1])
 

@@ -20,6 +20,9 @@ from spear.update import Update, check_update
 FIRST = 1
 """Number of the attacked layer, whose inputs are the network's."""
 
+OPEN_STARTS = 30
+"""Starts for each input if some of its entries stay open."""
+
 
 class SpearPruned:
     """Completes a gradient from the entries that pruning left, then inverts it by descent.
@@ -33,8 +36,8 @@ class SpearPruned:
     is small. The result is `estimated` then, and `details` has their number as `open`.
 
     Args:
-        time_limit: seconds per batch after which the descent gives up, the completion before it
-            included, which has no limit of its own; None for no limit.
+        time_limit: seconds per batch after which the completion, or the descent after it, gives up;
+            None for no limit.
 
     Raises:
         ConfigError: the time limit is not positive.
@@ -84,14 +87,18 @@ class SpearPruned:
             return Reconstruction.empty(
                 observation.m, observation.n, Status.ZERO_GRADIENT, budget.spent
             )
-        completed = complete(gradient)
+        completed = complete(gradient, budget=budget)
         if completed is None or not bool(completed.columns[-1]):
-            return Reconstruction.empty(
-                observation.m, observation.n, Status.FULL_RANK, budget.spent
-            )
-        inner = SpearIrls(FIRST, _left(budget), rank=completed.rank)
+            status = Status.TIMED_OUT if budget.over() else Status.FULL_RANK
+            return Reconstruction.empty(observation.m, observation.n, status, budget.spent)
+        inner = SpearIrls(FIRST, _left(budget), _starts(completed), rank=completed.rank)
         found = inner(_determined(observation, completed), seed=seed, progress=progress)
         return _whole(found, completed, observation, gradient, budget)
+
+
+def _starts(completed: Completed) -> float:
+    """Starts of the descent: entries that are open keep a result from being exact in any time."""
+    return 1e6 if bool(completed.columns.all()) else OPEN_STARTS * completed.rank
 
 
 def _left(budget: Budget) -> float | None:

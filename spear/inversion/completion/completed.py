@@ -12,6 +12,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from spear.budget import Budget
 from spear.inversion.completion.alternating import LowRank, determined, fitted, regressed
 from spear.inversion.completion.core import well_known
 
@@ -55,36 +56,41 @@ class Completed:
     surplus: float
 
 
-def complete(gradient: Tensor, most: int | None = None) -> Completed | None:
+def complete(
+    gradient: Tensor, most: int | None = None, budget: Budget | None = None
+) -> Completed | None:
     """Return the gradient of lowest rank that has the entries left, if they determine one.
 
     Args:
         gradient: m x n, 0 for each entry that was removed.
         most: largest rank that is tried; half of the smaller dimension unless given.
+        budget: of the time; None for no limit.
 
     Returns:
-        The completed gradient; None if no rank explains the entries to their rounding.
+        The completed gradient; None if no rank explains the entries to their rounding, or the
+        budget was over before one did.
     """
     matrix, known = gradient.double(), gradient != 0
     limit = ROUNDINGS * max(torch.finfo(gradient.dtype).eps, PRECISION)
-    rank = _rank(matrix, known, most or min(matrix.shape) // 2, limit)
+    budget = budget or Budget()
+    rank = _rank(matrix, known, most or min(matrix.shape) // 2, limit, budget)
     if rank is None:
         return None
     rows, columns = well_known(known, CORE * rank)
-    core = _fit(matrix, known, rows, columns, rank)
+    core = _fit(matrix, known, rows, columns, rank, budget)
     if core is None or core.residual > limit:
         return None
     return _grown(matrix, known, rows, columns, core, limit)
 
 
-def _rank(matrix: Tensor, known: Tensor, most: int, limit: float) -> int | None:
-    """The lowest rank that fits the columns with the most entries left; None if none does."""
+def _rank(matrix: Tensor, known: Tensor, most: int, limit: float, budget: Budget) -> int | None:
+    """The lowest rank that fits the columns with the most entries left; None if none does in time."""
     best = known.sum(dim=0).topk(min(COLUMNS, known.shape[1])).indices
     matrix, known = matrix[:, best], known[:, best]
 
     @cache
     def fit(rank: int) -> LowRank | None:
-        return _fit(matrix, known, *well_known(known, CORE * rank), rank)
+        return _fit(matrix, known, *well_known(known, CORE * rank), rank, budget)
 
     def too_low(rank: int) -> bool:
         found = fit(rank)
@@ -93,19 +99,23 @@ def _rank(matrix: Tensor, known: Tensor, most: int, limit: float) -> int | None:
     low, high = 0, 1
     while too_low(high):
         low, high = high, 2 * high
-        if low >= most:
+        if low >= most or budget.over():
             return None
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if too_low(middle) else (low, middle)
+        if budget.over():
+            return None
     return high if fit(high) is not None else None
 
 
-def _fit(matrix: Tensor, known: Tensor, rows: Tensor, columns: Tensor, rank: int) -> LowRank | None:
+def _fit(
+    matrix: Tensor, known: Tensor, rows: Tensor, columns: Tensor, rank: int, budget: Budget
+) -> LowRank | None:
     """The fit on some rows and columns; None if these are too few to tell."""
     if min(int(rows.sum()), int(columns.sum())) < CORE * rank:
         return None
-    return fitted(matrix[rows][:, columns], known[rows][:, columns], rank)
+    return fitted(matrix[rows][:, columns], known[rows][:, columns], rank, budget=budget)
 
 
 def _grown(

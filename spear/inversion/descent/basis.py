@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spear.inversion.descent.deflation import Known
-from spear.inversion.directions.completion import completed
+from spear.inversion.directions.basis_of_space import completed
 from spear.inversion.directions.distinct import SAME_EXACT, SAME_IN_NOISE, is_distinct
 from spear.inversion.directions.exact import Polish
 from spear.inversion.directions.scale import fix_scale, is_regular

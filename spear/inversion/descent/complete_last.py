@@ -13,7 +13,7 @@ It also repairs a full basis with a false member i: row p_i of Q^-1 depends on t
 import torch
 from torch import Tensor
 
-from spear.inversion.directions.completion import orthogonal_complement
+from spear.inversion.directions.basis_of_space import orthogonal_complement
 from spear.inversion.directions.exact import Polish
 from spear.inversion.directions.sparsity_matching import ROUNDING
 from spear.inversion.factors.factorization import Factorization

@@ -7,10 +7,11 @@ import torch
 
 from spear.budget import Budget
 from spear.inversion.directions.scale import fix_scale
+from spear.inversion.directions.scale_shows import scale_shows
 from spear.inversion.directions.selection import Selection, greedy_filter
 from spear.inversion.factors.factorization import Factorization, factorize
 from spear.observation import Observation
-from spear.reconstruction import Reconstruction, Status
+from spear.reconstruction import RESTS_ON_BIASES, Reconstruction, Status
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,9 @@ def _assemble(problem: Factorization, found: Found, budget: Budget) -> Reconstru
     gradients = problem.left.new_zeros(problem.m, problem.b)
     gradients[problem.active] = problem.left @ disaggregation
     inputs = torch.linalg.solve(disaggregation, problem.right)
+    details = found.details
+    if selection.status is Status.EXACT and not scale_shows(problem, disaggregation):
+        details = details | {RESTS_ON_BIASES: 1.0}
     return Reconstruction(
         inputs=inputs.cpu(),
         activation_gradients=gradients.cpu(),
@@ -74,5 +78,5 @@ def _assemble(problem: Factorization, found: Found, budget: Budget) -> Reconstru
         submatrices=found.submatrices,
         seconds=budget.spent,
         status=found.otherwise if selection.status == Status.PARTIAL else selection.status,
-        details=found.details,
+        details=details,
     )

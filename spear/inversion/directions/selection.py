@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.directions.completion import orthogonal_complement
+from spear.inversion.directions.basis_of_space import orthogonal_complement
 from spear.inversion.directions.sparsity_matching import activity, agreement, matches, uncertainty
 from spear.inversion.directions.verdict import verdict
 from spear.inversion.directions.zeros import sparsity

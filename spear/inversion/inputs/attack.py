@@ -7,7 +7,7 @@ from torch import Tensor
 
 from spear.attack import LayerAttack, Progress, ProgressCallback
 from spear.budget import Budget
-from spear.inversion.directions.completion import completed_around
+from spear.inversion.directions.basis_of_space import completed_around
 from spear.inversion.factors.rank import check_rank
 from spear.inversion.inputs.descent import Descent
 from spear.inversion.inputs.pool import InputPool

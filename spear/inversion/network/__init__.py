@@ -2,5 +2,6 @@
 
 from spear.inversion.network.attack import SpearNetwork
 from spear.inversion.network.by_loss import SpearPairByLoss
+from spear.inversion.network.to_loss import SpearPairToLoss
 
-__all__ = ["SpearNetwork", "SpearPairByLoss"]
+__all__ = ["SpearNetwork", "SpearPairByLoss", "SpearPairToLoss"]

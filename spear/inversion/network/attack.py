@@ -14,50 +14,27 @@ from spear.inversion.network.by_loss import is_hard_cross_entropy
 from spear.inversion.network.through_a_pair import solved_through_a_pair
 from spear.inversion.network.unbiased import solved_without_biases
 from spear.inversion.pair import SpearPair
-from spear.inversion.pair.limits import Limits
+from spear.inversion.pair.limits import LimitedAttack
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.inversion.pair.reconstruct import reconstruction_of
-from spear.layers import check_number, linear_layers
+from spear.layers import linear_layers
 from spear.observation import LayerChain
 from spear.reconstruction import RESTS_ON_BIASES, Reconstruction, Status
 from spear.transformer import check_takes_numbers
 from spear.update import Update, check_update
 
 
-class SpearNetwork:
+class SpearNetwork(LimitedAttack):
     """Finds the inputs of any layer of a chain through the easiest of its layer pairs.
 
     Pairs are tried from the best conditioned gradient on. From the first one that is solved exactly
     the inputs of every other layer follow (`propagation`). In a network without biases the shape of
     a smooth activation or the loss fixes the lengths of inputs (`unbiased`).
 
-    Args:
-        layer: number of the layer whose inputs are reconstructed, counted from 1; -1 is the last.
-        time_limit: seconds per batch, shared by the pairs that are tried; None for no limit.
-        max_starts: starts after which a pair is given up.
-        rank: batch size; None to take it from the singular values.
-        device: where to search, "cpu" or "cuda".
-
-    Raises:
-        ConfigError: a setting is out of range.
-        LayerError: `layer` is no whole number.
+    The settings are those of `LimitedAttack`; `layer` is the one whose inputs are reconstructed,
+    and the pairs that are tried share `time_limit`.
     """
-
-    given_labels = False
-
-    def __init__(
-        self,
-        layer: int = 1,
-        time_limit: float | None = 60.0,
-        max_starts: float = 1e6,
-        rank: int | None = None,
-        device: str = "cpu",
-    ) -> None:
-        check_number(layer)
-        self.layer = layer
-        self.limits = Limits(time_limit, max_starts, rank, device)
-        self._pair = SpearPair(max_starts=max_starts, rank=rank, device=device)
 
     def check(self, network: nn.Module, domain: Domain) -> None:
         """Implement `Attack.check`.
@@ -110,7 +87,7 @@ class SpearNetwork:
         problems = [pair_problem(chain.pair(k), rank) for k in range(len(chain.activations))]
 
         def solve(_: int, problem: PairProblem, share: Budget) -> Reconstruction:
-            return self._pair.reconstruct(problem, seed, share)
+            return SpearPair(max_starts=self.limits.max_starts).reconstruct(problem, seed, share)
 
         return solved_through_a_pair(chain, problems, solve, _backward, budget)
 

@@ -17,50 +17,27 @@ from spear.inversion.labels.last_layer import check_mean_cross_entropy
 from spear.inversion.network.loss_proof import judged_by_loss
 from spear.inversion.pair.any_sign import AnySign
 from spear.inversion.pair.choice import ENGINES, suitable
-from spear.inversion.pair.limits import Limits
+from spear.inversion.pair.limits import LimitedAttack
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.search import run
 from spear.inversion.pair.solver import Peeling
 from spear.inversion.pair.unbiased import free_problem, unfinished
-from spear.layers import check_number, linear_layers
+from spear.layers import linear_layers
 from spear.observation import LayerChain
 from spear.reconstruction import Reconstruction, Status
 from spear.transformer import check_takes_numbers
 from spear.update import Update, check_update
 
 
-class SpearPairByLoss:
+class SpearPairByLoss(LimitedAttack):
     """Finds the batch behind layers without biases and ReLUs, or leaky ones, up to the loss.
 
     The layer pair gives the direction of each input, and the cross-entropy its length and label.
     `details` says so: `scale_by_loss`, or `lengths_open` with two classes, of which several lengths
     may have the same gradient. Derivation: docs/theory/layer-pairs.md.
 
-    Args:
-        layer: first linear layer of the pair, counted from 1.
-        time_limit: seconds per batch after which the search gives up; None for no limit.
-        max_starts: starts after which it gives up.
-        rank: batch size; None to take it from the singular values of the gradient.
-        device: where to search, "cpu" or "cuda".
-
-    Raises:
-        ConfigError: a setting is out of range.
-        LayerError: `layer` is no whole number.
+    The settings are those of `LimitedAttack`.
     """
-
-    given_labels = False
-
-    def __init__(
-        self,
-        layer: int = 1,
-        time_limit: float | None = 60.0,
-        max_starts: float = 1e6,
-        rank: int | None = None,
-        device: str = "cpu",
-    ) -> None:
-        check_number(layer)
-        self.layer = layer
-        self.limits = Limits(time_limit, max_starts, rank, device)
 
     def check(self, network: nn.Module, domain: Domain) -> None:
         """Implement `Attack.check`.

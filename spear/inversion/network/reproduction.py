@@ -8,9 +8,11 @@ from spear.observation import LayerChain
 
 
 def unreproduced(
-    chain: LayerChain, first: int, inputs: Tensor, labels: Tensor, batch_size: int
+    chain: LayerChain, first: int, inputs: Tensor, labels: Tensor, batch_size: float
 ) -> float:
     """Return the largest part of a layer's gradient that a batch does not make, relative to it.
+
+    The gradient of a bias counts by itself.
 
     Args:
         chain: the layers and their updates, up to the logits.
@@ -19,21 +21,41 @@ def unreproduced(
         labels: class of each (b).
         batch_size: N, by which the mean loss divides.
     """
-    last = len(chain.layers) - 1
+    hard = torch.nn.functional.one_hot(labels, len(chain.layers[-1].weight)).to(inputs)
     passed = passed_through(chain, first, inputs)
-    logits = pre_activations(chain.layers[last], passed[last])
-    hard = torch.nn.functional.one_hot(labels, logits.shape[1])
-    gradients = (logits.softmax(dim=1) - hard) / batch_size
-    worst = _rest(chain, last, gradients, passed[last])
-    for place in reversed(range(first, last)):
-        z = pre_activations(chain.layers[place], passed[place])
-        behind = gradients @ chain.layers[place + 1].weight.to(inputs)
-        gradients = chain.activations[place].slope(z) * behind
-        worst = max(worst, _rest(chain, place, gradients, passed[place]))
+    worst = 0.0
+    for place, gradients in gradients_of_layers(chain, first, inputs, hard).items():
+        link, mean = chain.layers[place], gradients / batch_size
+        worst = max(worst, _rest(link.weight_gradient, mean.T @ passed[place]))
+        if link.bias_gradient is not None:
+            worst = max(worst, _rest(link.bias_gradient, mean.sum(dim=0)))
     return worst
 
 
-def _rest(chain: LayerChain, place: int, gradients: Tensor, inputs: Tensor) -> float:
-    observed = chain.layers[place].weight_gradient.to(inputs)
-    rest = torch.linalg.vector_norm(observed - gradients.T @ inputs)
-    return float(rest / torch.linalg.vector_norm(observed))
+def gradients_of_layers(
+    chain: LayerChain, first: int, inputs: Tensor, hard: Tensor
+) -> dict[int, Tensor]:
+    """Return the gradients of each input's own loss in the outputs of all layers, by their places.
+
+    Args:
+        chain: up to the logits of the cross-entropy.
+        first: place of the first layer.
+        inputs: of that layer (b x n, float64).
+        hard: labels, one-hot (b x K).
+    """
+    last = len(chain.layers) - 1
+    z = {first: pre_activations(chain.layers[first], inputs)}
+    for place in range(first, last):
+        activations = chain.activations[place].value(z[place])
+        z[place + 1] = pre_activations(chain.layers[place + 1], activations)
+    found = {last: z[last].softmax(dim=1) - hard}
+    for place in reversed(range(first, last)):
+        behind = found[place + 1] @ chain.layers[place + 1].weight.to(inputs)
+        found[place] = chain.activations[place].slope(z[place]) * behind
+    return found
+
+
+def _rest(observed: Tensor, computed: Tensor) -> float:
+    rest = torch.linalg.vector_norm(observed.to(computed) - computed)
+    share = rest / torch.linalg.vector_norm(observed).to(rest)
+    return 0.0 if float(rest) == 0 else float(share.nan_to_num(torch.inf, torch.inf))

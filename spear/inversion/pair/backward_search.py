@@ -72,6 +72,19 @@ class BackwardConsistency:
 
     def normal_equations(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Implement `Objective.normal_equations`."""
+        residual, jacobian, scaled, scale = self._linearised(points)
+        matrices = jacobian.mT @ jacobian + scaled[:, :, None] * scaled[:, None, :]
+        gradients = (residual[:, None, :] @ jacobian)[:, 0]
+        return matrices, gradients + scaled * scale[:, None]
+
+    def linearised(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Residuals (K x (m' + 1)) and their Jacobians (K x (m' + 1) x (b + d + r))."""
+        residual, jacobian, scaled, scale = self._linearised(points)
+        residuals = torch.cat([residual, scale[:, None]], dim=1)
+        return residuals, torch.cat([jacobian, scaled[:, None, :]], dim=1)
+
+    def _linearised(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Residuals and Jacobians of the consistency; Jacobian and residual of the length of q."""
         q, v, e = self.parts(points)
         z = v @ self.predictor.T + self.base
         slopes, behind, columns = self.activation.slope(z), e @ self.back.T, q @ self.left.T
@@ -87,10 +100,7 @@ class BackwardConsistency:
         scaled = torch.zeros_like(points)
         scaled[:, : self.left.shape[1]] = columns @ self.left
         scaled *= 2 * NORMALISED / len(self.base) ** 0.5
-        residual = columns - slopes * behind
-        matrices = jacobian.mT @ jacobian + scaled[:, :, None] * scaled[:, None, :]
-        gradients = (residual[:, None, :] @ jacobian)[:, 0]
-        return matrices, gradients + scaled * self._scale(columns)[:, None]
+        return columns - slopes * behind, jacobian, scaled, self._scale(columns)
 
     def parts(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """q, v and e of points (K x (b + d + r))."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from spear.inversion.pair.problem import PairProblem
 
 EASY = 4.5
-"""Neurons for each of the b + r unknowns of a direction from which on L^T L does as well."""
+"""Neurons for each of the b + r unknowns of a direction; with more of them L^T L does as well."""
 
 
 KERNEL = 1e-4
@@ -53,7 +53,7 @@ def linear_directions(problem: PairProblem) -> tuple[Tensor, Tensor]:
 
 
 def common(problem: PairProblem) -> Tensor | None:
-    """Columns on the active neurons to leave out of C, V (m' x r); None if it makes no odds."""
+    """Columns on the active neurons to leave out of C, V (m' x r); None if L^T L does as well."""
     return problem.back[problem.first.active] if crowded(problem) else None
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spear.inversion.directions.completion import completed
+from spear.inversion.directions.basis_of_space import completed
 from spear.inversion.directions.exact import Polish
 from spear.inversion.directions.scale import fix_scale, is_regular
 from spear.inversion.directions.sparsity_matching import ROUNDING

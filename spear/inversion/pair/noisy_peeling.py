@@ -9,7 +9,7 @@ leaves the known ones several times closer to the truth, and the rest as clean a
 import torch
 from torch import Tensor
 
-from spear.inversion.directions.completion import completed
+from spear.inversion.directions.basis_of_space import completed
 from spear.inversion.directions.scale import fix_scale
 from spear.inversion.factors.gram import unit
 from spear.inversion.pair.backward import samples_of_rows

@@ -63,9 +63,13 @@ class RegressionSearch(Search):
         prior = PRIORS[self.rounds % len(PRIORS)]
         found = fitting_directions(self.problem, known, count, self._generator, prior)
         found = found.these(found.residuals < self._right)
-        fresh = is_distinct(unit(found.directions), NEARLY_SAME, directions)
+        fresh = self._distinct(unit(found.directions), directions)
         found = found.these(fresh.nonzero()[:, 0][: self.missing])
         self._take(found.directions, found.next_coordinates)
+
+    def _distinct(self, directions: Tensor, known: Tensor) -> Tensor:
+        """Mark the directions that differ from each one before them, and from the known ones."""
+        return is_distinct(directions, NEARLY_SAME, known)
 
     def _add_linear(self) -> None:
         """Add the direction of the only sample without a kink in between, if there is one."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.directions.completion import orthogonal_complement
+from spear.inversion.directions.basis_of_space import orthogonal_complement
 from spear.inversion.factors.gram import unit
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem

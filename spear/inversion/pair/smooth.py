@@ -13,6 +13,9 @@ from spear.inversion.pair.sharpening import backward_sharpened
 WEAK = 100.0
 """Least singular value of G2, in errors of it, that tells a direction of its rows to 1 %."""
 
+DOUBTFUL = 1e4
+"""The same, from which samples are known well enough for those behind them to be found."""
+
 
 class SmoothEngine:
     """Descends from random rows on random subsets of the neurons."""
@@ -24,7 +27,7 @@ class SmoothEngine:
         # In noise forward consistency has many near-solutions; backward adds the other gradient.
         if problem.spans_activations and not problem.noisy:
             found, starts = forward_round(problem, generator, slack=slack)
-            if len(found) or slack == 1.0 or not _weak(problem):
+            if len(found) or slack == 1.0 or not _weak(problem, WEAK):
                 return found, starts
             found, more = backward_round(problem, generator, slack)
             return found, starts + more
@@ -43,11 +46,11 @@ class SmoothEngine:
 
     def sharpened(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.sharpened`."""
-        if problem.noisy or (problem.spans_activations and not _weak(problem)):
+        if problem.noisy or (problem.spans_activations and not _weak(problem, DOUBTFUL)):
             return self.renewed(problem, samples)
         return backward_sharpened(problem, samples)
 
 
-def _weak(problem: PairProblem) -> bool:
-    """Tell whether rounding hides a part of the row space of G2, as if it had a lower rank."""
-    return bool(problem.next_values[-1] < WEAK * problem.next_error * problem.m**0.5)
+def _weak(problem: PairProblem, errors: float) -> bool:
+    """Tell whether the least singular value of G2 is less than so many errors of it."""
+    return bool(problem.next_values[-1] < errors * problem.next_error * problem.m**0.5)

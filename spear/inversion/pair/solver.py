@@ -9,8 +9,8 @@ from spear.inversion.pair.rows import mutually_consistent
 from spear.inversion.pair.search import Search
 
 RENEWAL = 2
-"""The known samples are solved anew whenever the missing ones are fewer by this factor: errors of
-peeling add up. With noise they are at once, and judged again without the errors of peeling."""
+"""Factor by which the missing samples become fewer before the known ones are solved anew, as errors
+of peeling add up. In noise the known ones are solved anew, and judged again, after every find."""
 
 PATIENCE = 2
 """Rounds without a find after which they are solved anew, too."""
@@ -20,7 +20,8 @@ SLACK = 1e2
 errors of peeling may hide the rest. They count only if they are right on the whole problem."""
 
 IN_VAIN = 16
-"""Starts for which a round in vain counts that needs none, so that a search ends everywhere."""
+"""Starts that are counted for a round in vain that makes none, so that every search comes to its
+end."""
 
 STUCK = 6
 """Rounds without a find after which, and again after as many, what is known is doubted."""

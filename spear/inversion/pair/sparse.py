@@ -30,7 +30,7 @@ PRIORS = (1.0, 2.0, 0.0)
 KEPT = 1e-4
 """Ridge of a renewed e around the known one, relative to the mean eigenvalue."""
 
-EASY = 4.5
+GUIDED_BELOW = 4.5
 """Neurons a sample from which so many starts hit that guiding them does not pay."""
 
 
@@ -78,7 +78,7 @@ class SparseEngine:
 
 def _descended(problem: PairProblem, frame: Frame, starts: Starts) -> Tensor:
     """The ends of the starts; where few would hit, guided by forward consistency."""
-    guided = len(frame.left) < EASY * problem.b
+    guided = len(frame.left) < GUIDED_BELOW * problem.b
     return sparse_ends(frame, starts, Guide.of(problem, frame) if guided else None)
 
 

@@ -13,19 +13,19 @@ from spear.attack import ProgressCallback
 from spear.budget import Budget
 from spear.domain import Domain
 from spear.errors import InvalidObservation
-from spear.inversion.directions.completion import completed
+from spear.inversion.directions.basis_of_space import completed
 from spear.inversion.factors.gram import unit
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.forward_search import forward_round, solved_rows
 from spear.inversion.pair.free_rows import FreeRows
 from spear.inversion.pair.joint_fit import refit
-from spear.inversion.pair.limits import Limits
+from spear.inversion.pair.limits import LimitedAttack
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.inversion.pair.search import run
 from spear.inversion.pair.solver import Peeling
 from spear.inversion.pair.unbiased_proof import judged
-from spear.layers import check_number, linear_layers
+from spear.layers import linear_layers
 from spear.observation import UnbiasedPair
 from spear.pairs import unbiased_pair_at
 from spear.reconstruction import RESTS_ON_ACTIVATION, SIGNS_OPEN, Reconstruction, Status
@@ -33,37 +33,14 @@ from spear.transformer.language_model import check_takes_numbers
 from spear.update import Update, check_update
 
 
-class SpearPairUnbiased:
+class SpearPairUnbiased(LimitedAttack):
     """Finds the batch behind a layer without a bias, a smooth activation and a wider next layer.
 
     `details` says what fixed the lengths: `scale_by_activation`, and `signs_open` if the activation
     is odd and no dL/dc2 tells the signs. Derivation: docs/theory/layer-pairs.md.
 
-    Args:
-        layer: first linear layer of the pair, counted from 1.
-        time_limit: seconds per batch after which the search gives up; None for no limit.
-        max_starts: starts after which it gives up.
-        rank: batch size; None to take it from the singular values of the gradient.
-        device: where to search, "cpu" or "cuda".
-
-    Raises:
-        ConfigError: a setting is out of range.
-        LayerError: `layer` is no whole number.
+    The settings are those of `LimitedAttack`.
     """
-
-    given_labels = False
-
-    def __init__(
-        self,
-        layer: int = 1,
-        time_limit: float | None = 60.0,
-        max_starts: float = 1e6,
-        rank: int | None = None,
-        device: str = "cpu",
-    ) -> None:
-        check_number(layer)
-        self.layer = layer
-        self.limits = Limits(time_limit, max_starts, rank, device)
 
     def check(self, network: nn.Module, domain: Domain) -> None:
         """Implement `Attack.check`.

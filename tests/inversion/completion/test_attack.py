@@ -110,3 +110,13 @@ def test_an_input_that_acts_only_where_too_few_entries_are_left_is_missed_and_sa
     gradient[:5, 3:] = 0.0
     found = attack(Observation(seen.weight, seen.bias, gradient, seen.bias_gradient))
     assert found.status is not Status.EXACT
+
+
+def test_the_time_limit_ends_the_completion():
+    """Noise has no low rank, so that all of them would be tried."""
+    _, update = shared(0.0)
+    seen = SpearPruned().observe(update)
+    noise = torch.randn(M, N) * (torch.rand(M, N) < 0.9)
+    found = SpearPruned(1e-3)(Observation(seen.weight, seen.bias, noise, torch.randn(M)))
+    assert found.status is Status.TIMED_OUT
+    assert found.seconds < 5

@@ -3,14 +3,20 @@
 import pytest
 
 from spear.errors import ConfigError
-from spear.inversion import SpearNetwork, SpearPair, SpearPairByLoss, SpearPairUnbiased
+from spear.inversion import (
+    SpearNetwork,
+    SpearPair,
+    SpearPairByLoss,
+    SpearPairToLoss,
+    SpearPairUnbiased,
+)
 from spear.inversion.pair.limits import Limits
 
 BAD = [("time_limit", 0), ("max_starts", 0.5), ("rank", 0), ("device", "moon")]
 
 
 @pytest.mark.parametrize(
-    "kind", [Limits, SpearPair, SpearPairUnbiased, SpearPairByLoss, SpearNetwork]
+    "kind", [Limits, SpearPair, SpearPairUnbiased, SpearPairByLoss, SpearPairToLoss, SpearNetwork]
 )
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_a_setting_out_of_range_is_named(kind, name, value):

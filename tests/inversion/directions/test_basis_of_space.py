@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spear.inversion.directions.completion import (
+from spear.inversion.directions.basis_of_space import (
     completed,
     completed_around,
     orthogonal_complement,
