@@ -84,7 +84,7 @@ def complete(
 
 
 def _rank(matrix: Tensor, known: Tensor, most: int, limit: float, budget: Budget) -> int | None:
-    """The lowest rank that fits the columns with the most entries left; None if none does in time."""
+    """The lowest rank that fits the columns with the most entries left; None if none is found."""
     best = known.sum(dim=0).topk(min(COLUMNS, known.shape[1])).indices
     matrix, known = matrix[:, best], known[:, best]
 
