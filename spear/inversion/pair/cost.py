@@ -26,7 +26,7 @@ from spear.inversion.descent.cost import TimeForecast
 from spear.inversion.descent.sphere import ITERATIONS
 from spear.inversion.pair import backward_search, forward_search
 from spear.inversion.pair.planned_search import Kind, PairSearch
-from spear.inversion.pair.sparse import EASY
+from spear.inversion.pair.sparse import GUIDED_BELOW
 
 GUIDED = 3.3
 """Work of a step that forward consistency guides, beside one that it does not."""
@@ -115,7 +115,7 @@ def round_work(search: PairSearch) -> float:
     """Return the multiplications of a round: of Gram matrices and of their factorisations."""
     b, m, r = search.b, search.m, search.r
     if search.kind is Kind.PEELING:
-        guided = GUIDED if m < EASY * b else 1.0
+        guided = GUIDED if m < GUIDED_BELOW * b else 1.0
         return search.starts * ITERATIONS * (guided * m * b**2 + b**3)
     if search.kind is Kind.REGRESSIONS:
         return search.starts * ITERATIONS * float((m + b + r) * (b + r) ** 2)

@@ -70,7 +70,7 @@ def test_nothing_is_found_in_noise_and_in_zeros():
     _, update = shared(0.0)
     seen = SpearPruned().observe(update)
     noise, zeros = torch.randn(M, N), torch.zeros(M, N)
-    noisy = SpearPruned()(Observation(seen.weight, seen.bias, noise, torch.randn(M)))
+    noisy = SpearPruned(None)(Observation(seen.weight, seen.bias, noise, torch.randn(M)))
     assert noisy.status is Status.FULL_RANK
     empty = SpearPruned()(Observation(seen.weight, seen.bias, zeros, torch.zeros(M)))
     assert empty.status is Status.ZERO_GRADIENT
