@@ -102,7 +102,8 @@ def _factors(cell: Cell, kinds: list[Kind]) -> list[float]:
 
 
 def _slopes(training: list[Cell]) -> tuple[float, ...]:
-    """Coefficients of log(rounds), by ridge regression."""
+    """Coefficients of log(rounds), by ridge regression; jobs that made none say nothing."""
+    training = [cell for cell in training if cell.rounds > 0]
     known = np.array([features(cell.search) for cell in training])
     varying = known.std(axis=0) > 0
     varying[0] = True

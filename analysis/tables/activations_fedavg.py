@@ -19,7 +19,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (activation, b, epochs, attack), cell in results.groupby(keys):
         row = {"activation": activation, "b": str(b), "E": str(epochs)}
-        row["at weights"] = WEIGHTS[attack]
+        row["at weights"] = WEIGHTS[str(attack)]
         for rate, batches in cell.groupby("fedavg.learning_rate"):
             whole = f"{(batches['recovered'] == 1.0).sum()}/{len(batches)}"
             row[f"eta = {rate:g}"] = f"{whole}, {batches['psnr'].mean():.1f}"

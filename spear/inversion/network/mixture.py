@@ -153,7 +153,7 @@ class _Equations:
         return self._space.coordinates(rows)
 
     def residual(self, point: Tensor) -> Tensor:
-        """Of one point (k (k - 1)); m k."""
+        """Residuals of one point (k (k - 1)); m k."""
         rows = self._space.rows(point.view(self._rest.b, -1))
         return ((self._rest.left - self._gradients(rows).T @ rows) * self._columns).flatten()
 

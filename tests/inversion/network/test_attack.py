@@ -13,7 +13,7 @@ from spear.client.client import Client
 from spear.data import Batch
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, LayerError
-from spear.inversion import SpearNetwork
+from spear.inversion import SpearNetwork, SpearPair
 from spear.inversion.network.attack import _backward
 from spear.inversion.network.through_a_pair import by_condition, followed
 from spear.inversion.pair.problem import PairProblem, pair_problem
@@ -64,7 +64,7 @@ def test_a_pair_deep_inside_gives_the_first_layer_away(inner: type[nn.Module]) -
     attack = SpearNetwork(1, time_limit=20.0)
     chain = attack.observe(update)
     problems = [pair_problem(chain.pair(k)) for k in range(3)]
-    third = attack._pair.reconstruct(problems[2], 0, Budget(20.0))
+    third = SpearPair().reconstruct(problems[2], 0, Budget(20.0))
     assert third.status == Status.EXACT
     found = followed(chain, problems, 2, third, _backward)
     assert found.status == Status.EXACT
