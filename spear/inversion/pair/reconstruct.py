@@ -6,12 +6,17 @@ import torch
 
 from spear.inversion.directions.sparsity_matching import sparsity_matching
 from spear.inversion.pair.finish import finished, unfinished
+from spear.inversion.pair.joint_fit import refit
 from spear.inversion.pair.likelihood_fit import most_likely
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.proof import evidence, verdict
 from spear.inversion.pair.scale import rests_on_biases
 from spear.reconstruction import RESTS_ON_BIASES, Reconstruction, Status
+
+AGAIN = 4
+"""Further joint fits of a batch whose residuals are too large: conjugate gradients end early where
+the equations are badly conditioned."""
 
 
 def reconstruction_of(
@@ -38,6 +43,11 @@ def reconstruction_of(
             disaggregation, misfit = most_likely(problem, disaggregation)
             details = details | {"misfit": misfit}
         found = evidence(problem, disaggregation, misfit)
+        for _ in range(AGAIN):
+            if found.explained or problem.noisy or problem.activation.pieces is not None:
+                break
+            disaggregation = torch.linalg.inv(refit(problem, torch.linalg.inv(disaggregation)))
+            found = evidence(problem, disaggregation)
         details = details | {"residual": found.largest}
         status = verdict(problem, found)
         if status is Status.EXACT and rests_on_biases(problem, found):
