@@ -24,7 +24,12 @@ from spear.inversion.descent import SpearIrls
 from spear.inversion.inputs import SpearInput
 from spear.inversion.labels import BatchLabels
 from spear.inversion.network import SpearNetwork, SpearPairByLoss, SpearPairToLoss
-from spear.inversion.pair import SpearPair, SpearPairFedAvg, SpearPairUnbiased
+from spear.inversion.pair import (
+    SpearPair,
+    SpearPairExpecting,
+    SpearPairFedAvg,
+    SpearPairUnbiased,
+)
 from spear.inversion.sampling import Spear, SpearNoisy, SpearPaper, SpearPaperNoisy, SpearPrior
 from spear.inversion.united import united
 
@@ -39,6 +44,7 @@ __all__ = [
     "SpearNoisy",
     "SpearPair",
     "SpearPairByLoss",
+    "SpearPairExpecting",
     "SpearPairFedAvg",
     "SpearPairToLoss",
     "SpearPairUnbiased",

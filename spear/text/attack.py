@@ -42,7 +42,8 @@ class SpearText:
     (`spear.text.weak_states`), and proven by its gradient alone if the labels are next tokens.
 
     Args:
-        time_limit: seconds per batch after which the search for states gives up; None for no limit.
+        time_limit: seconds per batch after which no search for states begins and a running one
+            gives up; None for no limit.
         max_starts: starts after which it gives up.
         device: where to search for states, "cpu" or "cuda".
 
@@ -95,10 +96,10 @@ class SpearText:
             InvalidObservation: an encoder's batch has more tokens than the model is wide.
             VictimError: the model is an encoder of a kind that cannot be read.
         """
-        budget = Budget(None, progress)
+        budget = Budget(self.search.limits.time_limit, progress)
         if not observation.block.first.weight_gradient.any():
             return Reconstruction.empty(0, observation.length, Status.ZERO_GRADIENT, budget.spent)
-        found = self._by_states(observation, self._at_first(observation), seed, budget)
+        found = self._by_states(observation, self._starts_at_first(observation), seed, budget)
         if found.status is Status.EXACT or observation.attention is not None:
             return found
         whole = _by_gradient(observation, budget)
@@ -106,19 +107,23 @@ class SpearText:
             return whole
         if found.details["starts"] < FIRST_STARTS or self.search.limits.max_starts <= FIRST_STARTS:
             return found
-        return self._by_states(observation, self.search, seed, budget)
+        if budget.over():
+            return replace(found, status=Status.TIMED_OUT)
+        return self._by_states(observation, self.search.limits.max_starts, seed, budget)
 
-    def _at_first(self, observation: TextObservation) -> SpearPair:
-        """The search for states, which ends early if the text can be proven without it."""
+    def _starts_at_first(self, observation: TextObservation) -> float:
+        """Starts of the search for states, fewer if the text can be proven without it."""
+        most = self.search.limits.max_starts
         if observation.attention is not None or observation.update is None:
-            return self.search
-        limits = self.search.limits
-        few = min(FIRST_STARTS, limits.max_starts)
-        return SpearPair(time_limit=limits.time_limit, max_starts=few, device=limits.device)
+            return most
+        return min(FIRST_STARTS, most)
 
     def _by_states(
-        self, observation: TextObservation, search: SpearPair, seed: int, budget: Budget
+        self, observation: TextObservation, max_starts: float, seed: int, budget: Budget
     ) -> Reconstruction:
+        """Search within what is left of the budget, and read the text."""
+        left, device = budget.share(1).limit, self.search.limits.device
+        search = SpearPair(time_limit=left, max_starts=max_starts, device=device)
         before = budget.spent
         text = recovered(observation, search, seed, budget.report)
         sequences = sorted(text.sequences, key=lambda each: not each.certified)

@@ -8,12 +8,14 @@ of activation (`smooth`, `half_linear`, `sparse`, `piecewise`, `regression_solve
 `kinkless`, and `zero_search` under noise), `search`, `solver` and `sharpening` (rounds), `finish`,
 `joint_fit`, `proof`, `isolation` and `scale` (the whole batch), `shared_gradients`, `likelihood`
 and `likelihood_fit` (the most likely batch in noise), `limits` (settings) and `attack`,
-`local_steps` and `fedavg` (after local steps), `free_rows`, `unbiased_proof`, `unbiased` and
-`any_sign` (without dL/dc1). `planned_search`, `cost` and `pilot` forecast the time.
+`starts` and `expecting` (inputs like those that a model expects), `local_steps` and `fedavg` (after
+local steps), `free_rows`, `unbiased_proof`, `unbiased` and `any_sign` (without dL/dc1).
+`planned_search`, `cost` and `pilot` forecast the time.
 """
 
 from spear.inversion.pair.attack import SpearPair
+from spear.inversion.pair.expecting import SpearPairExpecting
 from spear.inversion.pair.fedavg import SpearPairFedAvg
 from spear.inversion.pair.unbiased import SpearPairUnbiased
 
-__all__ = ["SpearPair", "SpearPairFedAvg", "SpearPairUnbiased"]
+__all__ = ["SpearPair", "SpearPairExpecting", "SpearPairFedAvg", "SpearPairUnbiased"]

@@ -12,6 +12,7 @@ from spear.inversion.pair.limits import Limits
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.inversion.pair.reconstruct import reconstruction_of
 from spear.inversion.pair.search import run
+from spear.inversion.pair.starts import Starts, random_starts
 from spear.observation import LayerPair
 from spear.reconstruction import Reconstruction, Status
 
@@ -75,11 +76,15 @@ class SpearPair(PairAttack):
             seed: of the starts.
             budget: of this search; `seconds` of the result is what it has spent.
         """
-        search = search_for(problem, self.method, seed)
+        search = search_for(problem, self.method, seed, self._starts(problem))
         status = run(search, budget, self.limits.max_starts)
         details = {"rounds": float(search.rounds), "starts": float(search.starts)}
         found = reconstruction_of(problem, search.known, status, details)
         return replace(found, seconds=budget.spent)
+
+    def _starts(self, problem: PairProblem) -> Starts:
+        """Where descents begin."""
+        return random_starts
 
     def _problem(self, pair: LayerPair) -> PairProblem | Status:
         """The pair in factors, or the status that says why there are none."""

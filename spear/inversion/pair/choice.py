@@ -13,6 +13,7 @@ from spear.inversion.pair.search import Search
 from spear.inversion.pair.smooth import SmoothEngine
 from spear.inversion.pair.solver import Peeling
 from spear.inversion.pair.sparse import SparseEngine
+from spear.inversion.pair.starts import Starts, random_starts
 from spear.inversion.pair.zero_search import ZeroSearch
 
 
@@ -34,8 +35,16 @@ ENGINES: dict[Method, type[Engine]] = {
 }
 
 
-def search_for(problem: PairProblem, method: Method | None, seed: int) -> Search:
+def search_for(
+    problem: PairProblem, method: Method | None, seed: int, starts: Starts = random_starts
+) -> Search:
     """Return a search of a method, or of the one that suits the activation and the next layer.
+
+    Args:
+        problem: the whole of it.
+        method: None for the one that suits.
+        seed: of the starts.
+        starts: of descents on forward consistency.
 
     Raises:
         InvalidObservation: the method does not fit them.
@@ -58,7 +67,8 @@ def search_for(problem: PairProblem, method: Method | None, seed: int) -> Search
     if method == Method.REGRESSIONS and not problem.spans_activations:
         return RegressionSearch(problem, seed)
     peeling = NoisyPeeling if problem.noisy else Peeling
-    return peeling(problem, ENGINES[method](), seed)
+    engine = SmoothEngine(starts) if method == Method.DESCENT else ENGINES[method]()
+    return peeling(problem, engine, seed)
 
 
 def suitable(activation: Elementwise, spans_activations: bool) -> Method:

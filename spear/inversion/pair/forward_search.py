@@ -13,6 +13,7 @@ from spear.inversion.pair.levenberg_marquardt import NEARLY_NEWTON, minimise
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import RowSpace, distinct_rows, mutually_consistent
+from spear.inversion.pair.starts import Starts, random_starts
 from spear.inversion.pair.tolerance import (
     POSSIBLE,
     backward_errors,
@@ -49,6 +50,7 @@ def forward_round(
     generator: torch.Generator,
     space: RowSpace | None = None,
     slack: float = 1.0,
+    starts: Starts = random_starts,
 ) -> tuple[Samples, int]:
     """Search once for samples of a problem.
 
@@ -57,19 +59,20 @@ def forward_round(
         generator: of starts and subsets, on the problem's device.
         space: of the rows; those with s . p = 1 unless given.
         slack: factor on the squared residuals up to which rows are taken for right.
+        starts: where descents begin.
 
     Returns:
         Samples that fit together, and the number of starts made.
     """
     space = space or RowSpace.of(problem)
     if space.dimension == 0:
-        rows, starts = space.point[None], 0
+        rows, count = space.point[None], 0
     else:
-        rows, starts = _descended(problem, space, generator, slack), STARTS
+        rows, count = _descended(problem, space, generator, slack, starts), STARTS
         rows, _ = solved_rows(problem, distinct_rows(rows), space=space, slack=slack)
     samples, errors = samples_of_rows(problem, distinct_rows(rows))
     samples = samples[errors < (POSSIBLE * backward_errors(problem, samples)).clamp(min=FITTING)]
-    return samples[mutually_consistent(problem, samples)], starts
+    return samples[mutually_consistent(problem, samples)], count
 
 
 def forward_renewed(problem: PairProblem, samples: Samples) -> Samples:
@@ -129,11 +132,15 @@ def residuals(problem: PairProblem, rows: Tensor) -> Tensor:
 
 
 def _descended(
-    problem: PairProblem, space: RowSpace, generator: torch.Generator, slack: float
+    problem: PairProblem,
+    space: RowSpace,
+    generator: torch.Generator,
+    slack: float,
+    starts: Starts,
 ) -> Tensor:
     """Rows that solve the equations on a random subset, the best first."""
     neurons = subset(problem, NEURONS, generator)
-    points = space.random(STARTS, generator)
+    points = starts(problem, space, STARTS, generator)
     stages = [problem]
     if problem.activation.corners:
         stages.insert(0, _rounded(problem, space.rows(points)))

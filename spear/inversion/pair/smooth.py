@@ -9,6 +9,7 @@ from spear.inversion.pair.likely import likely
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.sharpening import backward_sharpened
+from spear.inversion.pair.starts import Starts, random_starts
 
 WEAK = 100.0
 """Least singular value of G2, in errors of it, that tells a direction of its rows to 1 %."""
@@ -18,7 +19,14 @@ DOUBTFUL = 1e4
 
 
 class SmoothEngine:
-    """Descends from random rows on random subsets of the neurons."""
+    """Descends from many rows on random subsets of the neurons.
+
+    Args:
+        starts: of descents on forward consistency; random ones unless given.
+    """
+
+    def __init__(self, starts: Starts = random_starts) -> None:
+        self.starts = starts
 
     def search(
         self, problem: PairProblem, generator: torch.Generator, slack: float = 1.0
@@ -26,7 +34,7 @@ class SmoothEngine:
         """Implement `Engine.search`."""
         # In noise forward consistency has many near-solutions; backward adds the other gradient.
         if problem.spans_activations and not problem.noisy:
-            found, starts = forward_round(problem, generator, slack=slack)
+            found, starts = forward_round(problem, generator, slack=slack, starts=self.starts)
             if len(found) or slack == 1.0 or not _weak(problem, WEAK):
                 return found, starts
             found, more = backward_round(problem, generator, slack)
