@@ -99,8 +99,9 @@ def block_at(model: nn.Module, index: int, inputs: Any = None) -> Block:
     if not found:
         raise LayerError(
             "the model has no feed-forward block; expected a linear layer with a bias, a known "
-            "elementwise activation and a linear layer back to the same width, which gated blocks "
-            "(SwiGLU, GEGLU) and dropout between the two are not: attack another model."
+            "elementwise activation and a linear layer back to the same width, which dropout "
+            "between the two is not, nor a gated block (SwiGLU, GEGLU): give that one to "
+            "spear.inversion.gated, or attack another model."
         )
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(found):
         raise LayerError(

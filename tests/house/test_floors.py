@@ -31,7 +31,7 @@ FLOORS = (
     ("inversion.descent",),
     ("inversion.completion",),
     ("inversion.inputs", "inversion.labels", "inversion.pair"),
-    ("inversion.network",),
+    ("inversion.gated", "inversion.network"),
     ("inversion",),
     ("baselines.gradient_matching",),
     (

@@ -22,7 +22,7 @@ def observed(training):
 
 
 def test_states_of_plausible_sentences_are_near_those_of_the_batch():
-    tokens, seen, truth = observed(training=False)
+    _, seen, truth = observed(training=False)
     within = tokens_within(seen.embeddings, Span.of(seen.attention))
     states = expected_states(seen.inputs, within.tokens, seed=0)
     assert states.shape[1] == 64
