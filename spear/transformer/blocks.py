@@ -18,6 +18,9 @@ from spear.pairs import Pair, is_pair, pair_at
 from spear.reading import Shared
 from spear.transformer.standard import Standard, standard
 
+ADAPTER = "lora_"
+"""Part of the names of an adapter's weights, as PEFT has them."""
+
 EXAMPLE_TOKENS = 4
 """Tokens of a sequence on which a model is traced."""
 
@@ -96,6 +99,11 @@ def block_at(model: nn.Module, index: int, inputs: Any = None) -> Block:
         VictimError: see `feed_forward_blocks`.
     """
     found = feed_forward_blocks(model, inputs)
+    adapter = next((name for name, _ in model.named_parameters() if ADAPTER in name), None)
+    if not found and adapter:
+        raise LayerError(
+            f"the model has no feed-forward block beside its adapters: {_why(adapter)}"
+        )
     if not found:
         raise LayerError(
             "the model has no feed-forward block; expected a linear layer with a bias, a known "
@@ -140,9 +148,23 @@ def _returns(pair: Pair) -> bool:
 
 def _trained(gradients: Mapping[str, Tensor], layer: LinearLayer, part: str) -> Tensor:
     name = f"{layer.name}.{part}"
+    adapter = next((each for each in gradients if ADAPTER in each), None)
+    if name not in gradients and adapter:
+        raise LayerError(
+            f"{name} has no gradient, as adapters are trained in its place: {_why(adapter)}"
+        )
     if name not in gradients:
         raise LayerError(
             f"{name} has no gradient, as it is frozen or not shared; expected the gradients of "
             "both layers of the block: attack a block that is trained."
         )
     return gradients[name]
+
+
+def _why(adapter: str) -> str:
+    """What an adapter leaves to recover, and what to do."""
+    return (
+        f"the gradient of {adapter} and its partner, of rank r, has r combinations of the hidden "
+        "states at most; expected the gradients of both layers of a block: attack a model whose "
+        "blocks are trained whole."
+    )

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from benchmarks import hostile_text as hostile
 
+from benchmarks import hostile_text as hostile
 from spear.reconstruction import Reconstruction, Status
 
 pytest.importorskip("transformers", reason="`make test-text` installs Transformers")

@@ -30,7 +30,7 @@ def made(kind):
 
 @pytest.mark.parametrize("kind", ["llama", "gemma"])
 def test_every_position_with_a_gradient_is_found(kind):
-    """28 positions at width 64, next-token loss: the last token of each sequence predicts nothing."""
+    """28 positions at width 64: the last token of each of 4 sequences predicts nothing."""
     model = made(kind)
     tokens = torch.randint(200, (4, 8), generator=torch.Generator().manual_seed(0))
     seen = []

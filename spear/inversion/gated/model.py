@@ -69,8 +69,8 @@ def _activation(name: str, found: nn.Module) -> Elementwise:
         if callable(computed) and torch.allclose(computed(z), each.value(z), rtol=1e-9, atol=1e-9):
             return each
     raise LayerError(
-        f"the activation of {name or 'the block'} is not known; expected SiLU or GELU as its act_fn: attack "
-        "another block."
+        f"the activation of {name or 'the block'} is not known; expected SiLU or GELU as its "
+        "act_fn: attack another block."
     )
 
 
