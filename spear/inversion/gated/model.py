@@ -44,9 +44,12 @@ def gated_layers(model: nn.Module, gradients: Shared, block: int = 0) -> GatedLa
             f"{name or 'the block'} has biases; expected a gated block without: attack another one."
         )
     shared = read(model, gradients, form="gradients").gradients
-    weights = [layers[part].weight.detach() for part in NAMES]
-    own = [_trained(shared, f"{name}.{part}.weight".lstrip(".")) for part in NAMES]
-    return GatedLayers(*weights, *own, _activation(name, found))
+    gate, up, down = (layers[part].weight.detach() for part in NAMES)
+    of_gate, of_up, of_down = (
+        _trained(shared, f"{name}.{part}.weight".lstrip(".")) for part in NAMES
+    )
+    activation = _activation(name, found)
+    return GatedLayers(gate, up, down, of_gate, of_up, of_down, activation)
 
 
 def _block_at(model: nn.Module, block: int) -> tuple[str, nn.Module]:
