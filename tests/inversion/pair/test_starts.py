@@ -79,7 +79,7 @@ def test_a_wrong_expectation_costs_starts_alone(right):
 
 
 def test_near_expectations_need_fewer_starts_than_none():
-    case = pair_case("gelu", b=16, m=90, seed=1)
+    case = pair_case("gelu", b=24, m=120, seed=1)
     near = case.inputs + 0.2 * torch.randn(case.inputs.shape, generator=generator())
     informed, blind = SpearPairExpecting(near)(case.pair), SpearPair()(case.pair)
     assert informed.status is Status.EXACT
