@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from spear.client.defenses import Defense, NoDefense
+from spear.client.defenses import Compression, Defense, NoDefense
 from spear.client.local_training import LocalTraining, SingleGradient
 from spear.data.base import Batch
 from spear.domain import Domain
@@ -55,5 +55,7 @@ class Client:
                 "spear.Batch(inputs, labels) makes it."
             )
         gradients = self.fedavg.update(self.network, self.loss, self.defense, batch, generator)
+        if isinstance(self.defense, Compression):
+            gradients = self.defense.compress(gradients, generator)
         domain = self.domain or Domain.unbounded(tuple(batch.inputs.shape[1:]))
         return Update(self.network, gradients, self.loss, domain)

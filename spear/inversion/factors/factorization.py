@@ -27,6 +27,7 @@ from spear.inversion.factors.noise import (
     white_noise_rank,
 )
 from spear.inversion.factors.rank import estimate_rank, rounding_floor
+from spear.inversion.factors.signs import check_no_signs
 from spear.inversion.factors.spectrum import left_spectrum
 from spear.observation import Observation
 from spear.reconstruction import Status
@@ -109,7 +110,7 @@ def factorize(observation: Observation, rank: int | None = None) -> Factorizatio
         The factorisation, or the status that says why there is none (`ZERO_GRADIENT`, `FULL_RANK`).
 
     Raises:
-        InvalidObservation: see `check_bias_gradient`.
+        InvalidObservation: see `check_bias_gradient` and `decompose`.
     """
     found = decompose(observation.weight_gradient, rank)
     if isinstance(found, Status):
@@ -147,12 +148,18 @@ def fits(combination: Tensor, bias_gradient: Tensor) -> bool:
 
 
 def decompose(gradient: Tensor, rank: int | None = None) -> Decomposition | Status:
-    """Decompose a gradient G (m x n); see `factorize`."""
+    """Decompose a gradient G (m x n); see `factorize`.
+
+    Raises:
+        InvalidObservation: it consists of signs, and no rank is given.
+    """
     active = gradient.ne(0).any(dim=1)
     if not active.all():
         gradient = gradient[active]
     if gradient.shape[0] == 0:
         return Status.ZERO_GRADIENT
+    if rank is None:
+        check_no_signs(gradient)
     dtype, gradient = gradient.dtype, widened_if_small(gradient)
     floor = rounding_floor(gradient, dtype)
     # Clients compute in float32, whatever their gradient was converted to.
