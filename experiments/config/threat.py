@@ -44,6 +44,7 @@ GIVEN = {
     "match_l2": "WMY",
     "spear": "W",
     "spear_block": "W",
+    "spear_clipped": "W",
     "spear_descent": "W",
     "spear_input": "W",
     "spear_irls": "W",

@@ -6,8 +6,9 @@ much a batch is at risk.
 
 from spear.client.aggregation import Aggregation, SingleClient
 from spear.client.client import Client
-from spear.client.local_adam import LocalAdam
+from spear.client.local_adam import LocalAdam, LocalAdamW
 from spear.client.local_optimizer import LocalOptimizer, LocalSGD
+from spear.client.local_proximal import LocalProximal
 from spear.client.local_training import FedAvg, LocalTraining, SingleGradient
 from spear.client.mean import SeveralClients, WeightedMean
 from spear.client.rounds import Rounds
@@ -18,7 +19,9 @@ __all__ = [
     "Client",
     "FedAvg",
     "LocalAdam",
+    "LocalAdamW",
     "LocalOptimizer",
+    "LocalProximal",
     "LocalSGD",
     "LocalTraining",
     "Rounds",

@@ -1,4 +1,4 @@
-"""Adam's first step, which gives the gradient away by its epsilon."""
+"""First step of Adam and AdamW, which gives the gradient away by its epsilon."""
 
 import math
 from collections.abc import Iterable
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from spear.client.local_optimizer import Steps
 from spear.errors import ConfigError
+from spear.settings import check_weights
 
 
 class LocalAdam:
@@ -44,17 +45,65 @@ class LocalAdam:
         Raises:
             ConfigError: there is more than one step.
         """
+        self._check_single(steps)
+        return Steps(torch.optim.Adam(parameters, lr=learning_rate, eps=self.epsilon))
+
+    def _check_single(self, steps: int) -> None:
         if steps > 1:
             raise ConfigError(
                 f"the client takes {steps} steps of Adam, whose update is no sum of gradients from "
                 "the second step on; take one (fedavg.epochs=1, with full batches), or "
                 "choose fedavg/optimizer=sgd or momentum."
             )
-        return Steps(torch.optim.Adam(parameters, lr=learning_rate, eps=self.epsilon))
 
     def undone(self, before: Tensor, after: Tensor, learning_rate: float, steps: int) -> Tensor:
         """Return g, of each entry at most what rounding lets be told."""
-        moved = (before.double() - after.double()) / learning_rate
-        rounding = torch.finfo(before.dtype).eps / 2 * (before.double().abs() / learning_rate + 2)
+        return self._told(before, before.double(), after, learning_rate, roundings=1)
+
+    def _told(
+        self, before: Tensor, start: Tensor, after: Tensor, learning_rate: float, roundings: int
+    ) -> Tensor:
+        """The gradient behind a step from `start`, in float64, of weights rounded so many times."""
+        moved = (start - after.double()) / learning_rate
+        size = roundings * before.double().abs() / learning_rate + 2
+        rounding = torch.finfo(before.dtype).eps / 2 * size
         told = torch.minimum(moved.abs(), (1 - rounding).clamp(min=0))
         return moved.sign() * self.epsilon * told / (1 - told)
+
+
+class LocalAdamW(LocalAdam):
+    """AdamW (Loshchilov and Hutter, ICLR 2019), of which a single step can be undone.
+
+    The weights decay beside Adam's step, W <- (1 - eta lambda) W - eta u, which the server
+    subtracts. They are rounded twice.
+
+    Args:
+        epsilon: added to the root of the second moment, above 0.
+        weight_decay: lambda, 0 or more.
+
+    Raises:
+        ConfigError: an argument is out of range.
+    """
+
+    def __init__(self, epsilon: float = 1e-8, weight_decay: float = 0.01) -> None:
+        super().__init__(epsilon)
+        check_weights(weight_decay=weight_decay)
+        self.weight_decay = weight_decay
+
+    def over(self, parameters: Iterable[nn.Parameter], learning_rate: float, steps: int) -> Steps:
+        """Implement `LocalOptimizer`.
+
+        Raises:
+            ConfigError: there is more than one step.
+        """
+        self._check_single(steps)
+        return Steps(
+            torch.optim.AdamW(
+                parameters, lr=learning_rate, eps=self.epsilon, weight_decay=self.weight_decay
+            )
+        )
+
+    def undone(self, before: Tensor, after: Tensor, learning_rate: float, steps: int) -> Tensor:
+        """Return g, of each entry at most what rounding lets be told."""
+        decayed = (1 - learning_rate * self.weight_decay) * before.double()
+        return self._told(before, decayed, after, learning_rate, roundings=2)

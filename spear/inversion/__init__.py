@@ -7,7 +7,8 @@ The rooms follow the mathematics bottom up, and none imports from one after it:
 * `sampling`: directions from random submatrices (Algorithm 1 as printed, `SpearPaper`,
   `SpearPaperNoisy`; with ours, `Spear`, `SpearNoisy`, `SpearPrior`);
 * `descent`: directions by descent (`SpearIrls`);
-* `completion`: gradients with entries set to zero, which the others determine (`SpearPruned`);
+* `completion`: gradients with entries set to zero, which the others determine (`SpearPruned`),
+  or clipped (`SpearClipped`);
 * `pair`: a layer and the next one, with any activation between (`SpearPair`), also after local
   steps (`SpearPairFedAvg`);
 * `network`: any layer, through the layer pair that is solved most easily (`SpearNetwork`);
@@ -19,7 +20,7 @@ The rooms follow the mathematics bottom up, and none imports from one after it:
 
 from spear.inversion.beside_svd import BesideSvd
 from spear.inversion.block import SpearBlock
-from spear.inversion.completion import SpearPruned
+from spear.inversion.completion import SpearClipped, SpearPruned
 from spear.inversion.descent import SpearIrls
 from spear.inversion.inputs import SpearInput
 from spear.inversion.labels import BatchLabels
@@ -38,6 +39,7 @@ __all__ = [
     "BesideSvd",
     "Spear",
     "SpearBlock",
+    "SpearClipped",
     "SpearInput",
     "SpearIrls",
     "SpearNetwork",

@@ -7,7 +7,7 @@ import torch
 from support.command import Command
 from torch import Tensor, nn
 
-from spear.client import Client, FedAvg, LocalAdam, LocalSGD
+from spear.client import Client, FedAvg, LocalAdam, LocalAdamW, LocalProximal, LocalSGD
 from spear.data import Batch
 from spear.errors import ConfigError
 from spear.inversion import SpearIrls
@@ -170,12 +170,87 @@ def test_the_network_is_left_as_it_was():
         (lambda: LocalSGD(final_rate=1.5), r"^final_rate is 1\.5; expected"),
         (lambda: FedAvg(1, ETA, accumulate=0), r"^accumulate is 0; expected at least 1\.$"),
         (lambda: LocalAdam(0.0), r"^epsilon is 0\.0; expected a finite number above 0\.$"),
+        (lambda: LocalAdamW(weight_decay=-1.0), r"^weight_decay is -1\.0; expected a finite num"),
+        (lambda: LocalProximal(-1.0), r"^proximal is -1\.0; expected a finite number of 0 or more"),
         (lambda: LocalAdam(float("inf")), r"^epsilon is inf; expected a finite number"),
     ],
 )
 def test_numbers_without_a_meaning_are_refused(make, message):
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+# FedProx.
+
+
+@pytest.mark.parametrize("proximal", [0.1, 2.0])
+def test_fedprox_weighs_each_gradient_by_the_pull_after_it(proximal):
+    """The path by the rule written out, and the closed form of its weights."""
+    steps, net, gradients = 5, network(), []
+    start = deepcopy(net)
+    for _ in range(steps):
+        gradients.append(gradient(net))
+        with torch.no_grad():
+            for name, value in net.named_parameters():
+                pull = proximal * (value - start.get_parameter(name))
+                value -= ETA * (gradients[-1][name] + pull)
+    weights = [(1 - ETA * proximal) ** (steps - 1 - t) for t in range(steps)]
+    expected = {
+        name: sum(c * g[name] for c, g in zip(weights, gradients, strict=True))
+        for name in gradients[0]
+    }
+    client = Client(network(), FedAvg(steps, ETA, optimizer=LocalProximal(proximal)))
+    assert_same(client.share(batch()).gradients, expected)
+
+
+def test_one_step_of_fedprox_shares_the_gradient_and_is_exact():
+    client = Client(network(80).float(), FedAvg(1, 0.1, optimizer=LocalProximal(5.0)))
+    own = Batch(batch().inputs.float(), batch().labels)
+    plain = Client(network(80).float(), FedAvg(1, 0.1)).share(own).gradients
+    update = client.share(own)
+    assert all(torch.equal(value, plain[name]) for name, value in update.gradients.items())
+    found = SpearIrls()(update.observe(1))
+    assert found.status in (Status.EXACT, Status.APPROXIMATE)
+    double = Client(network(80), FedAvg(1, 0.1, optimizer=LocalProximal(5.0))).share(batch())
+    assert SpearIrls()(double.observe(1)).status is Status.EXACT
+
+
+def test_fedprox_beside_momentum_and_weight_decay_leaves_the_batchs_rank():
+    optimizer = LocalProximal(1.0, momentum=0.9, weight_decay=0.1, final_rate=0.5)
+    update = Client(network(), FedAvg(4, ETA, optimizer=optimizer)).share(batch())
+    values = torch.linalg.svdvals(update.gradients[LAYER])
+    assert values[B] < 1e-12 * values[0] < 1e-3 * values[B - 1]
+
+
+# AdamW.
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.01, 1.0])
+def test_the_first_step_of_adamw_gives_the_gradient_away(decay):
+    optimizer = LocalAdamW(weight_decay=decay)
+    client = Client(network(80), FedAvg(1, 1e-3, optimizer=optimizer))
+    client.loss = Scaled(1e-3)
+    update = client.share(batch())
+    true = Client(network(80), loss=Scaled(1e-3)).share(batch()).gradients
+    for name, value in update.gradients.items():
+        torch.testing.assert_close(value, true[name], rtol=1e-6, atol=1e-12)
+    found = SpearIrls(rank=B)(update.observe(1))
+    assert found.status is Status.EXACT
+    assert (torch.cdist(batch().inputs, found.inputs.double()).min(dim=1).values < 1e-5).all()
+
+
+def test_decay_that_is_not_subtracted_is_no_gradient():
+    client = Client(network(80), FedAvg(1, 1e-3, optimizer=LocalAdamW(weight_decay=1.0)))
+    decayed = client.share(batch()).gradients[LAYER]
+    net = network(80)
+    for name, value in net.named_parameters():
+        value.grad = gradient(network(80))[name]
+    torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=1.0).step()
+    before, after = network(80).get_parameter(LAYER), net.get_parameter(LAYER)
+    told = LocalAdam().undone(before.detach(), after.detach(), 1e-3, 1)
+    true = gradient(network(80))[LAYER]
+    assert (decayed - true).norm() < 1e-4 * true.norm()
+    assert (told - true).norm() > 0.5 * true.norm()
 
 
 # Adam.
@@ -245,8 +320,9 @@ class Scaled(nn.CrossEntropyLoss):
         return self.factor * super().forward(scores, labels)
 
 
-def test_more_steps_of_adam_are_refused():
-    client = Client(network(), FedAvg(1, ETA, 2, optimizer=LocalAdam()))
+@pytest.mark.parametrize("optimizer", [LocalAdam(), LocalAdamW()])
+def test_more_steps_of_adam_are_refused(optimizer):
+    client = Client(network(), FedAvg(1, ETA, 2, optimizer=optimizer))
     with pytest.raises(
         ConfigError, match=r"^the client takes 2 steps of Adam, whose update is no "
     ):

@@ -2,8 +2,10 @@
 
 from spear.client.defenses.base import Defense, NoDefense
 from spear.client.defenses.clipping import Clipping
+from spear.client.defenses.clipping_by_value import ClippingByValue
 from spear.client.defenses.compression import Compression, UnbiasedCompression
 from spear.client.defenses.dpsgd import DPSGD, ClippedMean, NoiseMultiplier, NoiseOnEachExample
+from spear.client.defenses.mixed_precision import MixedPrecision
 from spear.client.defenses.noise import GaussianNoise
 from spear.client.defenses.quantization import Quantization, StochasticQuantization
 from spear.client.defenses.random_sparsification import RandomSparsification
@@ -16,9 +18,11 @@ __all__ = [
     "DPSGD",
     "ClippedMean",
     "Clipping",
+    "ClippingByValue",
     "Compression",
     "Defense",
     "GaussianNoise",
+    "MixedPrecision",
     "NoDefense",
     "NoiseMultiplier",
     "NoiseOnEachExample",

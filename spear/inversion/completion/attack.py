@@ -87,13 +87,23 @@ class SpearPruned:
             return Reconstruction.empty(
                 observation.m, observation.n, Status.ZERO_GRADIENT, budget.spent
             )
-        completed = complete(gradient, budget=budget)
+        left = self._left(gradient)
+        completed = complete(left, budget=budget)
         if completed is None or not bool(completed.columns[-1]):
             status = Status.TIMED_OUT if budget.over() else Status.FULL_RANK
             return Reconstruction.empty(observation.m, observation.n, status, budget.spent)
-        inner = SpearIrls(FIRST, _left(budget), _starts(completed), rank=completed.rank)
+        inner = SpearIrls(FIRST, _time_left(budget), _starts(completed), rank=completed.rank)
         found = inner(_determined(observation, completed), seed=seed, progress=progress)
-        return _whole(found, completed, observation, gradient, budget)
+        against = self._against(found, completed, gradient)
+        return _whole(found, completed, observation, left, budget, against)
+
+    def _left(self, gradient: Tensor) -> Tensor:
+        """The gradient with 0 for each entry that says nothing of its own value."""
+        return gradient
+
+    def _against(self, found: Reconstruction, completed: Completed, gradient: Tensor) -> int:
+        """Number of other entries that the inputs found contradict."""
+        return 0
 
 
 def _starts(completed: Completed) -> float:
@@ -101,7 +111,7 @@ def _starts(completed: Completed) -> float:
     return 1e6 if bool(completed.columns.all()) else OPEN_STARTS * completed.rank
 
 
-def _left(budget: Budget) -> float | None:
+def _time_left(budget: Budget) -> float | None:
     return None if budget.limit is None else max(budget.limit - budget.spent, 1e-3)
 
 
@@ -120,12 +130,13 @@ def _whole(
     observation: Observation,
     gradient: Tensor,
     budget: Budget,
+    against: int,
 ) -> Reconstruction:
     """The result without the factor dL/dZ, which covers the determined neurons alone."""
     inputs = found.inputs
     unknown = int((~completed.columns).sum())
     residual = _residual(found, completed, gradient)
-    untold = unexplained(inputs, completed, observation, gradient)
+    untold = unexplained(inputs, completed, observation, gradient) + against
     details = {
         "left": float((gradient != 0).double().mean()),
         "open": float(unknown),
@@ -189,11 +200,16 @@ def unexplained(
     return count
 
 
+def explained(found: Reconstruction) -> Tensor:
+    """Return dL/dZ [X^T, 1] of a result, of the rows that it covers."""
+    bias = found.inputs.new_ones(len(found.inputs), 1)
+    return found.activation_gradients @ torch.cat([found.inputs, bias], dim=1)
+
+
 def _residual(found: Reconstruction, completed: Completed, gradient: Tensor) -> float:
     """Difference of dL/dZ [X^T, 1] to the entries left in the determined rows."""
     if not len(found.inputs):
         return math.inf
     left = gradient.double()[completed.rows]
-    bias = found.inputs.new_ones(len(found.inputs), 1)
-    product = found.activation_gradients @ torch.cat([found.inputs, bias], dim=1)
+    product = explained(found)
     return float(((product - left) * (left != 0)).norm() / left.norm())

@@ -19,6 +19,7 @@ from spear.inversion.factors.large_matrix import (
     widened_if_small,
 )
 from spear.inversion.factors.noise import (
+    LEAST_BULK,
     NEARLY_WHITE,
     Noise,
     rounding_noise,
@@ -43,6 +44,9 @@ and of table rows, where few of the sums in dL/db cancel."""
 
 ABOVE_ROUNDING = 30.0
 """Errors this many times those of a float32 gradient have another cause."""
+
+MOST_DEPENDENT = 0.2
+"""Largest share of the rows that may follow from others exactly in an update that is rounded."""
 
 
 @dataclass(frozen=True)
@@ -203,10 +207,35 @@ def _estimate_rank(singular_values: Tensor, m: int, n: int, floor: float) -> int
     if len(singular_values) < min(m, n):
         return by_gap
     by_noise = white_noise_rank(singular_values, m, n)
+    if by_noise is None:
+        independent = _rank_beside_dependent_rows(singular_values, m, n, floor)
+        if independent is not None:
+            return independent
     if by_gap is None or by_noise is None:
         return by_noise if by_gap is None else by_gap
     behind_gap, edge = float(singular_values[by_gap]), float(singular_values[by_noise])
     return by_noise if behind_gap > NEARLY_WHITE * edge else by_gap
+
+
+def _rank_beside_dependent_rows(
+    singular_values: Tensor, m: int, n: int, floor: float
+) -> int | None:
+    """The rank by white noise, or by a gap, if a few rows follow from others exactly.
+
+    So they do where a gradient was rounded to few bits: of two neurons that one input alone
+    activates, one's row may be a power of two times the other's. A gap behind these singular
+    values, which are zero, would be the last one, and no sign of the batch.
+    """
+    kept = int((singular_values > floor).sum())
+    dependent = len(singular_values) - kept
+    if kept < LEAST_BULK or not 0 < dependent <= MOST_DEPENDENT * len(singular_values):
+        return None
+    rows, columns = (m - dependent, n) if m <= n else (m, n - dependent)
+    by_noise = white_noise_rank(singular_values[:kept], rows, columns)
+    if by_noise is not None:
+        return by_noise
+    by_gap = estimate_rank(singular_values[:kept], floor)
+    return by_gap if by_gap is not None and by_gap <= kept // 2 else None
 
 
 def _noise(
