@@ -1,17 +1,24 @@
 """Verdicts by optimiser of local steps: CIFAR-10, b = 8, m = 200, at the rate 0.001.
 
 The most frequent end of an attack, the share of images of 20 dB and more, and the mean PSNR.
-"refused": no attack, as the update of several such steps is no sum of gradients. Behind a ReLU
-from one layer (`attack=spear_irls`), behind GELU from a layer pair at the mean weights of the steps
-(`spear_pair_fedavg`). Below: gradients in 16 bits or clipped by value, at the rate 0.01, by the
-descent and after completion (`spear_clipped`).
+Several steps of Adam are refused, as their update is no sum of gradients. Behind a ReLU from one
+layer (`attack=spear_irls`), behind GELU from a layer pair at the mean weights of the steps
+(`spear_pair_fedavg`). Below: one gradient, in 16 bits, or clipped by value at a limit; by the
+descent, and after completion (`spear_clipped`).
 """
+
+from typing import Any
 
 import pandas as pd
 
-EXPERIMENTS = ("optimisers", "optimisers_pair", "optimisers_precision")
-
-REFUSED = "failed"
+EXPERIMENTS = (
+    "optimisers",
+    "optimisers_adam",
+    "optimisers_pair",
+    "optimisers_pair_adam",
+    "optimisers_precision",
+    "optimisers_clipped",
+)
 
 ATTACKS = {
     "spear_irls": "ReLU",
@@ -23,9 +30,9 @@ ATTACKS = {
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each optimiser and attack, a column for each number of epochs."""
-    step = results["fedavg/optimizer"].where(results["defense"] == "none", results["defense"])
+    results = results.assign(step=results.apply(_step, axis=1)).fillna({"fedavg.epochs": 1})
     rows = []
-    for (name, attack), own in results.assign(step=step).groupby(["step", "attack"], sort=False):
+    for (name, attack), own in results.groupby(["step", "attack"], sort=False):
         row = {"steps": str(name), "from": ATTACKS[str(attack)]}
         for epochs, cell in own.groupby("fedavg.epochs"):
             row[f"E = {int(epochs)}"] = _verdict(cell)
@@ -33,9 +40,15 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).fillna("")
 
 
+def _step(batch: "pd.Series[Any]") -> str:
+    """The optimiser of a batch, or what else was done to its gradient."""
+    if batch["defense"] == "none":
+        return str(batch["fedavg/optimizer"])
+    limit = batch.get("defense.limit")
+    return str(batch["defense"]) + (f" {limit:g}" if pd.notna(limit) else "")
+
+
 def _verdict(cell: pd.DataFrame) -> str:
     end = str(cell["status"].mode().iloc[0])
-    if end == REFUSED:
-        return "refused"
     words = end.replace("_", " ")
     return f"{words}, {cell['recovered'].mean():.0%}, {cell['psnr'].mean():.0f} dB"
