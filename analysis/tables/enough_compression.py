@@ -46,7 +46,8 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for defense, name in NAMES.items():
         own = results[results["defense"] == defense]
-        for (left_out, b), cell in own.groupby(["share", "batch_size"]):
+        for _, cell in own.groupby(["share", "batch_size"]):
+            left_out, b = float(cell["share"].iloc[0]), int(cell["batch_size"].iloc[0])
             label = f"{name}, {left_out:.0%}" if left_out else name
             bits = BITS.get(defense, 32 * (1 - left_out))
             rows.append({"update": label, "bits": f"{bits:.3g}", "b": str(b), **_cells(cell)})

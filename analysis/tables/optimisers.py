@@ -34,8 +34,8 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (name, attack), own in results.groupby(["step", "attack"], sort=False):
         row = {"steps": str(name), "from": ATTACKS[str(attack)]}
-        for epochs, cell in own.groupby("fedavg.epochs"):
-            row[f"E = {int(epochs)}"] = _verdict(cell)
+        for _, cell in own.groupby("fedavg.epochs"):
+            row[f"E = {int(cell['fedavg.epochs'].iloc[0])}"] = _verdict(cell)
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
 

@@ -32,7 +32,7 @@ class TopK(Compression):
         flat = torch.cat([value.flatten() for value in update.values()])
         least = flat.abs().topk(int(self.share * len(flat)), largest=False).indices
         kept = flat.index_fill(0, least, 0.0)
-        parts = kept.split([value.numel() for value in update.values()])
+        parts = torch.split(kept, [value.numel() for value in update.values()])
         return {
             name: part.view_as(value)
             for (name, value), part in zip(update.items(), parts, strict=True)
