@@ -38,13 +38,19 @@ UNBIASED = {"spear_pair_by_loss"}
 """Attacks on networks without biases."""
 NOISY = {"gaussian_noise", "random_sparsification"}
 """Defenses whose noise, by default, is seen in that rank."""
+ANOTHER_RANK = (
+    "so that the batch is larger|full rank, by a batch or by noise|recovered features but 2 labels|"
+    "expected relu and equal numbers"
+)
+SIGNS = "signs, whose rank says nothing of the batch"
 REFUSALS = {
-    "int8": "so that the batch is larger",
-    "int8_stochastic": "so that the batch is larger",
-    "sign": "signs, whose rank says nothing of the batch",
-    "top_k": "expected relu and equal numbers|recovered features but 2 labels",
+    "clipping_by_value": f"{ANOTHER_RANK}|{SIGNS}",
+    "int8": ANOTHER_RANK,
+    "int8_stochastic": ANOTHER_RANK,
+    "sign": SIGNS,
+    "top_k": ANOTHER_RANK,
 }
-"""Compression -> the reason by which an attack may refuse it: the rank is not the batch size."""
+"""Defense -> the reason by which an attack may refuse it: the rank is not the batch size."""
 TINY = {
     "iterations": 4,
     "restarts": 2,

@@ -11,7 +11,7 @@ from spear.client.defenses import (
     Compression,
     Quantization,
     RandomSparsification,
-    Sign,
+    Signs,
     Sparsification,
     StochasticQuantization,
     TopK,
@@ -27,7 +27,7 @@ from spear.reconstruction import Reconstruction, Status
 
 N, B, M, WEIGHT = 600, 4, 100, "1.weight"
 UNBIASED = [StochasticQuantization(), StochasticQuantization(7), RandomSparsification(0.3)]
-EVERY = [*UNBIASED, Quantization(), Sign(), TopK(0.5)]
+EVERY = [*UNBIASED, Quantization(), Signs(), TopK(0.5)]
 
 
 def batch(b: int = B) -> Batch:
@@ -87,7 +87,7 @@ def test_int8_of_a_gradient_of_few_large_entries_is_pruning():
 
 def test_signs_have_the_mean_magnitude_of_each_parameter():
     value = {"a": entries(), "b": 10 * entries(1)}
-    sent = Sign().compress(value, None)
+    sent = Signs().compress(value, None)
     for name, each in value.items():
         assert torch.equal(sent[name].sign(), each.sign())
         torch.testing.assert_close(sent[name].abs().mean(), each.abs().mean())
@@ -190,8 +190,8 @@ def test_top_k_is_undone():
 
 def test_signs_are_refused_unless_the_batch_size_is_known():
     with pytest.raises(InvalidObservation, match=r"^every entry of weight_gradient is 0 or .* in "):
-        attacked(SpearIrls(), Sign())
-    found = attacked(SpearIrls(rank=B), Sign())
+        attacked(SpearIrls(), Signs())
+    found = attacked(SpearIrls(rank=B), Signs())
     assert found.status is not Status.EXACT
     assert 0.05 < nearest(found).max() < 0.6
 

@@ -9,7 +9,7 @@ from spear.client.defenses.mixed_precision import MixedPrecision
 from spear.client.defenses.noise import GaussianNoise
 from spear.client.defenses.quantization import Quantization, StochasticQuantization
 from spear.client.defenses.random_sparsification import RandomSparsification
-from spear.client.defenses.sign import Sign
+from spear.client.defenses.sign import Signs
 from spear.client.defenses.soteria import Soteria
 from spear.client.defenses.sparsification import Sparsification
 from spear.client.defenses.top_k import TopK
@@ -28,7 +28,7 @@ __all__ = [
     "NoiseOnEachExample",
     "Quantization",
     "RandomSparsification",
-    "Sign",
+    "Signs",
     "Soteria",
     "Sparsification",
     "StochasticQuantization",

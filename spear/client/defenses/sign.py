@@ -6,7 +6,7 @@ from torch import Tensor
 from spear.client.defenses.compression import Compression
 
 
-class Sign(Compression):
+class Signs(Compression):
     """Signs alone, one bit an entry, times the mean magnitude of the parameter's update.
 
     Bernstein et al. ("signSGD: compressed optimisation for non-convex problems", ICML 2018), with
