@@ -168,6 +168,7 @@ CASES = {
     "vit": Case(f"attack=spear_vit {PATCHES} batch_size=2", tolerance=None),
     "april": Case(f"attack=april {PATCHES} batch_size=1", tolerance=LOOSE),
     "pruned": Case(f"attack=spear_pruned defense=sparsification {DIGITS} batch_size=4"),
+    "clipped": Case(f"attack=spear_clipped defense=clipping_by_value {DIGITS} batch_size=4"),
     "prior": Case(f"attack=spear_prior attack.prior.iterations=20 {FACES} batch_size=6"),
     "input_descent": Case(f"attack=spear_input {DIGITS} batch_size=6"),
     "input_sampling": Case(f"attack=spear_input attack/search=sampling {DIGITS} batch_size=4"),
