@@ -15,7 +15,6 @@ from torch import Tensor
 from spear.attack import Progress
 from spear.budget import Budget
 from spear.inversion.pair.backward import samples_of_rows
-from spear.inversion.pair.choice import search_for
 from spear.inversion.pair.forward_search import NEURONS, on_neurons, subset
 from spear.inversion.pair.levenberg_marquardt import NEARLY_NEWTON, minimise
 from spear.inversion.pair.peeling import Rest, Samples
@@ -23,12 +22,14 @@ from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.reconstruct import reconstruction_of
 from spear.inversion.pair.rows import RowSpace, distinct_rows
 from spear.reconstruction import Status
+from spear.vision.wide_search import token_search, wide_space
 
 HOPELESS = 100
 """Rounds without a find after which the search gives up, as with more images than can be told."""
 
-PATIENCE = 6
-"""Rounds of the search without a find after which the first block decides."""
+PATIENCE = 30
+"""Rounds of the search without a find after which the first block decides. Of a batch of which half
+is found, a round finds a token with a probability of 0.2 and more."""
 
 STARTS, ITERATIONS, POLISHING = 16, 60, 4
 
@@ -78,7 +79,7 @@ def feed_forward_states(
 
 def _searched(problem: PairProblem, budget: Budget, seed: int) -> Samples:
     """Samples that the search of layer pairs finds by itself."""
-    search = search_for(problem, None, seed)
+    search = token_search(problem, seed)
     idle = 0
     while not search.solved and idle < PATIENCE and not budget.over():
         before = len(search.known)
@@ -122,7 +123,7 @@ def _polished(problem: PairProblem, rows: Tensor) -> Tensor:
 
 def _descended(problem: PairProblem, generator: torch.Generator) -> Tensor:
     """Different rows that nearly solve forward consistency, the best first."""
-    space = RowSpace.of(problem)
+    space = wide_space(problem)
     if space.dimension == 0:
         return space.point[None]
     points = space.random(STARTS, generator)
