@@ -259,15 +259,15 @@ def recover_images(
     time_limit: float | None = 300.0,
     seed: int = 0,
 ) -> RecoveredImages:
-    """Recover the images of a batch from the gradient of a vision transformer of torchvision.
+    """Recover the images of a batch from the gradient of a vision transformer.
 
     No labels, priors or loss are needed. With d entries a token and N patches an image, at least
     (d + N - 2) / (2 N + 1) images can be told: `spear.vision.limits.most_images`. The client must
     not have used dropout.
 
     Args:
-        model: a `torchvision.models.VisionTransformer` or a class made from it, in evaluation
-            mode, with the parameters for which the gradients were computed. It is not changed.
+        model: a pre-norm vision transformer, as of torchvision, `transformers` or timm, in
+            evaluation mode, with the parameters for which the gradients were computed. It is not changed.
         gradients: see `invert_block`; of all parameters, in the precision of the client.
         time_limit: seconds for the search for tokens and the refit; None for no limit.
         seed: the same seed gives the same result.

@@ -23,7 +23,7 @@ from spear.inversion.pair.planned_search import PairSearch
 from spear.layers import LinearLayer
 from spear.naming import unwrapped
 from spear.transformer.standard import is_standard, standard
-from spear.vision.form import checked
+from spear.vision.first_block import first_block
 from spear.vision.limits import most_images
 
 if TYPE_CHECKING:
@@ -202,11 +202,11 @@ def most_by_pair(m: int, n: int, ranks: int, activation: Elementwise) -> int:
 def _images(model: nn.Module) -> str:
     """Return a note on the images of a vision transformer; "" of another model."""
     try:
-        network = checked(model)
+        block = first_block(model)
     except VictimError:
         return ""
-    patches = (network.image_size // network.patch_size) ** 2
-    most = most_images(network.hidden_dim, patches, network.conv_proj.weight[0].numel())
+    grid = block.grid
+    most = most_images(block.width, grid.patches, grid.numbers, block.prefix)
     return (
         f"its patches give images back, too (`spear.recover_images`): up to {most} by counting "
         "equations"

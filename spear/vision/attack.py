@@ -10,13 +10,15 @@ from spear.attack import ProgressCallback
 from spear.budget import Budget
 from spear.domain import Domain
 from spear.errors import VictimError
+from spear.probing import copied
 from spear.reconstruction import Reconstruction
 from spear.settings import check_time_limit
 from spear.update import Update
 from spear.vision.first_block import first_block
-from spear.vision.form import check_patches_are_seen
+from spear.vision.layout import outputs_of
 from spear.vision.passes import Passes
 from spear.vision.recovery import RecoveredImages, recover
+from spear.vision.seen import check_patches_are_seen
 from spear.whole_update import WholeUpdateAttack
 
 PROBABLE = 0.01
@@ -51,14 +53,15 @@ class SpearVit(WholeUpdateAttack):
                 outputs depend on chance, or its images are not those of the domain.
         """
         super().check(network, domain)
-        grid = first_block(network).grid
+        block = first_block(network)
+        grid = block.grid
         shape = grid.channels, grid.rows * grid.side, grid.columns * grid.side
         if tuple(domain.shape) != shape:
             raise VictimError(
                 f"the network takes images of shape {shape}, but the domain has "
                 f"{tuple(domain.shape)}; give the data set on which it is trained."
             )
-        check_patches_are_seen(Passes(network).network)
+        check_patches_are_seen(Passes(network, block.layout).network)
 
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
@@ -97,7 +100,7 @@ def _labels(update: Update, found: RecoveredImages) -> Tensor | None:
     if not plain or weighted or len(found.images) < found.batch_size:
         return None
     with torch.no_grad():
-        outputs = Passes(update.network).network(found.images)
+        outputs = outputs_of(copied(update.network).double().eval(), found.images)
     labels = outputs.softmax(dim=1) - found.batch_size * found.output_gradients
     possible = bool(((labels > -PROBABLE) & (labels < 1 + PROBABLE)).all())
     return labels if possible else None

@@ -35,7 +35,7 @@ def links(block: FirstBlock, tokens: Tokens, batch: int) -> Tensor:
     """Return the evidence that two tokens belong to one image (k x k).
 
     It is the log-likelihood ratio of y = 1 to y = 0, of both directions together: 0 if nothing is
-    known, as between tokens of one position, and with class tokens, which are all alike.
+    known, as between tokens of one position, and with tokens without a patch, which are all alike.
 
     Args:
         block: the first of the model.
@@ -46,7 +46,7 @@ def links(block: FirstBlock, tokens: Tokens, batch: int) -> Tensor:
     places = tokens.placed.positions
     found = tokens.inputs.new_zeros(len(places), len(places))
     for token in range(len(places)):
-        others = ((places > 0) & (places != places[token])).nonzero()[:, 0]
+        others = ((places >= block.prefix) & (places != places[token])).nonzero()[:, 0]
         if len(others):
             found[token, others] = _evidence(*attention.members(token, others, places, batch))
     return found + found.T
@@ -59,21 +59,23 @@ def _evidence(y: Tensor, error: Tensor) -> Tensor:
 
 
 class _Attention:
-    """Weights and values of all tokens, the class token last."""
+    """Weights and values of all tokens; those without a patch, once each, last."""
 
     def __init__(self, block: FirstBlock, tokens: Tokens) -> None:
-        inputs = torch.cat([tokens.inputs, block.offsets[:1]])
+        inputs = torch.cat([tokens.inputs, block.offsets[: block.prefix]])
         size = block.width // block.heads
         projected = block.before_attention(inputs) @ block.in_weight.T + block.in_bias
         split = projected.reshape(len(inputs), 3, block.heads, size).permute(1, 2, 0, 3)
-        queries, keys, self.values = split  # heads x (k + 1) x d / heads
+        queries, keys, self.values = split  # heads x (k + r) x d / heads
         scores = queries @ keys.mT / keys.shape[-1] ** 0.5
         self.weights = (scores - scores.amax(dim=2, keepdim=True)).exp()
         self.products = self.values @ self.values.mT
         outputs = tokens.attended.reshape(-1, block.heads, size).transpose(0, 1)
         self.outputs = torch.nn.functional.normalize(outputs, dim=2)
-        self.along = self.outputs @ self.values.mT  # heads x k x (k + 1)
-        self.is_class = tokens.placed.positions == 0
+        self.along = self.outputs @ self.values.mT  # heads x k x (k + r)
+        self.has_patch = tokens.placed.positions >= block.prefix
+        self.places = range(block.prefix, block.tokens)
+        self.shared = list(range(len(inputs) - block.prefix, len(inputs)))
 
     def members(
         self, token: int, others: Tensor, places: Tensor, batch: int
@@ -81,10 +83,10 @@ class _Attention:
         """y of the others and their standard errors."""
         across = self._products_across(token) / self._variances(token)[:, None, None]
         matrix = across.sum(dim=0)
-        own = [-1] if self.is_class[token] else [-1, token]
+        own = [*self.shared, token] if self.has_patch[token] else self.shared
         information = matrix[others][:, others]
         side = -matrix[others][:, own].sum(dim=1)
-        at_places = places[others, None] == torch.arange(1, int(places.max()) + 1)
+        at_places = places[others, None] == torch.tensor(self.places)
         full = at_places[:, at_places.sum(dim=0) == batch].to(side)
         information = information + full @ full.T / SAME_PLACE**2
         information.diagonal().add_(UNKNOWN**-2)

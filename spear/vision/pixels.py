@@ -21,7 +21,7 @@ class Tokens:
 
     Attributes:
         placed: their positions.
-        patches: pixels in the units of the network's inputs (k x P); 0 for class tokens.
+        patches: pixels in the units of the network's inputs (k x P); 0 for tokens without one.
         inputs: x, what enters the block (k x d).
         attended: o, outputs of the attention before their projection (k x d).
     """

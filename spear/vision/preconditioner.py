@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from spear.probing import Call, probe
+from spear.probing import probe
 from spear.second_derivatives import twice_differentiable
 from spear.vision.first_block import FirstBlock
 from spear.vision.passes import Batch, Passes
@@ -85,7 +85,7 @@ class Preconditioner:
 def _lengthwise(block: FirstBlock, images: Tensor, pixels: Tensor) -> Tensor:
     """Changes of the pixels that change nearly the length of a token alone (b N x P)."""
     patches = block.grid.cut(images) @ block.patch_weight.T
-    tokens = (patches + block.offsets[1:]).flatten(0, 1)
+    tokens = (patches + block.offsets[block.prefix :]).flatten(0, 1)
     centred = tokens - tokens.mean(dim=1, keepdim=True)
     found = torch.linalg.solve(pixels, block.patch_weight.T @ centred.T).T
     return nn.functional.normalize(found)
@@ -109,7 +109,7 @@ def _coupling(
             continue  # frozen
         d = gradients / (scales[name] * deviations[:, None])
         products = inputs @ inputs.T
-        weight = ATTENTION if name.endswith("in_proj_weight") else 1.0
+        weight = ATTENTION if name.endswith(block.layout.attention_inputs) else 1.0
         found += weight * (d @ d.T) * (STEADY + products / products.diagonal().mean())
     return found
 
@@ -118,32 +118,30 @@ def _layers(
     block: FirstBlock, passes: Passes, batch: Batch
 ) -> Iterator[tuple[str, Tensor, Tensor, Tensor]]:
     """Name, inputs, dL/dz and the norm's deviation, of all patches, for each linear layer."""
-    layers = dict(passes.network.encoder.layers.named_children())
-    parts = ("ln_1", "ln_2", "mlp.0", "mlp.3")
-    modules = {f"{i}.{k}": each.get_submodule(k) for i, each in layers.items() for k in parts}
+    layout = block.layout
+    parts = (*layout.norms, *layout.feed_forward)
+    names = {f"{each}.{part}": (each, part) for each in layout.blocks for part in parts}
+    modules = {name: passes.network.get_submodule(name) for name in names}
     with probe(modules) as calls, twice_differentiable():
-        loss = (passes.network(batch.images) * batch.outputs).sum()
+        loss = (passes.outputs(batch.images) * batch.outputs).sum()
     gradients = torch.autograd.grad(loss, [each.output for each in calls])
     last = -block.grid.patches
 
     def of_patches(each: Tensor) -> Tensor:
         return each.detach()[:, last:].flatten(0, 1)
 
-    def part_of(call: Call) -> tuple[str, str]:
-        layer, _, part = call.name.partition(".")
-        return f"encoder.layers.{layer}", part
-
     deviations = of_patches(calls[0].inputs)[:, 0]
     for call, gradient in zip(calls, gradients, strict=True):
-        layer, part = part_of(call)
-        if part.startswith("ln"):
+        layer, part = names[call.name]
+        if part in layout.norms:
             deviations = of_patches(call.inputs).std(dim=1) ** POWER
-        if part == "ln_1":
-            name, inputs = f"{layer}.self_attention.in_proj_weight", call.output
-        else:
-            name, inputs = f"{layer}.{part}.weight", call.inputs
-        if part != "ln_2":
-            yield name, of_patches(inputs), of_patches(gradient), deviations
+        if part == layout.norms[0]:
+            for each in layout.attention_inputs:
+                weight = f"{layer}.{each}"
+                yield weight, of_patches(call.output), of_patches(gradient), deviations
+        elif part in layout.feed_forward:
+            name = f"{layer}.{part}.weight"
+            yield name, of_patches(call.inputs), of_patches(gradient), deviations
 
 
 def _with_ridge(matrix: Tensor, ridge: float) -> Tensor:

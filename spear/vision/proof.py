@@ -17,6 +17,9 @@ ROUNDING = 4.0
 """Difference from the shared update, in units of its rounding, up to which both are the same. The
 true images have up to 1.7, found ones up to 3."""
 
+STORED = 0.25 * torch.finfo(torch.float32).eps
+"""Rounding of a stored float32 number, relative to it: no gradient has less."""
+
 OWN = 4.0
 """Rounding of a float64 update, to which the server's own pass and images add theirs."""
 
@@ -50,24 +53,22 @@ class Evidence:
         return self.reproduced and self.hidden <= KNOWN
 
 
-def evidence(
-    model: nn.Module, passes: Passes, batch: Batch, shared: Mapping[str, Tensor]
-) -> Evidence:
+def evidence(passes: Passes, batch: Batch, shared: Mapping[str, Tensor]) -> Evidence:
     """Return how a batch's own gradients compare with the shared ones.
 
     Args:
-        model: with the parameters of the client.
         passes: of the model, in float64.
         batch: found; its patches are those that the model's convolution cuts.
         shared: the client's gradients by name, in its own precision.
     """
     own = passes.gradients(batch)
-    rounding = roundings(model, own, batch, shared)
+    rounding = roundings(passes, own, batch, shared)
     misses = {name: _length(own[name] - each) for name, each in shared.items()}
     ratios = [misses[name] / rounding[name] for name in misses]
     finite = all(map(math.isfinite, [*ratios, *rounding.values()]))
     misfit = max(ratios) if finite else math.inf
-    error = misses["conv_proj.weight"] + rounding["conv_proj.weight"]
+    projection = passes.layout.patches_weight
+    error = misses[projection] + rounding[projection]
     patches, gradients = _patches(passes, batch), passes.patch_gradients(batch)
     reach = float(torch.linalg.vector_norm(torch.linalg.pinv(gradients), dim=0).max())
     lost = torch.linalg.matrix_rank(gradients) < len(gradients)
@@ -77,20 +78,20 @@ def evidence(
 
 
 def roundings(
-    model: nn.Module, own: Mapping[str, Tensor], batch: Batch, shared: Mapping[str, Tensor]
+    passes: Passes, own: Mapping[str, Tensor], batch: Batch, shared: Mapping[str, Tensor]
 ) -> dict[str, float]:
     """Return the length of the rounding in each shared gradient.
 
     Args:
-        model: with the parameters of the client.
         own: the gradients of the batch in float64.
         batch: near the client's.
         shared: the client's gradients, which tell its precision.
     """
-    single = Passes(model, torch.float32).gradients(batch)
+    single = passes.single().gradients(batch)
     tiny = torch.finfo(torch.float64).tiny
     return {
-        name: _length(single[name] - own[name]) * _digits(each) + tiny
+        name: max(_length(single[name] - own[name]), STORED * _length(own[name])) * _digits(each)
+        + tiny
         for name, each in shared.items()
     }
 
@@ -103,7 +104,7 @@ def _digits(gradient: Tensor) -> float:
 
 def _patches(passes: Passes, batch: Batch) -> Tensor:
     """Patches of the batch, a row each (b N x P)."""
-    size = passes.network.conv_proj.kernel_size
+    size = passes.projection.kernel_size
     return nn.functional.unfold(batch.images, size, stride=size).mT.flatten(0, 1)
 
 

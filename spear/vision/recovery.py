@@ -11,22 +11,22 @@ import torch
 from torch import Tensor, nn
 
 from spear.budget import Budget
-from spear.errors import LayerError
 from spear.inversion.pair.problem import PairProblem
 from spear.observation import LayerPair
 from spear.reconstruction import Status
 from spear.transformer.blocks import block_at
 from spear.vision.first_block import FirstBlock, first_block
-from spear.vision.form import check_patches_are_seen
+from spear.vision.layout import example
 from spear.vision.passes import Batch, Passes
 from spear.vision.pixels import solve_tokens
 from spear.vision.positions import place
 from spear.vision.proof import Evidence, evidence
 from spear.vision.refit import refit
+from spear.vision.seen import check_patches_are_seen
 from spear.vision.shared_rows import shared_rows
 from spear.vision.states import States, feed_forward_states
 from spear.vision.token_count import token_problem
-from spear.vision.token_equations import TokenEquations
+from spear.vision.token_equations import token_equations
 from spear.vision.whole_images import Puzzle, put_together
 
 FITTING = 0.2
@@ -34,8 +34,6 @@ FITTING = 0.2
 
 HOPELESS = 1e4
 """Misfit from which no refit is tried: the update is not that of a batch near the one found."""
-
-FEED_FORWARD = "encoder.layers.encoder_layer_0.mlp.0"
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def recover(
     """Return the images of a batch.
 
     Args:
-        model: a vision transformer of torchvision, with the parameters of the client.
+        model: a vision transformer (`spear.vision.form`), with the parameters of the client.
         gradients: of its parameters by name, in the client's precision.
         budget: of the search and the refit.
         seed: of the search.
@@ -84,10 +82,11 @@ def recover(
         VictimError: the model has another form.
         LayerError, InvalidObservation: a gradient of the first block or the head is missing.
     """
-    block, passes = first_block(model), Passes(model)
+    block = first_block(model)
+    passes = Passes(model, block.layout)
     check_patches_are_seen(passes.network)
     passes.check(gradients)
-    problem = token_problem(_observed(model, block, gradients), block.grid.patches + 1)
+    problem = token_problem(_observed(model, gradients), block.tokens)
     if isinstance(problem, Status):
         return _without_images(block, problem, budget)
     with torch.no_grad():
@@ -96,7 +95,7 @@ def recover(
     found = Batch(images, images.new_zeros(0, 0))
     status, proof = Status.TIMED_OUT if budget.over() else Status.PARTIAL, None
     if len(images) == len(puzzle.images):
-        found, proof = _proven(model, passes, images, gradients, budget)
+        found, proof = _proven(block, passes, images, gradients, budget)
         status = _verdict(proof)
     return RecoveredImages(
         images=found.images,
@@ -121,7 +120,7 @@ def _puzzle(
     """The images put together, and the states that they come from."""
     batch = _batch_size(block, problem.b)
     rows = shared_rows(gradients, block, batch)
-    systems = [TokenEquations.of_class(block, rows), TokenEquations.of_patches(block, rows)]
+    systems = token_equations(block, rows)
     directions = block.before_feed_forward.directions
 
     def fits(states: Tensor) -> Tensor:
@@ -134,7 +133,7 @@ def _puzzle(
 
 
 def _proven(
-    model: nn.Module,
+    block: FirstBlock,
     passes: Passes,
     images: Tensor,
     gradients: Mapping[str, Tensor],
@@ -142,11 +141,14 @@ def _proven(
 ) -> tuple[Batch, Evidence]:
     """The batch, refitted to all gradients if that is needed, and its evidence."""
     batch = passes.supposed(images, gradients)
-    found = evidence(model, passes, batch, gradients)
+    found = evidence(passes, batch, gradients)
     if found.reproduced or found.misfit > HOPELESS:
         return batch, found
-    better = refit(model, passes, batch, gradients, budget)
-    proof = evidence(model, passes, better, gradients)
+    fitted = refit(block, passes, batch, gradients, budget)
+    # The last layer tells dL/dy better than the steps do, unless its features are still off.
+    tried = [fitted, passes.supposed(fitted.images, gradients)]
+    proofs = [evidence(passes, each, gradients) for each in tried]
+    better, proof = min(zip(tried, proofs, strict=True), key=lambda pair: pair[1].misfit)
     # A refit that explains the update only in part has moved what was right, too.
     return (better, proof) if proof.reproduced else (batch, found)
 
@@ -159,21 +161,12 @@ def _verdict(proof: Evidence) -> Status:
 
 def _batch_size(block: FirstBlock, tokens: int) -> int:
     """Images behind a number of tokens. Equal images count once."""
-    return math.ceil(tokens / (block.grid.patches + 1))
+    return math.ceil(tokens / block.tokens)
 
 
-def _observed(model: nn.Module, block: FirstBlock, gradients: Mapping[str, Tensor]) -> LayerPair:
+def _observed(model: nn.Module, gradients: Mapping[str, Tensor]) -> LayerPair:
     """The feed-forward block of the first block as a layer pair."""
-    grid = block.grid
-    like = next(model.parameters())
-    shape = 2, grid.channels, grid.rows * grid.side, grid.columns * grid.side
-    found = block_at(model, 0, like.new_zeros(shape))
-    if found.name != FEED_FORWARD:
-        raise LayerError(
-            f"the first feed-forward block that is a layer pair is {found.name}; expected "
-            f"{FEED_FORWARD}, with a known elementwise activation and without dropout inside."
-        )
-    return found.observed(gradients)
+    return block_at(model, 0, example(model)).observed(gradients)
 
 
 def _without_images(block: FirstBlock, status: Status, budget: Budget) -> RecoveredImages:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spear.budget import Budget
-from spear.vision.first_block import first_block
+from spear.vision.first_block import FirstBlock
 from spear.vision.passes import Batch, Passes
 from spear.vision.preconditioner import Preconditioner, Vectors
 from spear.vision.proof import roundings
@@ -45,27 +45,27 @@ class _Linearised:
 
 
 def refit(
-    model: nn.Module, passes: Passes, batch: Batch, shared: Mapping[str, Tensor], budget: Budget
+    block: FirstBlock, passes: Passes, batch: Batch, shared: Mapping[str, Tensor], budget: Budget
 ) -> Batch:
     """Return a batch that explains the shared update better, or the batch itself.
 
     Args:
-        model: with the parameters of the client.
+        block: the first of the model.
         passes: of the model, in float64.
         batch: near the client's.
         shared: the client's gradients by name.
         budget: after which no step begins, and the last one ends early.
     """
-    own, single = passes.gradients(batch), Passes(model, torch.float32)
+    own, single = passes.gradients(batch), passes.single()
     for _ in range(STEPS):
-        rounding = roundings(model, own, batch, shared)
-        scales = {name: rounding[name] / own[name].numel() ** 0.5 for name in shared}
+        rounding = roundings(passes, own, batch, shared)
+        scales = {name: rounding[name] / max(own[name].numel(), 1) ** 0.5 for name in shared}
         residuals = _residuals(own, shared, scales)
         before = _squares(residuals)
         if (before / _sizes(shared)).max() <= ENOUGH**2 or budget.over():
             break
         try:
-            at = _linearised(model, passes, single, batch, scales)
+            at = _linearised(block, passes, single, batch, scales)
         except RuntimeError:  # of torch.linalg
             break  # what was found before stands
         step = _conjugate_gradients(at, residuals, budget)
@@ -95,7 +95,7 @@ def _sizes(shared: Mapping[str, Tensor]) -> Tensor:
 
 
 def _linearised(
-    model: nn.Module, passes: Passes, single: Passes, batch: Batch, scales: Mapping[str, float]
+    block: FirstBlock, passes: Passes, single: Passes, batch: Batch, scales: Mapping[str, float]
 ) -> _Linearised:
     images = batch.images.float().requires_grad_()
     outputs = batch.outputs.float().requires_grad_()
@@ -107,8 +107,10 @@ def _linearised(
     back = torch.autograd.grad(scaled, at, sides, create_graph=True)
     return _Linearised(
         lambda vectors: torch.autograd.grad(scaled, at, vectors, retain_graph=True),
-        lambda vectors: torch.autograd.grad(back, sides, vectors, retain_graph=True),
-        Preconditioner(first_block(model), passes, batch, scales),
+        lambda vectors: torch.autograd.grad(
+            back, sides, vectors, retain_graph=True, allow_unused=True, materialize_grads=True
+        ),
+        Preconditioner(block, passes, batch, scales),
     )
 
 

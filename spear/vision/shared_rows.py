@@ -4,7 +4,7 @@ The gradient of a linear layer is a sum of (dL/dz) x^T over the tokens. So its r
 x of all tokens, which are patches, layer norm outputs or attention outputs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,11 +12,6 @@ from torch import Tensor
 
 from spear.errors import InvalidObservation
 from spear.vision.first_block import FirstBlock
-
-PATCHES = "conv_proj.weight"
-NORMALISED = "encoder.layers.encoder_layer_0.self_attention.in_proj_weight"
-ATTENDED = "encoder.layers.encoder_layer_0.self_attention.out_proj.weight"
-"""Parameters whose gradients are read."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +21,7 @@ class SharedRows:
     Attributes:
         patches: R_0, of the patches (min(b N, P) x P).
         attended: R_o, of the attention outputs before their projection (T x d).
-        excluded: K, of what no output of the first layer norm contains ((d - b N - 1) x d).
+        excluded: K, of what no output of the first layer norm contains ((d - b N - r) x d).
     """
 
     patches: Tensor
@@ -47,22 +42,25 @@ def shared_rows(gradients: Mapping[str, Tensor], block: FirstBlock, batch: int) 
         InvalidObservation: one of the three gradients is missing.
     """
     tokens = batch * block.grid.patches
-    attended = min(batch + tokens, block.width)
-    known = min(tokens + 1, block.width)  # the class tokens are equal here
+    attended = min(batch * block.tokens, block.width)
+    known = min(tokens + block.prefix, block.width)  # those without a patch are equal here
+    layout = block.layout
+    normalised = [layout.first(each) for each in layout.attention_inputs]
     return SharedRows(
-        patches=_rows(gradients, PATCHES)[: min(tokens, block.grid.numbers)],
-        attended=_rows(gradients, ATTENDED)[:attended],
-        excluded=_rows(gradients, NORMALISED)[known:],
+        patches=_rows(gradients, [layout.patches_weight])[: min(tokens, block.grid.numbers)],
+        attended=_rows(gradients, [layout.first(layout.attention_output)])[:attended],
+        excluded=_rows(gradients, normalised)[known:],
     )
 
 
-def _rows(gradients: Mapping[str, Tensor], name: str) -> Tensor:
-    """Right singular vectors of a gradient, of the largest singular values first (n x n)."""
-    if name not in gradients:
-        raise InvalidObservation(
-            f"{name} has no gradient, as it is frozen or not shared; expected the gradients of the "
-            "whole first block: attack a model that is trained from its patches on."
-        )
-    gradient = gradients[name].detach().double().cpu().flatten(1)
+def _rows(gradients: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
+    """Right singular vectors of gradients, of the largest singular values first (n x n)."""
+    for name in names:
+        if name not in gradients:
+            raise InvalidObservation(
+                f"{name} has no gradient, as it is frozen or not shared; expected the gradients of "
+                "the whole first block: attack a model that is trained from its patches on."
+            )
+    gradient = torch.cat([gradients[name].detach().double().cpu().flatten(1) for name in names])
     rows, n = gradient.shape
     return torch.linalg.svd(gradient, full_matrices=rows < n).Vh

@@ -56,7 +56,7 @@ class TokenEquations:
 
     @classmethod
     def of_patches(cls, block: FirstBlock, rows: SharedRows) -> "TokenEquations":
-        """Return the equations of the tokens of patches, at positions 1 to N."""
+        """Return the equations of the tokens of patches, at positions r to r + N - 1."""
         norm, excluded, d = block.before_attention, rows.excluded, block.width
         patch = block.patch_weight @ rows.patches.T
         r, extra = patch.shape[1], len(excluded)
@@ -66,20 +66,26 @@ class TokenEquations:
         h[:d, 0], h[:d, 1 : 1 + r], h[:d, 1 + r : 1 + r + t] = 1, -patch, -attended
         h[d:, 1 : 1 + r] = excluded @ (norm.weight[:, None] * (patch - patch.mean(dim=0)))
         h[d:, -1] = excluded @ norm.bias
-        fixed = block.offsets[1:]
+        fixed = block.offsets[block.prefix :]
         centred = norm.weight * (fixed - fixed.mean(dim=1, keepdim=True))
         constants = torch.cat([fixed + block.out_bias, -centred @ excluded.T], dim=1)
-        places = torch.arange(1, block.grid.patches + 1)
+        places = torch.arange(block.prefix, block.tokens)
         return cls(places, constants, *_decomposed(h), slice(1, 1 + r), slice(1 + r, -1), rows)
 
     @classmethod
-    def of_class(cls, block: FirstBlock, rows: SharedRows) -> "TokenEquations":
-        """Return those of the class token, at position 0: its x is known."""
+    def of_others(cls, block: FirstBlock, rows: SharedRows) -> "TokenEquations":
+        """Return those of tokens without a patch, at positions 0 to r - 1: their x is known."""
         attended = block.out_weight @ rows.attended.T
         h = torch.cat([torch.ones_like(attended[:, :1]), -attended], dim=1)
-        constants = (block.offsets[0] + block.out_bias)[None]
-        places = torch.zeros(1, dtype=torch.long)
+        constants = block.offsets[: block.prefix] + block.out_bias
+        places = torch.arange(block.prefix)
         return cls(places, constants, *_decomposed(h), slice(0, 0), slice(1, None), rows)
+
+
+def token_equations(block: FirstBlock, rows: SharedRows) -> list[TokenEquations]:
+    """Return the equations of all positions."""
+    of_patches = TokenEquations.of_patches(block, rows)
+    return [TokenEquations.of_others(block, rows), of_patches] if block.prefix else [of_patches]
 
 
 def _decomposed(h: Tensor) -> tuple[Tensor, Tensor]:

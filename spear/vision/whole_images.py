@@ -42,11 +42,12 @@ def put_together(block: FirstBlock, tokens: Tokens, batch: int) -> Puzzle:
     known = torch.zeros(batch, grid.patches, dtype=torch.bool)
     groups = join(links(block, tokens, batch), tokens.placed.positions)
     members = [
-        {place: token for place, token in each.members.items() if place > 0} for each in groups
+        {place: token for place, token in each.members.items() if place >= block.prefix}
+        for each in groups
     ]
     members.sort(key=lambda each: -len(each))
     for image, each in enumerate(members[:batch]):
-        places = torch.tensor(list(each), dtype=torch.long) - 1
+        places = torch.tensor(list(each), dtype=torch.long) - block.prefix
         patches[image, places] = tokens.patches[list(each.values())]
         known[image, places] = True
     return Puzzle(grid.joined(patches), known)

@@ -10,7 +10,6 @@ from dataclasses import replace
 import torch
 
 from spear.inversion.pair.choice import Method, search_for, suitable
-from spear.inversion.pair.forward_search import forward_round
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import RowSpace
@@ -23,15 +22,22 @@ FURTHER = 5.0
 
 
 class WideEngine(SmoothEngine):
-    """The engine for smooth activations, with starts further out."""
+    """The engine for smooth activations, with starts further out after the first round in vain."""
+
+    def __init__(self) -> None:
+        self._far = False
 
     def search(
         self, problem: PairProblem, generator: torch.Generator, slack: float = 1.0
     ) -> tuple[Samples, int]:
         """Implement `Engine.search`."""
-        if not problem.spans_activations:
-            return super().search(problem, generator, slack)
-        return forward_round(problem, generator, wide_space(problem), slack)
+        found, starts = super().search(problem, generator, slack)
+        self._far = self._far or len(found) == 0
+        return found, starts
+
+    def starts_in(self, problem: PairProblem) -> RowSpace:
+        """Return the rows among which forward consistency starts."""
+        return wide_space(problem) if self._far else super().starts_in(problem)
 
 
 def wide_space(problem: PairProblem) -> RowSpace:

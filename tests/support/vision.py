@@ -8,10 +8,11 @@ from torchvision.models import VisionTransformer
 
 from spear.probing import probe
 from spear.vision.first_block import FirstBlock, first_block
+from spear.vision.passes import Passes
 from spear.vision.pixels import Tokens, solve_tokens
 from spear.vision.positions import place
 from spear.vision.shared_rows import shared_rows
-from spear.vision.token_equations import TokenEquations
+from spear.vision.token_equations import token_equations
 
 
 class Pooled(VisionTransformer):
@@ -83,6 +84,11 @@ def shared(network: nn.Module, images: Tensor, labels: Tensor | None = None) -> 
     return Told(found, images, labels, states)
 
 
+def passes_of(network: nn.Module) -> Passes:
+    """The passes of a network in float64."""
+    return Passes(network, first_block(network).layout)
+
+
 def noise_images(batch: int, side: int = 8, seed: int = 0) -> Tensor:
     """Images of independent normal pixels (batch x 3 x side x side)."""
     return torch.randn(batch, 3, side, side, generator=torch.Generator().manual_seed(seed)).double()
@@ -94,6 +100,6 @@ def solved(
     """The tokens of feed-forward inputs, the true ones unless given."""
     block = first_block(network)
     rows = shared_rows(told.gradients, block, len(told.images))
-    systems = [TokenEquations.of_class(block, rows), TokenEquations.of_patches(block, rows)]
+    systems = token_equations(block, rows)
     directions = block.before_feed_forward.directions(told.states if states is None else states)
     return block, solve_tokens(block, directions, place(directions, systems), systems)

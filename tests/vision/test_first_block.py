@@ -8,8 +8,8 @@ from torchvision.models.vision_transformer import ConvStemConfig, VisionTransfor
 
 from spear.errors import InvalidObservation, VictimError
 from spear.vision.first_block import first_block
-from spear.vision.form import check_patches_are_seen
 from spear.vision.patches import Grid
+from spear.vision.seen import check_patches_are_seen
 from spear.vision.shared_rows import shared_rows
 
 
@@ -40,10 +40,10 @@ def test_images_are_cut_and_joined():
 
 
 def test_other_models_are_refused():
-    with pytest.raises(VictimError, match=r"the model is a Linear; expected"):
+    with pytest.raises(VictimError, match=r"the model is a Linear without a convolution"):
         first_block(nn.Linear(2, 2))
     stem = [ConvStemConfig(8, 3, 2)]
-    with pytest.raises(VictimError, match="conv_proj is a Sequential"):
+    with pytest.raises(VictimError, match=r"conv_bn_relu_0\.0 is Conv2d"):
         first_block(VisionTransformer(8, 2, 1, 2, 8, 16, conv_stem_configs=stem))
     network = support.model()
     network.encoder.layers[0].ln_2.weight.data[3] = 0
@@ -54,7 +54,7 @@ def test_other_models_are_refused():
 def altered(part, module):
     network = support.model()
     parent, _, name = part.rpartition(".")
-    setattr(network.get_submodule(parent), name, module)
+    setattr(network.get_submodule(parent), name, module.double())
     return network
 
 
@@ -64,17 +64,16 @@ LAYER = "encoder.layers.encoder_layer_0"
 @pytest.mark.parametrize(
     ("part", "module", "message"),
     [
-        ("conv_proj", nn.Conv2d(3, 64, 4, 2), r"Conv2d\(3, 64, .*expected kernel and stride .* 4,"),
+        ("conv_proj", nn.Conv2d(3, 64, 2, 4, dilation=2), "expected kernel and stride of .* 2,"),
         ("conv_proj", nn.Conv2d(3, 64, 4, 4, padding=1), "without padding"),
-        ("conv_proj", nn.Conv2d(3, 64, 4, 4, bias=False), "conv_proj has no bias"),
-        (f"{LAYER}.ln_1", nn.LayerNorm(64, bias=False), "ln_1 of .* with weight and bias"),
-        (f"{LAYER}.ln_2", nn.RMSNorm(64), r"ln_2 of .* is RMSNorm\("),
-        (f"{LAYER}.ln_2", nn.LayerNorm(64, elementwise_affine=False), "ln_2 of"),
-        (f"{LAYER}.self_attention", nn.Identity(), "attention .* is a Identity"),
+        ("conv_proj", nn.Conv2d(3, 64, 3, 3), "images of 8 x 8 .* patches of 3"),
+        (f"{LAYER}.ln_1", nn.LayerNorm(64, bias=False), "ln_1, a norm of .* with weight and bias"),
+        (f"{LAYER}.ln_2", nn.RMSNorm(64), "no LayerNorm stands directly before"),
+        (f"{LAYER}.ln_2", nn.LayerNorm(64, elementwise_affine=False), "ln_2, a norm"),
         (
             f"{LAYER}.self_attention",
-            nn.MultiheadAttention(64, 4, bias=False, batch_first=True),
-            "expected one projection with a bias",
+            nn.MultiheadAttention(64, 4, add_zero_attn=True, batch_first=True),
+            "with tokens of its own",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from spear.data.cifar10 import CIFAR10
 from spear.errors import ConfigError, InvalidObservation, LayerError, VictimError
 from spear.reconstruction import Status
 from spear.scoring import match
-from spear.vision.passes import Passes
+from spear.vision.first_block import first_block
 from spear.vision.proof import evidence
 from spear.vision.recovery import recover
 from spear.vision.refit import refit
@@ -125,32 +125,30 @@ def test_without_a_gradient_nothing_is_found():
 def test_a_batch_is_proven_only_by_its_own_update():
     network = support.model(dtype=torch.float32)
     told = support.shared(network, support.noise_images(3))
-    passes = Passes(network)
-    true = evidence(
-        network, passes, passes.supposed(told.images.double(), told.gradients), told.gradients
-    )
+    passes = support.passes_of(network)
+    true = evidence(passes, passes.supposed(told.images.double(), told.gradients), told.gradients)
     assert true.exact
     assert true.misfit < 4
     for change in (1e-3, 1e-4):
         images = told.images.double().clone()
         images[1, 0, 3, 3] += change
         other = passes.supposed(images, told.gradients)
-        assert not evidence(network, passes, other, told.gradients).reproduced
+        assert not evidence(passes, other, told.gradients).reproduced
     swapped = told.images.double().clone()
     swapped[:2, :, :4, :4] = swapped[:2, :, :4, :4].flip(0)
     other = passes.supposed(swapped, told.gradients)
-    assert evidence(network, passes, other, told.gradients).misfit > 1e3
+    assert evidence(passes, other, told.gradients).misfit > 1e3
 
 
 def test_a_patch_that_leaves_no_gradient_is_hidden():
     """An image of another's labels with a tiny weight: rounding hides it."""
     network = support.model(dtype=torch.float32)
     told = support.shared(network, support.noise_images(2))
-    passes = Passes(network)
+    passes = support.passes_of(network)
     batch = passes.supposed(told.images.double(), told.gradients)
     faint = replace(batch, outputs=batch.outputs * torch.tensor([[1.0], [1e-7]]))
     gradients = {name: each.float() for name, each in passes.gradients(faint).items()}
-    found = evidence(network, passes, faint, gradients)
+    found = evidence(passes, faint, gradients)
     assert found.reproduced
     assert not found.exact
 
@@ -159,13 +157,13 @@ def test_a_patch_that_leaves_no_gradient_is_hidden():
 def test_the_refit_finds_the_pixels_from_near_them():
     network = support.model(dtype=torch.float32)
     told = support.shared(network, support.noise_images(2))
-    passes = Passes(network)
+    passes = support.passes_of(network)
     true = told.images.double()
     start = passes.supposed(true + 1e-4 * support.noise_images(1, seed=5), told.gradients)
-    found = refit(network, passes, start, told.gradients, Budget())
+    found = refit(first_block(network), passes, start, told.gradients, Budget())
     assert (found.images - true).abs().max() < 1e-4
-    assert evidence(network, passes, start, told.gradients).misfit > 100
-    assert evidence(network, passes, found, told.gradients).exact
+    assert evidence(passes, start, told.gradients).misfit > 100
+    assert evidence(passes, found, told.gradients).exact
 
 
 @pytest.mark.parametrize("pooled", [True, False])

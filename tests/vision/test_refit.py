@@ -10,7 +10,7 @@ from spear.networks import vit
 from spear.reconstruction import Status
 from spear.seeding import Stream, batch_generator
 from spear.vision.first_block import first_block
-from spear.vision.passes import Batch, Passes
+from spear.vision.passes import Batch
 from spear.vision.preconditioner import Preconditioner
 from spear.vision.recovery import recover
 from spear.vision.refit import refit
@@ -19,7 +19,7 @@ from spear.vision.refit import refit
 def around_a_batch():
     network = support.model()
     told = support.shared(network, support.noise_images(3))
-    passes = Passes(network)
+    passes = support.passes_of(network)
     batch = passes.supposed(told.images, told.gradients)
     return batch, Preconditioner(
         first_block(network), passes, batch, dict.fromkeys(told.gradients, 1.0)
@@ -48,10 +48,10 @@ def test_the_preconditioner_is_symmetric_and_positive():
 def test_a_refit_that_cannot_be_factorised_keeps_the_batch():
     network = support.model()
     told = support.shared(network, support.noise_images(2))
-    passes = Passes(network)
+    passes = support.passes_of(network)
     batch = passes.supposed(told.images, told.gradients)
     batch = Batch(batch.images * float("nan"), batch.outputs)
-    assert refit(network, passes, batch, told.gradients, Budget(60.0)) is batch
+    assert refit(first_block(network), passes, batch, told.gradients, Budget(60.0)) is batch
 
 
 @pytest.mark.slow

@@ -6,7 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import vision as support
 
+from spear.data.cifar10 import CIFAR10
+from spear.networks import vit
 from spear.vision.limits import most_images
+from spear.vision.proof import evidence
+from spear.vision.whole_images import put_together
 
 
 def true_patches(block, images):
@@ -59,3 +63,20 @@ def test_a_mixture_of_two_tokens_fits_no_position():
     told = support.shared(network, support.noise_images(2))
     _, found = support.solved(network, told, told.states[:4] + told.states[1:5])
     assert found.placed.residuals.min() > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("batch", "right"), [(42, True), (43, False)])
+def test_photographs_are_exact_at_the_limit_and_not_beyond(data_root, batch, right):
+    """d = 384, 4 patches, true states in float64: 42 x 9 + 3 = 381 <= 384 + 5."""
+    network = vit((3, 32, 32), 10, patch=16, head="mean").double()
+    drawn = CIFAR10(data_root).batch(batch, torch.Generator().manual_seed(0))
+    told = support.shared(network, drawn.inputs, drawn.labels)
+    block, tokens = support.solved(network, told)
+    images = put_together(block, tokens, batch).images
+    distances = (images[:, None] - told.images).abs().amax(dim=(2, 3, 4))
+    assert bool(distances.amin(dim=0).max() < 1e-9) == right
+    passes = support.passes_of(network)
+    found = evidence(passes, passes.supposed(images, told.gradients), told.gradients)
+    assert (found.misfit < 1e3) == right
+    assert found.exact <= right
