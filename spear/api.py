@@ -267,7 +267,8 @@ def recover_images(
 
     Args:
         model: a pre-norm vision transformer, as of torchvision, `transformers` or timm, in
-            evaluation mode, with the parameters for which the gradients were computed. It is not changed.
+            evaluation mode, with the parameters for which the gradients were computed. It is not
+            changed.
         gradients: see `invert_block`; of all parameters, in the precision of the client.
         time_limit: seconds for the search for tokens and the refit; None for no limit.
         seed: the same seed gives the same result.

@@ -10,11 +10,16 @@ from spear.errors import VictimError
 from spear.probing import Call
 from spear.vision.calls import BlockCalls
 
+Order = tuple[int, int, int]
+
+ORDERS: tuple[Order, ...] = tuple((i, j, 3 - i - j) for i, j in permutations(range(3), 2))
+"""Places of queries, keys and values."""
+
 EQUAL = 1e-6
 """Relative difference up to which the model computes what a formula says."""
 
 
-def attention_form(run: BlockCalls) -> tuple[tuple[int, int, int], int]:
+def attention_form(run: BlockCalls) -> tuple[Order, int]:
     """Return order of queries, keys and values, and heads, with which the formula holds.
 
     Raises:
@@ -23,11 +28,12 @@ def attention_form(run: BlockCalls) -> tuple[tuple[int, int, int], int]:
     projected = _projected(run)
     d = projected[0].shape[-1]
     weight, bias = _output_parameters(run.output)
-    best = torch.inf, (0, 1, 2), 0
+    best: tuple[float, Order, int] = torch.inf, (0, 1, 2), 0
     for heads in (each for each in range(1, d + 1) if d % each == 0):
-        split = [each.unflatten(-1, (heads, -1)).transpose(1, 2) for each in projected]
-        for order in permutations(range(3)):
-            o = nn.functional.scaled_dot_product_attention(*(split[each] for each in order))
+        split = [each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in projected]
+        for order in ORDERS:
+            q, k, v = (split[each] for each in order)
+            o = nn.functional.scaled_dot_product_attention(q, k, v)
             found = o.transpose(1, 2).flatten(2) @ weight.T + bias
             error = float((found - run.attended).norm() / run.attended.norm())
             if error < best[0]:

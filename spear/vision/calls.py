@@ -33,7 +33,7 @@ class BlockCalls:
 
     @property
     def attended(self) -> Tensor:
-        """What the attention adds, before any LayerScale (b x T x d)."""
+        """Sum that the attention adds, before any LayerScale (b x T x d)."""
         found: Tensor | tuple[Tensor, ...] = self.output.output
         return found[0] if isinstance(found, tuple) else found
 
