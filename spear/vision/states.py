@@ -22,7 +22,7 @@ from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.reconstruct import reconstruction_of
 from spear.inversion.pair.rows import RowSpace, distinct_rows
 from spear.reconstruction import Status
-from spear.vision.wide_search import token_search, wide_space
+from spear.vision.wide_search import far_starts, token_search
 
 HOPELESS = 100
 """Rounds without a find after which the search gives up, as with more images than can be told."""
@@ -123,10 +123,10 @@ def _polished(problem: PairProblem, rows: Tensor) -> Tensor:
 
 def _descended(problem: PairProblem, generator: torch.Generator) -> Tensor:
     """Different rows that nearly solve forward consistency, the best first."""
-    space = wide_space(problem)
+    space = RowSpace.of(problem)
     if space.dimension == 0:
         return space.point[None]
-    points = space.random(STARTS, generator)
+    points = far_starts(problem, space, STARTS, generator)
     for neurons in (subset(problem, NEURONS, generator), None):
         objective = on_neurons(problem, space, neurons)
         points, costs = minimise(objective, points, ITERATIONS, 0.0, SOLVED**2 * problem.m)

@@ -8,6 +8,7 @@ and again. With starts 4 to 20 times out, the 136 tokens of 8 photographs take h
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from spear.inversion.pair.choice import Method, search_for, suitable
 from spear.inversion.pair.peeling import Samples
@@ -24,26 +25,21 @@ FURTHER = 5.0
 class WideEngine(SmoothEngine):
     """The engine for smooth activations, with starts further out after the first round in vain."""
 
-    def __init__(self) -> None:
-        self._far = False
-
     def search(
         self, problem: PairProblem, generator: torch.Generator, slack: float = 1.0
     ) -> tuple[Samples, int]:
         """Implement `Engine.search`."""
         found, starts = super().search(problem, generator, slack)
-        self._far = self._far or len(found) == 0
+        if len(found) == 0:
+            self.starts = far_starts
         return found, starts
 
-    def starts_in(self, problem: PairProblem) -> RowSpace:
-        """Return the rows among which forward consistency starts."""
-        return wide_space(problem) if self._far else super().starts_in(problem)
 
-
-def wide_space(problem: PairProblem) -> RowSpace:
-    """Return the plane of a problem's rows, with starts further out."""
-    space = RowSpace.of(problem)
-    return replace(space, typical=FURTHER * space.typical)
+def far_starts(
+    problem: PairProblem, space: RowSpace, count: int, generator: torch.Generator
+) -> Tensor:
+    """Implement `spear.inversion.pair.starts.Starts` with starts further out."""
+    return replace(space, typical=FURTHER * space.typical).random(count, generator)
 
 
 def token_search(problem: PairProblem, seed: int) -> Search:

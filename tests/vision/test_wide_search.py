@@ -4,10 +4,11 @@ import torch
 from support import vision as support
 
 from spear.inversion.pair.rows import RowSpace
+from spear.inversion.pair.starts import random_starts
 from spear.transformer.blocks import block_at
 from spear.vision.layout import example
 from spear.vision.token_count import token_problem
-from spear.vision.wide_search import FURTHER, WideEngine, token_search
+from spear.vision.wide_search import WideEngine, far_starts, token_search
 
 
 def problem_of(batch):
@@ -20,13 +21,22 @@ def problem_of(batch):
 def test_starts_lie_further_out_after_a_round_in_vain():
     _, problem = problem_of(2)
     engine, generator = WideEngine(), torch.Generator().manual_seed(0)
-    assert engine.starts_in(problem).typical == RowSpace.of(problem).typical
+    assert engine.starts is random_starts
     found, _ = engine.search(problem, generator, slack=0.0)  # nothing passes
     assert len(found) == 0
-    far = engine.starts_in(problem)
-    assert far.typical == FURTHER * RowSpace.of(problem).typical
+    assert engine.starts is far_starts
     found, _ = engine.search(problem, generator)
     assert len(found) > 0
+
+
+def test_far_starts_are_five_times_as_far():
+    _, problem = problem_of(2)
+    space = RowSpace.of(problem)
+    near, far = (
+        starts(problem, space, 8, torch.Generator().manual_seed(0))
+        for starts in (random_starts, far_starts)
+    )
+    assert torch.allclose(far, 5 * near)
 
 
 def test_all_tokens_are_found():
