@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from spear.inversion.directions.completion import orthogonal_complement
+from spear.inversion.directions.basis_of_space import orthogonal_complement
 from spear.inversion.factors.gram import unit
 from spear.inversion.gated.forward import GatedConsistency
 from spear.inversion.gated.problem import GatedProblem
