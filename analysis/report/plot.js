@@ -126,5 +126,10 @@
 
   form.addEventListener("input", draw);
   form.addEventListener("submit", (event) => event.preventDefault());
-  new ResizeObserver(draw).observe(holder);
+  let drawn = 0; // width; drawing changes the height, which must not draw again
+  new ResizeObserver(([{ contentRect }]) => {
+    if (contentRect.width === drawn) return;
+    drawn = contentRect.width;
+    requestAnimationFrame(draw);
+  }).observe(holder);
 })();

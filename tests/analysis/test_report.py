@@ -276,15 +276,7 @@ def run(monkeypatch, capsys, *arguments: object) -> tuple[int, str]:
     return said.code, said.error
 
 
-PROBE = """
-const failed = [];
-const check = (what, is) => { if (!is) failed.push(what); };
-const visible = () => all("article[data-experiments]").filter((card) => !card.hidden);
-const choose = (name, value) => { filters.elements[name].value = value; filter(); };
-const everything = visible().length;
-const wide = all("body *").filter((each) => !each.closest(".scroll, pre, dialog")
-  && each.getBoundingClientRect().right > innerWidth).map((each) => each.outerHTML.slice(0, 80));
-check(`too wide: ${wide}`, wide.length === 0);
+FILTERS = """
 choose("experiment", "table11");
 check("one table", visible().map((card) => card.id).join() === "table-table11");
 const jobs = all("details.experiment").filter((each) => !each.hidden);
@@ -299,6 +291,19 @@ check("all again", visible().length === everything);
 choose("text", "dp-sgd");
 check("text", visible().length > 0 && visible().length < everything);
 choose("text", "");
+"""
+"""Checks of a page with committed results: a page of run folders alone has no tables to choose."""
+
+PROBE = """
+const failed = [];
+const check = (what, is) => { if (!is) failed.push(what); };
+const visible = () => all("article[data-experiments]").filter((card) => !card.hidden);
+const choose = (name, value) => { filters.elements[name].value = value; filter(); };
+const everything = visible().length;
+const wide = all("body *").filter((each) => !each.closest(".scroll, pre, dialog")
+  && each.getBoundingClientRect().right > innerWidth).map((each) => each.outerHTML.slice(0, 80));
+check(`too wide: ${wide}`, wide.length === 0);
+FILTERS
 const heading = all("details.experiment th")[4];
 heading.click(); heading.click();
 check("sorted", heading.getAttribute("aria-sort") === "descending");
@@ -313,7 +318,8 @@ document.body.dataset.failed = JSON.stringify(failed);
 @pytest.mark.parametrize("width", [1440, 500])
 def test_it_works_in_a_browser_without_complaint(text, tmp_path, width):
     worse = int((claims(RESULTS)["ours"] == "worse").sum())
-    probe = f"<script>{PROBE.replace('WORSE', str(worse))}</script></body>"
+    filters = FILTERS.replace("WORSE", str(worse)) if "table-table11" in text else ""
+    probe = f"<script>{PROBE.replace('FILTERS', filters)}</script></body>"
     (tmp_path / "page.html").write_text(text.replace("</body>", probe))
     done = subprocess.run(
         [

@@ -109,7 +109,7 @@ def test_the_search_is_drawn_with_intervals_that_end_at_zero_and_one():
     assert share.get_xlabel().startswith("noise $\\sigma$ (3 trials, ")
     assert [text.get_text() for text in psnr.texts] == ["n = 2 batches per trial"]
     assert (share.get_ylabel(), psnr.get_ylabel()) == (
-        "share of pictures with 20 dB or more", "PSNR [dB]",
+        "share of images with 20 dB or more", "PSNR [dB]",
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def test_shares_are_drawn_with_the_counted_limit():
         assert axes.get_title().startswith(f"{patches} patches")
         lines = {line.get_label(): line for line in axes.lines}
         assert lines["counted limit"].get_xdata()[0] == limit
-        whole = lines["mean token: pictures whole"].get_ydata()
+        whole = lines["mean token: images whole"].get_ydata()
         assert list(whole) == pytest.approx([1.0, 1.0, 1.5 / 12])
         proven = lines["mean token: batches proven"].get_ydata()
         assert list(proven) == pytest.approx([0.75, 0.75, 0.0])

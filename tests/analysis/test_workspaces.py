@@ -38,7 +38,11 @@ def test_the_committed_file_is_up_to_date(name):
 
 
 def test_what_was_swept_is_read_from_the_records():
-    assert BOARDS["table9"].over == ("defense.max_norm", "defense.noise_std")
+    assert BOARDS["table9"].over == (
+        "defense.max_norm",
+        "defense.noise_multiplier",
+        "defense.noise_std",
+    )
     assert BOARDS["table10"].over[0] == "fedavg.epochs"
     assert BOARDS["figure4"].over == ("batch_size", "network.width")
     assert {"batch_size", "network.width", "network.depth"} == {*BOARDS["figure5"].over}

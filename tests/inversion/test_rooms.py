@@ -9,7 +9,7 @@ import spear.inversion
 
 ORDER = (
     "factors", "directions", "sampling", "descent", "completion", "inputs", "labels", "pair",
-    "network",
+    "gated", "network",
 )  # fmt: skip
 ROOT = Path(spear.inversion.__file__).parent
 

@@ -90,7 +90,10 @@ def test_attacks_that_are_told_the_batch_size_are_told_that_of_the_round(attack,
         ("aggregation.participation=2", "aggregation.participation is 2; expected the share of"),
         ("aggregation.clients=a", "key 'aggregation.clients' is 'a'; expected int."),
         ("aggregation.client=2", "key 'aggregation.client' does not exist; did you mean"),
-        ("aggregation.clients=1000", "data set 'digits, client 0' has 1 examples and cannot give"),
+        (
+            "aggregation.clients=1000",
+            "1000 clients share the 797 examples of data set 'digits', so that one has 1",
+        ),
     ],
 )
 def test_bad_settings_are_one_sentence(spear, override, message):
