@@ -278,7 +278,8 @@ def run(monkeypatch, capsys, *arguments: object) -> tuple[int, str]:
 
 FILTERS = """
 choose("experiment", "table11");
-check("one table", visible().map((card) => card.id).join() === "table-table11");
+const cards = visible().map((card) => card.id).sort().join();
+check("one table and its figure", cards === "figure-table11,table-table11");
 const jobs = all("details.experiment").filter((each) => !each.hidden);
 check("its jobs are open", jobs.length === 1 && jobs[0].open);
 choose("experiment", "");
