@@ -182,7 +182,10 @@ def _no_such_layer(index: int, n_layers: int) -> str:
     )
 
 
-_WITHOUT_RELU = "GradientMatching (attack=geiping)"
+_WITHOUT_RELU = (
+    "SpearPair (attack=spear_pair), which inverts any activation from the gradients of two layers, "
+    "or GradientMatching (attack=geiping)"
+)
 
 _MISSING = {
     Sparsity.GRADIENT: (

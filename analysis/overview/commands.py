@@ -49,7 +49,7 @@ def tables(arguments: list[str]) -> None:
     from spear.analysis.render.rendering import checked, render
 
     work = checked if chosen.check else render
-    said = work(spear.analysis.tables, write, chosen.names, chosen.results, chosen.to)
+    said = work(spear.analysis.tables, write, chosen.names, chosen.results, _to(chosen, "tables"))
     parser.exit(1 if said[1] else 0, "".join(said))
 
 
@@ -67,7 +67,7 @@ def figures(arguments: list[str]) -> None:
     from spear.analysis.render.rendering import checked, render
 
     work = checked if chosen.check else render
-    said = work(spear.analysis.figures, write, chosen.names, chosen.results, chosen.to)
+    said = work(spear.analysis.figures, write, chosen.names, chosen.results, _to(chosen, "figures"))
     parser.exit(1 if said[1] else 0, "".join(said))
 
 
@@ -115,14 +115,24 @@ def _parser(package: ModuleType) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"spear {kind(package)}", description=about)
     parser.add_argument("names", nargs="*", help=f"{', '.join(names(package))} [all of them]")
     _add_results_option(parser)
-    folder = HERE / RENDERED / kind(package)
-    parser.add_argument("--to", type=Path, default=folder, help="folder to write to [%(default)s]")
+    folder = f"{RENDERED}/{kind(package)}"
+    parser.add_argument(
+        "--to",
+        type=Path,
+        help=f"folder to write to [{HERE / folder}; with --results, {folder} in that folder]",
+    )
     parser.add_argument(
         "--check",
         action="store_true",
         help="write nothing; exit with 1 unless the files in --to are what the records give",
     )
     return parser
+
+
+def _to(chosen: argparse.Namespace, kind: str) -> Path:
+    """Folder to write to: what is made of other results never replaces the committed files."""
+    folder: Path = chosen.to or (chosen.results or HERE) / RENDERED / kind
+    return folder
 
 
 def _add_results_option(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from spear.inversion.completion.completed import ROUNDINGS, Completed, complete
 from spear.inversion.descent.attack import SpearIrls
 from spear.layers import Sparsity, attackable, linear_layers
 from spear.observation import Observation
-from spear.reconstruction import Reconstruction, Status
+from spear.reconstruction import RESTS_ON_BIASES, Reconstruction, Status
 from spear.settings import check_time_limit
 from spear.transformer import check_takes_numbers
 from spear.update import Update, check_update
@@ -137,7 +137,8 @@ def _whole(
     unknown = int((~completed.columns).sum())
     residual = _residual(found, completed, gradient)
     untold = unexplained(inputs, completed, observation, gradient) + against
-    details = {
+    details = {name: each for name, each in found.details.items() if name == RESTS_ON_BIASES}
+    details |= {
         "left": float((gradient != 0).double().mean()),
         "open": float(unknown),
         "untold": float(untold),

@@ -1,5 +1,6 @@
 """Rows p of Q^-1: the plane that they lie in, starts in it, and which of them are different."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -43,7 +44,7 @@ class RowSpace:
     def of(cls, problem: PairProblem) -> "RowSpace":
         """Return the plane of a problem's rows."""
         sums = problem.first.bias_coordinates
-        length = float(torch.linalg.vector_norm(sums))
+        length = float(torch.linalg.vector_norm(sums)) or math.inf  # a zero s tells no plane
         point = sums / length**2
         return cls(point, orthogonal_complement(sums[:, None]), problem.b**0.5 / length)
 

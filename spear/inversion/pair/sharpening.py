@@ -70,6 +70,7 @@ def _stepped(objective: BackwardConsistency, points: Tensor) -> tuple[Tensor, Te
 def _step(objective: BackwardConsistency, points: Tensor) -> Tensor:
     residuals, jacobians = objective.linearised(points)
     scales = torch.linalg.vector_norm(jacobians, dim=1, keepdim=True)
+    scales = scales.clamp(min=torch.finfo(scales.dtype).tiny)
     left, values, right = torch.linalg.svd(jacobians / scales, full_matrices=False)
     inverse = torch.where(values > SINGULAR * values[:, :1], 1 / values, 0.0)
     parts = inverse[:, :, None] * (left.mT @ residuals[:, :, None])

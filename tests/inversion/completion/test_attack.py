@@ -1,5 +1,7 @@
 """Exact inversion of pruned gradients."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
@@ -10,7 +12,7 @@ from spear.data.base import Batch
 from spear.inversion import SpearPruned
 from spear.inversion.completion.attack import _verdict
 from spear.observation import Observation
-from spear.reconstruction import Status
+from spear.reconstruction import RESTS_ON_BIASES, Status
 from spear.scoring import match
 
 B, N, M = 3, 200, 120
@@ -41,6 +43,19 @@ def test_a_pruned_batch_is_found(share, status):
     assert found.details["residual"] < 1e-6
     matched = found.inputs[match(found.inputs, batch.inputs.double())]
     torch.testing.assert_close(matched, batch.inputs.double(), rtol=0, atol=1e-3)
+
+
+def test_lengths_that_rest_on_the_bias_gradient_are_told():
+    """With all biases zero, twice the bias gradient is that of inputs of half the length."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(N, M), nn.ReLU(), nn.Linear(M, 5))
+    nn.init.zeros_(network[0].bias)
+    batch = Batch(torch.randn(B, N), torch.randint(5, (B,)))
+    update = Client(network, defense=Sparsification(0.1)).share(batch)
+    seen = SpearPruned().observe(update)
+    altered = dataclasses.replace(seen, bias_gradient=2 * seen.bias_gradient)
+    for observation in (seen, altered):
+        assert SpearPruned()(observation).details[RESTS_ON_BIASES] == 1
 
 
 def test_input_entries_without_enough_equations_are_never_exact():

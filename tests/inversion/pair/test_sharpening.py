@@ -7,7 +7,7 @@ from spear.data.base import Batch
 from spear.inversion import SpearPair
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.problem import pair_problem
-from spear.inversion.pair.sharpening import backward_sharpened
+from spear.inversion.pair.sharpening import _step, backward_sharpened
 from spear.networks import fcnn
 
 B, N, M = 12, 60, 80
@@ -32,3 +32,15 @@ def test_samples_behind_a_sigmoid_are_sharpened_to_rounding():
     assert bool(
         (torch.linalg.vector_norm(wrong - rows, dim=1) > 3e-4 * rows.norm(dim=1)).all()
     )  # so that there was something to do
+
+
+def test_an_entry_that_changes_nothing_is_left_alone():
+    """A column of zeros in the Jacobian: tiny inputs, or gradients of 16 bits."""
+
+    class Flat:
+        def linearised(self, points):
+            jacobian = torch.tensor([[[2.0, 0.0], [0.0, 0.0]]], dtype=torch.float64)
+            return torch.tensor([[4.0, 1.0]], dtype=torch.float64), jacobian
+
+    step = _step(Flat(), torch.zeros(1, 2, dtype=torch.float64))
+    torch.testing.assert_close(step, torch.tensor([[-2.0, 0.0]], dtype=torch.float64))
