@@ -23,7 +23,7 @@ COVERED = 2
 """Times that every candidate is in a sentence, on average over those of the position with most."""
 
 MOST = 128
-"""Random sentences at most."""
+"""Largest number of random sentences."""
 
 PROBED = 3
 """Positions at which words are measured under dropout."""

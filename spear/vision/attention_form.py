@@ -12,7 +12,7 @@ from spear.vision.calls import BlockCalls
 
 Order = tuple[int, int, int]
 
-ORDERS: tuple[Order, ...] = tuple((i, j, 3 - i - j) for i, j in permutations(range(3), 2))
+ORDERS: tuple[Order, ...] = tuple(permutations(range(3), 3))
 """Places of queries, keys and values."""
 
 EQUAL = 1e-6

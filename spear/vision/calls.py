@@ -80,7 +80,7 @@ def block_calls(network: nn.Module, images: Tensor, pair: Pair) -> BlockCalls:
         _check_norm(each)
     between = before[norms[-2] + 1 : norms[-1]]
     inputs = tuple(each for each in between if torch.equal(each.inputs, first.output))
-    if not inputs or not between:
+    if not inputs:
         raise VictimError(
             "no linear layer reads the first layer norm; expected queries, keys and values of an "
             "attention over all tokens, which windows (Swin) are not: attack another model."

@@ -7,7 +7,7 @@ from spear.data.base import Batch
 from spear.errors import ConfigError
 
 LEAST_SCALE = 1.0
-"""Scale of the loss below which a gradient that overflows is shared as it is."""
+"""Least scale of the loss: a gradient that still overflows there is shared as it is."""
 
 
 class MixedPrecision:
@@ -23,7 +23,8 @@ class MixedPrecision:
 
     Args:
         precision: "bfloat16" or "float16".
-        scale: of the loss at first, at least 1; of no effect in bfloat16 but on rounding to zero.
+        scale: of the loss at first, from 1 to 2^32. In bfloat16 it matters only for entries that
+            round to zero.
 
     Raises:
         ConfigError: an argument is out of range.

@@ -14,7 +14,7 @@ from spear.inversion.directions.basis_of_space import orthogonal_complement
 from spear.inversion.factors.gram import unit
 from spear.inversion.gated.forward import GatedConsistency
 from spear.inversion.gated.problem import GatedProblem
-from spear.inversion.pair.backward import least_singular_vectors
+from spear.inversion.pair.backward import kernels_of
 from spear.inversion.pair.levenberg_marquardt import NEARLY_NEWTON, minimise
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.rows import distinct_rows
@@ -73,7 +73,7 @@ def search_round(
 
 
 def consistent(problem: GatedProblem, known: Samples, rows: Tensor) -> Samples:
-    """Solve rows on the whole block, and return those that fit, behind the known ones."""
+    """Solve rows (k x b) on the whole block, and return those that fit, behind the known ones."""
     solved = solved_rows(problem, rows)
     samples, errors = samples_of_rows(problem, distinct_rows(solved))
     both = known.and_others(samples[errors < FITTING])
@@ -95,21 +95,22 @@ def solved_rows(problem: GatedProblem, rows: Tensor) -> Tensor:
 
 
 def samples_of_rows(problem: GatedProblem, rows: Tensor) -> tuple[Samples, Tensor]:
-    """Solve backward consistency for q and e of rows p, and return its residuals, too.
+    """Solve backward consistency for q and e of rows p.
 
     Given p it is linear: L q = [sigma'(u) * v; sigma(u)] * (V e) on all 2 m neurons.
+
+    Args:
+        problem: the whole block.
+        rows: p (k x b).
+
+    Returns:
+        The samples, and the residual of each relative to |L q| (k).
     """
     _, by_gate, by_up = problem.values(rows)
     slopes = torch.cat([by_gate, by_up], dim=1)
     back = torch.cat([problem.back, problem.back])
-    scale = torch.linalg.vector_norm(problem.left) / torch.linalg.vector_norm(back)
-    left = problem.left.expand(len(rows), -1, -1)
-    systems = torch.cat([left, -slopes[:, :, None] * (scale * back)], dim=2)
-    kernels = least_singular_vectors(systems)
-    errors = torch.linalg.vector_norm(systems @ kernels[:, :, None], dim=(1, 2))
-    directions, nexts = kernels[:, : problem.b], scale * kernels[:, problem.b :]
-    lengths = torch.linalg.vector_norm(directions @ problem.left.T, dim=1)
-    return Samples.scaled(rows, directions, nexts), errors / lengths
+    directions, nexts, errors = kernels_of(problem.left, back, slopes)
+    return Samples.scaled(rows, directions, nexts), errors
 
 
 def without(problem: GatedProblem, known: Samples) -> Rest:

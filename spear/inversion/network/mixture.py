@@ -7,8 +7,8 @@ outputs and the cross-entropy, D = dL/dZ follows from X and the labels: row d_i 
     d_i(p_i) = sigma'(z_i) * (W2^T g(u_i, y_i)) / N,   u_i = W2 sigma(M p_i + c1) + c2,
 
 with g the gradient of a sample's loss in the next layer's outputs u. So L = sum over i of d_i p_i^T
-has m k equations in the k (k - 1) entries of P with P s = 1: as many as T has, and labels that the
-bias gradient ranks.
+has m k equations in the k (k - 1) unknowns of P with P s = 1, which are those of T. The bias
+gradient ranks the choices of labels.
 """
 
 from dataclasses import dataclass, replace
@@ -92,7 +92,7 @@ def unmixed(
 def labels_by_gradients(
     chain: LayerChain, inputs: Tensor, gradients: Tensor
 ) -> tuple[Tensor, float | None]:
-    """Return the label of each known sample, and N by their sizes, the middle one.
+    """Return the label of each known sample, and N, the median of what their gradients give.
 
     Args:
         chain: the pair and the layers behind it.

@@ -7,10 +7,10 @@ consistencies), `tolerance` and `likely` (what noise explains of them), the sear
 of activation (`smooth`, `half_linear`, `sparse`, `piecewise`, `regression_solver` with `beside`,
 `kinkless`, and `zero_search` under noise), `search`, `solver` and `sharpening` (rounds), `finish`,
 `joint_fit`, `proof`, `isolation` and `scale` (the whole batch), `shared_gradients`, `likelihood`
-and `likelihood_fit` (the most likely batch in noise), `limits` (settings) and `attack`,
-`starts` and `expecting` (inputs like those that a model expects), `local_steps` and `fedavg` (after
-local steps), `free_rows`, `unbiased_proof`, `unbiased` and `any_sign` (without dL/dc1).
-`planned_search`, `cost` and `pilot` forecast the time.
+and `likelihood_fit` (the most likely batch in noise), `limits` (settings) and `attack`, `starts`
+and `expecting` (descents that begin near expected inputs), `local_steps` and `fedavg` (after local
+steps), `free_rows`, `unbiased_proof`, `unbiased` and `any_sign` (without dL/dc1). `planned_search`,
+`cost` and `pilot` forecast the time.
 """
 
 from spear.inversion.pair.attack import SpearPair

@@ -10,7 +10,8 @@ import torch
 
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.engine import Engine
-from spear.inversion.pair.forward_search import FITTING, residuals
+from spear.inversion.pair.forward import residuals
+from spear.inversion.pair.forward_search import FITTING
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 

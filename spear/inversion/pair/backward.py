@@ -49,15 +49,32 @@ def solved_for_slopes(
     Returns:
         q (k x b), e (k x r), and the residual of each relative to |L q| (k).
     """
-    scale = torch.linalg.vector_norm(problem.left) / torch.linalg.vector_norm(problem.back)
-    left = problem.left.expand(len(slopes), -1, -1)
-    systems = torch.cat([left, -slopes[:, :, None] * (scale * problem.back)], dim=2)
+    return kernels_of(problem.left, problem.back, slopes, decided)
+
+
+def kernels_of(
+    left: Tensor, back: Tensor, slopes: Tensor, decided: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Solve L q = slope * (V e); see `solved_for_slopes`.
+
+    Args:
+        left: L (m x b).
+        back: V (m x r).
+        slopes, decided: see `solved_for_slopes`.
+
+    Returns:
+        q (k x b), e (k x r), and the residual of each relative to |L q| (k).
+    """
+    scale = torch.linalg.vector_norm(left) / torch.linalg.vector_norm(back)
+    lefts = left.expand(len(slopes), -1, -1)
+    systems = torch.cat([lefts, -slopes[:, :, None] * (scale * back)], dim=2)
     if decided is not None:
         systems = systems * decided[:, :, None]
     kernels = least_singular_vectors(systems)
     errors = torch.linalg.vector_norm(systems @ kernels[:, :, None], dim=(1, 2))
-    directions, nexts = kernels[:, : problem.b], scale * kernels[:, problem.b :]
-    lengths = torch.linalg.vector_norm(directions @ problem.left.T, dim=1)
+    b = left.shape[1]
+    directions, nexts = kernels[:, :b], scale * kernels[:, b:]
+    lengths = torch.linalg.vector_norm(directions @ left.T, dim=1)
     return directions, nexts, errors / lengths
 
 

@@ -7,11 +7,11 @@ consistency a linear least squares problem in it. The residual tells right from 
 import torch
 from torch import Tensor
 
+from spear.inversion.pair.forward import residuals
 from spear.inversion.pair.forward_search import (
     PROMISING,
     SOLVED,
     on_neurons,
-    residuals,
     solution_squares,
     subset,
 )

@@ -15,7 +15,7 @@ class SpearPairExpecting(SpearPair):
 
     What is found is proven as by `SpearPair`; a wrong expectation costs time alone. It matters for
     smooth activations whose next layer's gradient spans the activations, and for many inputs:
-    random starts then rarely hit. Three of four starts are near an expected input, drawn at random.
+    random starts then rarely hit. Seven of eight starts are near an expected input.
 
     Args:
         expected: inputs of the first layer (k x n), such as hidden states of plausible tokens.
@@ -29,7 +29,8 @@ class SpearPairExpecting(SpearPair):
         super().__init__(**settings)
         if expected.ndim != 2:
             raise ConfigError(
-                f"expected has shape {tuple(expected.shape)}; expected one row an input (k x n)."
+                f"expected has shape {tuple(expected.shape)}; give a matrix with one input a row "
+                "(k x n)."
             )
         self.expected = expected
 

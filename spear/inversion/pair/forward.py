@@ -16,6 +16,7 @@ from torch import Tensor
 
 from spear.activations.elementwise import Elementwise
 from spear.inversion.factors.gram import Grams
+from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.projected import projected_equations, solved
 
 
@@ -73,3 +74,10 @@ class ForwardConsistency:
         a = self.activation.value(z)
         lengths = torch.linalg.vector_norm(a, dim=1).clamp(min=torch.finfo(a.dtype).tiny)
         return a - (a @ self.space.T) @ self.space, lengths, z
+
+
+def residuals(problem: PairProblem, rows: Tensor) -> Tensor:
+    """Return |rest of a| / |a| on all neurons of rows p (k x b); k."""
+    a = problem.activation.value(problem.pre_activations(rows))
+    rest = a - (a @ problem.activations.T) @ problem.activations
+    return torch.linalg.vector_norm(rest, dim=1) / torch.linalg.vector_norm(a, dim=1)

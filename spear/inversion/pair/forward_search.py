@@ -8,7 +8,7 @@ from torch import Tensor
 from spear.activations.rounded import Rounded
 from spear.inversion.factors.gram import Grams
 from spear.inversion.pair.backward import samples_of_rows
-from spear.inversion.pair.forward import ForwardConsistency
+from spear.inversion.pair.forward import ForwardConsistency, residuals
 from spear.inversion.pair.levenberg_marquardt import NEARLY_NEWTON, minimise
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
@@ -122,13 +122,6 @@ def solved_rows(
 def solution_squares(problem: PairProblem, rows: Tensor) -> Tensor:
     """Squared relative residuals up to which rows may solve the equations, whatever the noise."""
     return squared(forward_errors(problem, rows), POSSIBLE, SOLVED)
-
-
-def residuals(problem: PairProblem, rows: Tensor) -> Tensor:
-    """Return |rest of a| / |a| on all neurons of rows p (k x b); k."""
-    a = problem.activation.value(problem.pre_activations(rows))
-    rest = a - (a @ problem.activations.T) @ problem.activations
-    return torch.linalg.vector_norm(rest, dim=1) / torch.linalg.vector_norm(a, dim=1)
 
 
 def _descended(

@@ -1,6 +1,6 @@
 """Samples with a kink, where two samples or more have none.
 
-Behind a hardtanh all z of a picture of little contrast may lie in the inner piece. The pair tells
+Behind a hardtanh all z of an image of little contrast may lie in the inner piece. The pair tells
 the span of the directions of all such samples, not the directions themselves ("Limits" in
 docs/theory/layer-pairs.md). But rows of the other samples are orthogonal to it, so these are
 searched beside it, and peeled off.
@@ -24,19 +24,20 @@ from spear.inversion.pair.rows import RowSpace
 from spear.inversion.pair.solver import Peeling
 
 SPARE = 2
-"""Kinks beyond the number of samples without one from which these leave no part in a direction."""
+"""Kinks of a sample, beyond the number of samples without one, from which on its direction has no
+part of theirs."""
 
 OWN = 1e-2
-"""Least part of a unit direction of a sample with a kink that the others' do not have."""
+"""Least part of a unit direction outside the span of those known that makes it a new one."""
 
 ZERO = 1e-4
-"""Entry of L q, relative to their root mean square, of a neuron beyond a kink."""
+"""Largest entry of L q of a neuron beyond a kink, relative to the root mean square entry."""
 
 
 def kinkless(problem: PairProblem) -> Tensor:
     """Return directions that span those of the samples without a kink (k x b).
 
-    They are as a batch of samples could have them: each has a part along s.
+    Each has a part along s, as the directions of samples have.
     """
     directions = torch.linalg.qr(linear_directions(problem)[0].T).Q.T
     if len(directions) < 2:
@@ -93,7 +94,7 @@ class BesidePeeling(Peeling):
 
     @property
     def missing(self) -> int:
-        """Number of samples with a kink that are not found yet."""
+        """Samples with a kink that are not found yet."""
         return super().missing - self._count
 
     @property

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from spear.inversion.pair.backward import samples_of_rows
-from spear.inversion.pair.forward_search import residuals
+from spear.inversion.pair.forward import residuals
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.tolerance import LIKELY, POSSIBLE, backward_errors, forward_errors

@@ -5,6 +5,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from spear.inversion.pair.forward import residuals
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import RowSpace
 
@@ -45,7 +46,7 @@ def random_starts(
 
 
 class ExpectedStarts:
-    """Starts near expected inputs, most of them, and at random.
+    """Starts of which most are near expected inputs, and the others random.
 
     An input is known by its pre-activations W x + c1. So it has a start in the rest of a pair, too:
     the row whose pre-activations there, M' p' + c1, are nearest. Many are drawn, and those whose
@@ -76,7 +77,7 @@ class ExpectedStarts:
         order = torch.randperm(total, generator=generator, device=device)[: DRAWN * near]
         drawn = self.pre_activations[order]
         points = space.coordinates(_nearest_rows(problem, drawn))
-        best = _misfits(problem, space.rows(points)).argsort(stable=True)
+        best = residuals(problem, space.rows(points)).argsort(stable=True)
         chosen = points[best[_apart(drawn[best], near)]]
         return torch.cat([chosen, space.random(count - len(chosen), generator)])
 
@@ -98,10 +99,3 @@ def _apart(points: Tensor, count: int) -> list[int]:
         if bool((distances[i, chosen] > least).all()):
             chosen.append(i)
     return chosen
-
-
-def _misfits(problem: PairProblem, rows: Tensor) -> Tensor:
-    """Share of the activations of rows that lies outside the row space of G2."""
-    a = problem.activation.value(problem.pre_activations(rows))
-    rest = a - (a @ problem.activations.T) @ problem.activations
-    return torch.linalg.vector_norm(rest, dim=1) / torch.linalg.vector_norm(a, dim=1)

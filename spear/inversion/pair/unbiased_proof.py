@@ -2,9 +2,8 @@
 
 Both consistencies are asked as in `proof`, with the sum of all q as s. Besides, each sample's row
 must be isolated among *all* rows, not only those with s . p = 1: an error of `HIDDEN_LENGTH` in its
-length
-or in any other direction has to show in forward consistency. Behind an odd activation -p solves it
-as well, and dL/dc2 alone can tell.
+length or in any other direction has to show in forward consistency. Behind an odd activation -p
+solves it as well, and dL/dc2 alone can tell.
 """
 
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.pair.forward_search import on_neurons, residuals
+from spear.inversion.pair.forward import residuals
+from spear.inversion.pair.forward_search import on_neurons
 from spear.inversion.pair.free_rows import FreeRows
 from spear.inversion.pair.isolation import AT_ONCE
 from spear.inversion.pair.problem import PairProblem

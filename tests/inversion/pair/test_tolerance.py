@@ -12,7 +12,7 @@ from spear.client.client import Client
 from spear.data.base import Batch
 from spear.inversion import SpearPair
 from spear.inversion.pair.backward import samples_of_rows
-from spear.inversion.pair.forward_search import residuals
+from spear.inversion.pair.forward import residuals
 from spear.inversion.pair.likelihood import Batch as Candidate
 from spear.inversion.pair.likelihood import Likelihood
 from spear.inversion.pair.likelihood_fit import most_likely

@@ -15,7 +15,8 @@ from spear.data import Batch
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, LayerError
 from spear.inversion import SpearPair, SpearPairUnbiased
-from spear.inversion.pair.forward_search import on_neurons, residuals
+from spear.inversion.pair.forward import residuals
+from spear.inversion.pair.forward_search import on_neurons
 from spear.inversion.pair.free_rows import LARGEST, SMALLEST, FreeRows
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem, pair_problem
