@@ -1,6 +1,6 @@
 """Layer pairs after E local steps at the rate eta, on the whole batch: CIFAR-10, m = 200.
 
-Whole: batches of which every picture has a PSNR of 20 dB or more, of all; then the PSNR in dB, its
+Whole: batches of which every image has a PSNR of 20 dB or more, of all; then the PSNR in dB, its
 mean over all batches. First weights: the update is taken for a gradient at the weights that the
 server sent (spear_pair); mean weights: for one at the mean of those of all steps
 (spear_pair_fedavg), which refuses updates along which the weights drift too far.

@@ -1,9 +1,9 @@
 """Layer pairs under DP-SGD: PSNR in dB over the noise in an entry of the mean gradient, m = 200.
 
 A cell has the mean PSNR of all batches, that of least squares if dL/dZ were known, which uses the
-first layer alone, and the share of pictures of 20 dB or more. Gradients are clipped to the norm of
-the experiment before. noise / |g|: the noise as a multiple of the median magnitude of the first
-layer's undefended gradient, the range over activations and b.
+first layer alone, and the share of images of 20 dB or more. Gradients are clipped to the norm 1.
+noise / |g|: the noise as a multiple of the median magnitude of the first layer's undefended
+gradient, the range over activations and b.
 """
 
 import pandas as pd

@@ -135,9 +135,7 @@ def accuracy_by_size(results: pd.DataFrame) -> Found:
 def submatrices_by_width(results: pd.DataFrame) -> Found:
     """Median submatrices at b = 20 over the width."""
     found = _of(results, "figure4_b18_to_b24", "figure5_width_sampling")
-    medians = (
-        found[found["batch_size"] == 20].groupby("network.width")["submatrices"].median()
-    )  # fmt: skip
+    medians = found[found["batch_size"] == 20].groupby("network.width")["submatrices"].median()
     said = "fewer submatrices in wider layers"
     text = ", ".join(f"{count(n)} at m = {m}" for m, n in medians.items())
     return said, "falling curve", text, YES if medians.is_monotonic_decreasing else NO

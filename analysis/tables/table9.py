@@ -38,9 +38,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         return f"{noise.deviation(int(cell.ours['batch_size'].iloc[0])) / median:.2g}"
 
     more = {"bound": bound, "noise / |g|": ratio, "20 dB everywhere": recovered, "time": _time}
-    return three_columns(
-        "table9", results, KEYS, COMPARED, again=WITH_RIVALS, more=more
-    )  # fmt: skip
+    return three_columns("table9", results, KEYS, COMPARED, again=WITH_RIVALS, more=more)
 
 
 def recovered(cell: Cell) -> str:

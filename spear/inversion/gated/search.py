@@ -17,7 +17,7 @@ from spear.inversion.gated.problem import GatedProblem
 from spear.inversion.pair.backward import kernels_of
 from spear.inversion.pair.levenberg_marquardt import NEARLY_NEWTON, minimise
 from spear.inversion.pair.peeling import Samples
-from spear.inversion.pair.rows import distinct_rows
+from spear.inversion.pair.rows import biorthogonal, distinct_rows
 
 STARTS = 64
 """Starts a round."""
@@ -77,11 +77,7 @@ def consistent(problem: GatedProblem, known: Samples, rows: Tensor) -> Samples:
     solved = solved_rows(problem, rows)
     samples, errors = samples_of_rows(problem, distinct_rows(solved))
     both = known.and_others(samples[errors < FITTING])
-    worst = (both.rows @ both.directions.T).abs()
-    chosen: list[int] = []
-    for i in range(len(both)):
-        if bool((torch.maximum(worst[i, chosen], worst[chosen, i]) < BIORTHOGONAL).all()):
-            chosen.append(i)
+    chosen = biorthogonal(both, both.rows.new_full((len(both),), BIORTHOGONAL))
     return both[chosen[: problem.b]]
 
 

@@ -86,9 +86,18 @@ def mutually_consistent(problem: PairProblem, samples: Samples) -> list[int]:
         problem: whose samples they are, and whose noise is allowed for.
         samples: any number.
     """
+    return biorthogonal(samples, consistency(problem, samples, BIORTHOGONAL))
+
+
+def biorthogonal(samples: Samples, limits: Tensor) -> list[int]:
+    """Indices of samples with |p_i . q_j| below the larger limit for all others chosen.
+
+    Args:
+        samples: any number, the first ones preferred.
+        limits: of each (k).
+    """
     products = (samples.rows @ samples.directions.T).abs()
     worst = torch.maximum(products, products.T)
-    limits = consistency(problem, samples, BIORTHOGONAL)
     chosen: list[int] = []
     for i in range(len(samples)):
         if bool((worst[i, chosen] < limits[chosen].clamp(min=limits[i])).all()):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from spear.budget import Budget
+from spear.errors import ConfigError
 from spear.inversion.directions.assemble import Found
 from spear.inversion.directions.distinct import SAME_IN_NOISE
 from spear.inversion.directions.selection import Selection
@@ -67,6 +68,10 @@ class SpearPaperNoisy(SamplingAttack):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_above_zero(zero_tolerance=self.zero_tolerance, stop_at=self.stop_at)
+        if self.stop_at > 1:
+            raise ConfigError(
+                f"stop_at is {self.stop_at!r}; expected a lambda above 0 and at most 1."
+            )
 
     def _search(self, problem: Factorization, seed: int, budget: Budget) -> Found:
         loose = replace(problem, noise=of_papers_factor(problem, self.zero_tolerance))

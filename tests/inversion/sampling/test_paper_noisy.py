@@ -87,7 +87,9 @@ def test_the_search_ends_at_its_lambda():
     assert late.sparsity_matching < 1
 
 
-@pytest.mark.parametrize("setting", ["zero_tolerance", "stop_at"])
-def test_bad_values_are_refused_by_name(setting):
+@pytest.mark.parametrize(
+    ("setting", "value"), [("zero_tolerance", 0.0), ("stop_at", 0.0), ("stop_at", 1.5)]
+)
+def test_bad_values_are_refused_by_name(setting, value):
     with pytest.raises(ConfigError, match=setting):
-        SpearPaperNoisy(**{setting: 0.0})
+        SpearPaperNoisy(**{setting: value})
