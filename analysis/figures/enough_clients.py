@@ -33,7 +33,7 @@ NAMES = {"relu": "ReLU", "gelu": "GELU"}
 
 def draw(results: pd.DataFrame) -> Figure:
     """Draw a panel for each kind of update, a line for each width and activation."""
-    results = results.copy().assign(inputs=results["batch_size"] * results["aggregation.clients"])
+    results = results.assign(inputs=results["batch_size"] * results["aggregation.clients"])
     figure = style.new_figure(3.2)
     row = figure.subplots(1, len(TITLES), sharey=True)
     for axes, (experiment, title) in zip(row, TITLES.items(), strict=True):

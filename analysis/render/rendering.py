@@ -47,7 +47,10 @@ def load(experiments: tuple[str, ...], root: Path | None = None) -> pd.DataFrame
                 f"experiment={experiment}`, then `spear collect outputs/{experiment}`."
             )
         tables.append(table)
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    if not tables:
+        return pd.DataFrame()
+    # A copy has one block a type, so that tables and figures can add columns to it.
+    return pd.concat(tables, ignore_index=True).copy()
 
 
 def further(module: ModuleType) -> tuple[str, ...]:

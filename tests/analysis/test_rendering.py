@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import yaml
 import spear.analysis.figures
 import spear.analysis.statistics.ablation
 import spear.analysis.tables
-from spear.analysis.figures import phase_transition, scaling
+from spear.analysis.figures import enough_clients, phase_transition, scaling
 from spear.analysis.overview import commands, figures, tables
 from spear.analysis.paper.comparison import papers
 from spear.analysis.records.frames import load_batches
@@ -404,3 +405,11 @@ def test_the_second_stage_is_said_to_change_nothing_if_it_does(results):
     assert FIGURES["figure6"].same(narrow).endswith("in 8 of 8 batches")
     changed = narrow.assign(submatrices=narrow["submatrices"].where(narrow["attack.swaps"], 7))
     assert FIGURES["figure6"].same(changed).endswith("in 0 of 8 batches")
+
+
+def test_a_column_can_be_added_to_what_is_loaded():
+    """Tables of records of different ages lie in many blocks, of which pandas warns."""
+    results = load(enough_clients.EXPERIMENTS, RESULTS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.PerformanceWarning)
+        assert "inputs" in results.assign(inputs=1)
