@@ -7,7 +7,7 @@ from torch import Tensor
 
 from spear.activations.elementwise import Elementwise
 from spear.errors import InvalidObservation
-from spear.validation import check_finite, check_shape
+from spear.validation import check_finite, check_shape, check_tensor
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,7 @@ def _check_presence(observation: Observation) -> None:
                 f"the observation has no {name}; the attack needs weight and bias of a layer and "
                 "the update of both (Theorem 3.5 finds the scale of each input from the bias)."
             )
-        if not isinstance(value, Tensor):
-            raise InvalidObservation(
-                f"{name} is a {type(value).__name__}; expected a torch.Tensor."
-            )
-        if not value.is_floating_point():
-            raise InvalidObservation(
-                f"{name} has dtype {value.dtype}; expected a floating-point tensor."
-            )
+        check_tensor(name, value)
 
 
 def _check_shapes(observation: Observation) -> None:
@@ -118,16 +111,19 @@ class LayerPair:
 
     def __post_init__(self) -> None:
         weight = self.next_weight
+        check_tensor("next_weight", weight)
         if weight.ndim != 2 or weight.shape[1] != self.m:
             raise InvalidObservation(
                 f"next_weight has shape {tuple(weight.shape)}; expected K x {self.m}, as the first "
                 f"layer has {self.m} outputs."
             )
         reason = f"as next_weight has shape {tuple(weight.shape)}"
+        check_tensor("next_weight_gradient", self.next_weight_gradient)
         check_shape("next_weight_gradient", self.next_weight_gradient, weight.shape, reason)
         check_finite("next_weight", weight)
         check_finite("next_weight_gradient", self.next_weight_gradient)
         if self.next_bias_gradient is not None:
+            check_tensor("next_bias_gradient", self.next_bias_gradient)
             check_shape("next_bias_gradient", self.next_bias_gradient, weight.shape[:1], reason)
             check_finite("next_bias_gradient", self.next_bias_gradient)
 
@@ -181,6 +177,11 @@ class UnbiasedPair:
     next_bias_gradient: Tensor | None = None
 
     def __post_init__(self) -> None:
+        check_tensor("weight", self.weight)
+        if self.weight.ndim != 2:
+            raise InvalidObservation(
+                f"weight has shape {tuple(self.weight.shape)}; expected m x n with m, n >= 1."
+            )
         self.with_sum(self.weight.new_zeros(len(self.weight)))
 
     def with_sum(self, bias_gradient: Tensor) -> LayerPair:

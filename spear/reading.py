@@ -222,11 +222,16 @@ def _fit(arrays: list[Any], like: list[Tensor]) -> bool:
 
 def _tensor(name: str, value: Any) -> Tensor:
     try:
-        return dense(torch.as_tensor(value))
+        found = dense(torch.as_tensor(value))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InvalidObservation(
             f"the update of {name!r} is a {type(value).__name__}; expected a tensor or an array."
         ) from error
+    if found.is_complex():
+        raise InvalidObservation(
+            f"the update of {name!r} has dtype {found.dtype}; expected real numbers."
+        )
+    return found
 
 
 def dense(tensor: Tensor) -> Tensor:

@@ -39,6 +39,27 @@ def check_presence(names: Collection[str]) -> None:
         )
 
 
+def check_tensor(subject: str, value: Any) -> None:
+    """Refuse a value that is not a dense tensor of floating-point numbers.
+
+    Args:
+        subject: name of the value, with which the message begins.
+        value: the value to check.
+
+    Raises:
+        InvalidObservation: it is something else; the message says what.
+    """
+    if not isinstance(value, Tensor):
+        raise InvalidObservation(f"{subject} is a {type(value).__name__}; expected a torch.Tensor.")
+    if not value.is_floating_point():
+        raise InvalidObservation(
+            f"{subject} has dtype {value.dtype}; expected a floating-point tensor."
+        )
+    if value.is_meta or value.layout != torch.strided:
+        found = "is on the meta device, without data" if value.is_meta else "is sparse"
+        raise InvalidObservation(f"{subject} {found}; expected a dense tensor.")
+
+
 def check_shape(subject: str, value: Any, shape: Sequence[int], reason: str) -> None:
     """Refuse a value that is not a tensor of the expected shape.
 

@@ -66,6 +66,16 @@ def test_missing(name):
         Observation(**parts(**{name: None}))
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(lambda x: x.to("meta"), "is on the meta device"), (lambda x: x.to_sparse(), "is sparse")],
+)
+@pytest.mark.parametrize("name", SHAPES)
+def test_without_entries_of_its_own(name, change, said):
+    with pytest.raises(InvalidObservation, match=f"{name} {said}.*expected a dense tensor"):
+        Observation(**parts(**{name: change(torch.ones(SHAPES[name]))}))
+
+
 @pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64])
 @pytest.mark.parametrize("name", SHAPES)
 def test_not_floating_point(name, dtype):

@@ -1,6 +1,5 @@
 """Copies of the records of finished jobs, which `spear collect` puts into `results/`."""
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 
+from spear.analysis.records.run_folder import read_experiment
 from spear.analysis.records.sharing import to_json
 from spear.analysis.records.store import (
     JOBS,
@@ -95,8 +95,7 @@ def _by_experiment(sources: list[Path]) -> dict[str, dict[str, Path]]:
         if not source.is_dir():
             raise CannotCollect(f"the folder {source} does not exist.")
         for folder in run_folders(source):
-            recorded = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["experiment"]
-            experiment = current_name(recorded)
+            experiment = current_name(read_experiment(folder))
             other = experiments.setdefault(experiment, {}).setdefault(folder.name, folder)
             if other != folder:
                 raise CannotCollect(
@@ -134,7 +133,9 @@ def _portable(recorded: Recorded) -> tuple[dict[str, dict[str, Any]], Rows]:
     for name, job in recorded.jobs.items():
         config = job["config"]
         roots = {config["data_root"]: "data", config["output_root"]: "outputs"}
-        jobs[name], rows[name] = _replaced(job, roots), _replaced(rows[name], roots)
+        jobs[name] = _replaced(job, roots)
+        if any(here in recorded.batches for here in roots):
+            rows[name] = _replaced(rows[name], roots)
     return jobs, rows
 
 

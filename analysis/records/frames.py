@@ -1,7 +1,5 @@
 """Summaries and batches of jobs as data frames, from run folders or from collected results."""
 
-import json
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +7,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from spear.analysis.records.run_folder import JOB, batch_frame, flat, read_summary
 from spear.analysis.records.store import (
-    ABSENT,
-    JOB,
     Recorded,
     collected_folders,
     read,
@@ -20,7 +17,6 @@ from spear.analysis.records.store import (
 )
 from spear.errors import ConfigError
 from spear.experiments.config.experiments import current_name
-from spear.experiments.record.run_files import SUMMARY
 from spear.spelling import did_you_mean
 
 UNWRAPPED = 100_000
@@ -37,10 +33,7 @@ def load_summaries(root: Path) -> pd.DataFrame:
         The column `job` is the job's name. Nested entries (versions, hardware) become dotted
         columns.
     """
-    rows = [
-        {JOB: folder.name, **_present(json.loads((folder / SUMMARY).read_text(encoding="utf-8")))}
-        for folder in run_folders(root)
-    ]
+    rows = [{JOB: folder.name, **_present(read_summary(folder))} for folder in run_folders(root)]
     for folder in collected_folders(root):
         rows += [{JOB: name, **_present(job["summary"])} for name, job in read_jobs(folder).items()]
     table = pd.json_normalize(rows)
@@ -68,21 +61,8 @@ def load_batches(root: Path) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def batch_columns(recorded: Recorded) -> pd.DataFrame:
-    """Return every batch with the name of its job and a column for each entry of `details`."""
-    batches = pd.read_csv(
-        StringIO(recorded.batches),
-        dtype={JOB: str},
-        keep_default_na=False,
-        na_values=[ABSENT],
-        low_memory=False,  # one type a column
-    )
-    details = pd.DataFrame([flat(json.loads(text)) for text in batches.pop("details")])
-    return pd.concat([batches, details.add_prefix("details.")], axis=1)
-
-
 def _batches(recorded: Recorded) -> pd.DataFrame:
-    batches = batch_columns(recorded)
+    batches = batch_frame(recorded.batches)
     jobs = pd.DataFrame(
         [
             _columns(name, job)
@@ -114,15 +94,6 @@ def _present(summary: dict[str, Any]) -> dict[str, Any]:
     if "experiment" not in summary:
         return summary
     return summary | {"experiment": current_name(summary["experiment"])}
-
-
-def flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return a nested mapping with dotted keys."""
-    found: dict[str, Any] = {}
-    for key, value in nested.items():
-        name = prefix + key
-        found |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return found
 
 
 def show(table: pd.DataFrame, columns: list[str], console: Console) -> None:

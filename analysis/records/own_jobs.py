@@ -9,7 +9,8 @@ from types import ModuleType
 
 import pandas as pd
 
-from spear.analysis.records.store import JOB, experiment_folder, read
+from spear.analysis.records.run_folder import JOB
+from spear.analysis.records.store import experiment_folder, read
 from spear.experiments.config.own_settings import compared
 
 COMPARISON = "spear.analysis.paper."

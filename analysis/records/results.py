@@ -1,7 +1,5 @@
 """Results as one data frame: `spear.results("outputs")`."""
 
-import csv
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +9,28 @@ import pandas as pd
 import yaml
 from pandas.api.types import is_object_dtype
 
-from spear.analysis.records.frames import batch_columns, flat
+from spear.analysis.records.run_folder import (
+    BATCH,
+    JOB,
+    Damaged,
+    batch_frame,
+    flat,
+    read_batch_frame,
+    read_config,
+    read_experiment,
+    read_summary,
+    readable,
+)
 from spear.analysis.records.store import (
     HERE,
-    JOB,
     JOBS,
     RESULTS,
     Recorded,
-    Rows,
     collected_folders,
     experiment_folder,
     experiment_of,
     to_csv,
+    union,
 )
 from spear.analysis.records.tracked import PREFIX, tracked_runs
 from spear.errors import ConfigError, SpearError
@@ -41,7 +49,7 @@ Level = Literal["batches", "jobs"]
 OUTPUTS = Path(PLACES["output_root"])
 """Folder below the working directory into which the command writes."""
 
-OUTCOME, REASON, BATCH = "outcome", "reason", "batch"
+OUTCOME, REASON = "outcome", "reason"
 
 LEADING = ("experiment", JOB, OUTCOME, REASON)
 """First columns; the choices follow them."""
@@ -109,7 +117,7 @@ def results(
         )
     folder = _located(path)
     runs = job_folders(folder)
-    found = [_of_runs(runs)] if runs else []
+    found = [_of_runs(runs, level)] if runs else []
     found += [_of_collected(each) for each in collected_folders(folder)]
     if not found:
         raise NoResults(
@@ -122,7 +130,7 @@ def results(
 def results_of(folders: Iterable[Path], level: Level = "batches") -> pd.DataFrame:
     """Return the results in some run folders, as `results` does; no row if there are none."""
     there = [each for each in folders if any((each / name).exists() for name in (SUMMARY, STATUS))]
-    return _frame([_of_runs(there)], level) if there else pd.DataFrame()
+    return _frame([_of_runs(there, level)], level) if there else pd.DataFrame()
 
 
 def job_folders(root: Path) -> list[Path]:
@@ -157,7 +165,9 @@ def _of_project(project: str, level: Level, group: str | None) -> pd.DataFrame:
         whose = f" in the group {group!r}" if group else ""
         raise NoResults(f"there are no runs{whose} in the W&B project {project!r}.")
     jobs = {name: run.job | {OUTCOME: run.outcome, REASON: ""} for name, run in runs.items()}
-    return _frame([_with_batches(jobs, {name: run.rows for name, run in runs.items()})], level)
+    rows = {name: run.rows for name, run in runs.items() if run.rows}
+    batches = batch_frame(to_csv(rows)) if rows else _together([])
+    return _frame([_Found(jobs, batches)], level)
 
 
 def _of_collected(folder: Path) -> _Found:
@@ -165,35 +175,48 @@ def _of_collected(folder: Path) -> _Found:
     place = folder.name if folder.parent == RESULTS else shown(folder).as_posix()
     done = {OUTCOME: JobOutcome.DONE, REASON: ""}
     jobs = {f"{place}/{name}": job | done for name, job in found.jobs.items()}
-    batches = batch_columns(found)
+    with readable(folder / BATCHES):
+        batches = batch_frame(found.batches)
     batches[JOB] = f"{place}/" + batches[JOB]
     return _Found(jobs, batches)
 
 
-def _of_runs(folders: Iterable[Path]) -> _Found:
+def _of_runs(folders: Iterable[Path], level: Level) -> _Found:
     jobs: dict[str, dict[str, Any]] = {}
-    rows: Rows = {}
+    frames = []
     for folder in folders:
         name = shown(folder).as_posix()
-        jobs[name] = _job(folder)
-        rows[name] = []
-        if (folder / BATCHES).exists():
-            with (folder / BATCHES).open(newline="", encoding="utf-8") as file:
-                rows[name] = list(csv.DictReader(file))
-    return _with_batches(jobs, rows)
+        try:
+            jobs[name] = _job(folder)
+            if level == "batches" and (folder / BATCHES).exists():
+                own = read_batch_frame(folder)
+                own.insert(0, JOB, name)
+                frames.append(own)
+        except Damaged as error:
+            jobs[name] = _unread(str(error))
+    return _Found(jobs, _together(frames))
 
 
-def _with_batches(jobs: dict[str, dict[str, Any]], rows: Rows) -> _Found:
-    if not any(rows.values()):
-        return _Found(jobs, pd.DataFrame({JOB: [], BATCH: []}))
-    return _Found(jobs, batch_columns(Recorded(jobs, to_csv(rows), {}, {})))
+def _together(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return batches of several jobs; a column that only some have stands as these have it."""
+    filled = [each for each in frames if len(each)]
+    if not filled:
+        return pd.DataFrame({JOB: [], BATCH: []})
+    order = union(dict.fromkeys(tuple(map(str, each)) for each in filled))
+    return pd.concat(filled, ignore_index=True)[order]
+
+
+def _unread(reason: str) -> dict[str, Any]:
+    """Return a job of which a file is damaged: counted as failed, with the reason."""
+    said = {"experiment": experiment_name(None)}
+    return {"config": {}, "summary": said, OUTCOME: JobOutcome.FAILED, REASON: reason}
 
 
 def _job(folder: Path) -> dict[str, Any]:
     """Return what a run folder says of its job; of one without a summary, what was asked for."""
     state = JobState.read(folder) or JobState(JobOutcome.INTERRUPTED, ENDED)
     if (folder / SUMMARY).exists():
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        summary = read_summary(folder) | {"experiment": read_experiment(folder)}
         state.outcome, state.reason = JobOutcome.DONE, ""
     else:
         summary = {"experiment": experiment_name(state.choices.get("experiment"))} | {
@@ -214,9 +237,7 @@ def _job(folder: Path) -> dict[str, Any]:
 def _config(folder: Path, overrides: list[str]) -> dict[str, Any]:
     """Return the resolved configuration; before a job has one, what its command set."""
     if (folder / CONFIG).exists():
-        text = (folder / CONFIG).read_text(encoding="utf-8")
-        content: dict[str, Any] = yaml.load(text, yaml.CSafeLoader)  # far faster
-        return content
+        return read_config(folder)
     given = [each.lstrip("+").partition("=") for each in overrides if not each.startswith("~")]
     return {key: yaml.safe_load(value) for key, _, value in given}
 

@@ -8,7 +8,6 @@ beside them, its sheet (`spear.scoring.sheet.image_sheet`) `<job>.png`, and its 
 """
 
 import csv
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
@@ -16,12 +15,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-
 import spear
+from spear.analysis.records.run_folder import (
+    ABSENT,
+    JOB,
+    read_batches,
+    read_config,
+    read_summary,
+    readable,
+)
 from spear.analysis.records.sharing import from_json
 from spear.experiments.config.experiments import current_name
-from spear.experiments.record.run_files import BATCHES, CONFIG, PICTURE, ROWS, SHEET, SUMMARY
+from spear.experiments.record.run_files import BATCHES, PICTURE, ROWS, SHEET, SUMMARY
 
 HERE = Path("results")
 """Folder of the user's results, below the working directory; commands write nowhere else."""
@@ -32,14 +37,8 @@ RESULTS = (Path(spear.__file__).parent / HERE).resolve()
 RENDERED = "rendered"
 """Folder in either of them, for the tables and figures made from its results."""
 
-JOB = "job"
-"""The first column of collected batches."""
-
 JOBS = "jobs.json"
 """File beside the collected batches."""
-
-ABSENT = "nan"
-"""Value in a column that a job's batches do not have, as for any missing number."""
 
 
 Rows = dict[str, list[dict[str, str]]]
@@ -66,17 +65,16 @@ class Recorded:
 
     @classmethod
     def from_runs(cls, folders: Iterable[Path]) -> Self:
-        """Read the folders of complete jobs, whose names must differ."""
+        """Read the folders of complete jobs, whose names must differ.
+
+        Raises:
+            Damaged: a file is not as it was written.
+        """
         jobs, pictures, sheets, texts = {}, {}, {}, {}
         rows: Rows = {}
         for folder in folders:
-            config = yaml.load(
-                (folder / CONFIG).read_text(encoding="utf-8"), yaml.CSafeLoader
-            )  # far faster
-            summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-            jobs[folder.name] = {"config": config, "summary": summary}
-            with (folder / BATCHES).open(newline="", encoding="utf-8") as file:
-                rows[folder.name] = list(csv.DictReader(file))
+            jobs[folder.name] = {"config": read_config(folder), "summary": read_summary(folder)}
+            rows[folder.name] = read_batches(folder)
             pictures[folder.name] = folder / PICTURE
             sheets[folder.name] = folder / SHEET
             texts[folder.name] = folder / ROWS
@@ -146,7 +144,7 @@ def experiment_of(job: dict[str, Any]) -> str:
 def to_csv(rows: Rows) -> str:
     """Return batches as CSV. A column that only some jobs have is placed as these jobs have it."""
     together = [{JOB: name, **row} for name in sorted(rows) for row in rows[name]]
-    columns = _union(dict.fromkeys(map(tuple, together)))
+    columns = union(dict.fromkeys(map(tuple, together)))
     text = StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval=ABSENT, lineterminator="\n")
     writer.writeheader()
@@ -156,7 +154,8 @@ def to_csv(rows: Rows) -> str:
 
 def read_jobs(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the `config` and the `summary` of each job of a collected experiment, by its name."""
-    return from_json((folder / JOBS).read_text(encoding="utf-8"))
+    with readable(folder / JOBS):
+        return from_json((folder / JOBS).read_text(encoding="utf-8"))
 
 
 def collected_picture(folder: Path, job: str) -> Path:
@@ -210,7 +209,7 @@ def read_folders(root: Path) -> list[tuple[Path, Recorded]]:
     ]
 
 
-def _union(headers: Iterable[tuple[str, ...]]) -> list[str]:
+def union(headers: Iterable[tuple[str, ...]]) -> list[str]:
     """Return all columns; a new one is inserted after its neighbour on the left."""
     columns: list[str] = []
     for header in headers:

@@ -12,8 +12,8 @@ import spear.analysis.tables
 from spear.analysis.overview import panels
 from spear.analysis.overview.panels import PANELS, Panel
 from spear.analysis.overview.results_page import Entry
-from spear.analysis.records.frames import flat
 from spear.analysis.records.results import PROVENANCE
+from spear.analysis.records.run_folder import flat
 from spear.analysis.records.store import HERE, JOBS, RENDERED, RESULTS, read_jobs
 from spear.analysis.render.packages import modules
 from spear.errors import ConfigError

@@ -66,8 +66,9 @@ def load_update(path: Path) -> Any:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             loaded = {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays.files}
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} cannot be read as arrays ({error}).") from error
+    except Exception as error:  # a damaged archive ends in errors of any kind
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise CheckpointError(f"{path} cannot be read as arrays ({said}).") from error
     numbered = [f"arr_{i}" for i in range(len(loaded))]
     return [loaded[name] for name in numbered] if set(loaded) == set(numbered) else loaded
 

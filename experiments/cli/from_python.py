@@ -11,7 +11,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from spear.analysis.records.results import BATCH, results_of
+from spear.analysis.records.results import results_of
+from spear.analysis.records.run_folder import BATCH
 from spear.errors import ConfigError, SpearError
 from spear.experiments.cli.entry import INTERRUPTED, run_all, without_hyphens
 from spear.experiments.config.moved import accept_old_groups

@@ -77,8 +77,9 @@ def create(node: DictConfig, path: str, **runtime: object) -> Any:
         InstantiationException: the class raises any other error.
     """
     target = get_object(node["_target_"])
+    hints = _hints(target)
     arguments = {
-        str(key): _created(value, f"{path}.{key!s}")
+        str(key): _created(_as_text(value, hints.get(str(key), Any)), f"{path}.{key!s}")
         for key, value in node.items_ex(resolve=True)
         if key != "_target_"
     }
@@ -146,7 +147,7 @@ def check_arguments(node: DictConfig, path: str, known: set[str] | None = None) 
     """
     target = get_object(node["_target_"])
     parameters = inspect.signature(target).parameters
-    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    hints = _hints(target)
     allowed = sorted(set(parameters) - (known or set()))
     for key, value in node.items_ex(resolve=True):
         if key == "_target_":
@@ -186,6 +187,17 @@ def _check_node(value: object, path: str) -> None:
     check_arguments(value, path)
 
 
+def _hints(target: Any) -> dict[str, Any]:
+    """Return the annotated types of a target's arguments."""
+    return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+
+
+def _as_text(value: Any, hint: Any) -> Any:
+    """Return a number as text where only text is expected, such as a folder of the name 2026."""
+    only_text = [each for each in _options(hint) if each in SCALARS] == [str]
+    return str(value) if only_text and isinstance(value, int | float) else value
+
+
 def _is_mapping(hint: Any) -> bool:
     """Return whether it is for objects by name."""
     return any(typing.get_origin(option) is Mapping for option in _options(hint))
@@ -201,14 +213,15 @@ def _check_type(value: object, hint: Any, path: str) -> None:
     scalars = [option for option in options if option in SCALARS]
     if not scalars or (value is None and type(None) in options):
         return
+    expected = f"{scalars[0].__name__}{' or null' if type(None) in options else ''}"
+    refusal = ConfigError(f"key {path!r} is {value!r}; expected {expected}.")
+    if isinstance(value, str) and str not in scalars:  # "1", which OmegaConf would take for 1
+        raise refusal
     schema = dataclasses.make_dataclass("Schema", [("value", scalars[0])])
     try:
         OmegaConf.structured(schema(value))
     except OmegaConfBaseException as error:
-        raise ConfigError(
-            f"key {path!r} is {value!r}; expected {scalars[0].__name__}"
-            f"{' or null' if type(None) in options else ''}."
-        ) from error
+        raise refusal from error
 
 
 def resolve_device(name: str) -> str:

@@ -4,7 +4,6 @@ import pickle
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -44,13 +43,13 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         loaded: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise CheckpointError(f"checkpoint {path} cannot be read: {_first_line(error)}.") from error
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"checkpoint {path} holds more than tensors and was refused: {_first_line(error)}; "
             "save the state dict alone, best as safetensors."
         ) from error
+    except Exception as error:  # a damaged file ends in errors of any kind
+        raise CheckpointError(f"checkpoint {path} cannot be read: {_first_line(error)}.") from error
     return loaded
 
 

@@ -17,7 +17,9 @@ from support.command import draw_nothing, read_rows
 
 import spear
 from spear.analysis.overview.tables import markdown
+from spear.analysis.records.collect import collect
 from spear.analysis.records.frames import load_batches
+from spear.analysis.records.run_folder import Damaged
 from spear.analysis.records.store import RESULTS
 from spear.errors import ConfigError
 from spear.experiments.cli.from_python import NotRun
@@ -62,6 +64,29 @@ def test_a_row_per_batch_and_one_for_a_failed_job(here):
     assert list(frame["attack"]) == ["spear_irls"] * 3
     assert list(frame["batch_size"]) == [2] * 3
     assert frame.columns.is_unique
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("batches.csv", b"batch,details\n0,{}\n1\n"),
+        ("batches.csv", b"\xff\xfe"),
+        ("config.yaml", b"seed: [0"),
+        ("summary.json", b'{"experiment": 3}'),
+        ("summary.json", b"[]"),
+    ],
+)
+def test_a_damaged_file_fails_its_job_alone(here, name, content):
+    whole = spear.results()
+    (here / DIGITS / name).write_bytes(content)
+    frame = spear.results()
+    assert list(frame["job"]) == [DIGITS, MNIST]
+    assert list(frame["outcome"]) == ["failed", "failed"]
+    assert f"{DIGITS}/{name} is damaged" in frame["reason"][0]
+    assert frame["reason"][1] == whole["reason"][2]
+    with pytest.raises(Damaged, match=r"restore it from a copy, or delete its folder"):
+        collect([here / "outputs"], here / "collected")
+    assert not (here / "collected").exists()
 
 
 def test_the_numbers_are_those_of_the_files(here):

@@ -80,6 +80,18 @@ def test_lists_and_mappings_arrive_as_python_has_them():
     assert settings.deflate is False
 
 
+def test_a_text_is_no_number():
+    config = OmegaConf.create({"defense": {"_target_": "spear.client.defenses.TopK", "share": "1"}})
+    with pytest.raises(ConfigError, match=r"^key 'defense\.share' is '1'; expected float\.$"):
+        build(config, "defense")
+
+
+def test_a_number_is_text_where_only_text_is_expected():
+    node = {"_target_": "spear.baselines.gifd.DCGAN.trained", "weights": 2026}
+    with pytest.raises(CheckpointError, match=r"^attack\.generator\.weights is '2026'"):
+        create(OmegaConf.create(node), "attack.generator")
+
+
 def test_another_error_names_the_node():
     node = {"_target_": "spear.client.FedAvg", "epochs": 1}
     with pytest.raises(InstantiationException, match=r"(?s)'learning_rate'.*full_key: fedavg"):
