@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from spear.errors import LayerError, VictimError
+from spear.folding import without_norms
 from spear.probing import tensors
 from spear.tracing.activations import RELU, Activation
 from spear.tracing.neighbours import Neighbour, Station, described
@@ -80,6 +81,9 @@ class LinearLayer:
 def linear_layers(network: nn.Module, like: Any) -> tuple[LinearLayer, ...]:
     """Return the linear layers that run, in order of execution.
 
+    A batch norm in evaluation mode behind one is folded into it (`spear.folding`): the layer is
+    that of a copy of the network.
+
     Args:
         network: in the mode in which the client trains it. It is not changed.
         like: a batch (b x ...) that the network takes, several inputs in a tuple or by name, or the
@@ -89,6 +93,7 @@ def linear_layers(network: nn.Module, like: Any) -> tuple[LinearLayer, ...]:
         VictimError: the network does not run on these inputs.
     """
     batch = next(tensors(like), None) is not None
+    network = without_norms(network, like)
     found = trace(network, like) if batch else _trace_of_shape(network, like)
     modules = dict(network.named_modules())
     return tuple(

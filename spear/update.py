@@ -17,6 +17,7 @@ from spear.chains import (
 )
 from spear.domain import Domain
 from spear.errors import InvalidObservation, LayerError
+from spear.folding import fold, fold_gradients, foldings
 from spear.layers import LinearLayer, Sparsity, attackable, linear_layers, numbered
 from spear.naming import renamed
 from spear.observation import LayerChain, LayerPair, Link, Observation, UnbiasedPair
@@ -79,7 +80,19 @@ class Update:
         Raises:
             VictimError: the network does not take inputs of the domain's shape.
         """
-        return linear_layers(self.network, self.domain.shape)
+        return linear_layers(self.folded.network, self.domain.shape)
+
+    @cached_property
+    def folded(self) -> "Update":
+        """The update of the same network with its batch norms folded; itself without any.
+
+        Attacks on layers look at this one, those on the whole update at the network as it is.
+        """
+        chosen = foldings(self.network, self.domain.shape)
+        if not chosen:
+            return self
+        gradients = fold_gradients(self.gradients, chosen)
+        return replace(self, network=fold(self.network, chosen), gradients=gradients)
 
     def layer(self, index: int) -> LinearLayer:
         """Return linear layer number `index`, counted from 1; -1 is the last one.
@@ -141,7 +154,9 @@ class Update:
         pair = pair_at(self.layers, layer)
         first = self._observation(pair.first)
         self._gradient(pair.following, "weight")  # refuses a frozen one
-        return pair.observed(first, self.gradients, dict(self.network.named_parameters()))
+        return pair.observed(
+            first, self.folded.gradients, dict(self.folded.network.named_parameters())
+        )
 
     def observe_unbiased_pair(self, layer: int) -> UnbiasedPair:
         """Return the same of a first layer without a bias; the update of a bias is left out.
@@ -162,9 +177,9 @@ class Update:
             weight_gradient=self._gradient(first, "weight"),
             next_weight=following.module.weight.detach(),
             next_weight_gradient=self._gradient(following, "weight"),
-            activation=pair.activation(dict(self.network.named_parameters())),
+            activation=pair.activation(dict(self.folded.network.named_parameters())),
             bias=None if bias is None else bias.detach(),
-            next_bias_gradient=self.gradients.get(f"{following.name}.bias"),
+            next_bias_gradient=self.folded.gradients.get(f"{following.name}.bias"),
         )
 
     def observe_chain(self, layer: int) -> LayerChain:
@@ -185,7 +200,7 @@ class Update:
         around = (unbiased_chain_around if unbiased else chain_around)(self.layers, layer)
         parts = ("weight",) if unbiased else ("weight", "bias")
         chain = self._trained_part(around, wanted, parts)
-        parameters = dict(self.network.named_parameters())
+        parameters = dict(self.folded.network.named_parameters())
         pairs = [unbiased_pair_at(self.layers, each.index) for each in chain[:-1]]
         return LayerChain(
             tuple(self._link(each) for each in chain),
@@ -206,7 +221,7 @@ class Update:
             InvalidObservation: an update in the chain is not finite.
         """
         chain = unbiased_chain_to_outputs(self.layers, layer)
-        parameters = dict(self.network.named_parameters())
+        parameters = dict(self.folded.network.named_parameters())
         pairs = [unbiased_pair_at(self.layers, each.index) for each in chain[:-1]]
         return LayerChain(
             tuple(self._link(each) for each in chain),
@@ -237,19 +252,19 @@ class Update:
         return chain[begin : end + 1]
 
     def _has_updates(self, layer: LinearLayer, *parts: str) -> bool:
-        return all(f"{layer.name}.{part}" in self.gradients for part in parts)
+        return all(f"{layer.name}.{part}" in self.folded.gradients for part in parts)
 
     def _link(self, layer: LinearLayer) -> Link:
         bias = layer.module.bias
         for part in ("weight", "bias"):
             if self._has_updates(layer, part):
                 name = f"{layer.name}.{part}"
-                check_finite(f"the gradient of {name!r}", self.gradients[name])
+                check_finite(f"the gradient of {name!r}", self.folded.gradients[name])
         return Link(
             layer.module.weight.detach(),
             None if bias is None else bias.detach(),
             self._gradient(layer, "weight"),
-            self.gradients.get(f"{layer.name}.bias"),
+            self.folded.gradients.get(f"{layer.name}.bias"),
         )
 
     def _observation(self, layer: LinearLayer) -> Observation:
@@ -261,7 +276,7 @@ class Update:
         )
 
     def _gradient(self, layer: LinearLayer, name: str) -> Tensor:
-        gradient = self.gradients.get(f"{layer.name}.{name}")
+        gradient = self.folded.gradients.get(f"{layer.name}.{name}")
         if gradient is None:
             raise LayerError(
                 f"the {name} of layer {layer.index} ({layer.name}) is frozen, so that the client "

@@ -300,7 +300,14 @@ def test_batch_norm_in_both_modes() -> None:
         layers_of(nn.BatchNorm1d(M), training=each)[0] for each in (True, False)
     )
     assert training.after == {Station.BATCH_STATISTICS}
-    assert evaluation.after == {Station.BATCH_NORM}
+    assert evaluation.after == {Station.LINEAR}  # folded into the layer
+
+
+def test_batch_norm_that_hides_a_neuron_is_not_folded() -> None:
+    norm = nn.BatchNorm1d(M)
+    with torch.no_grad():
+        norm.weight[1] = 0
+    assert layers_of(norm, training=False)[0].after == {Station.BATCH_NORM}
 
 
 def test_positions_of_sequences() -> None:

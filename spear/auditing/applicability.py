@@ -20,8 +20,8 @@ WHY: dict[Neighbour, str] = {
         "statistics the gradient of each sample reaches all others, so that dL/dZ has no zeros"
     ),
     Station.BATCH_NORM: (
-        "batch norm in evaluation mode stands between it and what follows; fold it into the layer "
-        "(torch.nn.utils.fusion.fuse_linear_bn_eval) and audit the folded network"
+        "batch norm in evaluation mode stands between it and what follows, and is not of the layer "
+        "alone: it has a weight of 0, or something else uses the layer's outputs, too"
     ),
 }
 

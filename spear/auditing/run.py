@@ -15,8 +15,9 @@ from spear.auditing.victim import batch_of, locate, outputs, overlooked, share
 from spear.budget import Budget
 from spear.data.tokenizers import Tokenizer
 from spear.errors import ConfigError, LayerError
+from spear.folding import fold, fold_gradients, foldings
 from spear.inversion.descent.cost import pilot
-from spear.layers import LinearLayer
+from spear.layers import LinearLayer, linear_layers
 from spear.naming import bare, unwrapped
 from spear.reading import Form, Shared, labels_as_tensor, read
 from spear.settings import check_least, is_number
@@ -94,6 +95,10 @@ def audit(
         gradients = rewritten.gradients(found.gradients) if rewritten else found.gradients
         reading = found.said
     layers, example, note = locate(model, input_shape, private)
+    norms = () if example is None else foldings(model, example)
+    if norms:
+        model, gradients = fold(model, norms), fold_gradients(gradients, norms)
+        layers = linear_layers(model, example)
     chosen = _chosen(layers, layer)
     task = Task(
         model, layers, gradients, loss, example, labels, outputs(model, example), truth, budget,

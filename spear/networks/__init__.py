@@ -3,7 +3,7 @@
 from spear.networks.checkpoints import load_checkpoint, read_state_dict
 from spear.networks.dlg_lenet import lenet
 from spear.networks.fitting import check_takes
-from spear.networks.fully_connected import fcnn
+from spear.networks.fully_connected import fcnn, fcnn_batch_norm
 from spear.networks.language_models import bert, gpt2, opt
 from spear.networks.pretrained_language import pretrained
 from spear.networks.training import trained_fcnn, trained_lenet
@@ -14,6 +14,7 @@ __all__ = [
     "bert",
     "check_takes",
     "fcnn",
+    "fcnn_batch_norm",
     "gpt2",
     "lenet",
     "load_checkpoint",

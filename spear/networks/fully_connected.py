@@ -12,6 +12,9 @@ from spear.errors import ConfigError
 from spear.networks.activations import activated_by
 from spear.networks.checkpoints import load_checkpoint
 
+STATISTICS = 256
+"""Inputs from which batch norms have their means and variances."""
+
 
 def fcnn(
     input_shape: Sequence[int],
@@ -58,3 +61,39 @@ def fcnn(
     if checkpoint is not None:
         load_checkpoint(network, checkpoint)
     return network
+
+
+def fcnn_batch_norm(
+    input_shape: Sequence[int],
+    n_classes: int,
+    width: int = 200,
+    depth: int = 6,
+    seed: int = 0,
+    activation: str | nn.Module = "relu",
+    bias: bool = False,
+) -> nn.Sequential:
+    """Return such a network with a batch norm before each activation, in evaluation mode.
+
+    In that mode, in which fine-tuning often leaves it, a norm uses means and variances of the past.
+    Here they are those of 256 inputs of normal noise, drawn from `seed`; gamma is 1 and beta 0.
+
+    Args:
+        input_shape, n_classes, width, depth, seed, activation: see `fcnn`.
+        bias: whether the linear layers before a norm have biases, which beta makes superfluous.
+
+    Raises:
+        ConfigError: see `fcnn`.
+    """
+    plain = fcnn(input_shape, n_classes, width, depth, seed, activation=activation, bias=bias)
+    layers: list[nn.Module] = []
+    for each in plain[:-1]:
+        layers.append(each)
+        if isinstance(each, nn.Linear):
+            layers.append(nn.BatchNorm1d(width, momentum=None))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        last = nn.Linear(width, n_classes)
+        network = nn.Sequential(*layers, last)
+        with torch.no_grad():
+            network.train()(torch.randn(STATISTICS, *input_shape))
+    return network.eval()

@@ -11,6 +11,7 @@ from spear.client.client import Client
 from spear.data.base import Batch
 from spear.data.joint import JointBatch
 from spear.errors import LayerError
+from spear.folding import without_norms
 from spear.layers import linear_layers, numbered
 from spear.probing import probe
 from spear.scoring import bounds
@@ -136,13 +137,13 @@ def truth_of(
             inputs, positions = inputs.double(), _positions(client, batch)
         none = inputs.new_zeros(0, len(inputs))
         return Truth(inputs, none, batch.labels, positions=positions, owners=owners)
-    layers = update.layers if update else linear_layers(client.network, batch.inputs[:2])
-    attacked = numbered(layers, layer)
+    plain = update.folded.network if update else without_norms(client.network, batch.inputs[:2])
+    attacked = numbered(update.layers if update else linear_layers(plain, batch.inputs[:2]), layer)
     with probe({attacked.name: attacked.module}) as calls:
-        loss = client.loss(client.network(batch.inputs), batch.labels)
+        loss = client.loss(plain(batch.inputs), batch.labels)
     last = calls[-1]
     (gradient,) = torch.autograd.grad(loss, last.output)
-    shared = _finite(update.gradients.get(f"{attacked.name}.weight") if update else None)
+    shared = _finite(update.folded.gradients.get(f"{attacked.name}.weight") if update else None)
     true = last.inputs.detach()
     return Truth(true, gradient.T.contiguous(), batch.labels, shared, owners=owners)
 

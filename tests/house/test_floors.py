@@ -16,7 +16,7 @@ FLOORS = (
     ("settings", "validation", "naming"),
     ("domain", "probing", "reading", "reconstruction", "second_derivatives"),
     ("tracing",),
-    ("activations",),
+    ("activations", "folding"),
     ("layers", "observation"),
     ("pairs",),
     ("chains", "transformer"),
