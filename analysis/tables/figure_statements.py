@@ -38,7 +38,7 @@ from spear.inversion.sampling.lemmas import (
 
 EXPERIMENTS = (
     "figure4", "figure4_b18_to_b24", "figure5_width", "figure5_depth", "figure5_width_sampling",
-    "figure6", "figure7", "figure7_sampling", "figure8",
+    "figure6", "figure6_b18_to_b24", "figure7", "figure7_sampling", "figure8",
 )  # fmt: skip
 
 WIDE, NARROW = 2000, 200
@@ -143,7 +143,7 @@ def submatrices_by_width(results: pd.DataFrame) -> Found:
 
 def stage_two(results: pd.DataFrame) -> Found:
     """Accuracy with the second stage less that without it, over b."""
-    shares = _of(results, "figure6").pivot_table(
+    shares = _of(results, "figure6", "figure6_b18_to_b24").pivot_table(
         index="batch_size", columns="attack.swaps", values="exact", aggfunc="mean"
     )
     gain = 100 * (shares[True] - shares[False])
