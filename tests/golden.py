@@ -219,6 +219,19 @@ CASES = {
         f"{DIGITS} batch_size=4",
         tolerance=None,
     ),
+    "lt_peeling": Case(
+        "attack=lt_peeling network=one_hidden_layer network.width=150 network.deviation=null "
+        "dataset=digits batch_size=4 attack.time_limit=null",
+        dtype=torch.float64,
+    ),
+    "dictionary_learning": Case(
+        f"attack=dictionary_learning attack.restarts=2 attack.time_limit=null {DIGITS} batch_size=3"
+    ),
+    "dictionary_learning_l1": Case(
+        "attack=dictionary_learning_l1 attack.restarts=3 attack.time_limit=null "
+        f"{DIGITS} batch_size=3"
+    ),
+    "neuron_exclusivity": Case(f"attack=neuron_exclusivity {DIGITS} batch_size=3"),
     "feature_inversion": Case(
         "attack=feature_inversion attack.iterations=20 dataset=digits batch_size=3",
         tolerance=None,

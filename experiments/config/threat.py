@@ -14,8 +14,9 @@ LETTERS = {
     "Y": "labels of the batch",
     "P": "a prior on inputs: smoothness, a generator, independence, or the columns of a table",
 }
-"""Letter -> what an attack with it is given. None is given inputs. `dager` and `dlg` are told
-the batch size; for the others it follows from the update or, with Y, from the labels."""
+"""Letter -> what an attack with it is given. None is given inputs. `dager`, `dlg` and
+`lt_peeling` are told the batch size; for the others it follows from the update or, with Y, from the
+labels."""
 
 LABELS = "Y"
 
@@ -29,6 +30,8 @@ GIVEN = {
     "cocktail_party": "WP",
     "cocktail_party_features": "WP",
     "dager": "WM",
+    "dictionary_learning": "W",
+    "dictionary_learning_l1": "W",
     "dlg": "WM",
     "feature_inversion": "WMYP",
     "geiping": "WMYP",
@@ -41,8 +44,10 @@ GIVEN = {
     "label_recovery": "WM",
     "label_recovery_analytic": "WM",
     "latent_search": "WMYP",
+    "lt_peeling": "WM",
     "match_cosine": "WMY",
     "match_l2": "WMY",
+    "neuron_exclusivity": "W",
     "spear": "W",
     "spear_block": "W",
     "spear_clipped": "W",

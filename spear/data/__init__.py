@@ -9,6 +9,7 @@ from spear.data.base import Batch, Dataset
 from spear.data.cifar10 import CIFAR10
 from spear.data.drawing import Drawing, SingleClassBatches, UniformBatches
 from spear.data.embedded import Digits, Faces
+from spear.data.harus import Harus
 from spear.data.image_folder import ImageNet, TinyImageNet
 from spear.data.joint import JointBatch
 from spear.data.mnist import MNIST
@@ -16,10 +17,14 @@ from spear.data.sentences import Sentences, TextFile
 from spear.data.shares import Share, shares
 from spear.data.tabular import TableDomain
 from spear.data.text import TextDomain
+from spear.data.torchvision_sets import CIFAR100, EMNIST, SVHN, FashionMNIST
 
 __all__ = [
     "CIFAR10",
+    "CIFAR100",
+    "EMNIST",
     "MNIST",
+    "SVHN",
     "Adult",
     "Augmentation",
     "Batch",
@@ -27,6 +32,8 @@ __all__ = [
     "Digits",
     "Drawing",
     "Faces",
+    "FashionMNIST",
+    "Harus",
     "ImageNet",
     "JointBatch",
     "LabelSmoothing",

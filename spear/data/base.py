@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -160,12 +161,13 @@ def unreadable(path: Path, reason: object, source: str) -> DatasetError:
     )
 
 
-def fetch(name: str, root: str | Path) -> None:
+def fetch(name: str, root: str | Path, **arguments: Any) -> None:
     """Download a data set with torchvision, unless it is there with the right MD5.
 
     Args:
         name: of torchvision's class.
         root: folder of the data sets.
+        arguments: further ones of the class.
 
     Raises:
         DatasetError: the download failed.
@@ -173,7 +175,7 @@ def fetch(name: str, root: str | Path) -> None:
     import torchvision.datasets  # takes seconds, and few runs download
 
     try:
-        getattr(torchvision.datasets, name)(root, download=True)
+        getattr(torchvision.datasets, name)(root, download=True, **arguments)
     except (OSError, RuntimeError, HTTPException) as error:
         raise DatasetError(
             f"{name} could not be downloaded into {root} ({_one_line(error)}); check the network, "

@@ -5,6 +5,7 @@ A `Scorer` runs metrics on a reconstruction and the truth; a new metric subclass
 
 from spear.scoring.clients import Clients
 from spear.scoring.directions import Directions
+from spear.scoring.distance import WithinDistance
 from spear.scoring.errors import Errors
 from spear.scoring.features import Features
 from spear.scoring.images import PSNR, SSIM
@@ -36,6 +37,7 @@ __all__ = [
     "Tables",
     "Texts",
     "Truth",
+    "WithinDistance",
     "load_lpips",
     "match",
     "metrics_of",

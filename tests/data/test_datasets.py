@@ -23,11 +23,16 @@ from torchvision.models import AlexNet_Weights
 
 from spear.data import (
     CIFAR10,
+    CIFAR100,
+    EMNIST,
     MNIST,
+    SVHN,
     Adult,
     Dataset,
     Digits,
     Faces,
+    FashionMNIST,
+    Harus,
     ImageNet,
     TinyImageNet,
 )
@@ -40,6 +45,11 @@ ON_DISK = {
     TinyImageNet: "tiny-imagenet-200",
     ImageNet: "imagenet",
     Adult: "adult",
+    FashionMNIST: "FashionMNIST/raw",
+    EMNIST: "EMNIST/raw",
+    SVHN: "train_32x32.mat",
+    CIFAR100: "cifar-100-python",
+    Harus: "UCI HAR Dataset",
 }
 ADULT_ROW = (
     "39, State-gov, 77516, Bachelors, 13, Never-married, Adm-clerical, Not-in-family, White, Male,"
@@ -275,7 +285,7 @@ def no_network(*_args, **_kwargs):
     raise urllib.error.URLError("no network\nin tests")
 
 
-@pytest.mark.parametrize("dataset", [MNIST, CIFAR10])
+@pytest.mark.parametrize("dataset", [MNIST, CIFAR10, FashionMNIST, EMNIST, SVHN, CIFAR100])
 def test_a_failed_download_is_one_sentence(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(urllib.request, "urlopen", no_network)
     with pytest.raises(DatasetError) as caught:

@@ -37,8 +37,11 @@ FLOORS = (
     (
         "baselines.april",
         "baselines.ci_net",
+        "baselines.dictionary_learning",
         "baselines.gifd",
         "baselines.label_recovery",
+        "baselines.lt_peeling",
+        "baselines.neuron_exclusivity",
         "baselines.tableak",
     ),
     ("baselines.cocktail_party",),

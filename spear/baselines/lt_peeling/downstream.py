@@ -1,0 +1,79 @@
+"""Derivatives of a network behind its first linear layer, sample by sample."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+
+from spear.probing import overriding_output
+from spear.update import Update
+
+AT_ONCE = 1 << 22
+"""Entries of pre-activations for which derivatives are computed at a time."""
+
+
+@dataclass(frozen=True)
+class Downstream:
+    """Logits as a function of the first layer's pre-activations z.
+
+    Attributes:
+        network: the whole network, in float64, with frozen parameters.
+        layer: its first linear layer.
+        shape: of one of the network's inputs.
+    """
+
+    network: nn.Module
+    layer: nn.Linear
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, update: Update) -> "Downstream":
+        """Return that of an update's own copy of the network (`Update.copied`)."""
+        layer = update.layer(1).module
+        update.network.requires_grad_(False)
+        return cls(update.network, layer, update.domain.shape)
+
+    def pre_activations(self, inputs: Tensor) -> Tensor:
+        """Return z (k x m) of inputs (k x n)."""
+        return inputs @ self.layer.weight.T + self.layer.bias
+
+    def logits(self, z: Tensor) -> Tensor:
+        """Return the network's outputs (k x K) for pre-activations (k x m)."""
+        any_input = z.detach().new_zeros(len(z), *self.shape)
+        with overriding_output(self.layer, z):
+            outputs: Tensor = self.network(any_input)
+        return outputs
+
+    def pulled_back(self, z: Tensor, targets: Tensor | None = None) -> Tensor:
+        """Return J^T (p - y) of each sample (k x m), the gradient of its cross-entropy by z.
+
+        p are the class probabilities and J the Jacobian of the logits.
+
+        Args:
+            z: pre-activations (k x m).
+            targets: class of each sample (k); J^T p without them.
+        """
+        z = z.detach().requires_grad_()
+        outputs = self.logits(z)
+        weights = outputs.detach().softmax(dim=1)
+        if targets is not None:
+            weights[torch.arange(len(z)), targets] -= 1.0
+        (gradient,) = torch.autograd.grad(outputs, z, weights)
+        return gradient
+
+    def jacobian_rows(self, z: Tensor, neurons: Tensor) -> Tensor:
+        """Return the derivatives of all logits by one pre-activation of each sample (k x K).
+
+        Args:
+            z: pre-activations (k x m).
+            neurons: the one of each sample (k).
+        """
+        size = max(1, AT_ONCE // z.shape[1])
+        parts = []
+        for some, places in zip(z.split(size), neurons.split(size), strict=True):
+            tangents = nn.functional.one_hot(places, z.shape[1]).to(z.dtype)
+            with torch.no_grad(), forward_ad.dual_level():
+                outputs = self.logits(forward_ad.make_dual(some.contiguous(), tangents))
+                parts.append(forward_ad.unpack_dual(outputs).tangent)
+        return torch.cat(parts)
