@@ -29,6 +29,12 @@ not those of their experiment are left out; these and jobs with fewer batches ar
 For each "no" and each "worse", `analysis/paper/deviations.csv` must say why.
 """
 
+LEADERBOARD = """Exact attacks by setting: `spear leaderboard`, of the committed records.
+
+`spear leaderboard --row outputs/NAME` prints the rows of your own runs, with where they come from,
+to submit them in an issue. `spear experiments --write docs` renews the page docs/leaderboard.md.
+"""
+
 PERCENTILES = """Batches of Table 3 that Figures 10 to 13 show: `spear percentiles`.
 
 It prints their numbers as the sweep in `conf/experiment/paper/figures10_13.yaml`.
@@ -94,6 +100,23 @@ def claims(arguments: list[str]) -> None:
 
     said, unexplained = report(root)
     parser.exit(1 if unexplained else 0, said)
+
+
+def leaderboard(arguments: list[str]) -> None:
+    """Run `spear leaderboard`.
+
+    Raises:
+        ConfigError: the folder has no complete job.
+    """
+    parser = argparse.ArgumentParser(prog="spear leaderboard", description=LEADERBOARD)
+    parser.add_argument(
+        "--row", type=Path, metavar="FOLDER", help="folder of runs or of collected results"
+    )
+    folder = parser.parse_args(arguments).row
+
+    from spear.analysis.overview.leaderboard import page, submitted
+
+    sys.stdout.write(submitted(folder) if folder else page())
 
 
 def percentiles(arguments: list[str]) -> None:

@@ -57,6 +57,10 @@ SUBCOMMANDS = {
         "spear.analysis.overview.commands:page",
         "put rendered tables and figures into results/RESULTS.md",
     ),
+    "leaderboard": Subcommand(
+        "spear.analysis.overview.commands:leaderboard",
+        "rank exact attacks by setting, or print rows of your own to submit",
+    ),
     "report": Subcommand(
         "spear.analysis.report.command:main", "render all results and local runs as one HTML page"
     ),

@@ -7,6 +7,7 @@ is:
     <!-- spear experiments: rooms -->         rows of all of them, a table for each room
     <!-- spear experiments: claims -->        what `spear claims` comes to, in a paragraph
     <!-- spear experiments: rendered NAME --> a rendered table of results
+    <!-- spear experiments: leaderboard -->   exact attacks by setting, from the records
     # spear experiments: lists NAME=TAG ...   variables of a Makefile
 """
 
@@ -52,11 +53,13 @@ def _content(what: str) -> str:
         return _rendered(arguments[0])
     if kind == "claims" and not arguments:
         return _claims()
+    if kind == "leaderboard" and not arguments:
+        return _leaderboard()
     if kind == "lists" and all("=" in each for each in arguments):
         return "".join(_variable(*each.split("=")) for each in arguments)
     raise ConfigError(
-        f"{what!r} is no block; expected 'table TAG', 'rooms', 'rendered NAME', 'claims' or "
-        "'lists NAME=TAG'."
+        f"{what!r} is no block; expected 'table TAG', 'rooms', 'rendered NAME', 'claims', "
+        "'leaderboard' or 'lists NAME=TAG'."
     )
 
 
@@ -116,6 +119,12 @@ def _claims() -> str:
     from spear.analysis.overview.claims import claims, in_words  # pandas takes a second
 
     return textwrap.fill(in_words(claims()), WIDTH) + "\n"
+
+
+def _leaderboard() -> str:
+    from spear.analysis.overview.leaderboard import page  # pandas takes a second
+
+    return page()
 
 
 def _variable(name: str, tag: str) -> str:
