@@ -19,10 +19,11 @@ EXPERIMENTS = ("rivals",)
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each data set and b."""
     rows = []
-    for (dataset, b), batches in results.groupby(["dataset", "batch_size"], sort=True):
-        share = published(str(dataset), int(b))
+    for _, batches in results.groupby(["dataset", "batch_size"], sort=True):
+        dataset, b = str(batches["dataset"].iloc[0]), int(batches["batch_size"].iloc[0])
+        share = published(dataset, b)
         row = {
-            "data set": str(dataset),
+            "data set": dataset,
             "b": str(b),
             "published": "" if share is None else f"{100 * share:.1f} %",
         }

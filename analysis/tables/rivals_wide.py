@@ -21,8 +21,9 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each kind of inputs and b."""
     rows = []
     keys = ["dataset.normalize", "batch_size"]
-    for (normalize, b), batches in results.groupby(keys, sort=True):
-        row = {"inputs": INPUTS[bool(normalize)], "b": str(b), "m/b": f"{1000 / int(b):.1f}"}
+    for _, batches in results.groupby(keys, sort=True):
+        b, normalize = int(batches["batch_size"].iloc[0]), batches["dataset.normalize"].iloc[0]
+        row = {"inputs": INPUTS[bool(normalize)], "b": str(b), "m/b": f"{1000 / b:.1f}"}
         for attack in attacks(results):
             row[NAMES[attack]] = cell(batches[batches["attack"] == attack])
         rows.append(row)

@@ -1,4 +1,4 @@
-"""One wide hidden layer, as the peeling paper attacks it, in the precision of its clients."""
+"""Network of one wide hidden layer, as the peeling paper attacks it, in its clients' precision."""
 
 from collections.abc import Sequence
 from math import prod

@@ -35,7 +35,7 @@ def rounded(samples: Tensor, directions: Tensor, over: Callable[[], bool] = neve
     """
     grams = Grams(samples)
     found = directions[:0]
-    for some in directions.split(AT_ONCE):
+    for some in torch.split(directions, AT_ONCE):
         found = torch.cat([found, _rounded(samples, grams, some)])
         if over():
             break

@@ -70,7 +70,7 @@ class Downstream:
         """
         size = max(1, AT_ONCE // z.shape[1])
         parts = []
-        for some, places in zip(z.split(size), neurons.split(size), strict=True):
+        for some, places in zip(torch.split(z, size), torch.split(neurons, size), strict=True):
             parts.append(self._forward(some.detach().clone().requires_grad_(), places))
         return torch.cat(parts)
 

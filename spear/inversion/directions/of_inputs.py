@@ -37,7 +37,7 @@ def directions_of_inputs(problem: Factorization, inputs: Tensor) -> Tensor:
     silent = (pre_activations(problem, rows)[problem.active] <= 0).T.to(rows.dtype)
     polish = Polish(problem)
     guesses = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    pairs = zip(silent.split(AT_ONCE), guesses.split(AT_ONCE), strict=True)
+    pairs = zip(torch.split(silent, AT_ONCE), torch.split(guesses, AT_ONCE), strict=True)
     units = torch.cat([polish.kernels(zeros, guess) for zeros, guess in pairs])
     return (units / (units * rows).sum(dim=1, keepdim=True)).T
 
