@@ -5,11 +5,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from spear.probing import overriding_output
 from spear.update import Update
 
 AT_ONCE = 1 << 22
 """Entries of pre-activations for which derivatives are computed at a time."""
+
+
+class _Given(nn.Module):
+    """Stands in the place of a layer: whatever it receives, it returns what it was given."""
+
+    z: Tensor
+
+    def forward(self, _: Tensor) -> Tensor:
+        return self.z.clone()  # a ReLU behind it may work in place
 
 
 @dataclass(frozen=True)
@@ -17,31 +25,36 @@ class Downstream:
     """Logits as a function of the first layer's pre-activations z.
 
     Attributes:
-        network: the whole network, in float64, with frozen parameters.
-        layer: its first linear layer.
+        network: the whole network, in float64, with frozen parameters and without the layer.
+        given: the module in the layer's place.
+        weight, bias: of the layer (m x n, and m).
         shape: of one of the network's inputs.
     """
 
     network: nn.Module
-    layer: nn.Linear
+    given: _Given
+    weight: Tensor
+    bias: Tensor
     shape: tuple[int, ...]
 
     @classmethod
     def of(cls, update: Update) -> "Downstream":
-        """Return that of an update's own copy of the network (`Update.copied`)."""
-        layer = update.layer(1).module
+        """Return that of an update whose network is its own (`Update.copied`) and is changed."""
+        layer = update.layer(1)
+        weight, bias = layer.module.weight.detach(), layer.module.bias.detach()
         update.network.requires_grad_(False)
-        return cls(update.network, layer, update.domain.shape)
+        given = _Given()
+        update.network.set_submodule(layer.name, given)
+        return cls(update.network, given, weight, bias, update.domain.shape)
 
     def pre_activations(self, inputs: Tensor) -> Tensor:
         """Return z (k x m) of inputs (k x n)."""
-        return inputs @ self.layer.weight.T + self.layer.bias
+        return inputs @ self.weight.T + self.bias
 
     def logits(self, z: Tensor) -> Tensor:
         """Return the network's outputs (k x K) for pre-activations (k x m)."""
-        any_input = z.detach().new_zeros(len(z), *self.shape)
-        with overriding_output(self.layer, z):
-            outputs: Tensor = self.network(any_input)
+        self.given.z = z
+        outputs: Tensor = self.network(z.detach().new_zeros(len(z), *self.shape))
         return outputs
 
     def pulled_back(self, z: Tensor, targets: Tensor | None = None) -> Tensor:
