@@ -88,6 +88,21 @@ def test_a_mixture_has_no_certificate_but_a_sample_has_its_label():
     assert accepted.labels.tolist() == batch.labels[:1].tolist()
 
 
+def test_of_too_many_samples_those_that_explain_most_are_returned():
+    network, batch = chosen_pattern(CHAIN)
+    peeling = started(network, batch)
+    while peeling.round():
+        pass
+    assert (peeling.explained > 1e-6).all()
+    peeling.inputs = torch.cat([torch.ones(1, N, dtype=torch.float64), peeling.inputs])
+    peeling.labels = torch.cat([torch.tensor([0]), peeling.labels])
+    peeling.explained = torch.cat([torch.tensor([1e-9]).double(), peeling.explained])
+    inputs, labels = peeling.best()
+    order = match(inputs, batch.inputs)
+    assert torch.allclose(inputs[order], batch.inputs, rtol=1e-9)
+    assert torch.equal(labels[order], batch.labels)
+
+
 def test_derivatives_are_those_of_autograd_behind_any_network():
     network = fcnn((N,), K, width=8, depth=4).double()
     generator = torch.Generator().manual_seed(0)

@@ -33,9 +33,10 @@ class LtPeeling(WholeUpdateAttack):
     outputs; it finds the labels. The tolerances are absolute and for clients that compute in
     float64, as published; those of float32 clients need larger ones, which are ours to choose.
 
-    Ours: nothing in the search. Their certificate does not prove a batch. The result is `exact`
-    only if all inputs are there and the ReLU pattern proves them (Definition 4.1); otherwise it is
-    `estimated` or `partial`, with zeros for the inputs that are missing.
+    Ours: nothing in the search; of more certified samples than B, those that explain most are
+    returned. Their certificate does not prove a batch. The result is `exact` only if all inputs are
+    there and the ReLU pattern proves them (Definition 4.1); otherwise it is `estimated` or
+    `partial`, with zeros for the inputs that are missing.
 
     Args:
         batch_size: B, which divides the loss; None to take it from the singular values of the
@@ -114,17 +115,18 @@ class LtPeeling(WholeUpdateAttack):
             budget.over,
             lambda found: budget.report(Progress.directions(min(found, b), b)),
         )
+        inputs, labels = peeling.best()
         classes = downstream.logits(seen.bias[None]).shape[1]
         details = {"peeled": float(len(peeling.inputs)), "rounds": float(peeling.rounds)}
         return judged(
             observation.observe(1).to(self.device),
-            peeling.inputs,
+            inputs,
             budget,
             rank=b,
             device=self.device,
             otherwise=Status.TIMED_OUT if late else Status.PARTIAL,
             details=details,
-            labels=nn.functional.one_hot(peeling.labels, classes).to(torch.float64),
+            labels=nn.functional.one_hot(labels, classes).to(torch.float64),
         )
 
 

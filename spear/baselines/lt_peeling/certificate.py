@@ -15,10 +15,12 @@ class Accepted:
     Attributes:
         inputs: k x n.
         labels: class of each (k).
+        explained: largest |dL/dbias_j| of the neurons that each fits (k).
     """
 
     inputs: Tensor
     labels: Tensor
+    explained: Tensor
 
 
 def certified(
@@ -50,7 +52,7 @@ def certified(
     own = downstream.jacobian_rows(z, sources)
     predicted = (pulled.gather(1, sources[:, None]) - own) / batch_size
     fits = (predicted - bias_gradient[sources, None]).abs().amin(dim=1) < tolerance
-    kept, labels = [], []
+    kept, labels, explained = [], [], []
     for k in fits.nonzero().flatten().tolist():
         firing = (z[k] > 0) & (bias_gradient.abs() > live)
         firing[sources[k]] = True
@@ -61,8 +63,14 @@ def certified(
         if label is not None:
             kept.append(k)
             labels.append(label)
+            fitted = errors.abs().amin(dim=1) < tolerance
+            explained.append(float(bias_gradient[neurons][fitted].abs().max()))
     chosen = torch.tensor(kept, dtype=torch.long, device=candidates.device)
-    return Accepted(candidates[chosen], torch.tensor(labels, dtype=torch.long, device=z.device))
+    return Accepted(
+        candidates[chosen],
+        torch.tensor(labels, dtype=torch.long, device=z.device),
+        torch.tensor(explained, dtype=z.dtype, device=z.device),
+    )
 
 
 def _label(errors: Tensor, tolerance: float) -> int | None:

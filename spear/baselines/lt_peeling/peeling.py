@@ -41,6 +41,7 @@ class Peeling:
     Attributes:
         inputs: samples found (k x n).
         labels: their classes (k).
+        explained: largest |dL/dbias_j| that each explained (k).
         rounds: rounds that found any.
     """
 
@@ -59,6 +60,7 @@ class Peeling:
         self.tolerances = tolerances
         self.inputs = weight_gradient[:0]
         self.labels = torch.zeros(0, dtype=torch.long, device=weight_gradient.device)
+        self.explained = weight_gradient.new_zeros(0)
         self.rounds = 0
 
     def round(self) -> bool:
@@ -81,6 +83,17 @@ class Peeling:
         self.rounds += 1
         return True
 
+    def best(self) -> tuple[Tensor, Tensor]:
+        """Return B samples at most, with their labels: those that explain most, if there are more.
+
+        The certificate's tolerance is absolute. Where dL/dbias is smaller than that, a mixture with
+        a small gradient passes, too.
+        """
+        if len(self.inputs) <= self.batch_size:
+            return self.inputs, self.labels
+        chosen = self.explained.argsort(descending=True, stable=True)[: self.batch_size]
+        return self.inputs[chosen], self.labels[chosen]
+
     def _candidates(self) -> tuple[Tensor, Tensor]:
         """Different ratios, none of a sample that is found already, and the neuron of each."""
         ratios = self.weight_gradient / self.bias_gradient[:, None]
@@ -99,6 +112,7 @@ class Peeling:
         self.bias_gradient -= gradients.sum(dim=0)
         self.inputs = torch.cat([self.inputs, found.inputs])
         self.labels = torch.cat([self.labels, found.labels])
+        self.explained = torch.cat([self.explained, found.explained])
 
 
 def first_of_equals(rows: Tensor, distance: float) -> list[int]:
