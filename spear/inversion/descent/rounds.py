@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from spear.inversion.descent.basis import Basis, exchanged, select, sparsest_basis
+from spear.inversion.descent.cascade import Cascade
 from spear.inversion.descent.certificate import Certificate
 from spear.inversion.descent.complete_last import complete
 from spear.inversion.descent.coordinates import build_frame
@@ -34,6 +35,13 @@ CHUNK_BYTES = 1 << 28
 FREE_ROUND = 3
 """Every third round searches everywhere, in case a fitted row misleads."""
 
+LARGE = 24
+"""Batches beyond which the cascade goes before the first round of descents, which takes far longer
+there."""
+
+IN_VAIN = 3
+"""Rounds of descents in vain before the cascade in smaller batches, which few need."""
+
 PATIENCE = 3
 """Rounds without a better lambda after which an approximate result is final."""
 
@@ -58,6 +66,7 @@ class Settings:
         certify: accept only directions that pass the certificate.
         complete: compute the last two directions instead of searching for them.
         sample: also draw submatrices when a round finds nothing new in a small batch.
+        cascade: also look for rows that one sample alone makes.
     """
 
     exponents: tuple[float, ...] = EXPONENTS
@@ -67,6 +76,7 @@ class Settings:
     certify: bool = True
     complete: bool = True
     sample: bool = True
+    cascade: bool = True
 
 
 class Search:
@@ -105,8 +115,25 @@ class Search:
     def round(self) -> None:
         """Search once from new starts, and compute the last directions if few are missing.
 
-        Ends early once solved.
+        The cascade comes first, once. Ends early once solved.
         """
+        if self.settings.cascade and self._cascade_is_due():
+            self._cascade()
+        if not self.solved:
+            self._descend()
+        self.rounds += 1
+
+    def _cascade_is_due(self) -> bool:
+        """Tell whether the cascade comes next: at once in large batches, else after some rounds."""
+        due = 0 if self.problem.b > LARGE else IN_VAIN
+        return self.rounds == due and not self.problem.noise.white
+
+    def _cascade(self) -> None:
+        self._take(Cascade(self.problem)().directions)
+        if self.settings.complete and not self.solved:
+            self._complete()
+
+    def _descend(self) -> None:
         prior = self.settings.priors[self.rounds % len(self.settings.priors)]
         frame = build_frame(self.problem, prior, SEARCH_DTYPE)
         grams = Grams(frame.left)
@@ -128,7 +155,6 @@ class Search:
                 self._exchange()
             elif self.settings.certify and len(self.known) <= before:
                 self._put_fitting_first()
-        self.rounds += 1
         self._settled = self._settled + 1 if _rank(self.selection) == best else 0
 
     @property

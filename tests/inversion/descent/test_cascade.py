@@ -1,0 +1,111 @@
+"""The row cascade: it peels whatever patterns allow, names true directions only, and is cheap."""
+
+import pytest
+import torch
+from support.problems import factorized, make_problem, picture_problem
+from torch import Tensor
+
+from spear.data.embedded import Faces
+from spear.inversion import SpearIrls
+from spear.inversion.descent.cascade import Cascade
+from spear.inversion.descent.rounds import Settings
+from spear.inversion.factors.gram import unit
+from spear.observation import Observation
+from spear.reconstruction import Status
+
+REPEATS = 12
+"""Neurons of each pattern: more than samples, so that zeros determine directions."""
+
+
+def with_patterns(
+    patterns: Tensor, dtype: torch.dtype = torch.float64, equal: bool = False
+) -> tuple[Observation, Tensor]:
+    """The update of a layer whose neurons are active for given samples (m x b), and its dL/dZ.
+
+    The weights solve W X + bias = Z for pre-activations of the signs that are asked for. The
+    gradients are normal, or equal for all samples of a neuron.
+    """
+    generator = torch.Generator().manual_seed(0)
+    m, b = patterns.shape
+    inputs = torch.randn(b, 2 * b, generator=generator, dtype=torch.float64)
+    bias = torch.randn(m, generator=generator, dtype=torch.float64)
+    z = torch.where(patterns, 1.0, -1.0) * (0.1 + torch.rand(m, b, generator=generator))
+    weight = torch.linalg.lstsq(inputs, (z - bias[:, None]).T).solution.T
+    shape = (m, 1) if equal else (m, b)
+    gradients = patterns * torch.randn(shape, generator=generator, dtype=torch.float64)
+    parts = weight, bias, gradients @ inputs, gradients.sum(dim=1)
+    return Observation(*(part.to(dtype) for part in parts)), gradients
+
+
+def staircase(b: int) -> Tensor:
+    """Neurons active for the first k samples, and for the last k, k = 1..b."""
+    upper = torch.ones(b, b, dtype=torch.bool).triu()
+    return torch.cat([upper.T, upper[1:]]).repeat(REPEATS, 1)
+
+
+def are_true(directions: Tensor, left: Tensor, gradients: Tensor) -> bool:
+    true = unit(torch.linalg.lstsq(left, gradients).solution.T)
+    return bool(((directions @ true.T).abs().amax(dim=1) > 1 - 1e-9).all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("b", [3, 5, 20])
+def test_samples_that_become_single_one_after_the_other_are_all_found(
+    b: int, dtype: torch.dtype
+) -> None:
+    observation, gradients = with_patterns(staircase(b), dtype)
+    problem = factorized(observation)
+    found = Cascade(problem)()
+    assert len(found) == b
+    assert are_true(found.directions, problem.left, gradients[problem.active])
+
+
+def test_without_a_single_row_nothing_is_found() -> None:
+    b = 6
+    pairs = torch.combinations(torch.arange(b))
+    patterns = torch.zeros(len(pairs), b, dtype=torch.bool)
+    patterns[torch.arange(len(pairs))[:, None], pairs] = True
+    observation, _ = with_patterns(patterns.repeat(REPEATS, 1), equal=True)
+    assert len(Cascade(factorized(observation))()) == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_found_is_true(seed: int) -> None:
+    """Most rows have several samples here, and only some have one."""
+    drawn = make_problem(8, m=80, n=40, dtype=torch.float32, seed=seed)
+    problem = factorized(drawn.observation)
+    found = Cascade(problem)()
+    gradients = drawn.truth.activation_gradients.double()[problem.active]
+    assert len(found) > 0
+    assert are_true(found.directions, problem.left, gradients)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pixels_at_a_width_beyond_most_descents_are_found_and_true(seed: int) -> None:
+    drawn = picture_problem(Faces(normalize=False), 60, m=600, seed=seed)
+    problem = factorized(drawn.observation)
+    found = Cascade(problem)()
+    gradients = drawn.truth.activation_gradients.double()[problem.active]
+    assert len(found) >= 58
+    assert are_true(found.directions, problem.left, gradients)
+
+
+def test_a_batch_of_pixels_needs_no_start() -> None:
+    problem = picture_problem(Faces(normalize=False), 40, m=600)
+    result = SpearIrls(time_limit=None, max_starts=1)(problem.observation)
+    assert result.status is Status.EXACT
+    assert result.details["starts"] == 0
+    without = SpearIrls(time_limit=None, max_starts=1, settings=Settings(cascade=False))
+    assert without(problem.observation).details["starts"] > 0
+
+
+def test_without_a_find_the_search_is_the_one_without_the_cascade() -> None:
+    problem = make_problem(26, m=260, n=300, dtype=torch.float32)
+    assert len(Cascade(factorized(problem.observation))()) == 0
+    results = [
+        SpearIrls(settings=Settings(cascade=cascade))(problem.observation)
+        for cascade in (True, False)
+    ]
+    assert results[0].status is Status.EXACT
+    assert torch.equal(results[0].inputs, results[1].inputs)
+    assert results[0].details == results[1].details
