@@ -85,6 +85,11 @@ class Polish:
         without any one row (`spear.inversion.directions.determined.is_determined`): mixtures drop
         out.
         """
+        exact = self.converged(directions)
+        return exact[self._determined(exact)]
+
+    def converged(self, directions: Tensor) -> Tensor:
+        """Do the same without the test whether zero rows determine a direction."""
         small = self._zeros(directions, PROMISING)
         directions = directions[small.sum(dim=1) >= self.problem.b]
         for smoothing in SMOOTHING:
@@ -92,8 +97,7 @@ class Polish:
             squares = self._deviation(directions).clamp(min=smoothing).square()
             weights = squares / (values.square() + squares)
             directions = inverse_iteration(self.grams(weights), directions, TRUE_KERNEL)
-        exact = self.exact(directions)
-        return exact[self._determined(exact)]
+        return self.exact(directions)
 
     def exact(self, directions: Tensor) -> Tensor:
         """Return the least squares kernels of the zero rows of nearly exact directions, k' x b.

@@ -14,6 +14,7 @@ from spear.inversion.pair.smooth import SmoothEngine
 from spear.inversion.pair.solver import Peeling
 from spear.inversion.pair.sparse import SparseEngine
 from spear.inversion.pair.starts import Starts, random_starts
+from spear.inversion.pair.wide import WIDE, WideEngine
 from spear.inversion.pair.zero_search import ZeroSearch
 
 
@@ -67,6 +68,8 @@ def search_for(
     if method == Method.REGRESSIONS and not problem.spans_activations:
         return RegressionSearch(problem, seed)
     peeling = NoisyPeeling if problem.noisy else Peeling
+    if method == Method.PEELING and problem.m >= WIDE and not problem.noisy:
+        return peeling(problem, WideEngine(), seed)
     engine = SmoothEngine(starts) if method == Method.DESCENT else ENGINES[method]()
     return peeling(problem, engine, seed)
 

@@ -44,17 +44,21 @@ class SparseEngine:
         self, problem: PairProblem, generator: torch.Generator, slack: float = 1.0
     ) -> tuple[Samples, int]:
         """Implement `Engine.search`."""
-        first = problem.first
-        if first.b == 1:
+        if problem.b == 1:
             return _sole(problem), 0
+        first = problem.first
         frame = build_frame(first, PRIORS[self._rounds % len(PRIORS)], SEARCH_DTYPE)
         self._rounds += 1
         count = min(MOST_STARTS, start_count(first.b))
         starts = random_starts(count, first.b, EXPONENTS, SHARPNESS, generator, SEARCH_DTYPE)
         starts = Starts(unit(starts.directions), starts.exponents, starts.sharpness)
         found = _descended(problem, frame, starts)
-        exact = Polish(first)(distinct(frame.leave(found), SAME_DESCENDED))
+        exact = self.exact(problem, distinct(frame.leave(found), SAME_DESCENDED))
         return _certified(problem, distinct(exact, SAME_EXACT), generator), count
+
+    def exact(self, problem: PairProblem, ends: Tensor) -> Tensor:
+        """Return the exact directions worth certifying among ends of descents (k x b)."""
+        return Polish(problem.first)(ends)
 
     def renewed(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.renewed`: each direction is the kernel of its inactive neurons.
@@ -63,13 +67,13 @@ class SparseEngine:
         """
         if problem.noisy:
             rows, _ = solved_rows(problem, samples.rows)
-            found = _sample(problem, rows, kernels(problem, rows))
+            found = samples_of(problem, rows, kernels(problem, rows))
             return found[likely(problem, found)]
         neurons = evenly_spaced(problem, NEURONS)  # enough for rows from which the pieces follow
         rows, kept = solved_rows(problem, samples.rows, neurons)
         told = determined_by_zeros(problem, rows)[:, None]
         directions = torch.where(told, kernels(problem, rows), samples.directions[kept])
-        return _sample(problem, rows, directions, samples.next_coordinates[kept])
+        return samples_of(problem, rows, directions, samples.next_coordinates[kept])
 
     def sharpened(self, problem: PairProblem, samples: Samples) -> Samples:
         """Implement `Engine.sharpened`: their pieces leave nothing in doubt."""
@@ -90,14 +94,14 @@ def _certified(problem: PairProblem, directions: Tensor, generator: torch.Genera
     active[:, problem.first.active] = (directions @ problem.first.left.T).abs() > tolerance
     slopes = active.to(directions.dtype)
     rows, right = certified_rows(problem, slopes, torch.zeros_like(slopes), generator)
-    samples = _sample(problem, rows, directions[right])
+    samples = samples_of(problem, rows, directions[right])
     return samples[mutually_consistent(problem, samples)]
 
 
-def _sample(
+def samples_of(
     problem: PairProblem, rows: Tensor, directions: Tensor, nexts: Tensor | None = None
 ) -> Samples:
-    """Samples of rows and their directions of any length; e by least squares where they act.
+    """Return samples of rows, directions of any length, and e by least squares where they act.
 
     Args:
         problem: of the samples.
@@ -124,4 +128,4 @@ def _sample(
 def _sole(problem: PairProblem) -> Samples:
     """The sample of a batch of one: s = q and s . p = 1."""
     direction = problem.first.bias_coordinates[None]
-    return _sample(problem, 1 / direction, direction)
+    return samples_of(problem, 1 / direction, direction)

@@ -3,12 +3,14 @@
 import pytest
 from support.pairs import ALL, PIECEWISE, pair_case
 
+import spear.inversion.pair.choice
 from spear.inversion.pair.choice import ENGINES, Method, search_for
 from spear.inversion.pair.piecewise import PiecewiseEngine
 from spear.inversion.pair.regression_solver import RegressionSearch
 from spear.inversion.pair.smooth import SmoothEngine
 from spear.inversion.pair.solver import Peeling
 from spear.inversion.pair.sparse import SparseEngine
+from spear.inversion.pair.wide import WideEngine
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -32,3 +34,11 @@ def test_by_activation_before_a_narrow_layer(name):
 
 def test_every_method_has_an_engine():
     assert set(ENGINES) == set(Method)
+
+
+def test_a_wide_layer_has_an_engine_of_fewer_passes(monkeypatch):
+    problem = pair_case("relu").problem
+    monkeypatch.setattr(spear.inversion.pair.choice, "WIDE", problem.m)
+    assert type(search_for(problem, None, seed=0).engine) is WideEngine
+    monkeypatch.setattr(spear.inversion.pair.choice, "WIDE", problem.m + 1)
+    assert type(search_for(problem, None, seed=0).engine) is SparseEngine

@@ -9,11 +9,13 @@ from spear.inversion.pair.peeling import Rest, Samples
 from spear.inversion.pair.piecewise import PiecewiseEngine
 from spear.inversion.pair.smooth import SmoothEngine
 from spear.inversion.pair.sparse import SparseEngine
+from spear.inversion.pair.wide import WideEngine
 
 WIDE = {"b": 5, "depth": 3}
 NARROW = {"b": 6, "classes": 4, "depth": 2}
 ENGINES = {
     "sparse": (SparseEngine, "relu", WIDE),
+    "wide": (WideEngine, "relu", WIDE),
     "leaky": (PiecewiseEngine, "leaky_relu", WIDE),
     "relu6": (PiecewiseEngine, "relu6", WIDE),
     "gelu": (SmoothEngine, "gelu", WIDE),
