@@ -30,7 +30,7 @@ MISSES = 4
 
 MARGINS = ((1e-3, 0.01), (0.2, 0.05), (0.3, 0.1))
 """Deviations of a sample's pre-activations below zero at which its neuron counts as inactive, and
-the share of all neurons whose sign may be wrong. The wider ones, tried when nothing else is found,
+the share of all neurons whose sign may be wrong. The wider ones, tried when no more is found,
 allow for a candidate in which a second sample has a small part, and for errors of the rows taken
 out."""
 
@@ -79,7 +79,8 @@ class Cascade:
         """Samples of the first neurons that give any; the neurons looked at are marked as tried."""
         order = mean_activity(self.problem, known).argsort()
         order = order[rest.open(self.problem)[order]]
-        for margin, looked_at in zip(MARGINS, tried, strict=True):
+        margins = MARGINS if len(known) > 0 else MARGINS[:1]
+        for margin, looked_at in zip(margins, tried, strict=False):
             for neurons in order[~looked_at[order]].split(AT_ONCE)[:MISSES]:
                 looked_at[neurons] = True
                 found = self._right(rest.candidates(neurons), neurons, margin, known)
