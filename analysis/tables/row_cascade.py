@@ -16,8 +16,9 @@ SEARCHES = {"full": "with it", "no_cascade": "without"}
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each b."""
     rows = []
-    for b, batches in results.groupby("batch_size"):
-        row = {"b": str(b), "m/b": f"{batches['network.width'].iloc[0] / int(b):.1f}"}
+    for _, batches in results.groupby("batch_size"):
+        m, b = (int(batches[key].iloc[0]) for key in ("network.width", "batch_size"))
+        row = {"b": str(b), "m/b": f"{m / b:.1f}"}
         for settings, search in SEARCHES.items():
             chosen = batches[batches["attack/settings"] == settings]
             if chosen.empty:

@@ -18,6 +18,7 @@ from spear.analysis.tables import (
     label_recovery_analytic,
     label_recovery_batches,
     peeling,
+    row_cascade,
     table4_trained,
     text_recovery,
 )
@@ -269,3 +270,18 @@ def test_a_verdict_has_the_sign_of_what_is_better(name):
 def test_a_minute_itself_is_not_less_than_a_minute():
     seconds = pd.DataFrame({"seconds": [59.9, 60.0, 60.1]})
     assert table4_trained.prepared(seconds)["in_a_minute"].tolist() == [True, False, False]
+
+
+def test_the_row_cascade_stands_beside_the_search_without_it():
+    rows = [
+        {"attack/settings": settings, "exact": found, "psnr": psnr, "seconds": s}
+        for settings, found, psnr, s in (
+            ("full", True, 140.0, 1.0), ("full", True, 138.0, 3.0),
+            ("no_cascade", False, 13.0, 30.0), ("no_cascade", True, 139.0, 20.0),
+        )
+    ]  # fmt: skip
+    results = frame(rows, **{"network.width": 1000, "batch_size": 150})
+    (row,) = row_cascade.table(results).to_dict("records")
+    assert (row["b"], row["m/b"]) == ("150", "6.7")
+    assert (row["with it: exact"], row["without: exact"]) == ("2/2", "1/2")
+    assert row["with it: seconds"].startswith("2 s")

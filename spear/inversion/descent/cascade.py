@@ -81,7 +81,7 @@ class Cascade:
         order = order[rest.open(self.problem)[order]]
         margins = MARGINS if len(known) > 0 else MARGINS[:1]
         for margin, looked_at in zip(margins, tried, strict=False):
-            for neurons in order[~looked_at[order]].split(AT_ONCE)[:MISSES]:
+            for neurons in torch.split(order[~looked_at[order]], AT_ONCE)[:MISSES]:
                 looked_at[neurons] = True
                 found = self._right(rest.candidates(neurons), neurons, margin, known)
                 if len(found) > 0:
