@@ -74,13 +74,13 @@ def rows(experiment: str, root: Path, verify: bool) -> Iterator[list[Any]]:
         settings = {**config["dataset"]}
         if "root" in settings:
             settings["root"] = str(root)
-        dataset = _made(json.dumps(settings))
+        dataset = made(json.dumps(settings))
         counted, digest = Counted(dataset), hashlib.sha256()
         first = config.get("first_batch", 0)
         for k in range(first, first + summary["n_batches"]):
-            _drawn(counted, config, k)
+            drawn(counted, config, k)
             if verify:
-                hash_batch(digest, _drawn(dataset, config, k))
+                hash_batch(digest, drawn(dataset, config, k))
         if verify and digest.hexdigest() != summary["data_hash"]:
             raise SystemExit(f"{experiment}, job {name}: the data are not those recorded.")
         split, size = settings.get("split", ""), config["batch_size"]
@@ -90,11 +90,11 @@ def rows(experiment: str, root: Path, verify: bool) -> Iterator[list[Any]]:
         ]  # fmt: skip
 
 
-def _drawn(dataset: Dataset, config: dict[str, Any], k: int) -> Batch:
+def drawn(dataset: Dataset, config: dict[str, Any], k: int) -> Batch:
     """Return batch k of a recorded job."""
-    drawing = _made(json.dumps(config["drawing"])) if config.get("drawing") else UniformBatches()
+    drawing = made(json.dumps(config["drawing"])) if config.get("drawing") else UniformBatches()
     chosen = config.get("augmentation")
-    augment = _made(json.dumps(chosen)) if chosen else NoAugmentation()
+    augment = made(json.dumps(chosen)) if chosen else NoAugmentation()
     generator = batch_generator(config["seed"], k, Stream.DATA)
     drawn = drawing(dataset, augment.examples(config["batch_size"]), generator)
     batch: Batch = augment(drawn, dataset.n_classes, generator)
@@ -102,7 +102,7 @@ def _drawn(dataset: Dataset, config: dict[str, Any], k: int) -> Batch:
 
 
 @cache
-def _made(settings: str) -> Any:
+def made(settings: str) -> Any:
     """Return the object of a recorded group of settings, whose target may have an old name."""
     node = OmegaConf.create({"it": json.loads(settings)})
     replace_old_targets(node)

@@ -7,9 +7,10 @@ and `table9_scales` has two others.
 PSNR in dB, mean ± standard deviation over batches; bound: least squares if dL/dZ were known;
 accuracy: batches with all directions right but for noise (|cos| >= 0.9). The paper does not define
 its accuracy under noise; "20 dB everywhere" counts the batches of ours with 20 dB or more in every
-image instead, which fewer reach. Of 100 examples, all are clipped at C = 1.25 and 37 at C = 2, for
-which the paper says that most are not. noise / |g|: deviation of the noise in an entry of the mean
-as a multiple of the median magnitude of the undefended gradient of the attacked layer.
+image instead, which fewer reach. Clipped: share of the examples of ours whose gradient is longer
+than C; the paper says that almost all are at C = 1, and most are not at C = 2. noise / |g|:
+deviation of the noise in an entry of the mean as a multiple of the median magnitude of the
+undefended gradient of the attacked layer.
 """
 
 import pandas as pd
@@ -18,6 +19,7 @@ from spear.analysis.paper.columns import WITH_RIVALS, bound, three_columns
 from spear.analysis.paper.comparison import Cell, mean, share
 from spear.analysis.paper.defended import TABLE9 as KEYS
 from spear.analysis.paper.defended import of_table9 as prepared
+from spear.analysis.records.clipped import share_clipped
 from spear.analysis.statistics.measures import duration, with_deviation
 from spear.client.defenses import NoiseOnEachExample
 
@@ -37,7 +39,13 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         noise = NoiseOnEachExample(float(cell.keys["C"]), float(cell.keys["sigma"]))
         return f"{noise.deviation(int(cell.ours['batch_size'].iloc[0])) / median:.2g}"
 
-    more = {"bound": bound, "noise / |g|": ratio, "20 dB everywhere": recovered, "time": _time}
+    more = {
+        "clipped": _clipped,
+        "bound": bound,
+        "noise / |g|": ratio,
+        "20 dB everywhere": recovered,
+        "time": _time,
+    }
     return three_columns("table9", results, KEYS, COMPARED, again=WITH_RIVALS, more=more)
 
 
@@ -46,6 +54,13 @@ def recovered(cell: Cell) -> str:
     if cell.column != "accuracy" or cell.ours.empty:
         return ""
     return f"{int((cell.ours['recovered'] == 1.0).sum())}/{len(cell.ours)}"
+
+
+def _clipped(cell: Cell) -> str:
+    if cell.column != "psnr" or cell.ours.empty:
+        return ""
+    share = share_clipped(cell.ours, float(cell.keys["C"]))
+    return "" if share is None else f"{100 * share:.0f} %"
 
 
 def _time(cell: Cell) -> str:

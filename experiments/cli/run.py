@@ -29,6 +29,7 @@ from spear.experiments.sweep.reporting import reported
 from spear.networks import check_takes
 from spear.reconstruction import Reconstruction, Status
 from spear.scoring.clients import recovered_by_client
+from spear.scoring.clipped import clipped_examples
 from spear.scoring.lpips import MIN_SIDE, LpipsDistance, load_lpips
 from spear.scoring.scorer import Scorer, metrics_of, standard_metrics
 from spear.scoring.shown import read_texts, shown_csv, shown_images
@@ -81,7 +82,7 @@ def run(spec: JobSpec, job: Job) -> None:
             job.rows(shown_csv(matched))
         job.track_images(k, score, matched)
         job.tensors(k, matched)
-        beside = foreseen | recovered_by_client(matched)
+        beside = foreseen | clipped_examples(client, batch) | recovered_by_client(matched)
         job.record(k, batch, truth, reconstruction, score, failure, beside)
         if reconstruction.status is Status.INTERRUPTED:
             raise KeyboardInterrupt

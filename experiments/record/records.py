@@ -30,7 +30,8 @@ class BatchRecord:
         gradient_median: see `spear.scoring.truth.Truth.weight_gradient_median`.
         sparsity_min: see `spear.scoring.truth.Truth.least_sparsity`.
         failure: reason that there is no full reconstruction to score, or empty.
-        details: other numbers of the attack, and the client's risk forecast, as JSON.
+        details: other numbers of the attack and of the client (its risk forecast, the share of
+            examples that DP-SGD clipped), as JSON.
     """
 
     batch: int

@@ -3,10 +3,11 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from benchmarks.rarest_column import submatrices_per_hit
+from benchmarks.rarest_column import hit_rates, met_within, submatrices_per_hit
 
 
 def test_it_is_the_share_of_submatrices_within_the_zeros_of_the_column():
@@ -15,6 +16,24 @@ def test_it_is_the_share_of_submatrices_within_the_zeros_of_the_column():
     subsets = list(itertools.combinations(range(8), 2))
     hits = sum(bool((gradients[list(rows), 2] == 0).all()) for rows in subsets)
     assert submatrices_per_hit(gradients) == pytest.approx(len(subsets) / hits)
+
+
+@pytest.mark.parametrize("rows", [2, 3, 4])
+def test_it_is_so_for_any_number_of_rows(rows):
+    gradients = torch.ones(8, 3)
+    gradients[:4, 0] = gradients[2:7, 1] = gradients[4:8, 2] = 0
+    subsets = list(itertools.combinations(range(8), rows))
+    hits = [sum(bool((gradients[list(each), j] == 0).all()) for each in subsets) for j in range(3)]
+    expected = [each / len(subsets) for each in hits]
+    assert hit_rates(gradients, rows) == pytest.approx(expected)
+
+
+def test_the_chance_to_meet_all_columns_is_that_of_a_simulation():
+    rates, n = np.array([0.01, 0.02, 0.003]), 300
+    drawn = np.random.default_rng(0).poisson(n * rates, (20_000, 3))
+    assert met_within(rates, n, 1.0) == pytest.approx((drawn > 0).all(axis=1).mean(), abs=0.01)
+    assert met_within(rates, 2 * n, 2.0) == met_within(rates, n, 1.0)
+    assert met_within(np.array([0.1, 0.0]), 1e9, 1.0) == 0.0
 
 
 def test_rows_that_no_sample_activates_do_not_count():

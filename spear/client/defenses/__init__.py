@@ -4,7 +4,13 @@ from spear.client.defenses.base import Defense, NoDefense
 from spear.client.defenses.clipping import Clipping
 from spear.client.defenses.clipping_by_value import ClippingByValue
 from spear.client.defenses.compression import Compression, UnbiasedCompression
-from spear.client.defenses.dpsgd import DPSGD, ClippedMean, NoiseMultiplier, NoiseOnEachExample
+from spear.client.defenses.dpsgd import (
+    DPSGD,
+    ClippedMean,
+    NoiseMultiplier,
+    NoiseOnEachExample,
+    example_norms,
+)
 from spear.client.defenses.mixed_precision import MixedPrecision
 from spear.client.defenses.noise import GaussianNoise
 from spear.client.defenses.quantization import Quantization, StochasticQuantization
@@ -34,4 +40,5 @@ __all__ = [
     "StochasticQuantization",
     "TopK",
     "UnbiasedCompression",
+    "example_norms",
 ]

@@ -60,6 +60,25 @@ class ClippedMean(ABC):
         deviation = self.deviation(b)
         return {name: noised(value / b, deviation, generator) for name, value in total.items()}
 
+    def share_clipped(self, network: nn.Module, loss: nn.Module, batch: Batch) -> float:
+        """Return the share of the examples whose gradient is longer than C, in [0, 1]."""
+        norms = example_norms(network, loss, batch)
+        return float((norms > self.max_norm).double().mean())
+
+
+def example_norms(network: nn.Module, loss: nn.Module, batch: Batch) -> Tensor:
+    """Return the L2 norm of each example's own gradient over all trained parameters (b).
+
+    Args:
+        network, loss, batch: as in `Defense.gradient`; `loss` is a mean over examples.
+    """
+    norms = []
+    for i in range(len(batch.labels)):
+        one = Batch(batch.inputs[i : i + 1], batch.labels[i : i + 1])
+        gradient = NoDefense().gradient(network, loss, one, None)
+        norms.append(nn.utils.get_total_norm(list(gradient.values())))
+    return torch.stack(norms)
+
 
 class DPSGD(ClippedMean):
     """DP-SGD with noise of standard deviation sigma in every entry of the mean.
