@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +20,7 @@ from spear.analysis.paper.comparison import PAPER, papers
 from spear.analysis.records.frames import load_batches, load_summaries
 from spear.analysis.records.store import JOBS, RENDERED, RESULTS
 from spear.analysis.render.packages import modules
-from spear.analysis.render.rendering import results_of
+from spear.analysis.render.rendering import checked, experiments_of, results_of
 
 TABLES, FIGURES = modules(spear.analysis.tables), modules(spear.analysis.figures)
 COMMITTED = RESULTS / RENDERED
@@ -99,21 +100,57 @@ AGGREGATES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", sorted(path.parent.name for path in RESULTS.glob(f"*/{JOBS}")))
 def test_a_summary_is_that_of_its_batches(folder):
-    """By pandas, from the committed batches alone; an infinite or missing number is null."""
-    batches = load_batches(RESULTS / folder)
+    assert not contradictions(RESULTS / folder)
+
+
+def contradictions(folder: Path) -> list[str]:
+    """What a summary says of its batches and they do not, by pandas, from the batches alone.
+
+    An infinite or missing number is null.
+    """
+    batches = load_batches(folder)
     groups = batches.groupby("job")
-    summaries = load_summaries(RESULTS / folder).set_index("job").loc[list(groups.groups)]
-    assert not batches.duplicated(["job", "batch"]).any()
-    assert (summaries["n_batches"] == groups.size()).all()
-    assert (summaries["n_exact"] == groups["exact"].sum()).all()
-    assert not summaries["git_dirty"].any()
+    summaries = load_summaries(folder).set_index("job").loc[list(groups.groups)]
+    held = {
+        "a batch twice": not batches.duplicated(["job", "batch"]).any(),
+        "n_batches": (summaries["n_batches"] == groups.size()).all(),
+        "n_exact": (summaries["n_exact"] == groups["exact"].sum()).all(),
+        "git_dirty": not summaries["git_dirty"].any(),
+    }
     for key, (column, aggregate) in AGGREGATES.items():
         if key in summaries and column in batches:
             expected = groups[column].agg(aggregate).astype(float)
-            recorded = summaries[key].astype(float)
-            assert np.allclose(recorded, expected.where(np.isfinite), 1e-9, 0.0, equal_nan=True), (
-                key
-            )
+            said = summaries[key].astype(float)
+            held[key] = np.allclose(said, expected.where(np.isfinite), 1e-9, 0.0, equal_nan=True)
+    return [name for name, holds in held.items() if not holds]
+
+
+@pytest.mark.parametrize(
+    ("altered", "table"),
+    [("table11", "table11"), ("table11_sampling", "table11"), ("gifd", "gifd")],
+)
+def test_a_record_altered_by_30_db_is_noticed(altered, table, tmp_path):
+    """By both tests above; the same records in the same place, unaltered, pass them."""
+    shown = [*experiments_of(TABLES[table])]
+    for name in shown:
+        shutil.copytree(RESULTS / name, tmp_path / name)
+    rendered = tmp_path / RENDERED / "tables"
+    rendered.mkdir(parents=True)
+    shutil.copy(COMMITTED / "tables" / f"{table}.md", rendered)
+
+    def stale() -> str:
+        package = spear.analysis.tables
+        return checked(package, tables.write, [table], tmp_path, rendered)[1]
+
+    assert not stale()
+    assert not contradictions(tmp_path / altered)
+    path = tmp_path / altered / "batches.csv"
+    batches = pd.read_csv(path, dtype=str, keep_default_na=False)
+    worse = batches["job"] == batches["job"][0]
+    batches.loc[worse, "psnr"] = (batches.loc[worse, "psnr"].astype(float) - 30).map(repr)
+    batches.to_csv(path, index=False)
+    assert f"{table}.md is not what the records give now" in stale()
+    assert "psnr_mean" in contradictions(tmp_path / altered)
 
 
 SUMS = {
