@@ -124,6 +124,9 @@ CASES = {
         "defense.noise_multiplier=1e-6 attack.max_submatrices=20000",
         tolerance=None,
     ),
+    "fedavg_sampling": Case(
+        f"attack=spear_fedavg fedavg=fedavg fedavg.epochs=3 {FACES} batch_size=6", tolerance=LOOSE
+    ),
     "svd": Case(f"attack=spear attack/sampler=svd {DIGITS} batch_size=4"),
     "paper": Case(f"attack=spear_paper {DIGITS} batch_size=4"),
     "noisy_leverage": Case(

@@ -20,6 +20,7 @@ SAMPLING = {
     "spear_paper_noisy": "noisy mode to the letter",
     "spear": "information sets",
     "spear_svd": "one SVD each",
+    "spear_fedavg": "as App. F has it",
     "spear_noisy": "noisy mode",
     "spear_prior": "with the prior",
 }

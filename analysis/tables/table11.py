@@ -2,6 +2,7 @@
 
 PSNR in dB, mean ± standard deviation over batches; bound: least squares if dL/dZ were known, on the
 batches of ours; accuracy: batches with all directions right; time: median, with its hardware.
+"As App. F has it" and "noisy mode": see `table10`.
 """
 
 import pandas as pd
@@ -12,6 +13,7 @@ from spear.analysis.paper.defended import TABLE11 as KEYS
 from spear.analysis.statistics.measures import with_deviation
 
 EXPERIMENTS = ("table11",)
+ALSO = ("table11_by_appendix_f", "table11_sampling")
 COMPARED = {
     "psnr": mean("psnr", text=with_deviation),
     "accuracy": share("exact"),

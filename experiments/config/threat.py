@@ -52,6 +52,7 @@ GIVEN = {
     "spear_block": "W",
     "spear_clipped": "W",
     "spear_descent": "W",
+    "spear_fedavg": "W",
     "spear_input": "W",
     "spear_irls": "W",
     "spear_irls_beside_svd": "W",

@@ -5,7 +5,7 @@ The rooms follow the mathematics bottom up, and none imports from one after it:
 * `factors`: the gradient as a product L R, its rank and its noise;
 * `directions`: tests for columns of Q, exact directions, and the selection of b of them;
 * `sampling`: directions from random submatrices (Algorithm 1 as printed, `SpearPaper`,
-  `SpearPaperNoisy`; with ours, `Spear`, `SpearNoisy`, `SpearPrior`);
+  `SpearPaperNoisy`; with ours, `Spear`, `SpearFedAvg`, `SpearNoisy`, `SpearPrior`);
 * `descent`: directions by descent (`SpearIrls`);
 * `completion`: gradients with entries set to zero, which the others determine (`SpearPruned`),
   or clipped (`SpearClipped`);
@@ -31,7 +31,14 @@ from spear.inversion.pair import (
     SpearPairFedAvg,
     SpearPairUnbiased,
 )
-from spear.inversion.sampling import Spear, SpearNoisy, SpearPaper, SpearPaperNoisy, SpearPrior
+from spear.inversion.sampling import (
+    Spear,
+    SpearFedAvg,
+    SpearNoisy,
+    SpearPaper,
+    SpearPaperNoisy,
+    SpearPrior,
+)
 from spear.inversion.united import united
 
 __all__ = [
@@ -40,6 +47,7 @@ __all__ = [
     "Spear",
     "SpearBlock",
     "SpearClipped",
+    "SpearFedAvg",
     "SpearInput",
     "SpearIrls",
     "SpearNetwork",

@@ -2,6 +2,7 @@
 
 from spear.inversion.sampling.attack import Spear
 from spear.inversion.sampling.candidates import AsDrawn, Candidates, Determined, Refitted
+from spear.inversion.sampling.fedavg import SpearFedAvg
 from spear.inversion.sampling.noisy import SpearNoisy
 from spear.inversion.sampling.overdetermined import KernelSampler, LeverageKernels, SvdKernels
 from spear.inversion.sampling.paper import SpearPaper
@@ -25,6 +26,7 @@ __all__ = [
     "Refitted",
     "Sampler",
     "Spear",
+    "SpearFedAvg",
     "SpearNoisy",
     "SpearPaper",
     "SpearPaperNoisy",
