@@ -9,8 +9,9 @@ has met the column with the fewest zeros.
 "Within N": mean over batches of the chance that N submatrices meet all columns, from these rates
 and `repetition` of the sampler. It is computed from the truth, and no search was run.
 
-    python -m benchmarks.rarest_column --width 200 --layers 1 --rows 21         # Table 9
-    python -m benchmarks.rarest_column --width 200 --layers 1 --rows 21 --mini-batch 5 --epochs 20
+    python -m benchmarks.rarest_column --width 200 --layers 1 --rows 21                   # Table 9
+    python -m benchmarks.rarest_column --width 200 --layers 1 --epochs 20 --mini-batch 5  # 10
+    python -m benchmarks.rarest_column --width 200 --layers 1 --dataset cifar10 --b 24    # Fig. 4
 """
 
 import argparse
@@ -27,13 +28,15 @@ from torch import Tensor, nn
 from spear.analysis.overview.tables import markdown
 from spear.client.client import Client
 from spear.client.local_training import FedAvg
-from spear.data import Dataset, TinyImageNet
+from spear.data import CIFAR10, Dataset, TinyImageNet
 from spear.inversion.sampling.lemmas import repetition
 from spear.networks import fcnn
 from spear.scoring import truth_of
 from spear.seeding import Stream, batch_generator
 
 B, M, LAYERS = 20, 400, 5
+
+DATASETS = {"tiny_imagenet": TinyImageNet, "cifar10": CIFAR10}
 
 ZERO = 1e-5
 """Share of a column's largest entry up to which a sum of dL/dZ over local steps is zero: above the
@@ -77,12 +80,12 @@ def _log_binomial(n: int, k: int) -> float:
 
 def measure(settings: argparse.Namespace) -> pd.DataFrame:
     """Return a row for each layer: the least and the largest number over the first batches."""
-    dataset = TinyImageNet(settings.data_root, split="test", normalize=True)
+    dataset = DATASETS[settings.dataset](settings.data_root, split="test", normalize=True)
     network = fcnn(
         dataset.input_shape, dataset.n_classes, width=settings.width, depth=LAYERS + 1, seed=0
     )
-    rows = B - 1 if settings.rows is None else settings.rows
-    repeated = repetition(B if rows == B - 1 else rows + 1)
+    rows = settings.b - 1 if settings.rows is None else settings.rows
+    repeated = repetition(rows + 1)  # that one draw leaves out in turn
     found = []
     for layer in range(1, settings.layers + 1):
         rates = [
@@ -106,7 +109,7 @@ def _gradients(
     network: nn.Module, dataset: Dataset, layer: int, k: int, settings: argparse.Namespace
 ) -> Tensor:
     """Return the factor D (m x b) of the update of batch k: dL/dZ, summed over local steps."""
-    batch = dataset.batch(B, batch_generator(0, k, Stream.DATA))
+    batch = dataset.batch(settings.b, batch_generator(0, k, Stream.DATA))
     if settings.epochs is None:
         return truth_of(Client(network), batch, layer).activation_gradients
     client = Client(network, FedAvg(settings.epochs, settings.learning_rate, settings.mini_batch))
@@ -124,7 +127,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data-root", default=os.environ.get("SPEAR_DATA", "data"))
+    parser.add_argument("--dataset", choices=DATASETS, default="tiny_imagenet")
     parser.add_argument("--batches", type=int, default=5)
+    parser.add_argument("--b", type=int, default=B, help="batch size")
     parser.add_argument("--width", type=int, default=M, help="m")
     parser.add_argument("--layers", type=int, default=LAYERS, help="from the first on")
     parser.add_argument("--rows", type=int, help="r [b - 1]")

@@ -2,10 +2,11 @@
 
 Only batches that both have seen; `paper_sampling` has CIFAR-10. Exact: all directions right; dB:
 mean PSNR, where the attacked layer's inputs are pictures; submatrices and times: medians. Sampling
-is by information sets; for FedAvg it is the noisy mode of App. E.6. The two
-ran on different chips, and ten jobs shared the GPU, so that no ratio of their times is given;
-`side_by_side` has those. At layer 5 columns have a quarter of zeros instead of a half: the rarest
-column there is met by one submatrix in 5e13, and sampling was not tried.
+is by information sets; for FedAvg it is the noisy mode of App. E.6, whose submatrices have b + 1
+rows. The two ran on different chips, and ten jobs shared the GPU, so that no ratio of their times
+is given; `side_by_side` has those. At layer 5 columns have fewer zeros among the rows that some
+sample activates. One submatrix in 8e11 to 2e14 meets the rarest of a batch
+(`benchmarks.rarest_column`, 5 batches), and sampling was not tried.
 """
 
 import pandas as pd

@@ -41,6 +41,7 @@ COMPARED = {
 ROWS = {
     "geiping_low_tv": "geiping",
     "spear_irls": SPEAR,
+    "spear": SPEAR,
     "cocktail_party": "cocktail_party",
     "cocktail_party_features": "cocktail_party",
 }
@@ -59,7 +60,7 @@ def prepared(results: pd.DataFrame) -> pd.DataFrame:
     inverted = results["attack"] == "feature_inversion"
     attack = results["attack"].mask(inverted, results["attack/features"])
     alone = inverted & (results["attack.matching"] == 0)
-    features = attack.isin(["spear_irls", "cocktail_party_features"]) & ~inverted
+    features = attack.isin(["spear_irls", "spear", "cocktail_party_features"]) & ~inverted
     return results.assign(
         attack=attack.replace("cocktail_party_features", "cocktail_party"),
         method=attack.map(ROWS) + alone.map({True: ALONE, False: ""}),

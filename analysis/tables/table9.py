@@ -24,7 +24,12 @@ from spear.analysis.statistics.measures import duration, with_deviation
 from spear.client.defenses import NoiseOnEachExample
 
 EXPERIMENTS = ("table9_noise_per_example", "table9")  # the latter without noise
-ALSO = ("table9_to_the_letter", "table9_sampling", "table9_geiping")
+ALSO = (
+    "table9_to_the_letter",
+    "table9_without_noise_sampling",
+    "table9_sampling",
+    "table9_geiping",
+)
 COMPARED = {"psnr": mean("psnr", text=with_deviation), "accuracy": share("near")}
 
 
