@@ -43,7 +43,9 @@ PAPER := table9_noise_per_example table9 table9_noise_on_sum figure5_depth figur
 SAMPLING := table8_sampling figure4_b18_to_b24 table3_sampling table9_sampling table10_sampling figure4 \
 	table3_imagenet_224_sampling figure7_sampling figure5_depth_sampling figure6 figure5_width_sampling \
 	table11_sampling figure6_pixels table1_sampling table2_sampling table3_imagenet_720_sampling \
-	table9_to_the_letter table10_minibatches_sampling
+	table4_trained_sampling table6_features_sampling table9_to_the_letter table9_without_noise_sampling \
+	table10_by_appendix_f table10_minibatches_by_appendix_f table10_minibatches_sampling table11_by_appendix_f \
+	figure4_independent
 GPU := table4_sampling exact_recovery_b400 exact_recovery_gpu exact_recovery_b50_gpu exact_recovery_b100_gpu \
 	exact_recovery_b200_gpu
 BASELINES := table1 table6_features table6 table1_32px_sigmoid table1_32px table6_geiping figure9 \

@@ -104,6 +104,18 @@ def test_every_job_shown_runs(line, tmp_path, monkeypatch, capfd, request):
     assert outcome.code == 0, outcome.error
 
 
+@pytest.mark.slow
+def test_the_first_job_ends_as_it_is_shown(tmp_path, monkeypatch, capfd):
+    """PSNR to 1 dB, as the digits depend on the machine; all but the time is compared."""
+    shown, found = (
+        [each.strip() for each in re.search(r"│ +all │(.*)│", text)[1].split("│")]
+        for text in (FRONT.read_text(), Command(tmp_path, monkeypatch, capfd)().out)
+    )
+    assert float(found[0].split()[0]) == pytest.approx(float(shown[0].split()[0]), abs=1.0)
+    assert found[1:4] == shown[1:4]
+    assert found[-1] == shown[-1]
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A working directory with all that the commands of README name."""
