@@ -47,7 +47,7 @@ SAMPLING := table8_sampling figure4_b18_to_b24 table3_sampling table9_sampling t
 	table10_by_appendix_f table10_minibatches_by_appendix_f table10_minibatches_sampling table11_by_appendix_f \
 	figure4_independent
 GPU := table4_sampling exact_recovery_b400 exact_recovery_gpu exact_recovery_b50_gpu exact_recovery_b100_gpu \
-	exact_recovery_b200_gpu
+	exact_recovery_b200_gpu figure6_b18_to_b24 exact_recovery_b90_gpu
 BASELINES := table1 table6_features table6 table1_32px_sigmoid table1_32px table6_geiping figure9 \
 	table1_256px_sigmoid table9_geiping
 # end of spear experiments

@@ -2,12 +2,15 @@
 
 import itertools
 import math
+import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.rarest_column import hit_rates, met_within, submatrices_per_hit
+from benchmarks.rarest_column import hit_rates, main, met_within, submatrices_per_hit
 
 
 def test_it_is_the_share_of_submatrices_within_the_zeros_of_the_column():
@@ -47,3 +50,19 @@ def test_too_few_zeros_are_never_hit():
     gradients = torch.ones(6, 3)
     gradients[0, 0] = 0
     assert submatrices_per_hit(gradients) == math.inf
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "theory" / "sampling.md").read_text()
+ROWS = dict(re.findall(r"^\| [^|]* \| `([^`|]*)` \| (\d+ %) \|", PAGE, re.MULTILINE))
+"""Options -> chance, as the page has them."""
+
+
+def test_the_page_has_its_rows():
+    assert len(ROWS) == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [each for each in ROWS if "--epochs" not in each])
+def test_chances_on_the_page_are_those_of_the_batches(options, data_root, capsys):
+    main([*shlex.split(options), "--data-root", str(data_root)])
+    assert f"| {ROWS[options]} |" in capsys.readouterr().out
