@@ -28,7 +28,8 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         results.loc[~independent, columns], on=SAME, suffixes=("", "_sets")
     )
     rows = []
-    for (m, b), cell in both.groupby(SAME[:2]):
+    for _, cell in both.groupby(SAME[:2]):
+        m, b = (int(cell[each].iloc[0]) for each in SAME[:2])
         alone, sets = (cell[each].to_numpy(float) for each in ("submatrices", "submatrices_sets"))
         rows.append(
             {
@@ -39,9 +40,9 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                 "independent": count(alone.mean()),
                 "information sets": count(sets.mean()),
                 "ratio": _ratio(sets, alone),
-                "2 b / (b + 1)": f"{repetition(int(b)):.2f}",
-                "Lemma 5.2": count(n_total_expected(int(b))),
-                "over the lemma": f"{alone.mean() / n_total_expected(int(b)):.2f}",
+                "2 b / (b + 1)": f"{repetition(b):.2f}",
+                "Lemma 5.2": count(n_total_expected(b)),
+                "over the lemma": f"{alone.mean() / n_total_expected(b):.2f}",
             }
         )
     return pd.DataFrame(rows)
