@@ -60,8 +60,8 @@ KEYS = ("batch_size", "n_batches", "seed", "device")
 COUNTS = ("batch_size", "n_batches", "seed")
 """Those of them that are whole numbers."""
 
-PROVENANCE = ("git_sha", "git_dirty", "versions", "hardware", "command", "started", "earlier_runs",
-    "data_hash", "key")  # fmt: skip
+PROVENANCE = ("git_sha", "git_dirty", "versions", "hardware", "command", "started",
+    "wall_seconds", "earlier_runs", "data_hash", "key")  # fmt: skip
 """Entries of a summary that say where its numbers come from."""
 
 ENDED = "its process ended without a message"

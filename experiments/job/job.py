@@ -1,6 +1,7 @@
 """Bookkeeping of one job: the batches left to do, the tracker, the progress bar, the results."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -87,6 +88,7 @@ class Job:
         self.console = console
         self.brief = brief
         self.provenance = provenance()
+        self._began = time.perf_counter()
         self.numbers = range(spec.first_batch, spec.first_batch + spec.n_batches)
         self.tracking: Tracking = spec.tracking()
         self._stack = ExitStack()
@@ -260,6 +262,7 @@ class Job:
             "data_hash": self.folder.data_hash,
             "key": self.folder.key,
             **self.provenance,
+            "wall_seconds": time.perf_counter() - self._began,  # of this run, loading included
         }
         self.tracking.finish(summary, records, self.folder.path / PICTURE)
         self.folder.finish(summary)

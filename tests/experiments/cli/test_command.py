@@ -48,6 +48,7 @@ SUMMARY_KEYS = {
     "git_dirty",
     "versions",
     "hardware",
+    "wall_seconds",
 }
 
 
@@ -66,6 +67,7 @@ def test_a_job_leaves_its_whole_record(tmp_path, monkeypatch, capfd):
     assert set(summary) >= SUMMARY_KEYS
     assert summary["n_exact"] == summary["n_batches"] == len(rows) == 2
     assert summary["failures"] == 0
+    assert summary["wall_seconds"] > summary["seconds_total"] > 0
     assert summary["psnr_mean"] == pytest.approx(sum(float(r["psnr"]) for r in rows) / 2)
     assert summary["psnr_mean"] > 140
     assert summary["lambda_mean"] == 1
