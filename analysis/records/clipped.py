@@ -16,6 +16,8 @@ COLUMNS = ["data_hash", "C", "batches", "examples", "clipped"]
 """Columns of `CLIPPED`, a row for each C of the batches of one hash: of their `examples`, the
 gradients of `clipped` are longer than C."""
 
+HASH = "data_hash"
+
 RECORDED = "details.clipped"
 """Column of batches whose record has the share."""
 
@@ -35,8 +37,10 @@ def share_clipped(batches: pd.DataFrame, max_norm: float) -> float | None:
     """
     if RECORDED in batches and batches[RECORDED].notna().all():
         return float(batches[RECORDED].mean()) if len(batches) else None
+    if HASH not in batches:
+        return None
     table = counted()
-    rows = table[table["data_hash"].isin(batches["data_hash"]) & (table["C"] == max_norm)]
-    if not set(batches["data_hash"]) <= set(rows["data_hash"]) or rows.empty:
+    rows = table[table[HASH].isin(batches[HASH]) & (table["C"] == max_norm)]
+    if not set(batches[HASH]) <= set(rows[HASH]) or rows.empty:
         return None
     return float(rows["clipped"].sum() / rows["examples"].sum())
