@@ -254,6 +254,10 @@ class LayerChain:
     wanted: int
     to_loss: bool = False
 
+    def from_place(self, place: int) -> "LayerChain":
+        """Return the chain without the layers before a place, where the inputs are wanted."""
+        return LayerChain(self.layers[place:], self.activations[place:], 0, self.to_loss)
+
     def unbiased_pair(self, place: int) -> UnbiasedPair:
         """Return the pair of the layer at a place and the next one, without dL/dc1."""
         first, following = self.layers[place : place + 2]

@@ -12,6 +12,7 @@ from spear.domain import Domain
 from spear.errors import LayerError
 from spear.inversion.network.by_loss import is_hard_cross_entropy
 from spear.inversion.network.through_a_pair import solved_through_a_pair
+from spear.inversion.network.told_apart import needs_the_loss, told_apart_by_loss
 from spear.inversion.network.unbiased import solved_without_biases
 from spear.inversion.pair import SpearPair
 from spear.inversion.pair.limits import LimitedAttack
@@ -29,8 +30,11 @@ class SpearNetwork(LimitedAttack):
     """Finds the inputs of any layer of a chain through the easiest of its layer pairs.
 
     Pairs are tried from the best conditioned gradient on. From the first one that is solved exactly
-    the inputs of every other layer follow (`propagation`). In a network without biases the shape of
-    a smooth activation or the loss fixes the lengths of inputs (`unbiased`).
+    the inputs of every other layer follow (`propagation`). Where a pair leaves a mixture of inputs
+    open, the cross-entropy of hard labels tells them apart, if that is the loss and the layers lead
+    to it (`told_apart`). In a network without biases the shape of a smooth activation or the loss
+    fixes the lengths of inputs (`unbiased`). `details` says so if a result rests on the loss;
+    labels are never given, but found.
 
     The settings are those of `LimitedAttack`; `layer` is the one whose inputs are reconstructed,
     and the pairs that are tried share `time_limit`.
@@ -86,8 +90,11 @@ class SpearNetwork(LimitedAttack):
         rank = self.limits.rank
         problems = [pair_problem(chain.pair(k), rank) for k in range(len(chain.activations))]
 
-        def solve(_: int, problem: PairProblem, share: Budget) -> Reconstruction:
-            return SpearPair(max_starts=self.limits.max_starts).reconstruct(problem, seed, share)
+        def solve(place: int, problem: PairProblem, share: Budget) -> Reconstruction:
+            behind, most = chain.from_place(place), self.limits.max_starts
+            if needs_the_loss(behind, problem):
+                return told_apart_by_loss(behind, problem, most, seed, share)
+            return SpearPair(max_starts=most).reconstruct(problem, seed, share)
 
         return solved_through_a_pair(chain, problems, solve, _backward, budget)
 

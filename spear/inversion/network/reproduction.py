@@ -1,10 +1,12 @@
 """Gradients that a batch would share of a chain which ends in the cross-entropy."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from spear.inversion.network.propagation import passed_through, pre_activations
-from spear.observation import LayerChain
+from spear.observation import LayerChain, Link
 
 
 def unreproduced(
@@ -53,6 +55,20 @@ def gradients_of_layers(
         behind = found[place + 1] @ chain.layers[place + 1].weight.to(inputs)
         found[place] = chain.activations[place].slope(z[place]) * behind
     return found
+
+
+def in_float64(chain: LayerChain) -> LayerChain:
+    """Return a chain whose weights are float64; its updates stay as they were shared."""
+    layers = tuple(
+        Link(
+            each.weight.double(),
+            None if each.bias is None else each.bias.double(),
+            each.weight_gradient,
+            each.bias_gradient,
+        )
+        for each in chain.layers
+    )
+    return replace(chain, layers=layers)
 
 
 def _rest(observed: Tensor, computed: Tensor) -> float:

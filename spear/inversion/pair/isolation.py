@@ -25,23 +25,17 @@ HIDDEN = 1e-2
 NEURONS = 4
 """Neurons that are looked at, as a multiple of b: all of them would show more."""
 
-MUCH = 1e3
-"""Weight of what need not show, relative to what does."""
-
 AT_ONCE = 16
 """Samples looked at together."""
 
 
-def isolated(
-    problem: PairProblem, rows: Tensor, forward: Tensor, backward: Tensor, mixed: int = 0
-) -> bool:
+def isolated(problem: PairProblem, rows: Tensor, forward: Tensor, backward: Tensor) -> bool:
     """Tell whether an error of `HIDDEN` in any input would show.
 
     Args:
         problem: the whole layer pair.
         rows: P, of a solution (b x b).
         forward, backward: relative residuals of each sample that are tolerated (b each).
-        mixed: number of the last rows of which other equations tell which mixture they are.
     """
     if problem.b == 1:  # the row is a point: x = 1 / s
         return True
@@ -50,11 +44,9 @@ def isolated(
     rests = -_metric(problem, space) / (HIDDEN * lengths).square()[:, None, None]
     if problem.spans_activations:
         rests += _forward(problem, space, rows) / forward.square()[:, None, None]
-    if mixed:
-        rests[problem.b - mixed :] += _among(space, rows[problem.b - mixed :]) * MUCH * rests.amax()
     open_ = (~_are_positive(rests)).nonzero()[:, 0]
     if len(open_) and problem.activation.pieces is not None:
-        return bool((_errors_of_directions(problem, rows, backward, mixed)[open_] < HIDDEN).all())
+        return bool((_errors_of_directions(problem, rows, backward)[open_] < HIDDEN).all())
     moved = slice(problem.b, problem.b + space.dimension)
     for part in torch.split(open_, AT_ONCE):
         both = _backward(problem, space, rows[part]) / backward[part].square()[:, None, None]
@@ -62,13 +54,6 @@ def isolated(
         if not bool(_are_positive(both).all()):
             return False
     return True
-
-
-def _among(space: RowSpace, rows: Tensor) -> Tensor:
-    """Projector onto the changes of v that mix rows (k x b) among themselves (d x d)."""
-    v = space.coordinates(rows)
-    basis = torch.linalg.qr((v[1:] - v[0]).T).Q
-    return basis @ basis.T
 
 
 def _forward(problem: PairProblem, space: RowSpace, rows: Tensor) -> Tensor:
@@ -88,17 +73,13 @@ def _backward(problem: PairProblem, space: RowSpace, rows: Tensor) -> Tensor:
     return objective.normal_equations(points)[0] / len(neurons)
 
 
-def _errors_of_directions(
-    problem: PairProblem, rows: Tensor, tolerances: Tensor, mixed: int
-) -> Tensor:
+def _errors_of_directions(problem: PairProblem, rows: Tensor, tolerances: Tensor) -> Tensor:
     """Largest relative error of each input that the directions' errors make (b).
 
     A sample's slopes are fixed, so that its direction is the kernel of [L, -sigma'(z) * V]. Within
     the tolerance of its equations it moves by dq_j, and P = Q^-1 and Q 1 = s make of that
 
         dx_i = sum over j of (p_i . dq_j) (x_i - x_j).
-
-    A direction of the last `mixed` rows moves out of the span of these.
     """
     z = problem.pre_activations(rows)
     slopes, decided = problem.activation.slope(z), problem.decided(rows, z)
@@ -109,8 +90,7 @@ def _errors_of_directions(
         left = problem.left * decided[j][:, None]
         basis = torch.linalg.qr((slopes * decided)[j][:, None] * problem.back).Q
         rest = left - basis @ (basis.T @ left)
-        own = directions[:, [j]] if j < problem.b - mixed else directions[:, problem.b - mixed :]
-        own = torch.linalg.qr(own).Q
+        own = directions[:, [j]] / torch.linalg.vector_norm(directions[:, j])
         matrix = rest.T @ rest + problem.m * own @ own.T
         factor, info = torch.linalg.cholesky_ex(matrix)
         if info:

@@ -133,18 +133,17 @@ def verdict(problem: PairProblem, found: Evidence) -> Status:
     return status
 
 
-def verdict_but_for_scale(problem: PairProblem, found: Evidence, mixed: int = 0) -> Status:
+def verdict_but_for_scale(problem: PairProblem, found: Evidence) -> Status:
     """Judge a solution by its evidence as `verdict` does, if its scale is known otherwise.
 
     Args:
         problem: the layer pair.
         found: evidence of the solution.
-        mixed: number of the last samples of which other equations tell which mixture they are.
     """
     if not found.explained:
         return Status.PARTIAL
     exact = not problem.noisy and problem.first.bias_fits and found.at_rounding
-    return Status.EXACT if exact and _isolated(problem, found, mixed) else Status.APPROXIMATE
+    return Status.EXACT if exact and _isolated(problem, found) else Status.APPROXIMATE
 
 
 def scale_shows(problem: PairProblem, found: Evidence) -> bool:
@@ -166,10 +165,10 @@ def _fits(problem: PairProblem, disaggregation: Tensor) -> bool:
     return forward and evidence(problem, disaggregation).at_rounding
 
 
-def _isolated(problem: PairProblem, found: Evidence, mixed: int) -> bool:
+def _isolated(problem: PairProblem, found: Evidence) -> bool:
     rows = torch.linalg.inv(found.disaggregation)
     forward, backward = _tolerance(found.forward_error), _tolerance(found.backward_error)
-    return isolated(problem, rows, forward, backward, mixed)
+    return isolated(problem, rows, forward, backward)
 
 
 def _forward(problem: PairProblem, a: Tensor) -> Tensor:
