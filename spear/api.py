@@ -135,7 +135,8 @@ def invert_network(
             activation and a linear layer follow.
         attack: `spear.SpearNetwork(layer)` unless given, which solves the easiest layer pair in a
             row with it, in a network with biases or without any. Without biases, the gradients
-            are taken for those of a mean cross-entropy if only the loss tells lengths.
+            are taken for those of a mean cross-entropy if only the loss tells lengths, and with
+            them where inputs behind a hardtanh have no kink; `details` says so.
         seed: the same seed gives the same result.
 
     Returns:

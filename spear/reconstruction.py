@@ -21,10 +21,11 @@ class Status(StrEnum):
 
     # The sparsity-matching coefficient is 1 (Definition 4.1), or two layers' gradients are met.
     EXACT = "exact", "every direction was found, and the update proves them right"
-    # The pattern matches except where that noise hides it.
+    # The pattern matches except where noise hides it, or the equations leave an error open.
     APPROXIMATE = (
         "approximate",
-        "every direction was found, as exactly as the noise in the update allows",
+        "every direction was found, as exactly as the update tells them: noise, or what its "
+        "equations leave open, keeps this from a proof",
     )
     ESTIMATED = "estimated", "every input was estimated; nothing proves the estimates right"
     PARTIAL = "partial", "what was found does not explain the update everywhere"
@@ -83,6 +84,15 @@ SIGNS_BY_LOSS = "signs_by_loss"
 TOLD_APART_BY_LOSS = "told_apart_by_loss"
 """Name among `details`: number of inputs that nothing but the cross-entropy tells apart."""
 
+UNCERTAIN = "uncertain_inputs"
+"""Name among `details`: number of inputs whose gradient is too near rounding to be exact."""
+
+LEAST_CERTAIN = "least_certain"
+"""Name among `details`: the row of `inputs` that is known least, counted from 0."""
+
+LARGEST_ERROR = "largest_error"
+"""Name among `details`: bound of that row's relative error."""
+
 _SCALE = {
     RESTS_ON_BIASES: "; their lengths rest on the bias gradients alone",
     RESTS_ON_ACTIVATION: "; their lengths rest on the shape of the activation",
@@ -109,7 +119,9 @@ class Reconstruction:
         n_directions: number of candidate directions from which Q was chosen, counted up to b.
         submatrices: number of (b-1) x b submatrices sampled (n_total of Lemma 5.2).
         seconds: wall time of the attack.
-        status: end of the attack.
+        status: end of the attack. `EXACT` bounds the error of each input by 0.1 %, from its share
+            of the gradient against the rounding. Of one layer alone it is up to the scale of the
+            bias gradient, near 1: the ReLU pattern does not pin it.
         details: further numbers of the attack, by name.
         labels: class probabilities of each input (b x K), in the order of `inputs`; None from an
             attack that recovers none.
@@ -162,10 +174,21 @@ class Reconstruction:
         if self.missing == 0:
             right = self.status in (Status.EXACT, Status.APPROXIMATE)
             words = (text for name, text in _SCALE.items() if right and self.details.get(name))
-            return self.status.message + "".join(words)
+            return self.status.message + "".join(words) + self._uncertain()
         return (
             f"{self.status.message}; {self.missing} of {self.batch_size} directions are missing, "
             f"those of the first {self.n_directions} inputs were found"
+        )
+
+    def _uncertain(self) -> str:
+        """Which inputs are known less exactly than the others, in words."""
+        count = self.details.get(UNCERTAIN)
+        if not count:
+            return ""
+        return (
+            f"; the gradients of {count:.0f} of {self.batch_size} inputs are near the update's "
+            f"rounding, input {self.details[LEAST_CERTAIN]:.0f} the most, which may be wrong by "
+            f"{self.details[LARGEST_ERROR]:.1%}"
         )
 
     @classmethod

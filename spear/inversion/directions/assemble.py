@@ -10,6 +10,7 @@ from spear.inversion.directions.scale import fix_scale
 from spear.inversion.directions.scale_shows import scale_shows
 from spear.inversion.directions.selection import Selection, greedy_filter
 from spear.inversion.factors.factorization import Factorization, factorize
+from spear.inversion.factors.input_errors import input_errors, qualified
 from spear.observation import Observation
 from spear.reconstruction import RESTS_ON_BIASES, Reconstruction, Status
 
@@ -69,6 +70,8 @@ def _assemble(problem: Factorization, found: Found, budget: Budget) -> Reconstru
     details = found.details
     if selection.status is Status.EXACT and not scale_shows(problem, disaggregation):
         details = details | {RESTS_ON_BIASES: 1.0}
+    status = found.otherwise if selection.status == Status.PARTIAL else selection.status
+    status, details = qualified(status, details, input_errors(problem, disaggregation))
     return Reconstruction(
         inputs=inputs.cpu(),
         activation_gradients=gradients.cpu(),
@@ -77,6 +80,6 @@ def _assemble(problem: Factorization, found: Found, budget: Budget) -> Reconstru
         n_directions=selection.n_found,
         submatrices=found.submatrices,
         seconds=budget.spent,
-        status=found.otherwise if selection.status == Status.PARTIAL else selection.status,
+        status=status,
         details=details,
     )

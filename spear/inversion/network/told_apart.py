@@ -1,7 +1,7 @@
 """A batch of which inputs without a kink are told apart by the loss.
 
-The pair gives the samples with a kink, and the span of the others (`spear.inversion.pair.kinkless`).
-The layers up to the outputs and the cross-entropy give the mixture (`mixture`). Then the gradients
+The pair gives the samples with a kink, and the span of the others (`kinkless` of the pairs). The
+layers up to the outputs and the cross-entropy give the mixture (`mixture`). Then the gradients
 of all layers are fitted by the whole batch (`whole_fit`).
 """
 
@@ -15,6 +15,7 @@ from spear.activations.elementwise import Elementwise
 from spear.budget import Budget
 from spear.inversion.directions.scale import fix_scale, is_regular
 from spear.inversion.factors.gram import unit
+from spear.inversion.factors.input_errors import input_errors, qualified
 from spear.inversion.network.consistency import EXPLAINED
 from spear.inversion.network.mixture import labels_by_gradients, unmixed
 from spear.inversion.network.reproduction import in_float64, unreproduced
@@ -95,6 +96,8 @@ def told_apart_by_loss(
         disaggregation = torch.linalg.inv(whole.fitted.rows)
         status, residual = _judged(chain, problem, whole, disaggregation)
         details |= {"residual": residual, TOLD_APART_BY_LOSS: float(whole.told_apart)}
+        errors = input_errors(problem.first, disaggregation)
+        status, details = qualified(status, details, errors)
         labels = one_hot(whole.labels, len(chain.layers[-1].weight)).double().cpu()
     return Reconstruction(
         inputs=torch.linalg.solve(disaggregation, problem.first.right).cpu(),

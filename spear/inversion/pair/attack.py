@@ -12,7 +12,7 @@ from spear.inversion.pair.limits import Limits
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.inversion.pair.reconstruct import reconstruction_of
 from spear.inversion.pair.search import run
-from spear.inversion.pair.starts import Starts, random_starts
+from spear.inversion.pair.starts import DrawStarts, random_starts
 from spear.observation import LayerPair
 from spear.reconstruction import Reconstruction, Status
 
@@ -82,7 +82,7 @@ class SpearPair(PairAttack):
         found = reconstruction_of(problem, search.known, status, details)
         return replace(found, seconds=budget.spent)
 
-    def _starts(self, problem: PairProblem) -> Starts:
+    def _starts(self, problem: PairProblem) -> DrawStarts:
         """Where descents begin."""
         return random_starts
 

@@ -13,7 +13,7 @@ from spear.inversion.pair.search import Search
 from spear.inversion.pair.smooth import SmoothEngine
 from spear.inversion.pair.solver import Peeling
 from spear.inversion.pair.sparse import SparseEngine
-from spear.inversion.pair.starts import Starts, random_starts
+from spear.inversion.pair.starts import DrawStarts, random_starts
 from spear.inversion.pair.wide import WIDE, WideEngine
 from spear.inversion.pair.zero_search import ZeroSearch
 
@@ -37,7 +37,7 @@ ENGINES: dict[Method, type[Engine]] = {
 
 
 def search_for(
-    problem: PairProblem, method: Method | None, seed: int, starts: Starts = random_starts
+    problem: PairProblem, method: Method | None, seed: int, starts: DrawStarts = random_starts
 ) -> Search:
     """Return a search of a method, or of the one that suits the activation and the next layer.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from spear.errors import ConfigError
 from spear.inversion.pair.attack import SpearPair
 from spear.inversion.pair.problem import PairProblem
-from spear.inversion.pair.starts import ExpectedStarts, Starts
+from spear.inversion.pair.starts import DrawStarts, ExpectedStarts
 
 
 class SpearPairExpecting(SpearPair):
@@ -39,5 +39,5 @@ class SpearPairExpecting(SpearPair):
         """Return an attack with the settings of another one, and an expectation."""
         return cls(expected, layer=attack.layer, method=attack.method, **vars(attack.limits))
 
-    def _starts(self, problem: PairProblem) -> Starts:
+    def _starts(self, problem: PairProblem) -> DrawStarts:
         return ExpectedStarts.of(problem, self.expected)

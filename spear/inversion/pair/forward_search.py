@@ -13,7 +13,7 @@ from spear.inversion.pair.levenberg_marquardt import NEARLY_NEWTON, minimise
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import RowSpace, distinct_rows, mutually_consistent
-from spear.inversion.pair.starts import Starts, random_starts
+from spear.inversion.pair.starts import DrawStarts, random_starts
 from spear.inversion.pair.tolerance import (
     POSSIBLE,
     backward_errors,
@@ -50,7 +50,7 @@ def forward_round(
     generator: torch.Generator,
     space: RowSpace | None = None,
     slack: float = 1.0,
-    starts: Starts = random_starts,
+    starts: DrawStarts = random_starts,
 ) -> tuple[Samples, int]:
     """Search once for samples of a problem.
 
@@ -129,7 +129,7 @@ def _descended(
     space: RowSpace,
     generator: torch.Generator,
     slack: float,
-    starts: Starts,
+    starts: DrawStarts,
 ) -> Tensor:
     """Rows that solve the equations on a random subset, the best first."""
     neurons = subset(problem, NEURONS, generator)

@@ -5,6 +5,7 @@ import math
 import torch
 
 from spear.inversion.directions.sparsity_matching import sparsity_matching
+from spear.inversion.factors.input_errors import input_errors, qualified
 from spear.inversion.pair.finish import finished, unfinished
 from spear.inversion.pair.joint_fit import refit
 from spear.inversion.pair.likelihood_fit import most_likely
@@ -52,6 +53,7 @@ def reconstruction_of(
         status = verdict(problem, found)
         if status is Status.EXACT and rests_on_biases(problem, found):
             details = details | {RESTS_ON_BIASES: 1.0}
+        status, details = qualified(status, details, input_errors(problem.first, disaggregation))
     else:
         disaggregation = unfinished(problem, samples)
     is_relu = problem.activation.name == "relu"

@@ -9,7 +9,7 @@ from spear.inversion.pair.likely import likely
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.sharpening import backward_sharpened
-from spear.inversion.pair.starts import Starts, random_starts
+from spear.inversion.pair.starts import DrawStarts, random_starts
 
 WEAK = 100.0
 """Least singular value of G2, in errors of it, that tells a direction of its rows to 1 %."""
@@ -25,7 +25,7 @@ class SmoothEngine:
         starts: of descents on forward consistency; random ones unless given.
     """
 
-    def __init__(self, starts: Starts = random_starts) -> None:
+    def __init__(self, starts: DrawStarts = random_starts) -> None:
         self.starts = starts
 
     def search(

@@ -21,7 +21,7 @@ APART = 0.5
 word at neighbouring positions, lead to the same input."""
 
 
-class Starts(Protocol):
+class DrawStarts(Protocol):
     """Draws the starts of a round."""
 
     def __call__(
@@ -41,7 +41,7 @@ class Starts(Protocol):
 def random_starts(
     problem: PairProblem, space: RowSpace, count: int, generator: torch.Generator
 ) -> Tensor:
-    """Implement `Starts` without any expectation."""
+    """Implement `DrawStarts` without any expectation."""
     return space.random(count, generator)
 
 
@@ -71,7 +71,7 @@ class ExpectedStarts:
     def __call__(
         self, problem: PairProblem, space: RowSpace, count: int, generator: torch.Generator
     ) -> Tensor:
-        """Implement `Starts`."""
+        """Implement `DrawStarts`."""
         near = round(EXPECTED * count)
         total, device = len(self.pre_activations), generator.device
         order = torch.randperm(total, generator=generator, device=device)[: DRAWN * near]
