@@ -24,8 +24,8 @@ from spear.inversion.pair.rows import RowSpace
 from spear.inversion.pair.solver import Peeling
 
 SPARE = 2
-"""Kinks of a sample, beyond the number of samples without one, from which on its direction has no
-part of theirs."""
+"""Kinks of a sample, beyond the number of those with fewer, from which on its direction has no part
+of theirs."""
 
 OWN = 1e-2
 """Least part of a unit direction outside the span of those known that makes it a new one."""
@@ -116,26 +116,59 @@ class BesideRegressions(RegressionSearch):
 
     def _distinct(self, directions: Tensor, known: Tensor) -> Tensor:
         """Implement `RegressionSearch._distinct`; those that may be mixtures add to their span."""
-        strong, strong_known = self._are_strong(directions), self._are_strong(known)
+        least = self._least_zeros(known)
+        strong, strong_known = self._zeros(directions) >= least, self._zeros(known) >= least
         fresh = strong & is_distinct(directions, NEARLY_SAME, known[strong_known])
-        basis = torch.linalg.qr(known[~strong_known].T).Q
-        for place in (~strong).nonzero()[:, 0].tolist():
-            part = directions[place] - basis @ (basis.T @ directions[place])
-            fresh[place] = torch.linalg.vector_norm(part) > OWN
-            if fresh[place]:
-                basis = torch.cat([basis, unit(part[None]).T], dim=1)
+        weak = (~strong).nonzero()[:, 0]
+        fresh[weak] = _adds_to_span(directions[weak], known[~strong_known])
         return fresh
 
-    def _are_strong(self, directions: Tensor) -> Tensor:
-        """Mark directions with more zeros than mixtures of the samples without kinks can have."""
+    def _take(self, directions: Tensor, nexts: Tensor) -> None:
+        """Take new directions; mixtures that passed for samples leave when more is known."""
+        super()._take(directions, nexts)
+        known = unit(self.known.directions)
+        zeros = self._zeros(known)
+        weak = (zeros < self._least_zeros(known)).nonzero()[:, 0]
+        weak = weak[zeros[weak].argsort(stable=True)]
+        dropped = weak[~_adds_to_span(known[weak], known[:0])]
+        if len(dropped):
+            kept = torch.ones(len(known), dtype=torch.bool, device=known.device)
+            kept[dropped] = False
+            self.known = self.known[kept.nonzero()[:, 0]]
+            super()._take(known[:0], self.known.next_coordinates[:0])
+
+    def _least_zeros(self, directions: Tensor) -> int:
+        """Zeros from which on a direction is no mixture of those with fewer, k of them.
+
+        A mixture of k directions can have k - 1 zeros.
+        """
+        zeros, span = self._zeros(directions), self._count
+        while int((zeros < span + SPARE).sum()) > span:
+            span = int((zeros < span + SPARE).sum())
+        return span + SPARE
+
+    def _zeros(self, directions: Tensor) -> Tensor:
+        """Number of neurons beyond a kink, of each direction."""
         columns = (directions @ self.problem.left.T).abs()
-        zero = columns < ZERO * columns.square().mean(dim=1, keepdim=True).sqrt()
-        return zero.sum(dim=1) >= self._count + SPARE
+        return (columns < ZERO * columns.square().mean(dim=1, keepdim=True).sqrt()).sum(dim=1)
 
     @property
     def kinked(self) -> Samples:
         """The samples found whose directions are no mixtures."""
-        return self.known[self._are_strong(self.known.directions).nonzero()[:, 0]]
+        known = unit(self.known.directions)
+        return self.known[(self._zeros(known) >= self._least_zeros(known)).nonzero()[:, 0]]
+
+
+def _adds_to_span(directions: Tensor, known: Tensor) -> Tensor:
+    """Mark the unit directions with a part outside the span of those known, and marked before."""
+    marked = torch.zeros(len(directions), dtype=torch.bool, device=directions.device)
+    basis = torch.linalg.qr(known.T).Q
+    for place, direction in enumerate(directions):
+        part = direction - basis @ (basis.T @ direction)
+        marked[place] = torch.linalg.vector_norm(part) > OWN
+        if marked[place]:
+            basis = torch.cat([basis, unit(part[None]).T], dim=1)
+    return marked
 
 
 def beside_search(problem: PairProblem, count: int, seed: int) -> BesidePeeling | BesideRegressions:
