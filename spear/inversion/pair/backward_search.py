@@ -130,6 +130,7 @@ class BackwardConsistency:
         """Points of q, in the right length, and v, with e by least squares."""
         columns = q @ self.left.T
         sizes = torch.linalg.vector_norm(columns, dim=1, keepdim=True) / len(self.base) ** 0.5
+        sizes = sizes.clamp(min=torch.finfo(sizes.dtype).tiny)  # 0 if every neuron is saturated
         e = torch.linalg.lstsq(behind, (columns / sizes)[:, :, None]).solution[:, :, 0]
         return torch.cat([q / sizes, v, e], dim=1)
 

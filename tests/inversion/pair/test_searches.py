@@ -56,6 +56,14 @@ def test_backward_normal_equations_are_those_of_autograd(name: str) -> None:
         assert relative(gradients[k], J.T @ r) < 1e-9
 
 
+def test_a_start_with_every_neuron_saturated_is_finite() -> None:
+    """Behind a hardtanh no direction is near the range of sigma'(z) * V = 0."""
+    objective, space = objective_of(pair_case("hardtanh", **NARROW))  # type: ignore[arg-type]
+    far = 1e6 * space.random(2, torch.Generator().manual_seed(0))
+    points = objective.start(far, torch.ones(2, 5, dtype=torch.float64))
+    assert bool(points.isfinite().all())
+
+
 @pytest.mark.parametrize("name", SMOOTH)
 def test_true_samples_are_points_of_cost_0(name: str) -> None:
     case = pair_case(name, **NARROW)  # type: ignore[arg-type]
