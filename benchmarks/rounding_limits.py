@@ -1,7 +1,7 @@
 """What rounding leaves of a layer pair: `python -m benchmarks.rounding_limits sigmoid pixels 8 20`.
 
-At the true batch, the Jacobian of all equations of both gradients (`spear.inversion.pair.joint_fit`)
-in all unknowns gives the deviation of each input of the best estimate that uses them, whatever the
+At the true batch, the Jacobian of all equations of both gradients (`joint_fit` of the pairs) in all
+unknowns gives the deviation of each input of the best estimate that uses them, whatever the
 search (Cramer and Rao): the errors of the gradients are those that float32 makes. A deviation near
 1 means that the pair does not hold the input. SPEAR_DATA names the folder of CIFAR-10.
 """
