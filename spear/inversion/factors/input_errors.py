@@ -1,4 +1,4 @@
-"""How exactly each input can be known at all: its share of the gradient against rounding.
+"""Bound on the error of each input, by its share of the gradient against rounding.
 
 An input is x = R^T p with R = U^T G / sqrt(m'), so that an error N of G moves it by
 
