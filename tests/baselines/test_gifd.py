@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 from scipy.optimize import brentq
+from support.generators import SHAPE, UNIT, Ramp, attacked, update_of
 from torch import nn
 
 from spear.baselines.gifd.attack import GIFD
@@ -21,40 +22,11 @@ from spear.baselines.gradient_matching.regularisers import AbsoluteVariation
 from spear.baselines.gradient_matching.schedules import WarmUpRampDown
 from spear.baselines.gradient_matching.transforms import SharedNorm, SharedZeros, Transformed
 from spear.baselines.gradient_matching.victim import Evaluation, Victim
-from spear.client.client import Client
 from spear.client.defenses import Clipping, Soteria, Sparsification
-from spear.data import Batch, Digits, Faces
+from spear.data import Digits, Faces
 from spear.domain import Domain
 from spear.errors import CheckpointError, ConfigError, InvalidObservation, VictimError
-from spear.networks import fcnn
 from spear.reconstruction import Status
-
-SHAPE = (1, 8, 8)
-UNIT = Domain(SHAPE, torch.tensor(0.0), torch.tensor(1.0))
-
-
-class Ramp(nn.Module):
-    """A generator whose latents and inner features are easy to know: sigmoid(W (V z))."""
-
-    latent_shape = (2,)
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        outer = nn.Sequential(nn.Linear(16, 64), nn.Sigmoid(), nn.Unflatten(1, SHAPE))
-        self.blocks = nn.Sequential(nn.Linear(2, 16), outer)
-
-
-def update_of(pictures, domain=UNIT, labels=None, defense=None):
-    network = fcnn(tuple(domain.shape), 10, width=40, depth=3, seed=1)
-    labels = torch.arange(len(pictures)) if labels is None else labels
-    batch = Batch(pictures, labels)
-    return Client(network, defense=defense, domain=domain).share(batch).with_labels(labels)
-
-
-def attacked(attack, update, seed=0):
-    return attack(attack.observe(update), seed=seed)
-
 
 # The l1 ball.
 

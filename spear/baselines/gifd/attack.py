@@ -7,25 +7,24 @@ import torch
 from torch import Tensor
 
 from spear.attack import ProgressCallback
-from spear.baselines.gifd.generator import Generator, Prior, parts
+from spear.baselines.gifd.generative import GeneratedProblem, GenerativeAttack
+from spear.baselines.gifd.generator import Generator, parts
 from spear.baselines.gifd.l1_ball import project
-from spear.baselines.gradient_matching.checks import check_derivatives, check_labels, outputs
 from spear.baselines.gradient_matching.descent import Best, Descent, Start
-from spear.baselines.gradient_matching.labels import GivenLabels, Labels, Targets
+from spear.baselines.gradient_matching.labels import Labels
 from spear.baselines.gradient_matching.objectives import Objective
 from spear.baselines.gradient_matching.optimisers import Adam, Closure, Optimiser, Step
-from spear.baselines.gradient_matching.problem import Problem, Value
+from spear.baselines.gradient_matching.problem import Value
 from spear.baselines.gradient_matching.regularisers import AbsoluteVariation, Regulariser
 from spear.baselines.gradient_matching.schedules import WarmUpRampDown
 from spear.baselines.gradient_matching.transforms import Transformed
 from spear.errors import ConfigError, VictimError
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_least, check_run
+from spear.settings import check_least
 from spear.update import Update
-from spear.whole_update import WholeUpdateAttack
 
 
-class GIFD(WholeUpdateAttack):
+class GIFD(GenerativeAttack):
     """GIFD (Fang et al., "GIFD: A Generative Gradient Inversion Method with Feature Domain
     Optimization", ICCV 2023, arXiv 2308.04699): an estimate, never a proof.
 
@@ -67,7 +66,10 @@ class GIFD(WholeUpdateAttack):
         time_limit: float | None = None,
         device: str = "cpu",
     ) -> None:
-        check_run(time_limit, device)
+        if regularisers is None:
+            regularisers = {"total_variation": AbsoluteVariation()}
+        distance = objective or Transformed()
+        super().__init__(generator, distance, regularisers, labels, time_limit, device)
         check_least(1 + len(radii), iterations=iterations)
         check_least(1, restarts=restarts)
         inner = len(parts(generator)[1]) - 1
@@ -76,23 +78,10 @@ class GIFD(WholeUpdateAttack):
                 f"radii is {list(radii)}, but the generator has {inner + 1} blocks with "
                 f"{inner} features between them; expected at most {inner} radii above 0."
             )
-        self.generator = generator
         self.radii = list(radii)
-        self.objective = objective or Transformed()
-        self.regularisers = (
-            {"total_variation": AbsoluteVariation()} if regularisers is None else dict(regularisers)
-        )
-        self.labels = labels or GivenLabels()
         self.optimiser = optimiser or Adam(0.1, WarmUpRampDown())
         self.iterations = iterations
         self.restarts = restarts
-        self.time_limit = time_limit
-        self.device = device
-
-    @property
-    def given_labels(self) -> bool:
-        """Implement `spear.attack.Attack`."""
-        return self.labels.given
 
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
@@ -119,7 +108,9 @@ class GIFD(WholeUpdateAttack):
         status = descent(search.start)
         inputs, details = search.found()
         details["iterations"] = float(descent.done)
-        return Reconstruction.estimate(inputs, time.perf_counter() - began, status, details)
+        seconds = time.perf_counter() - began
+        found = Reconstruction.estimate(inputs, seconds, status, details)
+        return search.problem.labelled(found)
 
 
 class _Search:
@@ -134,16 +125,9 @@ class _Search:
     def __init__(self, attack: GIFD, update: Update, seed: int) -> None:
         self.stages = 1 + len(attack.radii)
         self.iterations = attack.iterations // self.stages
+        self.problem = GeneratedProblem(attack, update, seed)
         self._attack = attack
-        self._update = update
-        self._random = torch.Generator().manual_seed(seed)
-        self._like = next(iter(update.gradients.values()))
-        self._prior = Prior(attack.generator, update.domain, self._like)
-        self._classes = outputs(update.network, self._like.new_zeros(1, *update.domain.shape))
-        if attack.given_labels:
-            check_labels(update.labels, self._classes.shape[-1])
-        self._problem = Problem(update, attack.objective, attack.regularisers)
-        self._targets: Targets
+        self._prior = self.problem.prior
         self._best: list[Best] = []
 
     def start(self) -> Start:
@@ -154,11 +138,12 @@ class _Search:
         self._best.append(best)
 
         def evaluate() -> Value:
-            value = self._value(self._prior.inputs(stage, features))
+            value = self.problem(self._prior.inputs(stage, features))
             best.offer(value.total.item(), value.distance, features)
             return value
 
-        return Start(features, self._targets.variables, evaluate, self._step(stage, features))
+        others = self.problem.targets.variables
+        return Start(features, others, evaluate, self._step(stage, features))
 
     def found(self) -> tuple[Tensor, dict[str, float]]:
         """The inputs (b x n) whose gradients are nearest, and what is known of them."""
@@ -170,7 +155,7 @@ class _Search:
         distance, stage, best = min(reached, key=lambda each: each[0])
         assert best.inputs is not None
         with torch.no_grad():
-            inputs = self._update.domain.clamp(self._prior.inputs(stage, best.inputs))
+            inputs = self.problem.update.domain.clamp(self._prior.inputs(stage, best.inputs))
         details = {"objective": best.total, "distance": distance, "stage": float(stage)}
         for k in sorted({stage for _, stage, _ in reached}):
             details[f"distance_{k}"] = min(d for d, stage, _ in reached if stage == k)
@@ -185,22 +170,14 @@ class _Search:
                     "parameters of the network and of the generator are, and the loss."
                 )
             return self._prior.block(stage - 1, before)
-        labels = self._attack.labels
-        self._targets = labels.start(self._update, self._classes, self._random)
-        for variable in self._targets.variables:
-            variable.requires_grad_()
-        latents = torch.randn(self._targets.b, *self._prior.latent_shape, generator=self._random)
+        latents = self.problem.latents()
         if not self._best:
-            first = self._prior.inputs(0, latents.to(self._like)).detach().requires_grad_()
-            check_derivatives(self._update.network, first, lambda: self._value(first).total)
-        return latents.to(self._like)
-
-    def _value(self, inputs: Tensor) -> Value:
-        return self._problem(inputs, self._targets.current())
+            self.problem.check_derivatives(latents)
+        return latents
 
     def _step(self, stage: int, features: Tensor) -> Step:
         """An iteration of the optimiser, and from stage 1 on back into the ball."""
-        variables = [features, *self._targets.variables]
+        variables = [features, *self.problem.targets.variables]
         free = self._attack.optimiser.start(variables, self.iterations)
         if not stage:
             return free

@@ -1,8 +1,8 @@
 """The interface of generators for generative attacks, and its use."""
 
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
-from typing import Protocol
+from copy import copy, deepcopy
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +60,25 @@ class Prior:
     def __len__(self) -> int:
         """Number of blocks."""
         return len(self._blocks)
+
+    def free(self) -> Self:
+        """Return a copy whose parameters may be changed; this one stays as it is."""
+        own = copy(self)
+        own._blocks = [deepcopy(each).requires_grad_() for each in self._blocks]
+        return own
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Parameters of all blocks, each once.
+
+        Raises:
+            ConfigError: there are none.
+        """
+        found = list(nn.ModuleList(self._blocks).parameters())
+        if not found:
+            raise ConfigError(
+                "the generator has no parameters to search; expected blocks with weights."
+            )
+        return found
 
     def block(self, k: int, features: Tensor) -> Tensor:
         """Features k + 1 from features k; features 0 are the latents."""

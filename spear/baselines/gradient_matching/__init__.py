@@ -21,6 +21,7 @@ from spear.baselines.gradient_matching.schedules import (
     Constant,
     Cosine,
     Schedule,
+    StepDecay,
     WarmUpCosine,
     WarmUpRampDown,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "Sign",
     "SoftSign",
     "SquaredDistance",
+    "StepDecay",
     "TotalVariation",
     "Transformed",
     "WarmUpCosine",

@@ -1,12 +1,13 @@
 """The labels that a candidate's gradients are computed with: known, or found along with it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from spear.reconstruction import Reconstruction
 from spear.settings import check_least
 from spear.update import Update
 
@@ -24,6 +25,13 @@ class Targets:
     b: int
     variables: list[Tensor]
     current: Callable[[], Tensor]
+
+    def label(self, found: Reconstruction, n_classes: int) -> Reconstruction:
+        """A reconstruction with these labels, its inputs in their order (b x K, float64)."""
+        targets = self.current().detach()
+        if targets.ndim == 1:
+            targets = nn.functional.one_hot(targets, n_classes)
+        return replace(found, labels=targets.double().cpu())
 
 
 class Labels(Protocol):

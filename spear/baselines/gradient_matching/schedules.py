@@ -1,6 +1,7 @@
 """Schedules of the learning rate over the iterations."""
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 from spear.errors import ConfigError
@@ -73,3 +74,31 @@ class WarmUpRampDown:
         t = iteration / iterations
         falling = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1.0 - t) / self.ramp_down))
         return min(1.0, t / self.warm_up) * falling
+
+
+class StepDecay:
+    """A factor that is lowered at given shares of the iterations: 0.1 at 3/8, 5/8 and 7/8.
+
+    The steps of Geiping et al. (NeurIPS 2020), which Jeon et al. (NeurIPS 2021) take over.
+
+    Args:
+        factor: by which it is multiplied each time.
+        shares: of the iterations, after which it is.
+
+    Raises:
+        ConfigError: the factor or a share is not in (0, 1].
+    """
+
+    def __init__(
+        self, factor: float = 0.1, shares: Sequence[float] = (0.375, 0.625, 0.875)
+    ) -> None:
+        for name, share in (("factor", factor), *(("a share", each) for each in shares)):
+            if not 0 < share <= 1:
+                raise ConfigError(f"{name} is {share}; expected a number above 0, at most 1.")
+        self.factor = factor
+        self.shares = tuple(shares)
+
+    def __call__(self, iteration: int, iterations: int) -> float:
+        """Implement `Schedule`."""
+        passed = sum(iteration >= share * iterations for share in self.shares)
+        return self.factor**passed

@@ -8,6 +8,7 @@ gradients" (2020, arXiv 2001.02610): `SignRecovery`. For batches see `spear.inve
 
 from spear.baselines.label_recovery.analytic import AnalyticInversion
 from spear.baselines.label_recovery.attack import LabelRecovery, LastLayerAttack, SignRecovery
+from spear.baselines.label_recovery.counted import CountedLabels
 from spear.baselines.label_recovery.lambda_search import (
     DifferentialEvolution,
     DualAnnealing,
@@ -18,6 +19,7 @@ from spear.baselines.label_recovery.targets import RecoveredFeatureDistance, Rec
 
 __all__ = [
     "AnalyticInversion",
+    "CountedLabels",
     "DifferentialEvolution",
     "DualAnnealing",
     "GridSearch",

@@ -1,0 +1,138 @@
+"""GGL: gradient matching over a generator's latents by an evolution strategy."""
+
+import math
+import time
+from math import prod
+
+import torch
+from torch import Tensor
+
+from spear.attack import Progress, ProgressCallback
+from spear.baselines.ggl.evolution import CMAES, Array, Evolution
+from spear.baselines.ggl.latent_prior import divergence
+from spear.baselines.gifd.generative import GeneratedProblem, GenerativeAttack
+from spear.baselines.gifd.generator import Generator
+from spear.baselines.gradient_matching.descent import Best
+from spear.baselines.gradient_matching.labels import Labels
+from spear.baselines.gradient_matching.objectives import Objective, SquaredDistance
+from spear.baselines.gradient_matching.transforms import Transformed
+from spear.errors import VictimError
+from spear.reconstruction import Reconstruction, Status
+from spear.settings import check_weights
+from spear.update import Update
+
+
+class GGL(GenerativeAttack):
+    """GGL (Li et al., "Auditing Privacy Defenses in Federated Learning via Generative Gradient
+    Leakage", CVPR 2022, arXiv 2203.15696): an estimate, never a proof.
+
+    CMA-ES searches the latents of all images of the batch together, so that the network needs no
+    second derivatives. The objective is the squared distance of gradients, divided by the number of
+    parameters' gradients, plus `weight` times the KL divergence of the latents' entries from
+    standard normal ones (`divergence`), mean over the images. A known defense is repeated on the
+    candidates. In the authors' code, CMA-ES has tanh of the latents in place of the divergence.
+
+    Args:
+        generator: `spear.baselines.gifd.generator.Generator`.
+        objective: distance of gradients; `SquaredDistance` unless given.
+        labels: how the attack comes by them; `GivenLabels` unless given. None may be optimised.
+        evolution: the search; `CMAES` unless given.
+        weight: of the divergence.
+        time_limit: seconds per batch after which the best so far is returned; None for no limit.
+        device: where to compute, "cpu" or "cuda".
+
+    Raises:
+        ConfigError: a setting is out of range, or `generator` is not a `Generator`.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        objective: Objective | None = None,
+        labels: Labels | None = None,
+        evolution: Evolution | None = None,
+        weight: float = 0.1,
+        time_limit: float | None = None,
+        device: str = "cpu",
+    ) -> None:
+        distance = objective or Transformed(SquaredDistance())
+        super().__init__(generator, distance, {}, labels, time_limit, device)
+        check_weights(weight=weight)
+        self.evolution = evolution or CMAES()
+        self.weight = weight
+
+    def __call__(
+        self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
+    ) -> Reconstruction:
+        """Implement `spear.attack.Attack`.
+
+        `details` has the objective and the distance of gradients of what is returned, and the
+        number of evaluations. If interrupted from the keyboard, it returns the best so far.
+
+        Raises:
+            VictimError: the network does not take the domain's shape, or the objective is finite
+                for no latents.
+            InvalidObservation: the generator's images are not shaped like the network's inputs,
+                whose range must be known; or labels or another part is missing.
+            ConfigError: the generator cannot be run.
+        """
+        began = time.perf_counter()
+        if observation.is_zero:
+            return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
+        search = _Search(self, observation.copied(self.device), seed)
+        limit = math.inf if self.time_limit is None else began + self.time_limit
+        status, evaluations, most = Status.ESTIMATED, 0, self.evolution.evaluations
+        try:
+            for evaluations in self.evolution(search.value, search.size, seed):
+                if progress:
+                    note = f"objective {search.best.total:.4g}"
+                    progress(Progress(evaluations, most, "evaluations", note))
+                if time.perf_counter() > limit:
+                    status = Status.TIMED_OUT
+                    break
+        except KeyboardInterrupt:
+            if search.best.inputs is None:
+                raise
+            status = Status.INTERRUPTED
+        inputs, details = search.found()
+        details["evaluations"] = float(evaluations)
+        found = Reconstruction.estimate(inputs, time.perf_counter() - began, status, details)
+        return search.problem.labelled(found)
+
+
+class _Search:
+    """The objective of one update as a function of latents, and the best of them so far.
+
+    Args:
+        attack: its settings.
+        update: a copy for this search alone.
+        seed: of the labels, if they are random.
+    """
+
+    def __init__(self, attack: GGL, update: Update, seed: int) -> None:
+        self.problem = GeneratedProblem(attack, update, seed)
+        self.best = Best()
+        self._weight = attack.weight
+        self._shape = self.problem.latents().shape
+        self.size = prod(self._shape)
+
+    def value(self, candidate: Array) -> float:
+        """The objective at latents (size), infinite where it is not finite."""
+        latents = torch.from_numpy(candidate).to(self.problem.like).view(self._shape)
+        with torch.no_grad():
+            inputs = self.problem.prior.inputs(0, latents)
+        distance = self.problem(inputs).distance.detach() / len(self.problem.update.gradients)
+        total = float(distance + self._weight * divergence(latents).mean())
+        self.best.offer(total, distance, inputs)
+        return total if math.isfinite(total) else math.inf
+
+    def found(self) -> tuple[Tensor, dict[str, float]]:
+        """The inputs (b x n) of the lowest objective, and what is known of them."""
+        if self.best.inputs is None:
+            raise VictimError(
+                "the objective of GGL is finite for no latents; check that the parameters of the "
+                "network and of the generator are, and the loss."
+            )
+        inputs = self.problem.update.domain.clamp(self.best.inputs)
+        details = {"objective": self.best.total, "distance": self.best.distance}
+        return inputs.flatten(1).cpu(), details
