@@ -5,6 +5,7 @@ from spear.networks.dlg_lenet import lenet
 from spear.networks.fitting import check_takes
 from spear.networks.fully_connected import fcnn, fcnn_batch_norm
 from spear.networks.language_models import bert, gpt2, opt
+from spear.networks.narrow_vgg import vgg11
 from spear.networks.one_hidden_layer import one_hidden_layer
 from spear.networks.pretrained_language import pretrained
 from spear.networks.training import trained_fcnn, trained_lenet
@@ -25,6 +26,7 @@ __all__ = [
     "read_state_dict",
     "trained_fcnn",
     "trained_lenet",
+    "vgg11",
     "vgg16",
     "vit",
 ]

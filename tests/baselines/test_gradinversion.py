@@ -87,7 +87,7 @@ def test_a_group_ends_nearer_to_its_mean():
     update = update_of(torch.rand(1, *SHAPE)).copied("cpu")
     spread = {}
     for group in (0.0, 1.0):
-        attack = GradInversion(seeds=3, group=group, noise=0, iterations=40)
+        attack = GradInversion(seeds=3, group=group, noise=0, iterations=80)
         made = _Group(attack, update, 0)
         start = made.start()
 
@@ -97,7 +97,7 @@ def test_a_group_ends_nearer_to_its_mean():
             (variable.grad,) = torch.autograd.grad(value.total, [variable])
             return value.total.detach()
 
-        for iteration in range(40):
+        for iteration in range(80):
             start.step(iteration, closure)
         spread[group] = float(made._candidates.detach().std(dim=0).mean())
     assert spread[1.0] < 0.5 * spread[0.0]
