@@ -210,6 +210,24 @@ CASES = {
         f"{TINY} batch_size=2",
         tolerance=LOOSE,
     ),
+    "gifd_counted_labels": Case(
+        f"attack=gifd_counted_labels attack.iterations=8 attack.restarts=1 attack.radii=[50] "
+        f"{TINY} batch_size=2",
+        tolerance=LOOSE,
+    ),
+    "gias": Case(
+        f"attack=gias attack.latent_iterations=8 attack.iterations=8 {TINY} batch_size=2",
+        tolerance=LOOSE,
+    ),
+    "ggl": Case(
+        f"attack=ggl attack.evolution.generations=4 attack.evolution.population=6 "
+        f"{TINY} batch_size=2",
+        tolerance=LOOSE,
+    ),
+    "gradinversion": Case(
+        f"attack=gradinversion attack.iterations=8 attack.seeds=2 {TINY} batch_size=2",
+        tolerance=LOOSE,
+    ),
     "latent_search": Case(
         f"attack=latent_search attack.iterations=20 attack.restarts=1 {TINY} batch_size=2",
         tolerance=LOOSE,

@@ -53,6 +53,9 @@ REFUSALS = {
 """Defense -> the reason by which an attack may refuse it: the rank is not the batch size."""
 TINY = {
     "iterations": 4,
+    "latent_iterations": 4,
+    "generations": 2,
+    "population": 4,
     "restarts": 2,
     "evaluations": 4,
     "max_submatrices": 2000,
@@ -89,7 +92,8 @@ def attacks(generator):
         shrunk(config.attack)
         if "generator" in config.attack:
             config.attack.generator.weights = str(generator)
-            config.attack.radii = config.attack.radii[:1]
+            if "radii" in config.attack:
+                config.attack.radii = config.attack.radii[:1]
         built[name] = build(config, "attack")
     return built
 

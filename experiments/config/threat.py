@@ -14,9 +14,9 @@ LETTERS = {
     "Y": "labels of the batch",
     "P": "a prior on inputs: smoothness, a generator, independence, or the columns of a table",
 }
-"""Letter -> what an attack with it is given. None is given inputs. `dager`, `dlg` and
-`lt_peeling` are told the batch size; for the others it follows from the update or, with Y, from the
-labels."""
+"""Letter -> what an attack with it is given. None is given inputs. `dager`, `dlg`, `ggl`,
+`gias`, `gifd_counted_labels`, `gradinversion` and `lt_peeling` are told the batch size; for the
+others it follows from the update or, with Y, from the labels."""
 
 LABELS = "Y"
 
@@ -39,7 +39,11 @@ GIVEN = {
     "geiping_low_tv": "WMYP",
     "geiping_recovered_labels": "WMP",
     "geiping_sign_labels": "WMP",
+    "ggl": "WMP",
+    "gias": "WMP",
     "gifd": "WMYP",
+    "gifd_counted_labels": "WMP",
+    "gradinversion": "WMP",
     "idlg": "WM",
     "label_recovery": "WM",
     "label_recovery_analytic": "WM",

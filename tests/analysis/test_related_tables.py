@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spear.analysis.tables import gifd_variants, label_matching
+from spear.analysis.figures import gifd_baselines as figure
+from spear.analysis.statistics import related
+from spear.analysis.tables import gifd_baselines, gifd_variants, label_matching, label_matching_vgg
 
 MATCHED = pd.DataFrame(
     {
@@ -71,3 +73,63 @@ def test_batches_are_paired_with_gifd_of_their_size(b):
     )
     assert row["radii"] == "-"
     assert row["GIFD's lead [dB]"].startswith(f"{5.0 + b:+.1f} [")
+
+
+def beside(b: int, attack: str, psnr: float, iterations: float = 400) -> pd.DataFrame:
+    right = 0.75 if attack in ("ggl", "gifd_counted_labels") else np.nan
+    given = {"batch_size": b, "attack": attack, "attack.iterations": iterations}
+    return images(pd.DataFrame({**given, "psnr": [psnr], "label_accuracy": right}), 6)
+
+
+BESIDE = pd.concat(
+    [
+        beside(1, "geiping", 19.0), beside(1, "geiping", 30.0, 2000), beside(1, "gifd", 25.0),
+        beside(1, "ggl", 15.0, np.nan), beside(1, "gifd_counted_labels", 25.0),
+        beside(2, "gifd", 20.0), beside(2, "ggl", 12.0, np.nan),
+    ]
+)  # fmt: skip
+
+
+def test_what_gifd_is_compared_with_is_paired_with_it():
+    rows = gifd_baselines.table(BESIDE).set_index(["b", "attack"])
+    assert list(rows.index) == [
+        ("1", "gradient matching"), ("1", "GGL"), ("1", "GIFD"), ("1", "GIFD, counted labels"),
+        ("2", "GGL"), ("2", "GIFD"),
+    ]  # fmt: skip
+    assert rows.loc[("1", "gradient matching"), "batches"] == "6"  # the shorter one alone
+    assert rows.loc[("1", "gradient matching"), "GIFD's lead [dB]"] == "+6.0"
+    assert rows.loc[("1", "GIFD"), "GIFD's lead [dB]"] == ""
+    assert rows.loc[("2", "GGL"), "GIFD's lead [dB]"] == "+8.0"
+    assert rows.loc[("2", "GGL"), "labels"] == "counted, 75% right"
+    assert rows.loc[("1", "GIFD"), "labels"] == "given"
+    assert rows["generator"].tolist() == ["no", "yes", "yes", "yes", "yes", "yes"]
+
+
+def test_leads_have_intervals():
+    found = BESIDE.copy()
+    found["psnr"] += np.random.default_rng(0).normal(size=len(found))
+    rows = gifd_baselines.table(found).set_index(["b", "attack"])
+    lead = rows.loc[("1", "GGL"), "GIFD's lead [dB]"]
+    assert lead.endswith(", 6/6")
+    low, high = (float(each) for each in lead.split("[")[1].split("]")[0].split(", "))
+    assert low < found_mean(found) < high
+
+
+def found_mean(results: pd.DataFrame) -> float:
+    cells = related.compared(results)
+    return float((cells[1, "gifd"]["psnr"] - cells[1, "ggl"]["psnr"]).mean())
+
+
+def test_the_figure_has_a_line_for_each_attack():
+    drawn = figure.draw(BESIDE)
+    left, right = drawn.axes
+    assert left.get_ylabel() == "PSNR [dB]"
+    assert right.get_ylabel() == "LPIPS"
+    labels = left.get_legend_handles_labels()[1]
+    assert labels == ["gradient matching", "GGL", "GIFD", "GIFD, counted labels"]
+
+
+def test_the_vgg_has_the_same_columns():
+    assert label_matching_vgg.table(images(MATCHED, 3)).equals(
+        label_matching.table(images(MATCHED, 3))
+    )

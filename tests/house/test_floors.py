@@ -44,6 +44,7 @@ FLOORS = (
         "baselines.neuron_exclusivity",
         "baselines.tableak",
     ),
+    ("baselines.ggl", "baselines.gias", "baselines.gradinversion"),
     ("baselines.cocktail_party",),
     ("baselines.feature_inversion",),
     ("baselines",),
