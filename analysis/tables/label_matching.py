@@ -28,6 +28,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         results = results.assign(**{NOISE: 0.0})
     results = results.fillna({NOISE: 0.0})
     by = ["augmentation", NOISE, "attack", WEIGHT]
+    results = results.drop_duplicates([*by, "seed", "batch"])  # both experiments have some
     return pd.DataFrame([_row(cell) for _, cell in results.groupby(by)])
 
 

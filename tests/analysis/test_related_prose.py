@@ -59,10 +59,7 @@ def test_the_weight_of_the_feature_and_noise_move_little():
 def test_balls_and_layers_of_gifd():
     found = batches("gifd_ablation")
     radii = found[RADII].astype(str)
-    own, none, two, one = (
-        mean(found[radii.map(len) == len(each)][radii == each])
-        for each in sorted(radii.unique(), key=order)
-    )
+    own, none, two, one = (mean(found[radii == each]) for each in sorted(radii.unique(), key=order))
     assert f"Without balls GIFD has {none} dB instead of {own}" in PAGE
     assert f"with two feature layers {two}, with one {one}." in PAGE
 

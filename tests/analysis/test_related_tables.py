@@ -42,6 +42,12 @@ def test_weights_and_noise_have_rows_of_their_own():
     assert rows["noise"].tolist() == ["0", "0", "0", "0.0001"]
 
 
+def test_an_image_of_both_experiments_counts_once():
+    found = pd.concat([images(MATCHED, 3), images(MATCHED[1:2], 1)], ignore_index=True)
+    rows = label_matching.table(found).set_index("the server's")
+    assert rows.loc["recovered", "PSNR [dB]"] == "22.0 ± 1.0"
+
+
 def gifd(b: int, attack: str, radii: str | None, psnr: float) -> pd.DataFrame:
     return pd.DataFrame({"batch_size": b, "attack": attack, "attack.radii": [radii], "psnr": psnr})
 

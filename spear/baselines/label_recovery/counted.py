@@ -53,7 +53,7 @@ class CountedLabels:
 
 
 def counted(probabilities: Tensor, entries: Tensor, b: int) -> Tensor:
-    """How many of b labels each class has (K).
+    """Return the number of labels of each class (K), b in all.
 
     Args:
         probabilities: mean of p over the batch, or an estimate (K).
