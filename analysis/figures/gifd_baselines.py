@@ -46,7 +46,7 @@ def _panel(axes: Axes, cells: dict[tuple[int, str], pd.DataFrame], measure: str)
         if not here:
             continue
         values = [cells[b, attack][measure] for b in here]
-        errors = [float(each.sem()) if len(each) > 1 else 0.0 for each in values]
+        errors = [float(each.std()) / len(each) ** 0.5 if len(each) > 1 else 0.0 for each in values]
         axes.errorbar(
             [sizes.index(b) for b in here],
             [float(each.mean()) for each in values],

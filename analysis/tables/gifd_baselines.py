@@ -2,13 +2,14 @@
 
 As `gifd`, in distribution: CIFAR-10's test split, an untrained LeNet without batch normalisation, a
 generator of CIFAR-10's train split; the authors' generators, BigGAN and StyleGAN2, and FFHQ are not
-used. Labels: given, or counted in the gradient of the last layer, with the share that is right; for
-one image that is iDLG's sign rule. Mean ± standard deviation over batches, of a batch the mean over
-its images. "GIFD's lead": mean of the paired differences in PSNR to GIFD with given labels, its 95
-% interval by the bootstrap, and batches on which GIFD is better. Iterations: 400 for all that
-descend (GradInversion with 4 seeds, GIAS 100 over latents and 300 over parameters); GGL
-has 4,000 evaluations without second derivatives. The authors' budgets are 10 to 50 times as large.
-Seconds: median, on a machine that was more or less busy.
+used. Labels: given, or counted in the gradient of the last layer, with the share that is right
+beside the original that each image is matched to; for one image that is iDLG's sign rule. Mean ±
+standard deviation over batches, of a batch the mean over its images. "GIFD's lead": mean of the
+paired differences in PSNR to GIFD with given labels, its 95 % interval by the bootstrap, and
+batches on which GIFD is better. Iterations: 400 for all that descend (GradInversion with 4 seeds,
+GIAS 100 over latents and 300 over parameters); GGL has 4,000 evaluations without second
+derivatives. The authors' budgets are 10 to 50 times as large. Seconds: median, on a machine that
+was more or less busy.
 """
 
 import pandas as pd

@@ -50,6 +50,7 @@ def vgg11(
         for module in features:
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                assert module.bias is not None
                 nn.init.zeros_(module.bias)
         left = (shape[1] // LEAST_SIDE) * (shape[2] // LEAST_SIDE)
         last = nn.Linear(narrow[-2] * left, n_classes, bias)

@@ -150,7 +150,7 @@ class _Search:
                 "parameters of the network and of the generator are, and the loss."
             )
         own = [self.problem.prior.free() for _ in latents]
-        variables = [each for prior in own for each in prior.parameters()]
+        variables: list[Tensor] = [each for prior in own for each in prior.parameters()]
         variables += self.problem.targets.variables
 
         def evaluate() -> Value:

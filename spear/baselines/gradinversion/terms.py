@@ -103,6 +103,8 @@ class BatchNormDistance:
 def _error(norm: torch.nn.Module, inputs: Tensor) -> Tensor:
     """Distance of the statistics of inputs (b x C x ...) from the stored ones."""
     assert isinstance(norm, _BatchNorm)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     rows = inputs.transpose(0, 1).flatten(1)  # one row per channel
     mean, variance = rows.mean(dim=1), rows.var(dim=1, correction=0)
     off_mean = torch.linalg.vector_norm(mean - norm.running_mean)
