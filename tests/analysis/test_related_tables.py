@@ -106,7 +106,8 @@ def test_what_gifd_is_compared_with_is_paired_with_it():
     assert rows.loc[("1", "gradient matching"), "GIFD's lead [dB]"] == "+6.0"
     assert rows.loc[("1", "GIFD"), "GIFD's lead [dB]"] == ""
     assert rows.loc[("2", "GGL"), "GIFD's lead [dB]"] == "+8.0"
-    assert rows.loc[("2", "GGL"), "labels"] == "counted, 75% right"
+    assert rows.loc[("1", "GGL"), "labels"] == "counted, 75% right"
+    assert rows.loc[("2", "GGL"), "labels"] == "counted"
     assert rows.loc[("1", "GIFD"), "labels"] == "given"
     assert rows["generator"].tolist() == ["no", "yes", "yes", "yes", "yes", "yes"]
 
