@@ -34,21 +34,19 @@ def show(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="spear show", description=SHOW)
     parser.add_argument("root", type=Path, help="folder of runs or of collected results")
     parser.add_argument(
-        "columns", nargs="*", help="columns of the summaries to print instead; an unknown name "
-        "lists them all"
+        "columns", nargs="*", help="columns to print instead, such as defense.noise_std psnr_mean; "
+        "an unknown name lists them all"
     )  # fmt: skip
     chosen = parser.parse_args(arguments)
 
-    if chosen.columns:
-        from spear.analysis.records.frames import show_summaries
-
-        show_summaries(chosen.root, chosen.columns)
-        return
     from rich.console import Console
 
-    from spear.analysis.records.glance import glance
+    from spear.analysis.records.glance import glance, selected
 
-    glance(chosen.root, Console())
+    if chosen.columns:
+        selected(chosen.root, chosen.columns, Console())
+    else:
+        glance(chosen.root, Console())
 
 
 def collect(arguments: list[str]) -> None:

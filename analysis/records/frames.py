@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
 from spear.analysis.records.run_folder import JOB, batch_frame, flat, read_summary
 from spear.analysis.records.store import (
@@ -15,12 +13,7 @@ from spear.analysis.records.store import (
     read_jobs,
     run_folders,
 )
-from spear.errors import ConfigError
 from spear.experiments.config.experiments import current_name
-from spear.spelling import did_you_mean
-
-UNWRAPPED = 100_000
-"""Characters; wider than any table of summaries."""
 
 
 def load_summaries(root: Path) -> pd.DataFrame:
@@ -94,35 +87,3 @@ def _present(summary: dict[str, Any]) -> dict[str, Any]:
     if "experiment" not in summary:
         return summary
     return summary | {"experiment": current_name(summary["experiment"])}
-
-
-def show(table: pd.DataFrame, columns: list[str], console: Console) -> None:
-    """Print chosen columns, each job on one line if the output is no terminal."""
-    if not console.is_terminal:
-        console.width = UNWRAPPED  # rich assumes 80 characters and cuts what is longer
-    shown = Table(*columns)
-    for _, row in table[columns].iterrows():
-        shown.add_row(*(f"{v:.6g}" if isinstance(v, float) else str(v) for v in row))
-    console.print(shown)
-
-
-def show_summaries(root: Path, columns: list[str]) -> None:
-    """Print the summaries of all jobs below a folder.
-
-    Args:
-        root: folder of runs or of collected results.
-        columns: columns to print, at least one.
-
-    Raises:
-        ConfigError: there is no complete job, or no such column.
-    """
-    table = load_summaries(root)
-    if table.empty:
-        raise ConfigError(f"no complete job below {root}; run an experiment first.")
-    unknown = sorted(set(columns) - set(table.columns))
-    if unknown:
-        end = did_you_mean(
-            unknown[0], map(str, table), f"expected one of {', '.join(table.columns)}"
-        )
-        raise ConfigError(f"column {unknown[0]!r} does not exist; {end}.")
-    show(table, columns, Console())

@@ -6,41 +6,75 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
+from rich.table import Table
 
-from spear.analysis.records.frames import UNWRAPPED
 from spear.analysis.records.results import OUTCOME, REASON, results
+from spear.errors import ConfigError
 from spear.experiments.config.own_settings import is_harmless
 from spear.experiments.job.job import CHOSEN
-from spear.experiments.sweep.outcomes import Line, fitted, jobs_table
+from spear.experiments.sweep.order import place
+from spear.experiments.sweep.outcomes import Line, differing, jobs_table, show
+from spear.spelling import did_you_mean
 
-SECONDS = "seconds_median"
-FURTHER = ("experiment", "batch_size", "seed")
-"""Columns that say what a job is, besides its choices and the keys of its configuration."""
+FIRST, LAST = "experiment", ("batch_size", "seed")
+"""Columns that say what a job is, around its choices and the keys of its configuration."""
+
+UNWRAPPED = 100_000
+"""Characters; wider than any table of jobs."""
 
 
 def glance(root: Path, console: Console) -> None:
     """Print a line for each job below a folder: what differs, what was reached, and its end.
 
+    The jobs are in the order of what differs, numbers by size.
     A key of a part, such as `defense.noise_std`, is shown if jobs with the same choice of that part
     differ in it.
 
     Args:
-        root: folder of runs or of collected results.
+        root: folder of runs or of collected results, or the name of an experiment that has some.
         console: where to print.
 
     Raises:
         NoResults: there is no job.
     """
     jobs = results(root, "jobs")
-    rows = jobs.to_dict("records")
-    keys = [*FURTHER, *_choices(jobs), *_swept(jobs)]
-    lines = {number: _line(row, keys) for number, row in enumerate(rows)}
+    keys = [FIRST, *_choices(jobs), *_swept(jobs), *LAST]
+    found = [(_line(row, keys), str(row[REASON])) for row in jobs.to_dict("records")]
+    own = differing(line.values for line, _ in found)
+    found.sort(key=lambda each: place(each[0].values.get(key, "") for key in own))
     if not console.is_terminal:
         console.width = UNWRAPPED
-    console.print(fitted(jobs_table(lines, "median per batch"), console))
-    for number, row in enumerate(rows):
-        if row[REASON]:
-            console.print(f"#{number} {row[OUTCOME]}: {row[REASON]}", highlight=False)
+    lines = {number: line for number, (line, _) in enumerate(found)}
+    show(jobs_table(lines), console)
+    for number, (line, reason) in enumerate(found):
+        if reason:
+            console.print(f"#{number} {line.outcome}: {reason}", highlight=False)
+
+
+def selected(root: Path, columns: list[str], console: Console) -> None:
+    """Print chosen columns of the jobs below a folder, in the order of their values.
+
+    Args:
+        root: as `glance` takes it.
+        columns: columns of `spear.results(root, "jobs")`, at least one.
+        console: where to print; if it is no terminal, each job is on one line.
+
+    Raises:
+        NoResults: there is no job.
+        ConfigError: there is no such column.
+    """
+    jobs = results(root, "jobs")
+    unknown = sorted({*columns} - {*jobs})
+    if unknown:
+        end = did_you_mean(unknown[0], map(str, jobs), f"expected one of {', '.join(jobs)}")
+        raise ConfigError(f"column {unknown[0]!r} does not exist; {end}.")
+    if not console.is_terminal:
+        console.width = UNWRAPPED
+    table = Table(*columns)
+    rows = [["-" if _is_missing(v) else v for v in row] for row in jobs[columns].to_numpy()]
+    for row in sorted(rows, key=place):
+        table.add_row(*(f"{v:.6g}" if isinstance(v, float) else str(v) for v in row))
+    console.print(table)
 
 
 def _line(row: dict[Any, Any], keys: Iterable[str]) -> Line:
@@ -50,7 +84,7 @@ def _line(row: dict[Any, Any], keys: Iterable[str]) -> Line:
         for key, value in row.items()
         if not _is_missing(value)
     }
-    return Line(values, summary, float(summary.get(SECONDS, 0.0)), str(row[OUTCOME]))
+    return Line(values, summary, str(row[OUTCOME]))
 
 
 def _choices(jobs: pd.DataFrame) -> list[str]:

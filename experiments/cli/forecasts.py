@@ -9,9 +9,11 @@ from omegaconf import DictConfig
 
 from spear.auditing.explain import duration
 from spear.errors import SpearError
+from spear.experiments.cli.defended_plan import defended
 from spear.experiments.cli.pair_searches import (
     NETWORK,
     PAIR,
+    ROUNDING,
     SECURE_SUM,
     SINGLE_GRADIENT,
     pair_obstacle,
@@ -63,7 +65,9 @@ def planned(name: str, config: DictConfig) -> Planned:
     obstacle = _of_device(config) or pair_obstacle(config) if pair else obstacle_of(config)
     if not obstacle:
         try:
-            search = pair_search_of(config, entries(config)) if pair else search_of(config)
+            obstacle = defended(config)
+            if not obstacle:
+                search = pair_search_of(config, entries(config)) if pair else search_of(config)
         except SpearError as error:
             obstacle = str(error).rstrip(".")
     return Planned(name, search, config.n_batches, obstacle)
@@ -93,7 +97,11 @@ def search_of(config: DictConfig) -> Search:
     """
     attack, network, defense = config.attack, config.network, config.defense
     noise = (defense.get(key, 0.0) for key in ("noise_std", "noise_multiplier"))
-    exact = config.fedavg._target_ == SINGLE_GRADIENT and config.aggregation._target_ != SECURE_SUM
+    exact = (
+        config.fedavg._target_ == SINGLE_GRADIENT
+        and config.aggregation._target_ != SECURE_SUM
+        and defense._target_ != ROUNDING
+    )
     return Search(
         b=joint_size(config.batch_size, config.aggregation),
         m=network.width,

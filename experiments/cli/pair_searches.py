@@ -15,6 +15,7 @@ NETWORK = "spear.inversion.SpearNetwork"
 
 SINGLE_GRADIENT = "spear.client.SingleGradient"
 SECURE_SUM = "spear.client.SecureSum"
+ROUNDING = "spear.client.defenses.MixedPrecision"
 
 STAND_IN = (4,)
 """Shape of an input of the network in small that is traced."""
@@ -32,6 +33,8 @@ def pair_obstacle(config: DictConfig) -> str:
         return "no forecast for layer pairs after local steps"
     if config.aggregation._target_ == SECURE_SUM:
         return "no forecast for layer pairs of rounded updates"
+    if defense._target_ == ROUNDING:
+        return "no forecast for layer pairs of rounded gradients"
     if any(defense.get(key, 0.0) for key in ("noise_std", "noise_multiplier")):
         return "no forecast for layer pairs in noise"
     if config.dataset.get("normalize") is False:

@@ -16,7 +16,7 @@ from spear.experiments.config.choice import shortened
 from spear.experiments.job.lock import in_use
 from spear.experiments.job.outcome import JobOutcome
 from spear.experiments.sweep.journal import VARIABLE, Entry, Journal
-from spear.experiments.sweep.outcomes import fitted, outcomes_table, reasons, where_to_look
+from spear.experiments.sweep.outcomes import outcomes_table, reasons, show, where_to_look
 from spear.experiments.sweep.progress import SweepBar
 from spear.experiments.sweep.ran import note
 from spear.experiments.tracking.terminal import shared_console
@@ -89,8 +89,7 @@ class Sweep:
             for entry in incomplete
             if entry.outcome is not JobOutcome.NOT_RUN
         ]
-        table = outcomes_table(entries, self.journal.sweep)
-        shared_console().print(fitted(table, shared_console()))
+        show(outcomes_table(entries, self.journal.sweep), shared_console())
         where = where_to_look(self.journal.sweep)
         for line in (*reasons(entries), *commands, *where):
             shared_console().print(line, soft_wrap=True, highlight=False, markup=False)

@@ -57,6 +57,7 @@ METRICS: dict[str, Callable[[dict[str, Any]], str]] = {
     "tokens": _number("token_accuracy_mean", ".1%"),
     "ROUGE-1": _number("rouge1_mean", ".3f"),
     "positions": _number("positions_exact_mean", ".1%"),
+    "seconds": _number("seconds_median", ".3g"),
 }
 """Heading of a column -> the number that a job's summary has for it, or "" if it has none."""
 
@@ -68,6 +69,7 @@ LEGEND = {
     "cells": "table entries right",
     "tokens": "tokens right",
     "positions": "positions whose hidden state is exact",
+    "seconds": "median per batch",
 }
 """Meaning of the headings that need one."""
 
@@ -79,13 +81,11 @@ class Line:
     Attributes:
         values: value of each key that the job was given, as text.
         summary: its summary; empty if there is none.
-        seconds: time that it took; 0 if that is not known.
         outcome: its end.
     """
 
     values: dict[str, str]
     summary: dict[str, Any]
-    seconds: float
     outcome: str
 
 
@@ -98,51 +98,50 @@ def outcomes_table(entries: dict[int, Entry], folder: Path) -> Table:
     """
     return jobs_table(
         {
-            number: Line(_values(entry), _summary(folder, entry), entry.seconds, entry.outcome)
+            number: Line(_values(entry), _summary(folder, entry), entry.outcome)
             for number, entry in entries.items()
         }
     )
 
 
-def jobs_table(lines: dict[int, Line], seconds: str = "") -> Table:
+def jobs_table(lines: dict[int, Line]) -> Table:
     """Return a table of jobs: the keys that differ, the metrics that they have, and outcomes.
 
     Args:
         lines: line of each job by its number, at least one.
-        seconds: meaning of the seconds, for the legend.
     """
     counts = Counter(line.outcome for line in lines.values())
     counted = ", ".join(f"{counts[each]} {each}" for each in COUNTED if counts[each])
     summaries = [line.summary for line in lines.values()]
     metrics = [name for name, shown in METRICS.items() if any(map(shown, summaries))]
     meant = [f"{name}: {LEGEND[name]}" for name in metrics if name in LEGEND]
-    meant += [f"seconds: {seconds}"] if seconds else []
     jobs = "1 job" if len(lines) == 1 else f"{len(lines)} jobs"
-    table = Table(title=f"{jobs}: {counted}", title_justify="left")
-    table.caption, table.caption_justify = ", ".join(meant) or None, "left"
+    table = Table(title=f"{jobs}: {counted}", caption=", ".join(meant) or None)
     table.add_column("#", justify="right")
     keys = differing(line.values for line in lines.values())
     for key, heading in zip(keys, _headings(keys), strict=True):
         numeric = all(_is_number(line.values.get(key, "")) for line in lines.values())
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
-    for name in [*metrics, "seconds"]:
+    for name in metrics:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("outcome", no_wrap=True)
     for number, line in lines.items():
         own = [line.values.get(key, "") for key in keys]
         reached = [METRICS[name](line.summary) or "-" for name in metrics]
-        time = f"{line.seconds:.3g}" if seconds else f"{line.seconds:.1f}"
-        cells = [str(number), *own, *reached, time if line.seconds else "-", line.outcome]
+        cells = [str(number), *own, *reached, line.outcome]
         table.add_row(*cells, style=STYLES.get(line.outcome))
     return table
 
 
-def fitted(table: Table, console: Console) -> Table:
-    """Return a table without its lines if it is too wide for the console with them."""
+def show(table: Table, console: Console) -> None:
+    """Print a table between its title and its legend; without its lines if too wide with them."""
+    above, below = table.title, table.caption
+    table.title = table.caption = None  # rich would break them where the table ends
     unbounded = console.options.update(max_width=WIDEST)
     if Measurement.get(console, unbounded, table).maximum > console.width:
         table.box, table.padding, table.pad_edge = None, (0, 1, 0, 0), False
-    return table
+    for each in filter(None, (above, table, below)):
+        console.print(each, highlight=False)
 
 
 def reasons(entries: dict[int, Entry]) -> list[str]:

@@ -18,6 +18,7 @@ def runs(tmp_path):
         folder = tmp_path / f"batch_size={b}"
         folder.mkdir()
         content = {
+            "experiment": "main",
             "dataset": "faces",
             "batch_size": b,
             "n_exact": exact,

@@ -20,7 +20,7 @@ from spear.experiments.job.folder import RunFolder
 from spear.experiments.job.outcome import JobOutcome
 from spear.experiments.sweep.journal import Entry, Journal
 from spear.experiments.sweep.monitor import Sweep
-from spear.experiments.sweep.outcomes import METRICS, fitted, outcomes_table, reasons
+from spear.experiments.sweep.outcomes import METRICS, outcomes_table, reasons, show
 from spear.experiments.sweep.progress import SweepBar
 from spear.experiments.tracking.terminal import shared_console
 
@@ -28,17 +28,17 @@ SWEEP = ("-m", "dataset=digits", "n_batches=2")
 
 
 def rows(text: str) -> list[list[str]]:
-    """Number, what differs, outcome, seconds and reason of each job in the table of jobs."""
+    """Number, what differs, outcome and reason of each job in the table of jobs."""
     table = text[text.rindex("┃ #") :] if "┃ #" in text else text[text.rindex("┃  # ") :]
     names = [cell.strip() for cell in table.split("\n")[0].split("┃")[1:-1]]
-    metrics = {*METRICS, "#", "seconds", "outcome"}
+    metrics = {*METRICS, "#", "outcome"}
     found = []
     for line in (each for each in table.splitlines() if each.startswith("│ ")):
         cells = dict(zip(names, (cell.strip() for cell in line.split("│")[1:-1]), strict=True))
         own = " ".join(f"{key}={cell}" for key, cell in cells.items() if key not in metrics)
         reason = re.search(rf"^#{cells['#']} [\w ]+: (.*)$", text, re.M)
         last = reason[1] if reason else ""
-        found.append([cells["#"], own, cells["outcome"], cells["seconds"], last])
+        found.append([cells["#"], own, cells["outcome"], last])
     return found
 
 
@@ -55,12 +55,12 @@ def test_a_failed_job_is_reported_and_the_others_go_on(spear: Command):
     jobs = rows(outcome.out)
     assert outcome.code == 1
     assert [(job[0], job[2]) for job in jobs] == [("0", "done"), ("1", "failed"), ("2", "done")]
-    assert "has 797 examples and cannot give a batch of 5000" in jobs[1][4]
+    assert "has 797 examples and cannot give a batch of 5000" in jobs[1][3]
     assert "1 of 3 jobs are not done" in outcome.message
     folder = spear.folder("batch_size=5000,dataset=digits,n_batches=2")
     assert "DatasetError" in (folder / "error.txt").read_text()
     status = json.loads((folder / "status.json").read_text())
-    assert (status["outcome"], status["reason"]) == ("failed", jobs[1][4])
+    assert (status["outcome"], status["reason"]) == ("failed", jobs[1][3])
     assert not (spear.output_root / "main" / ".sweeps").exists()
 
 
@@ -68,7 +68,7 @@ def test_a_failed_job_is_reported_and_the_others_go_on(spear: Command):
 def test_the_command_of_a_failed_job_runs_it_alone(spear: Command, monkeypatch: pytest.MonkeyPatch):
     outcome = spear(*SWEEP, "batch_size=2", "defense._target_=faulty.Crash,faulty.NanOnSecondBatch")
     commands = [line for line in outcome.out.splitlines() if line.startswith("spear ")]
-    assert [job[4].split(":")[0] for job in rows(outcome.out)] == [
+    assert [job[3].split(":")[0] for job in rows(outcome.out)] == [
         "ZeroDivisionError",
         "1 of 2 batches could not be attacked (batch 1",
     ]
@@ -83,10 +83,10 @@ def test_a_defense_that_works_is_no_failed_job(spear: Command):
     sweep = (*SWEEP, "batch_size=2", "defense._target_=faulty.ZeroGradient")
     first, again = spear(*sweep), spear(*sweep)
     assert first.code == again.code == 0, first.error
-    ((_, _, outcome, _, reason),) = rows(first.out)
+    ((_, _, outcome, reason),) = rows(first.out)
     assert outcome == "done"
     assert reason.startswith("0 of 2 batches recovered: the gradient of the attacked layer is zero")
-    assert [job[2:5:2] for job in rows(again.out)] == [["skipped", reason]]
+    assert [job[2:4] for job in rows(again.out)] == [["skipped", reason]]
 
 
 def test_a_sweep_that_is_stopped_is_finished_by_the_same_command(
@@ -134,7 +134,7 @@ def test_a_data_file_that_is_damaged_in_mid_sweep_stops_its_job_only(
     )  # fmt: skip
     jobs = rows(spear(*sweep).out)
     assert [job[2] for job in jobs] == ["failed", "done"]
-    assert re.match(r"\S+/first/0/\d.png cannot be read \(.*\);", jobs[0][4])
+    assert re.match(r"\S+/first/0/\d.png cannot be read \(.*\);", jobs[0][3])
     for path, content in whole.items():
         path.write_bytes(content)
     attacked.batches.clear()
@@ -150,7 +150,7 @@ def test_a_job_that_finds_no_memory_fails_and_is_continued(
     monkeypatch.setattr("spear.experiments.cli.run.breach", attacked)
     jobs = rows(spear(*SWEEP, "batch_size=2,3").out)
     assert [job[2] for job in jobs] == ["failed", "done"]
-    assert "allocate" in jobs[0][4]
+    assert "allocate" in jobs[0][3]
     attacked.batches.clear()
     assert [job[2] for job in rows(spear(*SWEEP, "batch_size=2,3").out)] == ["done", "skipped"]
     assert attacked.batches == [1]
@@ -217,12 +217,13 @@ def test_the_table_of_jobs_counts_them(tmp_path):
         0: Entry("a", ["seed=1", "b=2"], JobOutcome.DONE, seconds=1.25),
         1: Entry("b", ["seed=2", "b=2"], JobOutcome.FAILED, "why"),
     }
-    console.print(outcomes_table(entries, tmp_path), *reasons(entries))
+    show(outcomes_table(entries, tmp_path), console)
+    console.print(*reasons(entries))
     text = console.export_text()
     assert "2 jobs: 1 done, 1 failed" in text
     assert rows(text) == [
-        ["0", "seed=1", "done", "1.2", ""],
-        ["1", "seed=2", "failed", "-", "why"],
+        ["0", "seed=1", "done", ""],
+        ["1", "seed=2", "failed", "why"],
     ]
 
 
@@ -232,9 +233,11 @@ SPARSE = {
     "lambda_mean": 1.0,
     "recovered_mean": 1.0,
     "psnr_mean": 161.25,
+    "seconds_median": 123.4,
 }
-LABELS = {"n_exact": 0, "n_batches": 2, "lambda_mean": None, "label_accuracy_mean": 0.5}
-TABLES = {"n_exact": 0, "n_batches": 2, "psnr_mean": None, "tabular_accuracy_mean": 0.875}
+COMMON = {"n_exact": 0, "n_batches": 2, "seconds_median": 123.4}
+LABELS = COMMON | {"lambda_mean": None, "label_accuracy_mean": 0.5}
+TABLES = COMMON | {"psnr_mean": None, "tabular_accuracy_mean": 0.875}
 
 
 @pytest.mark.parametrize(
@@ -251,7 +254,7 @@ def test_the_table_of_jobs_has_the_metrics_that_they_have_at_80_columns(tmp_path
             name,
             ["experiment=paper/table9", "+attack.settings.rounds=1", f"defense.noise_std={noise}",
              f"defense={name}", "dataset=tiny_imagenet"],
-            JobOutcome.DONE, seconds=123.4,
+            JobOutcome.DONE, seconds=456.7,
         )
         for number, (name, noise) in enumerate([("dpsgd", 0.1), ("sparsification", 1e-05)])
     }  # fmt: skip
@@ -259,8 +262,9 @@ def test_the_table_of_jobs_has_the_metrics_that_they_have_at_80_columns(tmp_path
         (tmp_path / entry.name).mkdir()
         (tmp_path / entry.name / "summary.json").write_text(json.dumps(summary))
     console = Console(width=80, record=True, file=StringIO())
-    console.print(outcomes_table(entries, tmp_path))
+    show(outcomes_table(entries, tmp_path), console)
     lines = console.export_text().splitlines()
+    assert lines[0] == "2 jobs: 2 done"
     headings = [cell.strip() for cell in lines[2].split("┃")[1:-1]]
     expected = ["#", "noise_std", "defense", *cells, "seconds", "outcome"]
     assert headings == expected
@@ -268,7 +272,7 @@ def test_the_table_of_jobs_has_the_metrics_that_they_have_at_80_columns(tmp_path
         found = dict(zip(headings, (c.strip() for c in line.split("│")[1:-1]), strict=True))
         assert found["defense"] == entry.name
         assert cells.items() <= found.items()
-        assert (found["seconds"], found["outcome"]) == ("123.4", "done")
+        assert (found["seconds"], found["outcome"]) == ("123", "done")
 
 
 def test_a_table_that_is_too_wide_goes_without_lines(tmp_path):
@@ -280,7 +284,7 @@ def test_a_table_that_is_too_wide_goes_without_lines(tmp_path):
     }
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "summary.json").write_text(json.dumps(SPARSE))
-    console.print(fitted(outcomes_table(entries, tmp_path), console))
+    show(outcomes_table(entries, tmp_path), console)
     text = console.export_text()
     (line,) = [each for each in text.splitlines() if "label_recovery" in each]
     assert line.split() == ["1", *keys.values(), "-", "-", "-", "-", "failed"]
