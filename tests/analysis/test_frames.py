@@ -7,7 +7,7 @@ import pytest
 from spear.analysis.records import commands
 from spear.analysis.records import frames as summaries
 from spear.analysis.records.store import RESULTS, read_jobs
-from spear.errors import ConfigError
+from spear.errors import SpearError
 from spear.experiments.job.outcome import JobOutcome
 from spear.experiments.job.status import JobState
 
@@ -91,7 +91,7 @@ def test_a_job_without_a_summary_is_shown_with_its_reason(tmp_path, capsys):
 @pytest.mark.parametrize(("folder", "column"), [("empty", "seed"), (".", "colour")])
 def test_what_is_not_there_is_named(runs, folder, column):
     (runs / "empty").mkdir()
-    with pytest.raises(ConfigError, match="colour" if folder == "." else "empty"):
+    with pytest.raises(SpearError, match="colour" if folder == "." else "empty"):
         commands.show([str(runs / folder), column])
 
 

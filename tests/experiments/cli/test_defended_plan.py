@@ -21,7 +21,7 @@ def test_a_gradient_whose_entries_are_changed_has_no_forecast(attack):
 
 def test_noise_has_a_forecast_as_far_as_records_go():
     small, limit, large = plan(["defense=gaussian_noise", "defense.noise_std=1e-7,1e-5,1e-3"])
-    assert small.search is not None and small.search.noisy
+    assert small.search.noisy
     assert limit.search == small.search
     assert large.search is None
     assert large.obstacle.startswith("no forecast for noise of 0.001 per entry; ")
@@ -37,5 +37,5 @@ def test_the_scale_of_a_noise_multiplier_counts(defense, b):
 
 def test_rounding_to_half_precision_is_noise():
     plain, rounded = plan(["defense=none,bfloat16"])
-    assert rounded.search.noisy and not plain.search.noisy
+    assert [each.search.noisy for each in (plain, rounded)] == [False, True]
     assert "rounded" in obstacles("attack=spear_pair", "defense=float16")[0]
