@@ -10,7 +10,7 @@
 # make paper-gpu        those that want a GPU
 # make paper-baselines  those that are about competing attacks, shortened for a CPU
 # make report           all results as one HTML page
-# make notebooks       the tutorials in notebooks/, executed anew
+# make notebooks       the notebooks in notebooks/, executed anew
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -63,7 +63,6 @@ BASELINE_TABLES := table1 table6
 BASELINE_FIGURES := figure1 figure9
 SAMPLED_FIGURES := figure4 figure5 figure6 figure7
 RENDERED := outputs/paper
-TUTORIALS := attack_a_gradient audit_a_model explore
 
 .PHONY: install install-flower install-text demo test test-results test-slow test-flower test-flower-slow test-text \
 	test-text-slow check docs format benchmark lock clean paper paper-sampling paper-gpu paper-baselines report \
@@ -171,7 +170,7 @@ paper-baselines: $(BASELINES:%=run/%)
 	$(BIN)/spear figures $(BASELINE_FIGURES) --results outputs --to $(RENDERED)
 
 notebooks: install
-	$(BIN)/jupyter execute --inplace $(TUTORIALS:%=notebooks/%.ipynb)
+	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
 
 report: install
 	$(BIN)/spear report

@@ -4,7 +4,6 @@ Everything is rendered from the committed results; no data set and no setting is
 """
 
 import base64
-import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -14,12 +13,16 @@ from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
+from PIL import Image
 
 import spear.analysis.figures
 import spear.analysis.tables
 from spear.analysis.render import style
 from spear.analysis.render.packages import names
-from spear.analysis.render.rendering import drawn, origin, results_of
+from spear.analysis.render.rendering import caption, drawn, origin, results_of
+
+DPI, COLOURS = 90, 64
+"""Resolution and palette of a figure."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def show(name: str, results: Path | None = None) -> Shown:
             batches = results_of(module, results)
         except FileNotFoundError as error:
             return _missing(f"{name}: {error}")
-        html += _caption(module) + (
+        html += _caption(module, batches) + (
             _picture(module, batches) if hasattr(module, "draw") else _table(module, batches)
         )
     return Shown(name, html)
@@ -72,16 +75,18 @@ def _missing(what: str) -> Shown:
     return Shown(f"Missing: {what}", f"<p><em>Missing: {escape(what)}</em></p>")
 
 
-def _caption(module: ModuleType) -> str:
-    paragraphs = inspect.cleandoc(module.__doc__ or "").split("\n\n")
+def _caption(module: ModuleType, batches: pd.DataFrame) -> str:
+    paragraphs = caption(module, batches).split("\n\n")
     return "".join(f"<p>{escape(each)}</p>" for each in paragraphs)
 
 
 def _picture(module: ModuleType, batches: pd.DataFrame) -> str:
-    file = BytesIO()
+    file, small = BytesIO(), BytesIO()
     with style.applied():
-        drawn(module, batches).savefig(file, format="png")
-    picture = base64.b64encode(file.getvalue()).decode()
+        drawn(module, batches).savefig(file, format="png", dpi=DPI)
+    image = Image.open(file).convert("RGB").quantize(COLOURS)
+    image.save(small, "png", optimize=True)  # a third of the bytes, for notebooks in the repository
+    picture = base64.b64encode(small.getvalue()).decode()
     return f'<img src="data:image/png;base64,{picture}" style="width: {style.WIDTH}in">'
 
 

@@ -1,6 +1,5 @@
 """Tables as Markdown files: `spear tables [NAME ...]`."""
 
-import inspect
 from pathlib import Path
 from types import ModuleType
 
@@ -8,7 +7,7 @@ import pandas as pd
 from rich.console import Console
 
 from spear.analysis.render.links import relinked
-from spear.analysis.render.rendering import origin
+from spear.analysis.render.rendering import caption, origin
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -20,9 +19,8 @@ def markdown(table: pd.DataFrame) -> str:
 
 def write(module: ModuleType, results: pd.DataFrame, path: Path) -> list[Path]:
     """Print the module's table with its caption, and write both to `<path>.md`."""
-    caption = inspect.cleandoc(module.__doc__ or "")
     table = relinked(markdown(module.table(results)), Path(), path.parent)
-    text = f"{caption}\n\n{table}\n{origin(results)}.\n"
+    text = f"{caption(module, results)}\n\n{table}\n{origin(results)}.\n"
     Console().print(text, markup=False, highlight=False, soft_wrap=True)
     target = path.with_suffix(".md")
     target.write_text(text, encoding="utf-8")

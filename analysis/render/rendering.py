@@ -5,6 +5,7 @@ them. The function receives the recorded batches (`spear.analysis.records.frames
 nothing else.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
@@ -19,13 +20,17 @@ from spear.analysis.records.examples import behind
 from spear.analysis.records.frames import load_batches
 from spear.analysis.records.hardware import chips, threads
 from spear.analysis.records.own_jobs import NOTES, NoOwnJobs, compares, own_batches
-from spear.analysis.records.store import HERE, experiment_folder
+from spear.analysis.records.store import HERE, RESULTS, experiment_folder
 from spear.analysis.render import style
 from spear.analysis.render.packages import kind, modules
 from spear.experiments.config.experiments import experiments as prepared
+from spear.experiments.record.files import shown
 
 Write = Callable[[ModuleType, pd.DataFrame, Path], list[Path]]
 """Function that writes a module's results to files `<path>.*` and returns their paths."""
+
+FOLDER = "folder"
+"""Key of a data frame's `attrs`: the folder of results that are not the committed ones."""
 
 
 def load(experiments: tuple[str, ...], root: Path | None = None) -> pd.DataFrame:
@@ -73,6 +78,8 @@ def experiments_of(module: ModuleType) -> tuple[str, ...]:
 def results_of(module: ModuleType, root: Path | None = None) -> pd.DataFrame:
     """Return the batches that a module shows; beside the paper's values, only of its own settings.
 
+    Its `attrs` have the folder if it is not that of the committed results (see `caption`).
+
     Those of `further` experiments are included if there are any. A table with `ONLY` shows the
     batches that have these values.
 
@@ -83,6 +90,13 @@ def results_of(module: ModuleType, root: Path | None = None) -> pd.DataFrame:
     Raises:
         FileNotFoundError: one of its experiments has no such results.
     """
+    results = _results_of(module, root)
+    if root is not None and root.resolve() != RESULTS:
+        results.attrs[FOLDER] = shown(root).as_posix()
+    return results
+
+
+def _results_of(module: ModuleType, root: Path | None) -> pd.DataFrame:
     results = load(module.EXPERIMENTS, root)
     if not compares(module):
         return results
@@ -101,6 +115,22 @@ def results_of(module: ModuleType, root: Path | None = None) -> pd.DataFrame:
         own = own[own[column] == value]
     own.attrs[NOTES] = notes
     return own
+
+
+def caption(module: ModuleType, results: pd.DataFrame) -> str:
+    """Return the caption of a table or figure, and of other results than the committed, a warning.
+
+    Args:
+        module: of the table or figure.
+        results: as `results_of` returns them.
+    """
+    text = inspect.cleandoc(module.__doc__ or "")
+    if FOLDER not in results.attrs or results.empty:
+        return text
+    return (
+        f"{text}\n\nThis shows {results.attrs[FOLDER]}. What the caption says of numbers is about "
+        "the committed results."
+    )
 
 
 def origin(results: pd.DataFrame) -> str:

@@ -1,6 +1,5 @@
 """Figures and tables of the page, each rendered from one source."""
 
-import inspect
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from spear.analysis.overview.results_page import KINDS, Entry
 from spear.analysis.overview.tables import markdown
 from spear.analysis.render import style
 from spear.analysis.render.packages import kind, modules
+from spear.analysis.render.rendering import caption as said
 from spear.analysis.render.rendering import drawn, experiments_of, origin, results_of
 from spear.analysis.report.markup import drawing, html, is_verdict
 from spear.analysis.report.sources import Source
@@ -87,7 +87,7 @@ def sections(sources: list[Source]) -> tuple[list[Section], dict[str, str]]:
 def _section(
     name: str, command: str, module: ModuleType, batches: pd.DataFrame, source: Source
 ) -> Section:
-    entry = Entry(name, inspect.cleandoc(module.__doc__ or ""))
+    entry = Entry(name, said(module, batches))
     entry.experiments += experiments_of(module)
     entry.commands.append(f"spear {command} {name}")
     table, figure, verdicts = Markup(), "", Counter[str]()

@@ -49,7 +49,8 @@ def main(arguments: list[str]) -> None:
         from spear.analysis.workspaces.publication import publish
     except ModuleNotFoundError as error:
         raise ConfigError(
-            "the package wandb-workspaces is missing: pip install 'spear-suite[wandb]'."
+            "the package wandb-workspaces is not installed; run `pip install "
+            "'spear-suite[wandb]'`, or in a checkout `pip install '.[wandb]'`."
         ) from error
     if chosen.group:
         boards = [Board.of_group(chosen.group, _jobs(chosen))]

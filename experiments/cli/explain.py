@@ -19,6 +19,12 @@ from spear.spelling import did_you_mean
 
 LONGEST_REASON = 300
 
+FEW = 20
+"""Most choices of a group that a sentence lists; of more it names the closest."""
+
+CLOSE = 3
+"""Names that it then offers."""
+
 
 def explain(error: Exception, arguments: Sequence[str] = ()) -> str:
     """Return a sentence for an error in the composition of the configuration.
@@ -55,14 +61,20 @@ def explain(error: Exception, arguments: Sequence[str] = ()) -> str:
     if choice:
         group, name, rest = choice.groups()
         options = rest.split("Config search path")[0].split()
-        end = did_you_mean(name, options, f"choose one of {', '.join(options)}")
-        return f"{group}={name} does not exist; {end}."
+        return f"{group}={name} does not exist; {_choices(name, options)}."
     if "does not support sweep type" in text:
         return (
             "an interval has no values to take in turn; list them, as in KEY=1,2, or search it by "
             "a sweeper such as hydra/sweeper=optuna."
         )
     return " ".join(text.split())
+
+
+def _choices(name: str, options: list[str]) -> str:
+    """Return the end of a sentence about a choice that does not exist."""
+    if len(options) <= FEW:
+        return did_you_mean(name, options, f"choose one of {', '.join(options)}")
+    return did_you_mean(name, options, f"`spear --help` lists all {len(options)}", most=CLOSE)
 
 
 def explain_other(error: Exception) -> str:

@@ -8,11 +8,16 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
+from spear.errors import SpearError
 from spear.experiments.cli.help import helped
 from spear.experiments.config.choice import located
 from spear.experiments.config.schema import CONF, register
 
 register()  # here: a launcher's worker asks for the folder of its job before it begins the job
+
+
+_refused: list[SpearError] = []
+"""Error of the single job of this process, kept from Hydra, which would say it in other words."""
 
 
 def perform(config: DictConfig) -> float | None:
@@ -23,7 +28,11 @@ def perform(config: DictConfig) -> float | None:
     """
     from spear.experiments.cli.run import perform
 
-    return perform(config)
+    try:
+        return perform(config)
+    except SpearError as error:  # of a job outside a sweep
+        _refused.append(error)
+        return None
 
 
 main = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(perform)
@@ -39,4 +48,7 @@ def command(arguments: list[str]) -> None:
     if helped("config", arguments):
         return
     sys.argv[1:] = ["force=true" if each == "--force" else each for each in located(arguments)]
+    _refused.clear()
     main()
+    if _refused:
+        raise _refused.pop()

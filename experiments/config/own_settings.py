@@ -5,18 +5,17 @@ of a command that the file's header gives. Some differences change nothing of th
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+from omegaconf import OmegaConf
 
+from spear.experiments.config.composed import Composed, composed, flat, same
 from spear.experiments.config.experiments import current_name, experiments
 from spear.experiments.config.moved import GROUPS, replace_old_targets
-from spear.experiments.config.schema import CONF, register
 from spear.experiments.config.spec import PLACES
 
 HARMLESS = (
@@ -66,13 +65,6 @@ class _Way:
     keys: Mapping[str, list[Any]]
 
 
-@dataclass(frozen=True)
-class _Composed:
-    config: DictConfig
-    choices: Mapping[str, str]
-    swept: Mapping[str, str]
-
-
 def compared(experiment: str, config: dict[str, Any], summary: dict[str, Any]) -> Comparison:
     """Compare a recorded job with its experiment, as the file in `conf/experiment/` is today.
 
@@ -88,7 +80,7 @@ def compared(experiment: str, config: dict[str, Any], summary: dict[str, Any]) -
         return Comparison((), 0)
     node = OmegaConf.create({GROUPS.get(key, key): value for key, value in config.items()})
     replace_old_targets(node)
-    recorded = dict(_flat(OmegaConf.to_container(node)))
+    recorded = dict(flat(OmegaConf.to_container(node)))
     found: list[Comparison] = []
     for choice, arguments in _commands(current_name(experiment)):
         found.append(_beside(_way(choice, arguments), recorded, summary))
@@ -111,7 +103,7 @@ def _way(choice: str, arguments: tuple[str, ...]) -> _Way:
     parsed = [parser.parse_override(each) for each in given]
     name = f"experiment={choice}"
     fixed = [line for line, each in zip(given, parsed, strict=True) if not each.is_sweep_override()]
-    base = _compose((name, *fixed))
+    base = composed((name, *fixed))
     known = {each.get_key_element() for each in parsed}
     swept = [
         parser.parse_override(f"{key}={values}")
@@ -136,18 +128,18 @@ def _beside(way: _Way, recorded: dict[str, Any], summary: dict[str, Any]) -> Com
         group: summary[group] if summary.get(group) in names else names[0]
         for group, names in way.groups.items()
     }
-    base = _compose(way.fixed)
+    base = composed(way.fixed)
     others = [f"{group}={name}" for group, name in chosen.items() if base.choices[group] != name]
-    own = _compose((*way.fixed, *others))
+    own = composed((*way.fixed, *others))
     differing = {
         key: (recorded[key], expected)
-        for key, expected in _expected(own.config, recorded, way.keys).items()
-        if not is_harmless(key) and not any(_same(recorded[key], each) for each in expected)
+        for key, expected in _expected(own, recorded, way.keys).items()
+        if not is_harmless(key) and not any(same(recorded[key], each) for each in expected)
     }
     differing |= {
         key: (value, [])
         for key, value in recorded.items()
-        if not is_harmless(key) and not _is_known(own.config, key)
+        if not is_harmless(key) and not own.knows(key)
     }
     texts: dict[str, None] = {}
     for key, (value, expected) in differing.items():
@@ -162,78 +154,24 @@ def _beside(way: _Way, recorded: dict[str, Any], summary: dict[str, Any]) -> Com
 
 
 def _expected(
-    own: DictConfig, recorded: dict[str, Any], swept: Mapping[str, list[Any]]
+    own: Composed, recorded: dict[str, Any], swept: Mapping[str, list[Any]]
 ) -> dict[str, list[Any]]:
     """Return the values that each recorded key may have.
 
     A key that follows from others, such as the seed of the network, follows from theirs in the
     record: what is set differently counts once.
     """
-    plain = {key: value for key, value in _leaves(own) if key in recorded}
-    filled = own.copy()
+    plain = {key: value for key, value in own.plain.items() if key in recorded}
     places = [each for each in PLACES if each in recorded]  # they follow from the environment
-    for key in [*plain, *places]:
-        OmegaConf.update(filled, key, recorded[key], merge=False)
-    resolved = dict(_flat(OmegaConf.to_container(filled, resolve=True)))
+    changed = [key for key in plain if not same(recorded[key], plain[key])]
+    resolved = own.resolved({key: recorded[key] for key in [*changed, *places]})
     follow = {key: [value] for key, value in resolved.items() if key in recorded}
     return follow | {key: swept.get(key, [value]) for key, value in plain.items()}
-
-
-def _leaves(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the full key and the value of every entry that does not follow from others."""
-    for key, value in node.items_ex(resolve=False):
-        full = f"{prefix}{key!s}"
-        if OmegaConf.is_interpolation(node, str(key)) or OmegaConf.is_missing(node, key):
-            continue
-        if isinstance(value, DictConfig) and len(value):
-            yield from _leaves(value, f"{full}.")
-        elif isinstance(value, ListConfig):
-            yield full, OmegaConf.to_container(value)
-        else:
-            yield full, {} if isinstance(value, DictConfig) else value
-
-
-@cache
-def _compose(overrides: tuple[str, ...]) -> _Composed:
-    register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", list(overrides), return_hydra_config=True)
-    hydra = config.hydra
-    swept = OmegaConf.to_container(hydra.sweeper.params) if hydra.sweeper.get("params") else {}
-    choices = {str(key): str(value) for key, value in hydra.runtime.choices.items()}
-    with open_dict(config):
-        del config["hydra"]
-    assert isinstance(swept, dict)
-    return _Composed(config, choices, {str(key): str(value) for key, value in swept.items()})
-
-
-def _flat(nested: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in nested.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def is_harmless(key: str) -> bool:
     """Return whether jobs that differ in this key alone are compared."""
     return any(key == each or key.startswith(f"{each}.") for each in HARMLESS)
-
-
-def _is_known(own: DictConfig, key: str) -> bool:
-    """Return whether a configuration has a key, or a plain value that it would lie in."""
-    node: Any = own
-    for part in key.split("."):
-        if not isinstance(node, DictConfig):
-            return True
-        if part not in node:
-            return False
-        node = None if OmegaConf.is_interpolation(node, part) else node[part]
-    return True
-
-
-def _same(one: Any, other: Any) -> bool:
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def _options(values: list[Any]) -> str:

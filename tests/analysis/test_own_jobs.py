@@ -8,13 +8,14 @@ from support.command import Command, typed
 import spear.analysis.figures
 import spear.analysis.tables
 from spear.analysis.overview.claims import claims
+from spear.analysis.overview.commands import tables
 from spear.analysis.overview.notebook import show
 from spear.analysis.records import collect
 from spear.analysis.records.own_jobs import NOTES, NoOwnJobs, compares
 from spear.analysis.records.sharing import from_json, to_json
 from spear.analysis.records.store import JOBS, RESULTS
 from spear.analysis.render.packages import modules
-from spear.analysis.render.rendering import origin, results_of
+from spear.analysis.render.rendering import caption, origin, results_of
 
 TABLE8 = modules(spear.analysis.tables)["table8"]
 FOREIGN = "dataset=digits instead of tiny_imagenet"
@@ -34,6 +35,17 @@ def altered(results, change):
     for job in jobs.values():
         change(job["config"], job["summary"])
     path.write_text(to_json(jobs))
+
+
+def test_a_table_of_other_results_says_whose_the_captions_numbers_are(own, capsys):
+    said = "What the caption says of numbers is about the committed results."
+    assert said in caption(TABLE8, results_of(TABLE8, own))
+    assert said in show("table8", own).html
+    for results in (results_of(TABLE8), results_of(TABLE8, RESULTS)):
+        assert said not in caption(TABLE8, results)
+    with pytest.raises(SystemExit):
+        tables(["table8", "--results", str(own)])
+    assert f"This shows {own}. {said}" in (own / "rendered/tables/table8.md").read_text()
 
 
 def test_an_overridden_run_is_no_row_of_the_papers_table(tmp_path, own, monkeypatch, capfd):

@@ -130,7 +130,9 @@ def test_a_bad_file_is_said_in_one_sentence(text, said, tmp_path):
 def test_without_the_package_the_command_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
     monkeypatch.delitem(sys.modules, "spear.analysis.workspaces.publication", raising=False)
-    missing = r"the package wandb-workspaces is missing: pip install 'spear-suite\[wandb\]'."
+    missing = (
+        r"the package wandb-workspaces is not installed; run `pip install 'spear-suite\[wandb\]'`, "
+    )
     with pytest.raises(ConfigError, match=missing):
         command.main(["publish"])
 

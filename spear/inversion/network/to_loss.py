@@ -15,6 +15,7 @@ from spear.inversion.pair.limits import LimitedAttack
 from spear.inversion.pair.problem import pair_problem
 from spear.layers import linear_layers
 from spear.observation import LayerChain
+from spear.pairs import pair_at
 from spear.reconstruction import Reconstruction, Status
 from spear.transformer import check_takes_numbers
 from spear.update import Update, check_update
@@ -34,12 +35,13 @@ class SpearPairToLoss(LimitedAttack):
         """Implement `Attack.check`.
 
         Raises:
-            LayerError: the layer does not lead to the outputs through linear layers with biases and
-                elementwise activations between them.
+            LayerError: the layer is in no layer pair, or does not lead to the outputs through
+                linear layers with biases and elementwise activations between them.
             VictimError: the network does not take inputs of the domain's shape, or takes tokens.
         """
         check_takes_numbers(network)
         layers = linear_layers(network, domain.shape)
+        pair_at(layers, self.layer)
         _check_leads_to_outputs(self.layer, chain_around(layers, self.layer)[-1].is_last)
 
     def observe(self, update: Update) -> LayerChain:

@@ -12,9 +12,11 @@ from PIL import Image
 from safetensors.torch import save_file
 from support.command import Command, numbers, read_rows
 
+from spear.experiments.config.schema import CONF
 from spear.networks import fcnn
 from spear.reconstruction import Reconstruction
 
+ATTACKS = len([*(CONF / "attack").glob("*.yaml")])
 QUICK = ("batch_size=2", "n_batches=2", "dataset=digits")
 FOLDER = "batch_size=2,dataset=digits,n_batches=2"
 SUMMARY_KEYS = {
@@ -196,6 +198,11 @@ def test_bad_settings_of_other_choices_are_refused_in_one_sentence(spear, overri
         ("attack.time_limit=soon", "key 'attack.time_limit' is 'soon'; expected float or null"),
         ("attack/settings=some", "attack/settings=some does not exist"),
         (
+            "attack=spear_pare",
+            "attack=spear_pare does not exist; did you mean 'spear_pair' or 'spear' or",
+        ),
+        ("attack=zzz", f"attack=zzz does not exist; `spear --help` lists all {ATTACKS}."),
+        (
             "tracking=of",
             "tracking=of does not exist; did you mean 'off'? Choose one of off, offline, online",
         ),
@@ -218,6 +225,20 @@ def test_bad_settings_are_refused_by_name_in_one_sentence(spear, override, messa
     assert outcome.code == 1
     assert message in outcome.message
     assert "Traceback" not in outcome.error
+
+
+@pytest.mark.parametrize("line", [("batch_size=101",), ("attack=zzz",), ("-m", "attack=zzz,yyy")])
+def test_nothing_stands_above_the_sentence(spear, line):
+    """Hydra would say "Error executing job with overrides: ..." first."""
+    outcome = spear(*line)
+    assert outcome.error.startswith("spear: ")
+    assert outcome.error.count("\n") == 0
+
+
+def test_of_many_choices_the_closest_three_are_offered(spear):
+    said = spear("attack=spear_pairs").message
+    assert said.count("'") == 6
+    assert len(said) < 200
 
 
 @pytest.mark.parametrize(

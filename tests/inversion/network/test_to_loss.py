@@ -24,7 +24,7 @@ from spear.inversion.network.told_apart import needs_the_loss
 from spear.inversion.pair.kinkless import beside, kinkless
 from spear.inversion.pair.problem import pair_problem
 from spear.inversion.pair.rows import RowSpace
-from spear.networks import fcnn
+from spear.networks import fcnn, lenet
 from spear.reconstruction import TOLD_APART_BY_LOSS, Status
 from spear.seeding import Stream, batch_generator
 from spear.update import Update
@@ -243,6 +243,8 @@ def test_a_network_that_does_not_fit_is_refused():
     with pytest.raises(LayerError, match="does not lead to the network's outputs"):
         SpearPairToLoss().check(nn.Sequential(*network(), nn.ReLU()), domain)
     SpearPairToLoss().check(network(), domain)
+    with pytest.raises(LayerError, match="layer is 1, but the network's outputs and then nothing"):
+        SpearPairToLoss().check(lenet((3, 32, 32), 10), Domain((3, 32, 32), 0.0, 1.0))
     shared = update()
     smoothed = nn.CrossEntropyLoss(label_smoothing=0.1)
     with pytest.raises(VictimError, match="smooths labels"):
