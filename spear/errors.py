@@ -12,6 +12,10 @@ class InvalidObservation(SpearError):
     """The update cannot be attacked: a part is missing, has a wrong shape, or is not finite."""
 
 
+class HiddenRank(InvalidObservation):
+    """The update was changed so that its rank says nothing of the batch: a defense that works."""
+
+
 class LayerError(SpearError):
     """The attacked layer does not exist, or no ReLU stands where the attack needs it."""
 

@@ -4,13 +4,14 @@ A run such as `spear experiment=table8 dataset=digits` is recorded as one of tab
 value is about other data. Which differences count is in `spear.experiments.config.own_settings`.
 """
 
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
 
 from spear.analysis.records.run_folder import JOB
-from spear.analysis.records.store import experiment_folder, read
+from spear.analysis.records.store import JOBS, experiment_folder, read
 from spear.experiments.config.own_settings import compared
 
 COMPARISON = "spear.analysis.paper."
@@ -18,6 +19,10 @@ COMPARISON = "spear.analysis.paper."
 
 NOTES = "notes"
 """Key of a data frame's `attrs`: sentences, without full stop, on jobs left out or too short."""
+
+SortedOut = tuple[dict[str, str], list[str], int]
+"""A note on each job with other settings, by its name; one on shorter jobs for each length; and the
+number of jobs."""
 
 
 class NoOwnJobs(FileNotFoundError):
@@ -56,16 +61,21 @@ def own_batches(
     return own
 
 
-def _sorted_out(experiment: str, root: Path | None) -> tuple[dict[str, str], list[str], int]:
-    """Return a note on each job with other settings, one on shorter jobs, and the number of jobs.
+def _sorted_out(experiment: str, root: Path | None) -> SortedOut:
+    """Sort out the jobs of an experiment; of collected ones only once, until their file changes."""
+    folder = experiment_folder(experiment, root)
+    if (folder / JOBS).is_file():
+        return _of_collected(experiment, folder, (folder / JOBS).stat().st_mtime_ns)
+    return _of_folder(experiment, folder)
 
-    The notes are by the names of the jobs; those on shorter ones are one for each length.
-    """
-    jobs = {
-        name: job
-        for recorded in read(experiment_folder(experiment, root))
-        for name, job in recorded.jobs.items()
-    }
+
+@cache
+def _of_collected(experiment: str, folder: Path, changed: int) -> SortedOut:
+    return _of_folder(experiment, folder)
+
+
+def _of_folder(experiment: str, folder: Path) -> SortedOut:
+    jobs = {name: job for recorded in read(folder) for name, job in recorded.jobs.items()}
     foreign: dict[str, str] = {}
     shorter: dict[tuple[int, int], list[str]] = {}
     for name, job in jobs.items():

@@ -68,6 +68,11 @@ def data_uri(picture: Path) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
 
 
+def png_uri(picture: Path) -> str:
+    """Return a PNG file as a data address, as it is: lines and letters suffer as JPEG."""
+    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
+
+
 def drawing(figure: Figure) -> str:
     """Return a figure as the data address of an SVG; the same bytes every time."""
     file = BytesIO()

@@ -1,8 +1,9 @@
 """Figures and tables of the page, each rendered from one source."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
@@ -12,12 +13,16 @@ import spear.analysis.figures
 import spear.analysis.tables
 from spear.analysis.overview.results_page import KINDS, Entry
 from spear.analysis.overview.tables import markdown
+from spear.analysis.records.store import JOBS, RENDERED, RESULTS
 from spear.analysis.render import style
 from spear.analysis.render.packages import kind, modules
 from spear.analysis.render.rendering import caption as said
 from spear.analysis.render.rendering import drawn, experiments_of, origin, results_of
-from spear.analysis.report.markup import drawing, html, is_verdict
+from spear.analysis.report.markup import drawing, html, is_verdict, png_uri
 from spear.analysis.report.sources import Source
+
+CHECKOUT = 60.0
+"""Seconds within which git writes the files of a checkout."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +97,30 @@ def _section(
     entry.commands.append(f"spear {command} {name}")
     table, figure, verdicts = Markup(), "", Counter[str]()
     if hasattr(module, "draw"):
-        with style.applied():
-            figure = drawing(drawn(module, batches))
+        rendered = RESULTS / RENDERED / command / f"{name}.png"
+        if source.committed and is_current(rendered, entry.experiments):
+            figure = png_uri(rendered)
+        else:
+            with style.applied():
+                figure = drawing(drawn(module, batches))
     else:
         content = module.table(batches)
         table = html(markdown(content))
         verdicts.update(_verdicts(content))
     caption = html(entry.caption)
     return Section(entry, source, caption, table, figure, verdicts, origin(batches))
+
+
+def is_current(rendered: Path, experiments: Iterable[str]) -> bool:
+    """Return whether a committed figure is not older than the committed records that it shows.
+
+    A checkout writes both within `CHECKOUT` seconds, in any order.
+    """
+    if not rendered.is_file():
+        return False
+    records = [RESULTS / each / JOBS for each in experiments]
+    times = [path.stat().st_mtime for path in records if path.is_file()]
+    return rendered.stat().st_mtime >= max(times, default=0.0) - CHECKOUT
 
 
 def _verdicts(table: pd.DataFrame) -> Iterator[str]:

@@ -12,7 +12,7 @@ from spear.attack import Attack, BlockAttack
 from spear.client.aggregation import Aggregation
 from spear.client.client import Client
 from spear.data import Batch, Dataset
-from spear.errors import SpearError
+from spear.errors import HiddenRank, SpearError
 from spear.experiments.config.build import full_keys
 from spear.experiments.config.spec import JobSpec
 from spear.experiments.config.threat import check_allowed
@@ -122,6 +122,8 @@ def breach(
     try:
         seed = batch_seed(spec.seed, k, Stream.ATTACK)
         return attack(attack.observe(update), seed=seed, progress=job.progress), ""
+    except HiddenRank as error:  # no error: the defense works
+        return Reconstruction.empty(*_dimensions(update, attack), Status.FULL_RANK), str(error)
     except (SpearError, torch.OutOfMemoryError) as error:
         return Reconstruction.empty(*_dimensions(update, attack), Status.FAILED), str(error)
 

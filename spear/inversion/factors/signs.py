@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from spear.errors import InvalidObservation
+from spear.errors import HiddenRank
 
 LEAST = 3
 """Active rows and columns from which on equal magnitudes are no accident. Before two classes the
@@ -16,7 +16,7 @@ def check_no_signs(gradient: Tensor) -> None:
         gradient: m x n.
 
     Raises:
-        InvalidObservation: it is so, in at least 3 rows and columns.
+        HiddenRank: it is so, in at least 3 rows and columns.
     """
     if _varies(gradient[0].abs()):  # as almost always: the whole matrix need not be copied
         return
@@ -26,7 +26,7 @@ def check_no_signs(gradient: Tensor) -> None:
     if _varies(magnitudes):
         return
     if min(int(nonzero.any(dim=1).sum()), int(nonzero.any(dim=0).sum())) >= LEAST:
-        raise InvalidObservation(
+        raise HiddenRank(
             f"every entry of weight_gradient is 0 or {float(largest):.3g} in magnitude: these are "
             "signs, whose rank says nothing of the batch; give the batch size as rank, to attacks "
             "that take one, for estimates of the inputs."

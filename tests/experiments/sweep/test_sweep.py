@@ -89,6 +89,14 @@ def test_a_defense_that_works_is_no_failed_job(spear: Command):
     assert [job[2:4] for job in rows(again.out)] == [["skipped", reason]]
 
 
+def test_signs_that_hide_the_rank_are_no_failed_job(spear: Command):
+    outcome = spear(*SWEEP, "batch_size=2", "defense=sign,none")
+    assert outcome.code == 0, outcome.error
+    assert [job[2] for job in rows(outcome.out)] == ["done", "done"]
+    reason = next(job[3] for job in rows(outcome.out) if job[3])
+    assert reason.startswith("0 of 2 batches recovered: every entry of weight_gradient is 0 or")
+
+
 def test_a_sweep_that_is_stopped_is_finished_by_the_same_command(
     spear: Command, monkeypatch: pytest.MonkeyPatch
 ):
