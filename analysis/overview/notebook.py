@@ -91,5 +91,6 @@ def _picture(module: ModuleType, batches: pd.DataFrame) -> str:
 
 
 def _table(module: ModuleType, batches: pd.DataFrame) -> str:
-    table = module.table(batches).to_html(index=False, border=0)
+    indented = module.table(batches).to_html(index=False, border=0)
+    table = "\n".join(map(str.strip, indented.splitlines()))  # a third smaller
     return f"{table}<p><small>{escape(origin(batches))}.</small></p>"
