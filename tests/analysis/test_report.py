@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from spear.analysis.overview.claims import claims
 from spear.analysis.overview.panels import ALWAYS
 from spear.analysis.records.results import results
 from spear.analysis.records.store import JOBS, RESULTS, read_jobs
+from spear.analysis.report import sections
 from spear.analysis.report.experiments import description, experiments, pictures
 from spear.analysis.report.markup import html
 from spear.analysis.report.page import page
@@ -349,6 +351,18 @@ def test_own_jobs_are_charted_with_the_means_of_their_batches(local):
     assert {"batch_size", "network.width"} <= {*data["columns"]}
     assert {row["keys"]["batch_size"] for row in data["rows"]} == {4.0, 8.0}
     json.dumps(data, allow_nan=False)  # as the page holds it
+
+
+def test_a_committed_figure_is_shown_as_it_is_unless_its_records_are_newer(tmp_path, monkeypatch):
+    monkeypatch.setattr(sections, "RESULTS", tmp_path)
+    figure, records = tmp_path / "figure4.png", tmp_path / "figure4" / JOBS
+    assert not sections.is_current(figure, ["figure4"])
+    records.parent.mkdir()
+    for path in (figure, records):
+        path.touch()
+    for newer, current in ((sections.CHECKOUT / 2, True), (2 * sections.CHECKOUT, False)):
+        os.utime(records, 2 * [figure.stat().st_mtime + newer])
+        assert sections.is_current(figure, ["figure4", "an experiment without records"]) == current
 
 
 def test_committed_results_alone_have_no_chart():
