@@ -64,9 +64,10 @@ def selected(root: Path, columns: list[str], console: Console) -> None:
         ConfigError: there is no such column.
     """
     jobs = results(root, "jobs")
-    unknown = sorted({*columns} - {*jobs})
+    known = [str(each) for each in jobs]
+    unknown = sorted({*columns} - {*known})
     if unknown:
-        end = did_you_mean(unknown[0], map(str, jobs), f"expected one of {', '.join(jobs)}")
+        end = did_you_mean(unknown[0], known, f"expected one of {', '.join(known)}")
         raise ConfigError(f"column {unknown[0]!r} does not exist; {end}.")
     if not console.is_terminal:
         console.width = UNWRAPPED

@@ -361,7 +361,8 @@ def test_a_committed_figure_is_shown_as_it_is_unless_its_records_are_newer(tmp_p
     for path in (figure, records):
         path.touch()
     for newer, current in ((sections.CHECKOUT / 2, True), (2 * sections.CHECKOUT, False)):
-        os.utime(records, 2 * [figure.stat().st_mtime + newer])
+        time = figure.stat().st_mtime + newer
+        os.utime(records, (time, time))
         assert sections.is_current(figure, ["figure4", "an experiment without records"]) == current
 
 
