@@ -158,7 +158,7 @@ def test_the_worked_example_of_a_sweep_runs(tmp_path, monkeypatch, capfd):
     outcome = typed(monkeypatch, capfd, *small, "tracking=off", "n_batches=1")
     assert outcome.code == 0, outcome.error
     (shown,) = (each for each in blocks("text", SWEEPS) if "noise_std" in each)
-    header = shown.splitlines()[0].replace(" seed", "").split()
+    header = [*shown.splitlines()[0].replace(" seed", "").split(), "seconds", "outcome"]
     assert header in [re.sub("[│┃]", " ", line).split() for line in outcome.out.splitlines()]
     names: dict = {}
     exec(blocks("python", SWEEPS)[0], names)
