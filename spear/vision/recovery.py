@@ -17,6 +17,7 @@ from spear.reconstruction import Status
 from spear.transformer.blocks import block_at
 from spear.vision.first_block import FirstBlock, first_block
 from spear.vision.layout import example
+from spear.vision.open_directions import FITTING, Positioning
 from spear.vision.passes import Batch, Passes
 from spear.vision.pixels import solve_tokens
 from spear.vision.positions import place
@@ -28,9 +29,6 @@ from spear.vision.states import States, feed_forward_states
 from spear.vision.token_count import token_problem
 from spear.vision.token_equations import token_equations
 from spear.vision.whole_images import Puzzle, put_together
-
-FITTING = 0.2
-"""Residual of a position up to which a state may be a token's; false ones have 0.7 and more."""
 
 HOPELESS = 1e4
 """Misfit from which no refit is tried: the update is not that of a batch near the one found."""
@@ -121,13 +119,10 @@ def _puzzle(
     batch = _batch_size(block, problem.b)
     rows = shared_rows(gradients, block, batch)
     systems = token_equations(block, rows)
-    directions = block.before_feed_forward.directions
-
-    def fits(states: Tensor) -> Tensor:
-        return place(directions(states), systems).residuals < FITTING
-
-    found = feed_forward_states(problem, fits, budget, seed)
-    known = directions(found.inputs[fits(found.inputs)])
+    test = Positioning(problem, block, systems)
+    found = feed_forward_states(problem, test, budget, seed)
+    directions = block.before_feed_forward.directions(found.inputs)
+    known = directions[place(directions, systems).residuals < FITTING]
     tokens = solve_tokens(block, known, place(known, systems), systems)
     return put_together(block, tokens, batch), found
 

@@ -3,10 +3,9 @@
 The search of layer pairs finds the tokens that leave a strong gradient, and peels them off. The
 weakest are known from the rest to few digits only, less than that search accepts. Here the first
 block decides about them: a state that fits a position has six digits or three, and a false minimum
-fits none.
+fits none, unless it lies between two tokens that are nearly equal (`spear.vision.open_directions`).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -21,23 +20,25 @@ from spear.inversion.pair.peeling import Rest, Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.reconstruct import reconstruction_of
 from spear.inversion.pair.rows import RowSpace, distinct_rows
+from spear.inversion.pair.search import Search
 from spear.reconstruction import Status
+from spear.vision.open_directions import Positioning
 from spear.vision.wide_search import far_starts, token_search
 
-HOPELESS = 100
-"""Rounds without a find after which the search gives up, as with more images than can be told."""
+HOPELESS = 20
+"""Turns without a find after which the search gives up, as with more images than can be told."""
 
-PATIENCE = 30
-"""Rounds of the search without a find after which the first block decides. Of a batch of which half
-is found, a round finds a token with a probability of 0.2 and more."""
+PATIENCE = 3
+"""Rounds of the search without a find after which the first block decides."""
 
 STARTS, ITERATIONS, POLISHING = 16, 60, 4
 
-SOLVED = 1e-3
-"""Relative residual of forward consistency that a weak token may have."""
+NEARLY, SOLVED = 1e-2, 1e-3
+"""Relative residuals of forward consistency that a weak token may have: as it is known from the
+rest, with the errors of what was peeled off, and on the whole problem."""
 
-Accept = Callable[[Tensor], Tensor]
-"""Marks the states (k x d) that fit a position (k)."""
+LEAST_NEURONS = 256
+"""Neurons on which the rest is searched: a few tokens alone would be solved by chance on fewer."""
 
 
 @dataclass(frozen=True)
@@ -54,63 +55,66 @@ class States:
 
 
 def feed_forward_states(
-    problem: PairProblem, accept: Accept, budget: Budget, seed: int = 0
+    problem: PairProblem, test: Positioning, budget: Budget, seed: int = 0
 ) -> States:
     """Return the inputs of a feed-forward block.
 
     Args:
         problem: the pair of its two layers in factors.
-        accept: the test of the first block.
+        test: of the first block.
         budget: of the search.
         seed: of the starts.
     """
     generator = torch.Generator().manual_seed(seed)
-    known = _searched(problem, budget, seed)
-    if len(known) == problem.b:  # none is weak: a joint fit takes seconds
-        return States(reconstruction_of(problem, known, Status.PARTIAL, {}).inputs, problem.b)
-    idle = 0
-    while len(known) < problem.b and idle < HOPELESS and not budget.over():
-        found = _accepted(problem, known, accept, generator)
-        known = known.and_others(found)
-        idle = 0 if len(found) else idle + 1
-        budget.report(Progress.directions(len(known), problem.b))
-    return States(known.rows @ problem.first.right, problem.b)
-
-
-def _searched(problem: PairProblem, budget: Budget, seed: int) -> Samples:
-    """Samples that the search of layer pairs finds by itself."""
     search = token_search(problem, seed)
+    most, in_vain, weak = 0, 0, False
+    while not search.solved and in_vain < HOPELESS and not budget.over():
+        _run(search, budget)
+        if not search.solved:
+            weak = True
+            search.restart(_with_weak(problem, search.known, test, generator))
+        in_vain = 0 if len(search.known) > most else in_vain + 1
+        most = max(most, len(search.known))
+    if search.solved and not weak:  # a joint fit takes seconds
+        found = reconstruction_of(problem, search.known, Status.PARTIAL, {}).inputs
+        return States(found, problem.b)
+    kept, corrected = test.sorted_out(search.known.rows)
+    rows = torch.cat([search.known.rows[kept], corrected])
+    return States(rows[: problem.b] @ problem.first.right, problem.b)
+
+
+def _run(search: Search, budget: Budget) -> None:
+    """Search until a few rounds are in vain."""
     idle = 0
     while not search.solved and idle < PATIENCE and not budget.over():
         before = len(search.known)
         search.round()
         idle = 0 if len(search.known) > before else idle + 1
-        budget.report(Progress.directions(len(search.known), problem.b))
-    return search.known
+        budget.report(Progress.directions(len(search.known), search.problem.b))
 
 
-def _accepted(
-    problem: PairProblem, known: Samples, accept: Accept, generator: torch.Generator
+def _with_weak(
+    problem: PairProblem, known: Samples, test: Positioning, generator: torch.Generator
 ) -> Samples:
-    """The best new sample of the rest that fits a position, if there is one."""
-    whole = Rest.whole(problem)
-    rest = whole.without(known) if len(known) else whole
-    rows = _descended(rest.problem, generator)
-    fitting = accept(rows @ rest.row_map @ problem.first.right)
-    best = rows[fitting][:1]
-    if len(best) == 0:
-        return Samples.nothing(problem)
-    polished = _polished(problem, best @ rest.row_map)
-    # The rest carries the errors of what was peeled off, the whole problem does not.
-    if bool(accept(polished @ problem.first.right).all()):
-        return samples_of_rows(problem, polished)[0]
-    return rest.in_whole(samples_of_rows(rest.problem, best)[0])
+    """Known samples that fit a position, and others on their open directions or of the rest."""
+    rest = Rest.whole(problem).without(known) if len(known) else Rest.whole(problem)
+    found = _polished(problem, _descended(rest.problem, generator) @ rest.row_map)
+    every = torch.cat([known.rows, found])
+    kept, corrected = test.sorted_out(every)
+    if len(kept) + len(corrected) == 0:  # beyond the counted limit every state fits as badly
+        return known
+    old = kept[kept < len(known)]
+    new = torch.cat([every[kept[kept >= len(known)]], corrected])[: problem.b - len(old)]
+    return known[old].and_others(samples_of_rows(problem, new)[0])
 
 
 def _polished(problem: PairProblem, rows: Tensor) -> Tensor:
-    """Nearly right rows after a few Gauss-Newton steps on the whole problem."""
+    """Nearly right rows after a few Gauss-Newton steps on the whole problem.
+
+    Rows of the rest carry the errors of what was peeled off, those of the whole problem do not.
+    """
     space = RowSpace.of(problem)
-    points, _ = minimise(
+    points, costs = minimise(
         on_neurons(problem, space),
         space.coordinates(rows),
         POLISHING,
@@ -118,7 +122,7 @@ def _polished(problem: PairProblem, rows: Tensor) -> Tensor:
         SOLVED**2 * problem.m,
         NEARLY_NEWTON,
     )
-    return space.rows(points)
+    return space.rows(points[costs < SOLVED**2 * problem.m])
 
 
 def _descended(problem: PairProblem, generator: torch.Generator) -> Tensor:
@@ -127,9 +131,9 @@ def _descended(problem: PairProblem, generator: torch.Generator) -> Tensor:
     if space.dimension == 0:
         return space.point[None]
     points = far_starts(problem, space, STARTS, generator)
-    for neurons in (subset(problem, NEURONS, generator), None):
-        objective = on_neurons(problem, space, neurons)
-        points, costs = minimise(objective, points, ITERATIONS, 0.0, SOLVED**2 * problem.m)
+    neurons = subset(problem, max(NEURONS, LEAST_NEURONS / problem.b), generator)
+    objective = on_neurons(problem, space, neurons)
+    enough = NEARLY**2 * len(neurons)
+    points, costs = minimise(objective, points, ITERATIONS, 0.0, enough)
     order = costs.argsort()
-    good = costs[order] < SOLVED**2 * problem.m
-    return distinct_rows(space.rows(points[order][good]))
+    return distinct_rows(space.rows(points[order][costs[order] < enough]))

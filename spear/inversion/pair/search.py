@@ -42,6 +42,10 @@ class Search(ABC):
         """Tell whether every sample is found."""
         return self.missing == 0
 
+    def restart(self, known: Samples) -> None:
+        """Go on from samples that are known to be right; all others are forgotten."""
+        self.known = known
+
     @abstractmethod
     def round(self) -> None:
         """Search once around what is known."""

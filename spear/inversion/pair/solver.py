@@ -67,6 +67,14 @@ class Peeling(Search):
         if self._without_find and self._without_find % STUCK == 0 and not self.problem.noisy:
             self._sharpen()
 
+    def restart(self, known: Samples) -> None:
+        """Implement `Search.restart`."""
+        super().restart(known)
+        self._renewed = len(known)
+        self._without_find = 0
+        if not self.solved:
+            self._peel()
+
     def _renew(self, solved: Callable[[PairProblem, Samples], Samples]) -> None:
         """Solve new samples again on the whole problem; wrong ones and second ones are dropped."""
         before, new = self.known[: self._renewed], self.known[self._renewed :]
