@@ -17,6 +17,7 @@ from spear.activations.elementwise import Elementwise
 from spear.activations.named import elementwise
 from spear.auditing.applicability import applicability
 from spear.auditing.findings import Equation
+from spear.auditing.images import most_by_counting
 from spear.auditing.victim import locate, outputs, overlooked
 from spear.errors import VictimError
 from spear.inversion.pair.planned_search import PairSearch
@@ -24,7 +25,6 @@ from spear.layers import LinearLayer
 from spear.naming import unwrapped
 from spear.transformer.standard import is_standard, standard
 from spear.vision.first_block import first_block
-from spear.vision.limits import most_images
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,9 +205,7 @@ def _images(model: nn.Module) -> str:
         block = first_block(model)
     except VictimError:
         return ""
-    grid = block.grid
-    most = most_images(block.width, grid.patches, grid.numbers, block.prefix)
     return (
-        f"its patches give images back, too (`spear.recover_images`): up to {most} by counting "
-        "equations"
+        "its patches give images back, too (`spear.recover_images`): up to "
+        f"{most_by_counting(block)} by counting equations"
     )

@@ -8,10 +8,12 @@ from spear.auditing.findings import (
     LayerFinding,
     ReadText,
     Recovery,
+    SeenImages,
     Spectrum,
     Verdict,
 )
 from spear.inversion.descent.cost import TimeForecast
+from spear.reconstruction import Status
 
 VERDICTS = {
     Verdict.EXACT: "{inputs} reconstructed exactly, and the model gives exactly this update for "
@@ -84,6 +86,7 @@ def notes(audit: Audit) -> list[str]:
             for name, others in audit.consequences.items()
         ),
         *([] if audit.read is None else [_text(audit.read)]),
+        *([] if audit.seen is None else [_images(audit.seen)]),
         *(f"Note: {note}." for note in audit.notes),
     ]
 
@@ -101,6 +104,18 @@ def _text(read: ReadText) -> str:
         f"Text: sequences of tokens read from the first block: {len(read.sequences)}; certified: "
         f"{read.certified}, which means that the model's own hidden states of them are those of "
         f"the update. They {rest} of its hidden states."
+    )
+
+
+def _images(seen: SeenImages) -> str:
+    limit = f"equations of the first block tell up to {seen.most} in one gradient."
+    if seen.obstacle:
+        return f"No image was searched for: {seen.obstacle}; {limit}"
+    if not seen.batch_size:
+        return f"No image was found: {Status(seen.status).message}; {limit}"
+    return (
+        f"Images: {seen.whole} of {seen.batch_size} recovered whole from the first block: "
+        f"{Status(seen.status).message}; {limit}"
     )
 
 

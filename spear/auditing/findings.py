@@ -219,6 +219,30 @@ class ReadText:
 
 
 @dataclass(frozen=True)
+class SeenImages:
+    """Images behind an update of a vision transformer.
+
+    Attributes:
+        images: those that are whole, then those with gaps, which are 0
+            (k x channels x height x width).
+        whole: number of whole ones.
+        batch_size: images that leave a trace; 0 if nothing could be searched.
+        most: the largest batch that equations of the first block tell.
+        status: of the attack (`spear.Status`).
+        seconds: wall time of the attack.
+        obstacle: reason why nothing was searched; empty if the attack ran.
+    """
+
+    images: Tensor = field(repr=False)
+    whole: int
+    batch_size: int
+    most: int
+    status: str
+    seconds: float = 0.0
+    obstacle: str = ""
+
+
+@dataclass(frozen=True)
 class Audit:
     """Result of an audit.
 
@@ -228,6 +252,7 @@ class Audit:
         seconds: wall time of the audit.
         reading: what the update was taken for.
         read: text of a language model; None of another model.
+        seen: images of a vision transformer; None of another model.
     """
 
     layers: tuple[LayerFinding, ...]
@@ -235,6 +260,7 @@ class Audit:
     seconds: float
     reading: str = ""
     read: ReadText | None = None
+    seen: SeenImages | None = None
 
     def __str__(self) -> str:
         """Return the report that `spear audit` prints."""
@@ -322,6 +348,7 @@ class Audit:
             "consequences": {name: list(each) for name, each in self.consequences.items()},
             "layers": [layer.to_dict() for layer in self.layers],
             **({} if self.read is None else {"text": _counts(self.read)}),
+            **({} if self.seen is None else {"images": _numbers(self.seen)}),
         }
 
 
@@ -332,6 +359,17 @@ def _counts(read: ReadText) -> dict[str, Any]:
         "certified": read.certified,
         "complete": read.complete,
         "obstacle": read.obstacle,
+    }
+
+
+def _numbers(seen: SeenImages) -> dict[str, Any]:
+    """What was seen, without the images themselves."""
+    return {
+        "batch_size": seen.batch_size,
+        "whole": seen.whole,
+        "most": seen.most,
+        "status": seen.status,
+        "obstacle": seen.obstacle,
     }
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from spear.auditing.explain import ADVICE, headline, notes, sentences
-from spear.auditing.findings import Audit, LayerFinding
+from spear.auditing.findings import Audit, LayerFinding, SeenImages
 
 MOST_PICTURES = 64
 MOST_ROWS = 32
@@ -62,6 +62,7 @@ def html(audit: Audit, columns: list[str] | None = None) -> str:
         headline=headline(audit),
         advice=ADVICE[audit.verdict],
         layers=layers,
+        images=[] if audit.seen is None else [_png(each) for each in _shown(audit.seen)],
         notes=notes(audit),
     )
 
@@ -78,6 +79,10 @@ def pictures(layer: LayerFinding) -> list[str]:
         _png(each.view(shape))
         for each in recovery.inputs[: min(recovery.candidates, MOST_PICTURES)]
     ]
+
+
+def _shown(seen: SeenImages) -> Tensor:
+    return seen.images[:MOST_PICTURES] if seen.images.shape[1] in (1, 3) else seen.images[:0]
 
 
 def _png(picture: Tensor) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from spear.auditing.findings import Audit, LayerFinding
+from spear.auditing.images import seen_images
 from spear.auditing.resimulation import Loss
 from spear.auditing.task import Task
 from spear.auditing.text import read_text
@@ -65,7 +66,8 @@ def audit(
         form: "gradients" or "weights", if the audit cannot tell.
         budget: seconds that the attacks on all layers and their tests may take together, above 0.
             Each layer that is attacked has an equal share of what those before it have left; if
-            they have left nothing, it is not attacked.
+            they have left nothing, it is not attacked. The images of a vision transformer come
+            first, and have half of it at most.
         seed: of the attack.
         tokenizer: of a language model of `transformers`, whose text is read, too.
         steps: local steps on the whole batch that led to the weights after training. With more
@@ -100,9 +102,13 @@ def audit(
         model, gradients = fold(model, norms), fold_gradients(gradients, norms)
         layers = linear_layers(model, example)
     chosen = _chosen(layers, layer)
+    images = None
+    if layer is None and not takes_tokens(model):
+        images = seen_images(model, gradients, budget / 2, seed)
+    left = max(budget - (images.seconds if images else 0.0), LEAST_BUDGET)
     task = Task(
-        model, layers, gradients, loss, example, labels, outputs(model, example), truth, budget,
-        seed, pilot(), Budget(budget), steps, learning_rate,
+        model, layers, gradients, loss, example, labels, outputs(model, example), truth, left,
+        seed, pilot(), Budget(left), steps, learning_rate,
     )  # fmt: skip
     findings = _within(task, chosen)
     notes = [each for each in (note, _disagreement(chosen, findings)) if each]
@@ -111,7 +117,7 @@ def audit(
     if takes_tokens(model) and layer is None:
         left = max(budget - (time.perf_counter() - start), LEAST_BUDGET)
         text = read_text(model, gradients, tokenizer, left, seed)
-    return Audit(findings, tuple(notes), time.perf_counter() - start, reading, text)
+    return Audit(findings, tuple(notes), time.perf_counter() - start, reading, text, images)
 
 
 def _check(budget: float, steps: int, learning_rate: float | None) -> None:
