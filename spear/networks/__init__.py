@@ -8,6 +8,7 @@ from spear.networks.language_models import bert, gpt2, opt
 from spear.networks.narrow_vgg import vgg11
 from spear.networks.one_hidden_layer import one_hidden_layer
 from spear.networks.pretrained_language import pretrained
+from spear.networks.trained_vision import trained_vit
 from spear.networks.training import trained_fcnn, trained_lenet
 from spear.networks.vgg import vgg16
 from spear.networks.vision_transformer import vit
@@ -26,6 +27,7 @@ __all__ = [
     "read_state_dict",
     "trained_fcnn",
     "trained_lenet",
+    "trained_vit",
     "vgg11",
     "vgg16",
     "vit",

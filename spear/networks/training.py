@@ -102,6 +102,7 @@ def train(
     steps: int,
     learning_rate: float,
     train_batch_size: int,
+    kind: type[torch.optim.SGD] | type[torch.optim.AdamW] = torch.optim.SGD,
 ) -> None:
     """Train a network in place, on the CPU, so that it is the same on every device.
 
@@ -111,9 +112,11 @@ def train(
         n_classes: number of classes K.
         dataset: the examples to learn from, drawn without replacement in every epoch.
         seed: of the order of the examples.
-        steps: number of SGD steps, 0 or more.
-        learning_rate: of SGD, above 0; constant, without momentum or weight decay.
+        steps: number of steps, 0 or more.
+        learning_rate: above 0, constant.
         train_batch_size: examples per step, at least 1.
+        kind: of the optimiser, with its other settings as in PyTorch; plain SGD, without momentum
+            or weight decay, unless given.
 
     Raises:
         ConfigError: a setting is out of range, the data set does not fit the network or is smaller
@@ -126,7 +129,7 @@ def train(
     generator = batch_generator(seed, 0, Stream.TRAINING)
     examples = dataset.batch(min(len(dataset), MOST_VALUES // prod(input_shape)), generator)
     mean_loss = nn.CrossEntropyLoss()
-    optimizer = torch.optim.SGD(network.parameters(), lr=learning_rate)
+    optimizer = kind(network.parameters(), lr=learning_rate)
     news = _News(steps, f"{len(examples.labels)} examples of {dataset.name}")
     batches = _endless(examples, train_batch_size, generator)
     for step in range(1, steps + 1):
