@@ -32,8 +32,8 @@ MODELS = (
 
 MOST_PATCHES = 400
 
-LEFT = 40
-"""Patches of models whose names stand on the left."""
+FEW = 40
+"""Patches of models whose names stand higher, above the curves."""
 
 
 def draw(results: pd.DataFrame) -> Figure:
@@ -47,14 +47,9 @@ def draw(results: pd.DataFrame) -> Figure:
     for name, width, count, numbers in MODELS:
         limit = most_images(width, count, numbers)
         axes.plot(count, limit, "D", color=WIDTHS[width], zorder=3)
-        left = count < LEFT
-        axes.annotate(
-            f"{name}: {limit}",
-            (count, limit),
-            (-8, -10) if left else (6, 5),
-            textcoords="offset points",
-            ha="right" if left else "left",
-        )
+        above = 20 if count < FEW else 5  # the name is longer than the space below
+        place = (count, limit), (6, above)
+        axes.annotate(f"{name}: {limit}", *place, textcoords="offset points")
     for count, b, whole, n in _recorded(results):
         face = WIDTHS[384] if whole == n else "white"
         axes.plot(count, b, "o", color=WIDTHS[384], mfc=face, zorder=3)
