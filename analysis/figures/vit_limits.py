@@ -62,9 +62,10 @@ def draw(results: pd.DataFrame) -> Figure:
 def _recorded(results: pd.DataFrame) -> Iterator[tuple[int, int, int, int]]:
     """N, b, batches of which all images are whole, and batches, of recorded jobs of d = 384."""
     chosen = results[results["network.width"] == 384]
-    for (side, b), batches in chosen.groupby(["network.patch", "batch_size"]):
-        whole = int((batches["directions_right"] == batches["batch_size"]).sum())
-        yield (SIDE // int(side)) ** 2, int(b), whole, len(batches)
+    for _, batches in chosen.groupby(["network.patch", "batch_size"]):
+        side, b = (int(batches[key].iloc[0]) for key in ("network.patch", "batch_size"))
+        whole = int((batches["directions_right"] == b).sum())
+        yield (SIDE // side) ** 2, b, whole, len(batches)
 
 
 def _labelled(axes: Axes) -> None:

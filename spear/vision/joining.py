@@ -1,5 +1,6 @@
 """Images of tokens: the strongest links first, as long as no position would occur twice."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,14 +25,18 @@ class Group:
         return not self.members.keys() & other.members.keys()
 
 
-def join(links: Tensor, positions: Tensor) -> list[Group]:
+def join(links: Tensor, positions: Tensor, known: Sequence[Group] | None = None) -> list[Group]:
     """Return groups of tokens that belong to one image, the largest first; each token is in one.
 
     Args:
         links: evidence of each pair (k x k), symmetric.
         positions: of the tokens (k).
+        known: groups to begin with; each token is one of its own unless given.
     """
     groups = [Group({place: token}) for token, place in enumerate(positions.tolist())]
+    for group in known or ():
+        for token in group.members.values():
+            groups[token] = group
     rows, columns = torch.triu_indices(len(links), len(links), offset=1)
     strength = links[rows, columns]
     order = strength.argsort(descending=True, stable=True)

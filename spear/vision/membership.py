@@ -16,7 +16,7 @@ from spear.vision.first_block import FirstBlock
 from spear.vision.pixels import Tokens
 
 PRECISION = 1e-3
-"""Relative error of a token's part in the sum, from errors of its pixels."""
+"""Relative error of a token's part in the sum, from errors of its pixels, of the weakest tokens."""
 
 SAME_PLACE = 1e-3
 """Deviation of the sum of y over one position from 1, if all tokens there are known."""
@@ -31,7 +31,7 @@ LEAST_ERROR, MOST_EVIDENCE = 1e-3, 50.0
 """Standard error that no y falls below, and log-likelihood ratio that none goes beyond."""
 
 
-def links(block: FirstBlock, tokens: Tokens, batch: int) -> Tensor:
+def links(block: FirstBlock, tokens: Tokens, batch: int, precision: float = PRECISION) -> Tensor:
     """Return the evidence that two tokens belong to one image (k x k).
 
     It is the log-likelihood ratio of y = 1 to y = 0, of both directions together: 0 if nothing is
@@ -41,8 +41,9 @@ def links(block: FirstBlock, tokens: Tokens, batch: int) -> Tensor:
         block: the first of the model.
         tokens: those found.
         batch: b, images.
+        precision: relative error of a token's part in the sum.
     """
-    attention = _Attention(block, tokens)
+    attention = _Attention(block, tokens, precision)
     places = tokens.placed.positions
     found = tokens.inputs.new_zeros(len(places), len(places))
     for token in range(len(places)):
@@ -61,7 +62,8 @@ def _evidence(y: Tensor, error: Tensor) -> Tensor:
 class _Attention:
     """Weights and values of all tokens; those without a patch, once each, last."""
 
-    def __init__(self, block: FirstBlock, tokens: Tokens) -> None:
+    def __init__(self, block: FirstBlock, tokens: Tokens, precision: float) -> None:
+        self.precision = precision
         inputs = torch.cat([tokens.inputs, block.offsets[: block.prefix]])
         size = block.width // block.heads
         projected = block.before_attention(inputs) @ block.in_weight.T + block.in_bias
@@ -104,4 +106,4 @@ class _Attention:
         """Squared error of an entry of the sum, by head."""
         lengths = torch.linalg.vector_norm(self.values, dim=2).median(dim=1).values
         total = self.weights[:, token].sum(dim=1) * lengths
-        return (PRECISION * total).square() / self.values.shape[2] + 1e-60
+        return (self.precision * total).square() / self.values.shape[2] + 1e-60

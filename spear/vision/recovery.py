@@ -121,8 +121,9 @@ def _puzzle(
     systems = token_equations(block, rows)
     test = Positioning(problem, block, systems)
     found = feed_forward_states(problem, test, budget, seed)
-    directions = block.before_feed_forward.directions(found.inputs)
-    known = directions[place(directions, systems).residuals < FITTING]
+    directions = block.before_feed_forward.directions
+    fits = place(directions(found.inputs), systems).residuals < FITTING
+    known = directions(found.inputs[fits])
     tokens = solve_tokens(block, known, place(known, systems), systems)
     return put_together(block, tokens, batch), found
 

@@ -28,8 +28,9 @@ from spear.vision.wide_search import far_starts, token_search
 HOPELESS = 20
 """Turns without a find after which the search gives up, as with more images than can be told."""
 
-PATIENCE = 3
-"""Rounds of the search without a find after which the first block decides."""
+ROUNDS, LEAST_PATIENCE, MOST_PATIENCE = 500, 3, 30
+"""Rounds of the search without a find after which the first block decides: this number divided by
+the tokens, whose search takes the longer the more they are, between these bounds."""
 
 STARTS, ITERATIONS, POLISHING = 16, 60, 4
 
@@ -85,8 +86,8 @@ def feed_forward_states(
 
 def _run(search: Search, budget: Budget) -> None:
     """Search until a few rounds are in vain."""
-    idle = 0
-    while not search.solved and idle < PATIENCE and not budget.over():
+    idle, patience = 0, min(MOST_PATIENCE, max(LEAST_PATIENCE, ROUNDS // search.problem.b))
+    while not search.solved and idle < patience and not budget.over():
         before = len(search.known)
         search.round()
         idle = 0 if len(search.known) > before else idle + 1

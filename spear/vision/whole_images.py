@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from spear.vision.first_block import FirstBlock
-from spear.vision.joining import join
-from spear.vision.membership import links
+from spear.vision.joining import Group, join
+from spear.vision.membership import PRECISION, links
 from spear.vision.pixels import Tokens
 
 
@@ -29,6 +29,11 @@ class Puzzle:
         return int(self.known.all(dim=1).sum())
 
 
+PRECISIONS = (PRECISION, 1e-4, 1e-5, 1e-6)
+"""Relative errors of tokens by which images are joined, one after the other until all are whole. In
+a trained model a token may hardly attend to the rest of its image."""
+
+
 def put_together(block: FirstBlock, tokens: Tokens, batch: int) -> Puzzle:
     """Return the images of a batch as far as their patches are known.
 
@@ -40,7 +45,7 @@ def put_together(block: FirstBlock, tokens: Tokens, batch: int) -> Puzzle:
     grid = block.grid
     patches = tokens.patches.new_zeros(batch, grid.patches, grid.numbers)
     known = torch.zeros(batch, grid.patches, dtype=torch.bool)
-    groups = join(links(block, tokens, batch), tokens.placed.positions)
+    groups = _joined(block, tokens, batch)
     members = [
         {place: token for place, token in each.members.items() if place >= block.prefix}
         for each in groups
@@ -51,3 +56,15 @@ def put_together(block: FirstBlock, tokens: Tokens, batch: int) -> Puzzle:
         patches[image, places] = tokens.patches[list(each.values())]
         known[image, places] = True
     return Puzzle(grid.joined(patches), known)
+
+
+def _joined(block: FirstBlock, tokens: Tokens, batch: int) -> list[Group]:
+    """Groups of tokens of one image: what is certain first, then what fits the best."""
+    groups: list[Group] = []
+    for precision in PRECISIONS:
+        evidence = links(block, tokens, batch, precision)
+        groups = join(evidence, tokens.placed.positions, groups)
+        patches = [sum(place >= block.prefix for place in each.members) for each in groups]
+        if sum(count == block.grid.patches for count in patches) >= batch:
+            break
+    return groups
