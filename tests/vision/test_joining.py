@@ -72,3 +72,18 @@ def test_whole_images_come_first_and_missing_patches_are_gaps():
         rows = block.grid.cut(image[None])[0, known]
         true = block.grid.cut(told.images[:2])[:, known]
         assert (rows - true).abs().amax(dim=(1, 2)).min() < 1e-6
+
+
+def test_joining_goes_on_from_groups_that_are_known():
+    """Later evidence against a known group does not part it, and joins what is left."""
+    positions = torch.tensor([0, 1, 0, 1])
+    first = torch.zeros(4, 4)
+    first[0, 1] = first[1, 0] = 50.0
+    known = join(first, positions)
+    later = torch.zeros(4, 4)
+    later[0, 3] = later[3, 0] = 80.0
+    later[2, 3] = later[3, 2] = 20.0
+    groups = join(later, positions, known)
+    assert [sorted(each.members.items()) for each in groups] == [[(0, 0), (1, 1)], [(0, 2), (1, 3)]]
+    alone = join(later, positions)
+    assert {0: 0, 1: 3} in [each.members for each in alone]
