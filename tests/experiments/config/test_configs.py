@@ -163,6 +163,7 @@ def test_every_experiment_runs_tiny(name, tmp_path, monkeypatch, capfd):
         first += ["network=fcnn"]
     if "patch" in config.network:
         small += ["network.width=48", "network.mlp_width=64", "network.depth=2"]
+        small += ["network.patch=8"] if "resolution" in config.dataset else []
         first += ["network.patch=5"] if "dataset=faces" in first else []
     elif not any(each.startswith("network.width") for each in first):
         small.append("network.width=50")
