@@ -1,8 +1,9 @@
 """The interface of every attack."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from torch import nn
 
@@ -12,7 +13,7 @@ from spear.layers import Sparsity, attackable, check_number, linear_layers
 from spear.observation import LayerPair, Observation
 from spear.pairs import pair_at
 from spear.reconstruction import Reconstruction
-from spear.transformer import Block, block_at, check_takes_numbers, inner_model
+from spear.transformer import AnyBlock, check_takes_numbers, inner_model
 from spear.update import Update, check_update
 
 Seen = TypeVar("Seen")
@@ -179,8 +180,10 @@ class PairAttack:
         return update.observe_pair(self.layer)
 
 
-class BlockAttack:
+class BlockAttack(Generic[Seen]):
     """Base of the attacks on hidden states that enter a feed-forward block of a transformer.
+
+    What it observes are the layers of the block with their updates.
 
     Args:
         block: number of the block in order of execution, counted from 0.
@@ -201,8 +204,8 @@ class BlockAttack:
         """
         self.block_of(network)
 
-    def observe(self, update: Update) -> LayerPair:
-        """Return both layers of the block, their updates, and the activation.
+    def observe(self, update: Update) -> Seen:
+        """Return the layers of the block, their updates, and the activation.
 
         Raises:
             LayerError: there is no such block, or a parameter of it is frozen.
@@ -213,7 +216,7 @@ class BlockAttack:
         _, gradients = inner_model(update.network, update.gradients)
         return self.block_of(update.network).observed(gradients)
 
-    def block_of(self, network: nn.Module) -> Block:
+    def block_of(self, network: nn.Module) -> AnyBlock[Seen]:
         """Return the attacked block of a network.
 
         Raises:
@@ -223,6 +226,14 @@ class BlockAttack:
         if not hasattr(model, "config"):
             raise VictimError(
                 f"the network, a {type(model).__name__}, is no model of transformers, whose "
-                "feed-forward blocks are attacked; choose network=bert, gpt2, opt or minilm."
+                "feed-forward blocks are attacked; choose network=bert, gpt2, opt, llama or minilm."
             )
-        return block_at(model, self.block)
+        return self.found(model)
+
+    @abstractmethod
+    def found(self, model: nn.Module) -> AnyBlock[Seen]:
+        """Return the attacked block of a model of `transformers`.
+
+        Raises:
+            LayerError, VictimError: see `check`.
+        """

@@ -7,6 +7,8 @@ Proven: batches that are called exact, and are. Seconds: median wall time of the
 
 import pandas as pd
 
+from spear.analysis.render.language import percent
+
 EXPERIMENTS = ("text_recovery", "text_recovery_minilm", "text_recovery_trained")
 
 ATTACKS = {"spear_text": "spear", "dager": "DAGER"}
@@ -28,11 +30,11 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         row = {
             "model": model,
             "b": b,
-            "positions": _percent(own["positions_exact"]),
+            "positions": percent(own["positions_exact"]),
             "proven": f"{proven.sum()}/{len(own)}",
         }
         for column, short in SHARES.items():
-            row |= {f"{short}, {name}": _percent(of[column]) for name, of in parts.items()}
+            row |= {f"{short}, {name}": percent(of[column]) for name, of in parts.items()}
         for name, of in parts.items():
             row[f"ROUGE-1/2, {name}"] = f"{of['rouge1'].mean():.2f}/{of['rouge2'].mean():.2f}"
         row |= {f"s, {name}": f"{of['seconds'].median():.1f}" for name, of in parts.items()}
@@ -53,9 +55,3 @@ def _named(row: pd.Series) -> str:
     steps = row["network.steps"]
     trained = "untrained" if not steps > 0 else f"{steps:.0f} steps"
     return f"{str(row['network']).upper().replace('GPT2', 'GPT-2')}, {trained}, {loss}"
-
-
-def _percent(shares: pd.Series) -> str:
-    """A mean in percent, never rounded up to all."""
-    mean = 100 * shares.mean()
-    return f"{min(mean, 99.9):.1f}" if 99 < mean < 100 else f"{mean:.0f}"

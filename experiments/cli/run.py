@@ -132,8 +132,8 @@ def _dimensions(update: Update, attack: Attack[Any]) -> tuple[int, int]:
     """Outputs and inputs of what is attacked."""
     if not isinstance(attack, BlockAttack):
         return update.dimensions(attack.layer)
-    first = attack.block_of(update.network).pair.first.module
-    return first.out_features, first.in_features
+    block = attack.block_of(update.network)
+    return block.neurons, block.width
 
 
 def lpips_for(spec: JobSpec, dataset: Dataset) -> LpipsDistance | None:

@@ -28,6 +28,9 @@ from spear.transformer.standard import is_standard, standard
 LEAST_BUDGET = 1e-3
 """Seconds for a layer if those before it have left none."""
 
+TEXT_SHARE = 0.25
+"""Share of the budget that is kept for the text of a language model."""
+
 BatchFunction = Callable[[], tuple[Any, Any]]
 """Returns inputs (b x ..., or several of them in a tuple or by name) and labels (b)."""
 
@@ -110,12 +113,13 @@ def audit(
         model, layers, gradients, loss, example, labels, outputs(model, example), truth, left,
         seed, pilot(), Budget(left), steps, learning_rate,
     )  # fmt: skip
-    findings = _within(task, chosen)
+    reads = takes_tokens(model) and layer is None
+    findings = _within(replace(task, budget=(1 - TEXT_SHARE) * budget) if reads else task, chosen)
     notes = [each for each in (note, _disagreement(chosen, findings)) if each]
     notes += overlooked(model, layers)
     text = None
-    if takes_tokens(model) and layer is None:
-        left = max(budget - (time.perf_counter() - start), LEAST_BUDGET)
+    if reads:
+        left = max(budget - (time.perf_counter() - start), TEXT_SHARE * budget)
         text = read_text(model, gradients, tokenizer, left, seed)
     return Audit(findings, tuple(notes), time.perf_counter() - start, reading, text, images)
 

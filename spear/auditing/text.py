@@ -8,6 +8,7 @@ from spear.auditing.findings import ReadText
 from spear.data.tokenizers import Tokenizer
 from spear.errors import SpearError
 from spear.inversion import SpearPair
+from spear.reconstruction import Status
 from spear.text.observation import TextObservation
 from spear.text.recovery import recovered
 
@@ -36,6 +37,12 @@ def read_text(
     except (RuntimeError, IndexError, AttributeError, TypeError) as error:
         # What was found of the layers must not be lost for the sake of the text.
         reason = f"the model has a form that is not known ({type(error).__name__}: {error})"
+        return ReadText((), 0, False, reason)
+    if found.states.status is Status.TIMED_OUT and not found.sequences:
+        reason = (
+            f"the search for the hidden states of the first block used up its {budget:.0f} s; give "
+            "a larger budget"
+        )
         return ReadText((), 0, False, reason)
     sequences = sorted(found.sequences, key=lambda each: not each.certified)
     return ReadText(

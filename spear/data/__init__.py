@@ -13,7 +13,7 @@ from spear.data.harus import Harus
 from spear.data.image_folder import ImageNet, TinyImageNet
 from spear.data.joint import JointBatch
 from spear.data.mnist import MNIST
-from spear.data.sentences import Sentences, TextFile
+from spear.data.sentences import Paragraphs, Sentences, TextFile
 from spear.data.shares import Share, shares
 from spear.data.tabular import TableDomain
 from spear.data.text import TextDomain
@@ -39,6 +39,7 @@ __all__ = [
     "LabelSmoothing",
     "Mixup",
     "NoAugmentation",
+    "Paragraphs",
     "Sentences",
     "Share",
     "SingleClassBatches",

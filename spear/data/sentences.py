@@ -1,10 +1,10 @@
-"""Data sets of sentences: those that the package ships, and those of a file of your own."""
+"""Data sets of text: sentences that the package ships, paragraphs of them, and your own."""
 
 from pathlib import Path
 
 from spear.data.text import TextDataset
 from spear.data.tokenizers import WORDS, shipped
-from spear.errors import DatasetError
+from spear.errors import ConfigError, DatasetError
 
 
 class Sentences(TextDataset):
@@ -24,6 +24,42 @@ class Sentences(TextDataset):
         topics, texts = zip(*shipped(), strict=True)
         numbers = {topic: i for i, topic in enumerate(dict.fromkeys(topics))}
         super().__init__(texts, [numbers[each] for each in topics], tokenizer, objective, length)
+
+
+class Paragraphs(TextDataset):
+    """Paragraphs of shipped sentences: some in a row about one topic, which is the class.
+
+    Args:
+        tokenizer, objective, length: see `TextDataset`.
+        sentences: of a paragraph; what is left of a topic's 50 is left out.
+
+    Raises:
+        ConfigError: there is no sentence, or are more than a topic has.
+    """
+
+    name = "paragraphs"
+
+    def __init__(
+        self,
+        tokenizer: str = WORDS,
+        objective: str = "classification",
+        length: int = 48,
+        sentences: int = 3,
+    ) -> None:
+        topics: dict[str, list[str]] = {}
+        for topic, text in shipped():
+            topics.setdefault(topic, []).append(text)
+        most = min(map(len, topics.values()))
+        if not 1 <= sentences <= most:
+            raise ConfigError(
+                f"sentences is {sentences}; expected 1 to {most}, as many as a topic has."
+            )
+        texts, classes = [], []
+        for number, each in enumerate(topics.values()):
+            starts = range(0, len(each) - sentences + 1, sentences)
+            texts += [" ".join(each[i : i + sentences]) for i in starts]
+            classes += [number] * len(starts)
+        super().__init__(texts, classes, tokenizer, objective, length)
 
 
 class TextFile(TextDataset):

@@ -11,6 +11,7 @@ The rooms follow the mathematics bottom up, and none imports from one after it:
   or clipped (`SpearClipped`);
 * `pair`: a layer and the next one, with any activation between (`SpearPair`), also after local
   steps (`SpearPairFedAvg`);
+* `gated`: blocks of transformers in which two layers are multiplied (`SpearGatedBlock`);
 * `network`: any layer, through the layer pair that is solved most easily (`SpearNetwork`);
 * `inputs`: the transposed problem, in which the inputs are sparse (`SpearInput`);
 * `block`: a transformer's feed-forward block, which is a layer pair (`SpearBlock`);
@@ -22,6 +23,7 @@ from spear.inversion.beside_svd import BesideSvd
 from spear.inversion.block import SpearBlock
 from spear.inversion.completion import SpearClipped, SpearPruned
 from spear.inversion.descent import SpearIrls
+from spear.inversion.gated import SpearGatedBlock
 from spear.inversion.inputs import SpearInput
 from spear.inversion.labels import BatchLabels
 from spear.inversion.network import SpearNetwork, SpearPairByLoss, SpearPairToLoss
@@ -48,6 +50,7 @@ __all__ = [
     "SpearBlock",
     "SpearClipped",
     "SpearFedAvg",
+    "SpearGatedBlock",
     "SpearInput",
     "SpearIrls",
     "SpearNetwork",

@@ -1,12 +1,15 @@
 """Hidden states of every token position, from the gradient of a feed-forward block."""
 
+from torch import nn
+
 from spear.attack import BlockAttack, ProgressCallback
 from spear.inversion.pair import SpearPair
 from spear.observation import LayerPair
 from spear.reconstruction import Reconstruction
+from spear.transformer import Block, block_at
 
 
-class SpearBlock(BlockAttack):
+class SpearBlock(BlockAttack[LayerPair]):
     """Finds the hidden states that enter a feed-forward block of a transformer.
 
     The block is a layer pair: a layer, an activation and the layer back. Each token position that
@@ -32,6 +35,10 @@ class SpearBlock(BlockAttack):
     ) -> None:
         super().__init__(block)
         self.search = SpearPair(time_limit=time_limit, max_starts=max_starts, device=device)
+
+    def found(self, model: nn.Module) -> Block:
+        """Implement `BlockAttack`."""
+        return block_at(model, self.block)
 
     def __call__(
         self, observation: LayerPair, *, seed: int = 0, progress: ProgressCallback | None = None

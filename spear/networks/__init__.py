@@ -4,7 +4,7 @@ from spear.networks.checkpoints import load_checkpoint, read_state_dict
 from spear.networks.dlg_lenet import lenet
 from spear.networks.fitting import check_takes
 from spear.networks.fully_connected import fcnn, fcnn_batch_norm
-from spear.networks.language_models import bert, gpt2, opt
+from spear.networks.language_models import bert, gpt2, llama, opt
 from spear.networks.narrow_vgg import vgg11
 from spear.networks.one_hidden_layer import one_hidden_layer
 from spear.networks.pretrained_language import pretrained
@@ -20,6 +20,7 @@ __all__ = [
     "fcnn_batch_norm",
     "gpt2",
     "lenet",
+    "llama",
     "load_checkpoint",
     "one_hidden_layer",
     "opt",

@@ -1,6 +1,7 @@
 """Reading of saved weights that does not trust the file."""
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -16,7 +17,8 @@ def load_checkpoint(network: nn.Module, path: str | Path) -> None:
 
     Args:
         network: of the same architecture.
-        path: of a safetensors file, or of a file for `torch.load(weights_only=True)`.
+        path: of a safetensors file, or of a file for `torch.load(weights_only=True)`. It may leave
+            out weights that are tied to others, as those of `transformers` do.
 
     Raises:
         CheckpointError: the file is missing, unreadable, or does not fit the network.
@@ -24,7 +26,8 @@ def load_checkpoint(network: nn.Module, path: str | Path) -> None:
     state = read_state_dict(Path(path))
     try:
         names = renamed(state, network.state_dict())
-        network.load_state_dict({names[name]: each for name, each in state.items()})
+        own = {names[name]: each for name, each in state.items()}
+        network.load_state_dict(own | _tied(network, own))
     except (RuntimeError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"checkpoint {path} does not fit the network: {' '.join(str(error).split())}."
@@ -51,6 +54,17 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # a damaged file ends in errors of any kind
         raise CheckpointError(f"checkpoint {path} cannot be read: {_first_line(error)}.") from error
     return loaded
+
+
+def _tied(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Entries that a file leaves out because they share the memory of others that it has.
+
+    So `transformers` saves the output layer of GPT-2, which is tied to the word embeddings.
+    """
+    own = {name: each for name, each in network.state_dict().items() if each.numel()}
+    there = {(own[k].data_ptr(), own[k].shape): each for k, each in state.items() if k in own}
+    places = {name: (each.data_ptr(), each.shape) for name, each in own.items()}
+    return {name: there[at] for name, at in places.items() if name not in state and at in there}
 
 
 def _first_line(error: Exception) -> str:

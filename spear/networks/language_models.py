@@ -1,30 +1,20 @@
-"""BERT-, GPT-2- and OPT-like networks at random initialisation, or after some training."""
+"""BERT-, GPT-2-, OPT- and Llama-like networks at random initialisation, or after some training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import torch
 
 from spear.data.base import check_choice
 from spear.data.text import Objective
-from spear.data.tokenizers import WORDS, Tokenizer, tokenizer_of
-from spear.errors import ConfigError
-from spear.networks.language_training import trained
-from spear.settings import check_above_zero, check_least
+from spear.data.tokenizers import WORDS
+from spear.networks.language_settings import LanguageSettings
 from spear.transformer.language_model import LanguageModel
 from spear.transformer.library import library
-
-HEADS = {
-    Objective.CLASSIFICATION: "AutoModelForSequenceClassification",
-    Objective.NEXT_TOKEN: "AutoModelForCausalLM",
-    Objective.MASKED: "AutoModelForMaskedLM",
-}
-"""Class of `transformers` that has the head of an objective."""
 
 ENCODERS = (Objective.CLASSIFICATION, Objective.MASKED)
 DECODERS = (Objective.NEXT_TOKEN, Objective.CLASSIFICATION)
 """Objectives of models that see all tokens, and of those that see what comes before."""
+
+GATES = {"silu": "silu", "gelu": "gelu_pytorch_tanh"}
+"""Activation of a gate -> its name in `transformers`: SwiGLU and GEGLU."""
 
 
 def bert(
@@ -60,7 +50,8 @@ def bert(
     Raises:
         ConfigError: a setting is out of range, or `transformers` is not installed.
     """
-    words = _checked(input_shape, width, depth, heads, objective, tokenizer, spread, ENCODERS)
+    given = LanguageSettings(**locals())
+    words = given.checked(ENCODERS)
     config = library().BertConfig(
         vocab_size=len(words),
         hidden_size=width,
@@ -72,8 +63,7 @@ def bert(
         pad_token_id=words.padding,
         num_labels=n_classes,
     )
-    task = _Task(input_shape[0], n_classes, objective, tokenizer)
-    return _made(config, task, words, steps, training, seed)
+    return given.made(config)
 
 
 def gpt2(
@@ -99,7 +89,8 @@ def gpt2(
     Raises:
         ConfigError: see `bert`.
     """
-    words = _checked(input_shape, width, depth, heads, objective, tokenizer, spread, DECODERS)
+    given = LanguageSettings(**locals())
+    words = given.checked(DECODERS)
     config = library().GPT2Config(
         vocab_size=len(words),
         n_embd=width,
@@ -112,8 +103,7 @@ def gpt2(
         eos_token_id=words.end,
         num_labels=n_classes,
     )
-    task = _Task(input_shape[0], n_classes, objective, tokenizer)
-    return _made(config, task, words, steps, training, seed)
+    return given.made(config)
 
 
 def opt(
@@ -136,7 +126,8 @@ def opt(
     Raises:
         ConfigError: see `bert`.
     """
-    words = _checked(input_shape, width, depth, heads, objective, tokenizer, spread, DECODERS)
+    given = LanguageSettings(**locals())
+    words = given.checked(DECODERS)
     config = library().OPTConfig(
         vocab_size=len(words),
         hidden_size=width,
@@ -151,53 +142,52 @@ def opt(
         eos_token_id=words.end,
         num_labels=n_classes,
     )
-    task = _Task(input_shape[0], n_classes, objective, tokenizer)
-    return _made(config, task, words, steps, training, seed)
+    return given.made(config)
 
 
-def _checked(
+def llama(
     input_shape: Sequence[int],
-    width: int,
-    depth: int,
-    heads: int,
-    objective: str,
-    tokenizer: str,
-    spread: float,
-    allowed: Sequence[Objective],
-) -> Tokenizer:
-    """Check the settings of an untrained model and return its tokenizer."""
-    check_least(1, width=width, depth=depth, heads=heads)
-    check_above_zero(spread=spread)
-    check_choice("objective", objective, allowed)
-    if width % heads:
-        raise ConfigError(f"heads is {heads}; expected a number that divides the width, {width}.")
-    if len(input_shape) != 1:
-        raise ConfigError(
-            f"the network takes tokens, but inputs of the data set have shape {tuple(input_shape)};"
-            " choose dataset=sentences or text_file."
-        )
-    return tokenizer_of(tokenizer)
-
-
-@dataclass(frozen=True)
-class _Task:
-    """Data of a network: the arguments of `bert` by these names, and the length of a sequence."""
-
-    length: int
-    n_classes: int
-    objective: str
-    tokenizer: str
-
-
-def _made(
-    config: Any, task: _Task, words: Tokenizer, steps: int, training: bool, seed: int
+    n_classes: int,
+    width: int = 128,
+    depth: int = 2,
+    heads: int = 4,
+    objective: str = "next_token",
+    tokenizer: str = WORDS,
+    spread: float = 0.05,
+    steps: int = 0,
+    training: bool = False,
+    seed: int = 0,
+    gate: str = "silu",
 ) -> LanguageModel:
-    """The model of a configuration, its weights drawn from the seed alone, and then trained."""
-    maker = getattr(library(), HEADS[Objective(task.objective)])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = maker.from_config(config)
-    network = LanguageModel(model, words.padding, seed).train(training)
-    return trained(
-        network, task.length, task.n_classes, task.objective, task.tokenizer, steps, seed
+    """Return a decoder with the architecture of Llama, whose blocks are gated and without biases.
+
+    The blocks have 8 d / 3 neurons, as Llama's do.
+
+    Args:
+        gate: activation of the gate, "silu" (SwiGLU) or "gelu" (GEGLU).
+        input_shape, n_classes, width, depth, heads, objective, tokenizer, spread, steps, training,
+            seed: see `gpt2`.
+
+    Raises:
+        ConfigError: see `bert`; or there is no such gate.
+    """
+    check_choice("gate", gate, tuple(GATES))
+    settings = {name: each for name, each in locals().items() if name != "gate"}
+    given = LanguageSettings(**settings)
+    words = given.checked(DECODERS)
+    config = library().LlamaConfig(
+        vocab_size=len(words),
+        hidden_size=width,
+        intermediate_size=round(8 * width / 3),
+        num_hidden_layers=depth,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        max_position_embeddings=input_shape[0],
+        initializer_range=spread,
+        hidden_act=GATES[gate],
+        pad_token_id=words.padding,
+        bos_token_id=words.begin,
+        eos_token_id=words.end,
+        num_labels=n_classes,
     )
+    return given.made(config)

@@ -8,7 +8,7 @@ from spear.data.base import check_choice
 from spear.data.text import Objective
 from spear.data.tokenizers import MINILM, model_folder, tokenizer_of
 from spear.errors import ConfigError
-from spear.networks.language_models import HEADS
+from spear.networks.language_settings import HEADS
 from spear.transformer.language_model import LanguageModel
 from spear.transformer.library import library
 

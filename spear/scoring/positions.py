@@ -11,7 +11,7 @@ from spear.client.client import Client
 from spear.data.base import Batch
 from spear.probing import Call, watching
 from spear.reconstruction import Reconstruction
-from spear.transformer import Block, inner_model
+from spear.transformer import AnyBlock, inner_model
 
 EXACT = 1e-3
 """Relative error up to which a hidden state counts as recovered."""
@@ -83,7 +83,7 @@ def share_of(
     return shared, _positions(call, above, shape)
 
 
-def positions_of(client: Client, batch: Batch, block: Block) -> tuple[Positions, Tensor]:
+def positions_of(client: Client, batch: Batch, block: AnyBlock[Any]) -> tuple[Positions, Tensor]:
     """Return the truth of a feed-forward block, from the undefended first step of a client.
 
     Args:

@@ -1,8 +1,10 @@
 """Truth that the client keeps to itself, for scoring alone: no attack sees it."""
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +18,7 @@ from spear.layers import linear_layers, numbered
 from spear.probing import probe
 from spear.scoring import bounds
 from spear.scoring.positions import Positions, positions_of
-from spear.transformer import Block, block_at, inner_model
+from spear.transformer import AnyBlock, block_at, gated_block_at, inner_model
 from spear.update import Update
 from spear.validation import all_finite
 
@@ -112,7 +114,7 @@ def truth_of(
     batch: Batch,
     layer: int | None,
     update: Update | None = None,
-    block: Block | None = None,
+    block: AnyBlock[Any] | None = None,
 ) -> Truth:
     """Return the truth that an attack on `layer` should find: the layer's inputs and dL/dZ.
 
@@ -148,7 +150,9 @@ def truth_of(
     return Truth(true, gradient.T.contiguous(), batch.labels, shared, owners=owners)
 
 
-def _truth_of_block(client: Client, batch: Batch, block: Block, update: Update | None) -> Truth:
+def _truth_of_block(
+    client: Client, batch: Batch, block: AnyBlock[Any], update: Update | None
+) -> Truth:
     """The truth of a feed-forward block: its inputs at all positions that leave a gradient."""
     positions, gradients = positions_of(client, batch, block)
     leaving = positions.leaving.flatten()
@@ -158,17 +162,17 @@ def _truth_of_block(client: Client, batch: Batch, block: Block, update: Update |
     shared = None
     if update is not None:
         _, own = inner_model(update.network, update.gradients)
-        shared = block.model.gradients(own).get(f"{block.name}.weight")
+        shared = block.gradients(own).get(f"{block.name}.weight")
     return Truth(inputs[kept], summed.T.contiguous(), batch.labels, _finite(shared), positions)
 
 
 def _positions(client: Client, batch: Batch) -> Positions | None:
     """Positions of the first block of a network of tokens; None if it has no block."""
     model, _ = inner_model(client.network, {})
-    try:
-        return positions_of(client, batch, block_at(model, 0))[0]
-    except LayerError:
-        return None
+    for find in (block_at, gated_block_at):
+        with suppress(LayerError):
+            return positions_of(client, batch, find(model, 0))[0]
+    return None
 
 
 def _distinct(rows: Tensor) -> tuple[Tensor, Tensor]:

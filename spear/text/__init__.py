@@ -8,6 +8,8 @@ from spear.text.dager_attack import Dager, DagerObservation, nearest
 from spear.text.decoder import looks_ahead, read_sequences
 from spear.text.embeddings import Embeddings
 from spear.text.encoder import read_encoder
+from spear.text.gated_attack import GatedTextObservation, SpearTextGated
+from spear.text.matching_attack import MatchingObservation, TextMatching
 from spear.text.observation import TextObservation
 from spear.text.recovery import recovered
 from spear.text.span import Span, threshold_of
@@ -18,10 +20,14 @@ __all__ = [
     "Dager",
     "DagerObservation",
     "Embeddings",
+    "GatedTextObservation",
     "Matches",
+    "MatchingObservation",
     "RecoveredText",
     "Span",
     "SpearText",
+    "SpearTextGated",
+    "TextMatching",
     "TextObservation",
     "TokenSequence",
     "TokensInSpan",

@@ -15,6 +15,7 @@ from spear.text.recovery import recovered
 from spear.text.victim import check_takes_tokens, language_model_of
 from spear.text.weak_states import sequences_within, states_of
 from spear.text.whole_batch import compared
+from spear.transformer import block_at, inner_model
 from spear.update import Update
 
 FIRST_STARTS = 1000
@@ -63,9 +64,12 @@ class SpearText:
         """Implement `spear.attack.Attack`.
 
         Raises:
+            LayerError: the model has no feed-forward block without a gate.
             VictimError: the network takes no tokens.
         """
         check_takes_tokens(network)
+        model, _ = inner_model(network, {})
+        block_at(model, 0)
 
     def observe(self, update: Update) -> TextObservation:
         """Return the update of the first block, and for an encoder that of its attention.

@@ -1,5 +1,6 @@
 """Certificate of a sequence: its hidden states equal recovered ones, and no other's tried do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -73,9 +74,18 @@ class Matches:
         self._lengths = torch.linalg.vector_norm(states, dim=1)
         self._best = states.new_full((2, len(states)), torch.inf)
 
-    def errors(self, candidates: Tensor) -> Tensor:
-        """Return the relative distances of new candidates (k x d) to the states (k x b)."""
+    def errors(self, candidates: Tensor, own: Sequence[int] = ()) -> Tensor:
+        """Return the relative distances of new candidates (k x d) to the states (k x b).
+
+        Args:
+            candidates: states of sequences with one token more.
+            own: states of their common beginning. One of these that is found again is at an
+                infinite distance: without embeddings of positions, as in Llama, a first token that
+                is repeated has the same state again, and nothing tells how often it stands there.
+        """
         found = torch.cdist(candidates, self.states) / self._lengths
+        known = found[:, list(own)]
+        found[:, list(own)] = known.masked_fill(known <= TOLERANCE, torch.inf)
         both = torch.cat([self._best, found])
         self._best = both.topk(2, dim=0, largest=False, sorted=True).values
         return found

@@ -77,7 +77,7 @@ def _continued(
     for each in beginnings:
         tokens = torch.tensor(each.tokens, dtype=torch.long).expand(vocabulary, -1)
         candidates = torch.cat([tokens, torch.arange(vocabulary)[:, None]], dim=1)
-        errors, nearest = matches.errors(inputs.last(candidates)).min(dim=1)
+        errors, nearest = matches.errors(inputs.last(candidates), each.states).min(dim=1)
         for token in torch.nonzero(errors <= TOLERANCE).flatten().tolist():
             state, error = int(nearest[token]), float(errors[token])
             if state not in best or error < best[state].errors[-1]:

@@ -4,7 +4,7 @@ The block of one position computes fc2(sigma(fc1(x))), and returns to the width 
 layer pair, and the batch of the pair are all token positions that have a gradient.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from spear.errors import LayerError, VictimError
-from spear.layers import LinearLayer, linear_layers
+from spear.layers import linear_layers
 from spear.observation import LayerPair, Observation
 from spear.pairs import Pair, is_pair, pair_at
 from spear.reading import Shared
+from spear.transformer.shared import ADAPTER, trained, why_not
 from spear.transformer.standard import Standard, standard
-
-ADAPTER = "lora_"
-"""Part of the names of an adapter's weights, as PEFT has them."""
 
 EXAMPLE_TOKENS = 4
 """Tokens of a sequence on which a model is traced."""
@@ -49,6 +47,15 @@ class Block:
         """Entries of one input of the block."""
         return self.pair.first.module.in_features
 
+    @property
+    def neurons(self) -> int:
+        """Outputs of its first layer."""
+        return self.pair.first.module.out_features
+
+    def gradients(self, shared: Shared) -> dict[str, Tensor]:
+        """Return the gradients of the model by name; see `Standard.gradients`."""
+        return self.model.gradients(shared)
+
     def observed(self, shared: Shared) -> LayerPair:
         """Return what the server holds of the block.
 
@@ -59,10 +66,10 @@ class Block:
             LayerError: a parameter of the block is frozen, or its activation is not known.
             InvalidObservation: the gradients do not fit the model or are not finite.
         """
-        gradients = self.model.gradients(shared)
+        gradients = self.gradients(shared)
         first = self.pair.first
-        weights = _trained(gradients, first, "weight"), _trained(gradients, first, "bias")
-        _trained(gradients, self.pair.following, "weight")
+        weights = [trained(gradients, f"{first.name}.{part}") for part in ("weight", "bias")]
+        trained(gradients, f"{self.pair.following.name}.weight")
         parameters = dict(self.model.network.named_parameters())
         module = first.module
         seen = Observation(module.weight.detach(), module.bias.detach(), *weights)
@@ -102,14 +109,14 @@ def block_at(model: nn.Module, index: int, inputs: Any = None) -> Block:
     adapter = next((name for name, _ in model.named_parameters() if ADAPTER in name), None)
     if not found and adapter:
         raise LayerError(
-            f"the model has no feed-forward block beside its adapters: {_why(adapter)}"
+            f"the model has no feed-forward block beside its adapters: {why_not(adapter)}"
         )
     if not found:
         raise LayerError(
             "the model has no feed-forward block; expected a linear layer with a bias, a known "
             "elementwise activation and a linear layer back to the same width, which dropout "
             "between the two is not, nor a gated block (SwiGLU, GEGLU): give that one to "
-            "spear.inversion.gated, or attack another model."
+            "attack=spear_gated, or spear_text_gated for its text, or attack another model."
         )
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(found):
         raise LayerError(
@@ -144,27 +151,3 @@ def example_inputs(model: nn.Module) -> dict[str, Tensor]:
 def _returns(pair: Pair) -> bool:
     """Tell whether a pair returns to the width of its inputs, which a pooler's does not."""
     return pair.following.module.out_features == pair.first.module.in_features
-
-
-def _trained(gradients: Mapping[str, Tensor], layer: LinearLayer, part: str) -> Tensor:
-    name = f"{layer.name}.{part}"
-    adapter = next((each for each in gradients if ADAPTER in each), None)
-    if name not in gradients and adapter:
-        raise LayerError(
-            f"{name} has no gradient, as adapters are trained in its place: {_why(adapter)}"
-        )
-    if name not in gradients:
-        raise LayerError(
-            f"{name} has no gradient, as it is frozen or not shared; expected the gradients of "
-            "both layers of the block: attack a block that is trained."
-        )
-    return gradients[name]
-
-
-def _why(adapter: str) -> str:
-    """What an adapter leaves to recover, and what to do."""
-    return (
-        f"the gradient of {adapter} and its partner, of rank r, has r combinations of the hidden "
-        "states at most; expected the gradients of both layers of a block: attack a model whose "
-        "blocks are trained whole."
-    )

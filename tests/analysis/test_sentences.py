@@ -10,7 +10,13 @@ from spear.analysis.figures import transformer_blocks as block_figure
 from spear.analysis.render import sentences
 from spear.analysis.render.language import MODELS
 from spear.analysis.render.sentences import WRONG, ReadSentences
-from spear.analysis.tables import text_recovery, transformer_blocks
+from spear.analysis.tables import (
+    gated_blocks,
+    text_matching,
+    text_recovery,
+    text_states,
+    transformer_blocks,
+)
 
 ORIGINALS = ["the gate is open", "we sold the old house last year"]
 
@@ -147,3 +153,42 @@ def test_batches_that_are_not_proven_are_hollow():
     assert hollow.get_offsets().tolist() == [[96 / 128, 8e-6]]
     assert len(full.get_facecolors()) == 1
     assert len(hollow.get_facecolors()) == 0
+
+
+def test_matching_stands_beside_the_others_on_its_own_batches():
+    rows = [
+        {
+            "network": "gpt2", "network.objective": "classification", "network.steps": 0.0,
+            "batch_size": b, "batch": k, "attack": attack, "token_accuracy": share,
+            "sequences_exact": share if k else 0.0, "rouge1": share, "rouge2": 0.0,
+            "seconds": 1.0 + k,
+        }
+        for attack, share in (("spear_text", 1.0), ("dager", 0.5), ("match_text", 0.25))
+        for b in (1, 8)
+        for k in range(4)
+        if attack != "match_text" or (b == 1 and k < 2)
+    ]  # fmt: skip
+    table = text_matching.table(pd.DataFrame(rows)).set_index(["b", "attack"])
+    assert len(table) == 3
+    assert set(table["batches"]) == {2}
+    assert table.loc[(1, "gradient matching"), "tokens"] == "25"
+    assert table.loc[(1, "spear"), "sentences"] == "50"
+    assert table.loc[(1, "DAGER"), "ROUGE-1/2"] == "0.50/0.00"
+    assert table.loc[(1, "DAGER"), "s"] == "1.5"
+
+
+def test_states_and_gated_blocks_are_counted():
+    base = {"exact": [True, True, False], "status": ["exact", "approximate", "partial"]}
+    base |= {"positions_exact": [1.0, 1.0, 0.5], "state_error": [1e-7, 2e-6, 1e-7]}
+    base |= {"seconds": [1.0, 2.0, 9.0], "sequences_exact": [1.0, 1.0, 0.0], "batch_size": 4}
+    frame = pd.DataFrame(base)
+    gated = frame.assign(**{"network.gate": "gelu", "network.spread": 0.05})
+    (row,) = gated_blocks.table(gated).to_dict("records")
+    assert row["block"] == "GEGLU"
+    assert row["b = 4"] == "1/3, states 83 %, error 2e-06, 2.0 s"
+    states = frame.assign(**{"dataset": "paragraphs", "network.training": True})
+    (row,) = text_states.table(states).to_dict("records")
+    assert row == {
+        "texts": "paragraphs", "dropout": "on", "b": 4, "states": "83", "largest error": "2e-06",
+        "proven": "1/3", "right texts": "67", "s": "2",
+    }  # fmt: skip

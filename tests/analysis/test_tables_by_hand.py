@@ -8,6 +8,7 @@ import pytest
 
 import spear.analysis.tables
 from spear.analysis.figures import defense_search
+from spear.analysis.render.language import percent
 from spear.analysis.render.packages import modules
 from spear.analysis.statistics.extrapolation import times
 from spear.analysis.tables import (
@@ -20,7 +21,6 @@ from spear.analysis.tables import (
     peeling,
     row_cascade,
     table4_trained,
-    text_recovery,
 )
 
 
@@ -194,7 +194,7 @@ def test_pruning_without_a_completion_has_no_columns_of_it():
      ([0.5, 0.25], "38"), ([0.0, 0.0], "0")],
 )  # fmt: skip
 def test_a_share_of_text_is_never_rounded_up_to_all(shares, text):
-    assert text_recovery._percent(pd.Series(shares)) == text
+    assert percent(pd.Series(shares)) == text
 
 
 def test_the_lead_over_an_attack_has_the_sign_of_gifds_less_the_others():

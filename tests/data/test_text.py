@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 import torch
 
-from spear.data import Batch, LabelSmoothing, Mixup, Sentences, TextFile
+from spear.data import Batch, LabelSmoothing, Mixup, Paragraphs, Sentences, TextFile
 from spear.data.drawing import SingleClassBatches
 from spear.data.text import IGNORED, MASKED_SHARE
 from spear.data.tokenizers import CHARACTERS, SPECIAL, WordTokenizer, shipped, tokenizer_of
@@ -184,3 +184,15 @@ def test_tokens_are_not_mixed(augmentation):
     batch = Sentences().batch(4, seeded())
     with pytest.raises(ConfigError, match="choose augmentation=none"):
         augmentation(Batch(batch.inputs, batch.labels), 6, seeded())
+
+
+def test_paragraphs_are_sentences_of_one_topic_in_a_row():
+    given = Paragraphs(sentences=3)
+    single = Sentences()
+    assert len(given) == 6 * (50 // 3)
+    assert given.labels().tolist() == [i // 16 for i in range(96)]
+    assert given.sentences[17] == " ".join(single.sentences[53:56])
+    assert (given.batch(8, seeded()).inputs[:, 30:] != given.tokenizer.padding).any()
+    for count in (0, 51):
+        with pytest.raises(ConfigError, match=f"sentences is {count}; expected 1 to 50"):
+            Paragraphs(sentences=count)

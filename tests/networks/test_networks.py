@@ -169,6 +169,27 @@ class TestCheckpoint:
             load_checkpoint(network(), path)
 
 
+class Tied(nn.Module):
+    """Words, and an output layer that is tied to them."""
+
+    def __init__(self, tied: bool = True) -> None:
+        super().__init__()
+        self.words, self.head = nn.Embedding(5, 3), nn.Linear(3, 5, bias=False)
+        if tied:
+            self.head.weight = self.words.weight
+
+
+def test_a_checkpoint_may_leave_out_tied_weights(tmp_path):
+    saved = {"words.weight": torch.randn(5, 3, generator=torch.Generator().manual_seed(0))}
+    path = tmp_path / "model.safetensors"
+    save_file(saved, path)
+    network = Tied()
+    load_checkpoint(network, path)
+    assert torch.equal(network.head.weight, saved["words.weight"])
+    with pytest.raises(CheckpointError, match=r"Missing key.*head\.weight"):
+        load_checkpoint(Tied(tied=False), path)
+
+
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
     "prelu": lambda x: functional.prelu(x, torch.tensor([0.25])),

@@ -20,7 +20,9 @@ WITHIN = {
 }
 """Groups within a group, and the choice there that has them."""
 
-OF_TEXT = {"dager", "spear_block", "spear_text"}
+OF_TEXT = {
+    "dager", "match_text", "spear_block", "spear_gated", "spear_text", "spear_text_gated",
+}  # fmt: skip
 """Attacks on language models, which need Transformers; `make test-text` tests them."""
 
 CHOICES = [

@@ -7,12 +7,12 @@ import torch
 from spear.client.client import Client
 from spear.client.defenses import Defense
 from spear.data import Batch, Sentences
-from spear.networks import bert, gpt2, opt
+from spear.networks import bert, gpt2, llama, opt
 from spear.seeding import Stream, batch_generator
 from spear.transformer import LanguageModel
 from spear.update import Update
 
-MAKERS = {"bert": bert, "gpt2": gpt2, "opt": opt}
+MAKERS = {"bert": bert, "gpt2": gpt2, "llama": llama, "opt": opt}
 OBJECTIVES = {
     "bert": ("classification", "masked"),
     "gpt2": ("next_token", "classification"),

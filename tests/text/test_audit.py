@@ -10,7 +10,10 @@ from support import language
 from support.command import typed
 
 import spear
+from spear.auditing import run
+from spear.auditing.findings import ReadText
 from spear.auditing.report import as_json, html, text
+from spear.auditing.text import read_text
 from spear.transformer import inner_model
 
 pytest.importorskip("transformers", reason="`make test-text` installs Transformers")
@@ -47,6 +50,18 @@ def test_each_block_and_the_text_leak(kind, objective):
         assert sentence in page
         assert sentence not in said  # as the inputs of other models: in the page alone
         assert sentence not in as_json(found)
+
+
+def test_a_search_that_ran_out_of_time_says_so(monkeypatch):
+    """It is not called dropout; and layers leave the text a share of the budget."""
+    given, model, gradients = update_of("bert", "classification", b=3)
+    found = read_text(model, gradients, given.dataset.tokenizer, 1e-6, 0)
+    assert found.sequences == ()
+    assert "used up its" in found.obstacle
+    seen = []
+    monkeypatch.setattr(run, "read_text", lambda *a: seen.append(a[3]) or ReadText((), 0, False))
+    spear.audit(model, gradients, budget=2)
+    assert seen[0] >= 2 * run.TEXT_SHARE
 
 
 def test_without_a_tokenizer_tokens_are_numbers():

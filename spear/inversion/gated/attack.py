@@ -5,11 +5,12 @@ from torch import Tensor
 
 from spear.attack import Progress, ProgressCallback
 from spear.budget import Budget
-from spear.inversion.gated.problem import GatedLayers, GatedProblem, gated_problem
+from spear.inversion.gated.problem import GatedProblem, gated_problem
 from spear.inversion.gated.search import STARTS, samples_of_rows, search_round
 from spear.inversion.pair.limits import Limits
 from spear.inversion.pair.peeling import Samples
 from spear.reconstruction import Reconstruction, Status
+from spear.transformer import GatedLayers
 
 FITS = 1e-3
 """Largest relative residual of both consistencies at which all positions count as found."""

@@ -18,26 +18,7 @@ from torch import Tensor
 from spear.activations.elementwise import Elementwise
 from spear.errors import InvalidObservation
 from spear.inversion.factors.rank import estimate_rank, rounding_floor
-
-
-@dataclass(frozen=True)
-class GatedLayers:
-    """Weights and gradients of a gated block, as a server holds them.
-
-    Attributes:
-        gate, up: weights of the layers that are multiplied (m x n).
-        down: weight of the layer back (n' x m).
-        gate_gradient, up_gradient, down_gradient: theirs.
-        activation: sigma, of the gate.
-    """
-
-    gate: Tensor
-    up: Tensor
-    down: Tensor
-    gate_gradient: Tensor
-    up_gradient: Tensor
-    down_gradient: Tensor
-    activation: Elementwise
+from spear.transformer import GatedLayers
 
 
 @dataclass(frozen=True)
