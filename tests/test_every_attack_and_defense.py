@@ -107,7 +107,9 @@ def test_attacks_on_text_refuse_networks_of_numbers(name, updates):
         lambda: attack.check(update.network, update.domain),
         lambda: attack.observe(update),
     ):
-        with pytest.raises(VictimError, match=r"choose .*network=bert, gpt2, opt or minilm\.$"):
+        with pytest.raises(
+            VictimError, match=r"choose .*network=bert, gpt2, opt, llama or minilm\.$"
+        ):
             refused()
     with pytest.raises(InvalidObservation, match=r"^update is a str; expected a spear\.Upd"):
         attack.observe("a")

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from spear.analysis.records.run_folder import JOB, batch_frame, flat, read_summary
+from spear.analysis.records.batch_frame import batch_frame
+from spear.analysis.records.run_folder import JOB, flat, read_summary
 from spear.analysis.records.store import (
     Recorded,
     collected_folders,

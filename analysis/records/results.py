@@ -9,13 +9,12 @@ import pandas as pd
 import yaml
 from pandas.api.types import is_object_dtype
 
+from spear.analysis.records.batch_frame import batch_frame, read_batch_frame
 from spear.analysis.records.run_folder import (
     BATCH,
     JOB,
     Damaged,
-    batch_frame,
     flat,
-    read_batch_frame,
     read_config,
     read_experiment,
     read_summary,

@@ -4,13 +4,10 @@ import csv
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
-from pandas.api.types import is_integer_dtype
 
 from spear.errors import SpearError
 from spear.experiments.record.run_files import BATCHES, CONFIG, SUMMARY
@@ -53,13 +50,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Return the resolved configuration of a job."""
     with readable(folder / CONFIG):
         text = (folder / CONFIG).read_text(encoding="utf-8")
-        return _mapping(yaml.load(text, yaml.CSafeLoader))  # far faster
+        return mapping(yaml.load(text, yaml.CSafeLoader))  # far faster
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
     """Return the summary of a complete job."""
     with readable(folder / SUMMARY):
-        return _mapping(json.loads((folder / SUMMARY).read_text(encoding="utf-8")))
+        return mapping(json.loads((folder / SUMMARY).read_text(encoding="utf-8")))
 
 
 def read_experiment(folder: Path) -> str:
@@ -80,35 +77,8 @@ def read_batches(folder: Path) -> list[dict[str, str]]:
             if None in row or None in row.values():
                 raise ValueError(f"row {number} has another number of columns than the first")
             int(row[BATCH])
-            _mapping(json.loads(row[DETAILS]))
+            mapping(json.loads(row[DETAILS]))
         return rows
-
-
-def read_batch_frame(folder: Path) -> pd.DataFrame:
-    """Return the batches recorded so far as `batch_frame` does."""
-    with readable(folder / BATCHES):
-        return batch_frame((folder / BATCHES).read_text(encoding="utf-8"))
-
-
-def batch_frame(text: str) -> pd.DataFrame:
-    """Return batches from CSV, a row each, with a column for each entry of `details`.
-
-    Raises:
-        ValueError: a row has another number of columns, or a number that is none.
-    """
-    batches = pd.read_csv(
-        StringIO(text),
-        dtype={JOB: str},
-        keep_default_na=False,
-        na_values=[ABSENT],
-        low_memory=False,  # one type a column
-    )
-    if not isinstance(batches.index, pd.RangeIndex):
-        raise ValueError("its rows have more columns than the first")
-    if len(batches) and not is_integer_dtype(batches[BATCH]):
-        raise ValueError("the number of a batch is none")
-    details = [flat(_mapping(json.loads(each))) for each in batches.pop(DETAILS)]
-    return pd.concat([batches, pd.DataFrame(details).add_prefix(f"{DETAILS}.")], axis=1)
 
 
 def flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -120,7 +90,12 @@ def flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _mapping(content: Any) -> dict[str, Any]:
+def mapping(content: Any) -> dict[str, Any]:
+    """Return content that is keys and values.
+
+    Raises:
+        TypeError: it is something else.
+    """
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise TypeError(f"it holds a {type(content).__name__}; expected keys and values")
     return content

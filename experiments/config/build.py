@@ -5,8 +5,9 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import NoneType
 from typing import Any
 
 import torch
@@ -203,6 +204,12 @@ def _is_mapping(hint: Any) -> bool:
     return any(typing.get_origin(option) is Mapping for option in _options(hint))
 
 
+def _is_list(hint: Any) -> bool:
+    """Return whether it is for lists alone."""
+    kinds = [typing.get_origin(each) for each in _options(hint) if each is not NoneType]
+    return all(each in (Sequence, list, tuple) for each in kinds) and bool(kinds)
+
+
 def _options(hint: Any) -> tuple[Any, ...]:
     return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
 
@@ -211,6 +218,8 @@ def _check_type(value: object, hint: Any, path: str) -> None:
     """Let OmegaConf convert the value to the annotated scalar type, as for a structured config."""
     options = _options(hint)
     scalars = [option for option in options if option in SCALARS]
+    if _is_list(hint) and not isinstance(value, ListConfig | NoneType):
+        raise ConfigError(f"key {path!r} is {value!r}; expected a list, such as [{value}].")
     if not scalars or (value is None and type(None) in options):
         return
     expected = f"{scalars[0].__name__}{' or null' if type(None) in options else ''}"

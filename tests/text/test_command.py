@@ -112,7 +112,7 @@ def test_a_batch_that_cannot_be_attacked_is_recorded(spear):
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["dataset=sentences"], "takes numbers; choose network=bert, gpt2, opt or minilm."),
+        (["dataset=sentences"], "takes numbers; choose network=bert, gpt2, opt, llama or minilm."),
         (["network=gpt2"], "choose dataset=sentences or text_file."),
         ([*JOB], "choose attack=spear_text, dager or spear_block."),
         ([*JOB, "attack=geiping"], "choose attack=spear_text, dager or spear_block."),

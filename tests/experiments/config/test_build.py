@@ -86,6 +86,12 @@ def test_a_text_is_no_number():
         build(config, "defense")
 
 
+def test_a_number_is_no_list():
+    node = {"_target_": f"{MATCHING}.StepDecay", "shares": 0}
+    with pytest.raises(ConfigError, match=r"^key 'attack\.shares' is 0; expected a list"):
+        build(OmegaConf.create({"attack": node}), "attack")
+
+
 def test_a_number_is_text_where_only_text_is_expected():
     node = {"_target_": "spear.baselines.gifd.DCGAN.trained", "weights": 2026}
     with pytest.raises(CheckpointError, match=r"^attack\.generator\.weights is '2026'"):
