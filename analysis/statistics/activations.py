@@ -27,6 +27,17 @@ def by_batch_size(results: pd.DataFrame, rows: Mapping[str, str]) -> pd.DataFram
     return pd.DataFrame(found).fillna("")
 
 
+def with_those_by_loss(results: pd.DataFrame) -> pd.DataFrame:
+    """Return batches with those attacked by more than the layer pair as an activation of their own.
+
+    Args:
+        results: a row per batch; `spear_network` asks the loss, too.
+    """
+    asked = results["attack"] == "spear_network"
+    names = results["network.activation"].where(~asked, results["network.activation"] + ", loss")
+    return results.assign(**{"network.activation": names})
+
+
 def _ordered(values: pd.Series) -> pd.Series:
     if isinstance(values.dtype, pd.CategoricalDtype):
         return values

@@ -16,7 +16,7 @@ def results() -> pd.DataFrame:
         for _ in range(3)
     ]
     names = ["network.depth", "network.activation", "batch_size", "exact", "psnr"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=names).assign(attack="spear_pair")
 
 
 def test_each_combination_is_a_row_and_each_batch_size_a_column():
@@ -32,6 +32,14 @@ def test_a_batch_size_that_was_not_run_is_empty():
     some = some[(some["network.activation"] == "gelu") | (some["batch_size"] == 4)]
     found = by_batch_size(some, {"network.activation": "activation", "network.depth": "L"})
     assert (found[found["activation"] == "tanh"]["b = 8"] == "").all()
+
+
+def test_batches_for_which_the_loss_was_asked_are_rows_of_their_own():
+    asked = results()[results()["network.activation"] == "tanh"].assign(attack="spear_network")
+    found = table(pd.concat([results(), asked.assign(exact=True)]))
+    wide = found[found["next layer"] == "wide next layer"].set_index("activation")["b = 4"]
+    shares = wide.str.split(",").str[0].to_dict()
+    assert shares == {"gelu": "3/3", "tanh": "0/3", "tanh, loss": "3/3"}
 
 
 def test_a_wide_next_layer_comes_before_the_classifier():
