@@ -23,7 +23,7 @@ def check_takes(network: nn.Module, domain: Domain, dataset: str) -> None:
     if text and not isinstance(network, LanguageModel):
         raise ConfigError(
             f"data set {dataset!r} has sentences, but the network, a {type(network).__name__}, "
-            "takes numbers; choose network=bert, gpt2, opt or minilm."
+            "takes numbers; choose network=bert, gpt2, opt, llama or minilm."
         )
     if not text and isinstance(network, LanguageModel):
         raise ConfigError(

@@ -25,7 +25,7 @@ def check_takes_tokens(network: nn.Module) -> None:
     if not takes_tokens(model):
         raise VictimError(
             f"the network, a {type(model).__name__}, takes no tokens; expected a language model of "
-            "transformers: choose dataset=sentences and network=bert, gpt2, opt or minilm."
+            "transformers: choose dataset=sentences and network=bert, gpt2, opt, llama or minilm."
         )
 
 
