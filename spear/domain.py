@@ -1,9 +1,13 @@
 """Shape and range of a network's inputs, known to the server, which designed the network."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor
+
+from spear.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,15 @@ class Domain:
 
     @classmethod
     def unbounded(cls, shape: tuple[int, ...]) -> "Domain":
-        """Return the domain of inputs of this shape whose values have no bounds."""
+        """Return the domain of inputs of this shape whose values have no bounds.
+
+        Raises:
+            ConfigError: the shape is no sequence of whole numbers.
+        """
+        if not isinstance(shape, Sequence) or not all(isinstance(each, Integral) for each in shape):
+            raise ConfigError(
+                f"the shape of an input is {shape!r}; expected a tuple, such as (3, 32, 32)."
+            )
         return cls(shape, torch.tensor(-torch.inf), torch.tensor(torch.inf))
 
     def to(self, device: torch.device | str) -> "Domain":

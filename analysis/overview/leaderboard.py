@@ -29,10 +29,16 @@ EXPERIMENTS = (
 )
 """Experiments whose records are on the page; those without records are left out."""
 
-SETTING = ("network", "network.width", "network.depth", "network.deviation", "network.dtype")
+SETTING = (
+    "network", "network.width", "network.depth", "network.activation", "network.deviation",
+    "network.dtype",
+)  # fmt: skip
 """Columns that make a network; a job may have only some of them."""
 
 KEYS = (*SETTING, "dataset", "dataset.normalize", "batch_size")
+
+PLAIN = {"defense": "none", "fedavg": "none", "aggregation": "single"}
+"""Choices with which a client shares one gradient of its own, as all on the page do."""
 
 WRAPPED = {"spear_irls_beside_svd": "spear_irls"}
 """Attack that another one wraps -> the name under which it stands."""
@@ -71,7 +77,7 @@ def submitted(folder: Path) -> str:
         folder: of runs or of collected results.
 
     Raises:
-        ConfigError: there is no complete job.
+        ConfigError: there is no complete job, or one whose update is no plain gradient.
     """
     batches = load_batches(folder)
     if batches.empty:
@@ -79,6 +85,13 @@ def submitted(folder: Path) -> str:
             f"no complete job below {folder}; expected a folder of runs or of collected results, "
             "such as outputs/rivals."
         )
+    for group, plain in PLAIN.items():
+        others = sorted({str(each) for each in batches.get(group, ()) if str(each) != plain})
+        if others:
+            raise ConfigError(
+                f"{folder} has jobs with {group}={', '.join(others)}; expected plain gradients "
+                f"({group}={plain}): run these again, or give the folder of a single job."
+            )
     return f"{markdown(board(batches))}\n{''.join(_provenance(batches))}"
 
 

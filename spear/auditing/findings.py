@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from spear.errors import ConfigError
 from spear.inversion.descent.cost import TimeForecast
 
 if TYPE_CHECKING:
@@ -300,7 +301,15 @@ class Audit:
 
         Args:
             columns: names of the model's inputs, if these are rows of a table.
+
+        Raises:
+            ConfigError: columns is a text, such as a file's name.
         """
+        if isinstance(columns, str):
+            raise ConfigError(
+                f"columns is {columns!r}; expected a list of names. The page is returned: write it "
+                "with pathlib.Path(...).write_text(page), or use `spear audit --html FILE`."
+            )
         from spear.auditing.report import html  # which imports this module
 
         return html(self, columns)

@@ -137,6 +137,10 @@ def _check(budget: float, steps: int, learning_rate: float | None) -> None:
 
 def _chosen(layers: Sequence[LinearLayer], layer: str | None) -> list[LinearLayer]:
     """Return the layer of a name, or all of them."""
+    if not isinstance(layer, str | None):
+        raise LayerError(
+            f"layer is {layer!r}; expected a layer's name. The shape of an input is input_shape."
+        )
     wanted = None if layer is None else bare(layer)
     chosen = [each for each in layers if wanted in (None, each.name, bare(each.name))]
     if layer is not None and not chosen:

@@ -144,6 +144,13 @@ def run_folder(root: Path, dirty: bool) -> Path:
     return root / "mine"
 
 
+def test_updates_under_a_defense_are_no_row(tmp_path, monkeypatch):
+    defended = batches("dictionary_learning", 5, [0.4], defense="dpsgd")
+    monkeypatch.setattr("spear.analysis.overview.leaderboard.load_batches", lambda _: defended)
+    with pytest.raises(ConfigError, match=r"jobs with defense=dpsgd; expected plain gradients"):
+        submitted(tmp_path)
+
+
 @pytest.mark.parametrize("dirty", [True, False])
 def test_a_submitted_row_brings_its_provenance(dirty, tmp_path):
     said = submitted(run_folder(tmp_path, dirty))
