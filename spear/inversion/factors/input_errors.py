@@ -50,7 +50,7 @@ def qualified(
             one is known least, and how large its error may be.
         errors: bound of each input's relative error (b).
     """
-    uncertain = errors > EXACT
+    uncertain = ~(errors <= EXACT)  # also of one that is no number
     if status is not Status.EXACT or not bool(uncertain.any()):
         return status, details
     more = {

@@ -102,7 +102,7 @@ class WholeFit:
         b, d = points.shape
         values = self._problem.first.singular_values
         moved = (values[:, None] * self.space.basis).repeat(b, 1, 1)  # of each sample: b x d
-        blocks = torch.linalg.pinv(matrix, hermitian=True).view(b, d, b, d)
+        blocks = _variances(matrix).view(b, d, b, d)
         own = torch.stack([blocks[i, :, i] for i in range(b)])
         squares = torch.einsum("ikv,ivw,ikw->i", moved, own, moved).clamp(min=0)
         variance = max(1.0, float(cost) / max(1, count - points.numel()))
@@ -161,9 +161,27 @@ class WholeFit:
 
 def _solved(matrix: Tensor, right: Tensor) -> Tensor:
     """The least squares solution of scaled normal equations."""
-    scales = matrix.diagonal().clamp(min=torch.finfo(matrix.dtype).tiny).rsqrt()
-    scaled = matrix * scales * scales[:, None]
+    scaled, scales = _scaled(matrix)
     return scales * (torch.linalg.pinv(scaled, hermitian=True) @ (scales * right))
+
+
+def _variances(matrix: Tensor) -> Tensor:
+    """The inverse of J^T J; a direction that no equation sees is left open, not at rest.
+
+    Its eigenvalue is only known to be below rounding, and counts as rounding. A pseudoinverse would
+    give it a variance of 0.
+    """
+    scaled, scales = _scaled(matrix)
+    values, vectors = torch.linalg.eigh(scaled)
+    least = len(values) * torch.finfo(values.dtype).eps * values[-1]
+    inverse = (vectors / values.clamp(min=least)) @ vectors.T
+    return inverse * scales * scales[:, None]
+
+
+def _scaled(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """The matrix with a diagonal of ones, and the factor of each unknown."""
+    scales = matrix.diagonal().clamp(min=torch.finfo(matrix.dtype).tiny).rsqrt()
+    return matrix * scales * scales[:, None], scales
 
 
 def _rms(values: Tensor) -> float:

@@ -67,4 +67,4 @@ class SpearPairFedAvg(SpearPair):
         problem = super()._problem(pair)
         if self.steps == 1 or isinstance(problem, Status):
             return problem
-        return with_drift(problem, pair)
+        return with_drift(problem, pair, self.steps, self.learning_rate)

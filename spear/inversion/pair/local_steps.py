@@ -52,16 +52,40 @@ def at_mean_weights(update: Update, steps: int, learning_rate: float) -> Update:
     return replace(update, network=network)
 
 
-def with_drift(problem: PairProblem, pair: LayerPair) -> PairProblem:
+def rounding_of(pair: LayerPair, steps: int, learning_rate: float) -> float:
+    """Return the share of the next layer's update that rounding of weights puts beyond its rank.
+
+    U = (W^0 - W^T) / eta has T roundings of weights, each uniform within half a unit of the last
+    place. They are a random matrix: its largest singular value is its deviation times
+    sqrt(K) + sqrt(m).
+
+    Args:
+        pair: at the mean weights.
+        steps: T.
+        learning_rate: eta.
+    """
+    weight = pair.next_weight
+    unit = torch.finfo(weight.dtype).eps * float(weight.double().square().mean().sqrt())
+    deviation = unit * math.sqrt(steps / 12) / learning_rate
+    size = float(torch.linalg.matrix_norm(pair.next_weight_gradient.double(), ord=2))
+    return deviation * sum(math.sqrt(each) for each in weight.shape) / size
+
+
+def with_drift(
+    problem: PairProblem, pair: LayerPair, steps: int, learning_rate: float
+) -> PairProblem:
     """Return a problem that allows for the drift of local steps.
 
     Args:
         problem: the pair in factors, at the mean weights.
         pair: of which it is.
+        steps: T.
+        learning_rate: eta.
 
     Raises:
         InvalidObservation: the activation is piecewise linear, so that a neuron switches between
-            the steps; the next layer's update does not show the drift; or the drift is too large.
+            the steps; the next layer's update does not show the drift; or the drift, or the
+            rounding of the weights, is too large.
     """
     if problem.activation.pieces is not None:
         raise InvalidObservation(
@@ -77,11 +101,7 @@ def with_drift(problem: PairProblem, pair: LayerPair) -> PairProblem:
         )
     drift = float(values[problem.b] / values[0])
     if drift > MOST_DRIFT:
-        raise InvalidObservation(
-            f"the local steps moved the weights so far that {drift:.2g} of the next layer's update "
-            f"is beyond its rank; expected at most {MOST_DRIFT:g}: fewer steps or a smaller "
-            "learning rate."
-        )
+        raise InvalidObservation(_too_much(drift, rounding_of(pair, steps, learning_rate)))
     first, error = problem.first, DRIFT * drift
     noise, size = first.noise, pair.first.weight_gradient.double().square().mean().sqrt()
     rows = error * torch.ones_like(noise.rows) / noise.gains.mean().sqrt()
@@ -90,4 +110,18 @@ def with_drift(problem: PairProblem, pair: LayerPair) -> PairProblem:
         first=replace(first, noise=replace(noise, rows=torch.hypot(noise.rows, rows))),
         first_error=math.hypot(problem.first_error, error * float(size)),
         shared=problem.shared or SharedGradients.of(pair, first.right),
+    )
+
+
+def _too_much(drift: float, rounding: float) -> str:
+    """Why an update is refused: most of what is beyond its rank is rounding, or drift."""
+    expected = f"of the next layer's update is beyond its rank; expected at most {MOST_DRIFT:g}:"
+    if rounding > drift / 2:
+        return (
+            "the local steps moved the weights so little that their rounding shows: "
+            f"{drift:.2g} {expected} a larger learning rate, or weights in float64."
+        )
+    return (
+        f"the local steps moved the weights so far that {drift:.2g} {expected} fewer steps or a "
+        "smaller learning rate."
     )

@@ -94,3 +94,18 @@ def test_inputs_that_no_equation_tells_have_a_large_bound():
     found = WholeFit(chain, problem, data.labels, float(B)).refined(rows)
     assert float(found.errors.max()) > 1e-2
     assert one_hot(data.labels, 10).shape == (B, 10)
+
+
+def test_a_direction_that_no_equation_sees_is_open():
+    """A pseudoinverse would give it a variance of 0, and the batch the bound of the others."""
+    chain, problem, data, rows = case("hardtanh")
+    fit = WholeFit(chain, problem, data.labels, float(B))
+    points = fit.space.coordinates(rows)
+    cost, matrix, _ = fit._equations(points)
+    assert float(fit._errors(points, cost, matrix).max()) < 1e-2
+    change = torch.zeros_like(points)
+    change[:2] = torch.stack([points[1] - points[0], points[0] - points[1]])  # mixes two inputs
+    unit = change.flatten() / change.norm()
+    blind = torch.eye(len(unit)).double() - unit[:, None] * unit
+    errors = fit._errors(points, cost, blind @ matrix @ blind)
+    assert float(errors[:2].min()) > 1e-2

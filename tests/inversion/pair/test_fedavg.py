@@ -11,7 +11,7 @@ from spear.client.local_training import FedAvg
 from spear.data import Batch
 from spear.errors import ConfigError, InvalidObservation
 from spear.inversion import SpearPair, SpearPairFedAvg
-from spear.inversion.pair.local_steps import at_mean_weights, with_drift
+from spear.inversion.pair.local_steps import at_mean_weights, rounding_of, with_drift
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.networks import fcnn
 from spear.reconstruction import Status
@@ -125,6 +125,8 @@ def test_drift_that_is_not_seen_or_too_large_is_refused():
         attack(2, 0.01)(observed)
     with pytest.raises(InvalidObservation, match="the local steps moved the weights so far that"):
         attack(5, 2.0)(attack(5, 2.0).observe(shared(network("tanh"), 5, 2.0)))
+    with pytest.raises(InvalidObservation, match=r"so little that their rounding.*larger learning"):
+        attack(2, 1e-5)(attack(2, 1e-5).observe(shared(network(), 2, 1e-5)))
     narrow = fcnn((N,), 3, 64, 2, activation="gelu")
     few = Batch(batch().inputs, torch.tensor([0, 1, 2, 2]))
     update = Client(narrow, FedAvg(2, 0.001)).share(few)
@@ -134,12 +136,20 @@ def test_drift_that_is_not_seen_or_too_large_is_refused():
         attack(2, 0.001)(attack(2, 0.001).observe(update))
 
 
+@pytest.mark.parametrize("activation", ["gelu", "tanh"])
+@pytest.mark.parametrize(("steps", "rate"), [(2, 1e-3), (2, 1e-4), (5, 1e-3)])
+def test_at_a_small_rate_the_share_beyond_the_rank_is_rounding(activation, steps, rate):
+    pair = attack(steps, rate).observe(shared(network(activation), steps, rate))
+    values = torch.linalg.svdvals(pair.next_weight_gradient.double())
+    assert rounding_of(pair, steps, rate) == pytest.approx(float(values[B] / values[0]), rel=0.8)
+
+
 def test_the_drift_is_that_beyond_the_rank():
     update = shared(network(), 5, 0.1)
     pair = attack(5, 0.1).observe(update)
     problem = pair_problem(pair)
     assert isinstance(problem, PairProblem)
-    allowed = with_drift(problem, pair)
+    allowed = with_drift(problem, pair, 5, 0.1)
     assert allowed.noisy
     assert allowed.first_error > problem.first_error
     assert bool((allowed.first.noise.rows >= problem.first.noise.rows).all())
