@@ -43,8 +43,9 @@ class Folding:
 def foldings(network: nn.Module, like: Any) -> tuple[Folding, ...]:
     """Return the batch norms that can be folded: each takes all outputs of one linear layer.
 
-    Left out are norms in training mode, those between which and the layer something stands, and
-    those with a gamma of 0, behind which the update of a neuron is lost.
+    Left out are norms in training mode, those between which and the layer something stands, those
+    with a gamma of 0, behind which the update of a neuron is lost, and those where a parameter of
+    either is tied to another one, or computed from others as a pruned weight is.
 
     Args:
         network: it is not changed.
@@ -59,12 +60,15 @@ def foldings(network: nn.Module, like: Any) -> tuple[Folding, ...]:
         found = trace(network, inputs)
     except VictimError:
         return ()
-    calls = _calls(copied(network), inputs)
+    plain = copied(network)
+    calls, own = _calls(plain, inputs), _own_parameters(plain)
     once = [name for name, number in Counter(each.name for each in calls).items() if number == 1]
     chosen = []
     for norm in (each for each in calls if _is_fixed(each.module) and each.inputs.ndim == 2):
         for layer in (each for each in calls if each.output is norm.inputs):
             alone = {layer.name, norm.name} <= {*once} and layer.name in found.passages
+            alone &= {f"{layer.name}.weight", f"{layer.name}.bias"} <= own
+            alone &= {f"{norm.name}.weight", f"{norm.name}.bias"} <= own
             scale = _scale(norm.module)
             if alone and found.after(layer.name)[0] == {Station.BATCH_NORM} and bool(scale.all()):
                 chosen.append(Folding(layer.name, norm.name, scale))
@@ -83,6 +87,19 @@ def _calls(network: nn.Module, inputs: Any) -> list[Call]:
     with torch.random.fork_rng(), watching(watched, see), torch.no_grad():
         run(network, inputs)
     return calls
+
+
+def _own_parameters(network: nn.Module) -> set[str]:
+    """Names of parameters of one use, and of those that a linear layer or a norm does without."""
+    named = [*network.named_parameters(remove_duplicate=False)]
+    uses = Counter(id(each) for _, each in named)
+    absent = {
+        f"{place}.{part}".lstrip(".")
+        for place, module in network.named_modules()
+        for part, value in module._parameters.items()
+        if value is None
+    }
+    return absent | {name for name, each in named if uses[id(each)] == 1}
 
 
 def without_norms(network: nn.Module, like: Any) -> nn.Module:

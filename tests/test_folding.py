@@ -1,11 +1,16 @@
 """Batch norms in evaluation mode: folded, a network and its gradients stay what they are."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.prune import l1_unstructured
 
 import spear
 from spear.auditing import Verdict, audit
+from spear.client.client import Client
 from spear.folding import fold, fold_gradients, foldings, without_norms
 from spear.networks import fcnn, fcnn_batch_norm
 from spear.scoring import truth_of
@@ -102,6 +107,40 @@ class Skips(nn.Module):
 def test_what_cannot_be_folded_is_not(network):
     assert foldings(network, SHAPE) == ()
     assert without_norms(network, SHAPE) is network
+
+
+def tied() -> nn.Module:
+    network = nn.Sequential(nn.Linear(24, 24), nn.BatchNorm1d(24), nn.ReLU(), nn.Linear(24, 24))
+    network[3].weight = network[0].weight
+    return network.append(nn.Linear(24, CLASSES)).eval()
+
+
+def changed(how: Callable[[nn.Module], object]) -> nn.Module:
+    network = nn.Sequential(
+        nn.Linear(24, 40), nn.BatchNorm1d(40), nn.ReLU(), nn.Linear(40, CLASSES)
+    ).eval()
+    how(network[0])
+    return network
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        tied(),
+        changed(lambda layer: l1_unstructured(layer, "weight", 0.3)),
+        changed(weight_norm),
+    ],
+    ids=["tied", "pruned", "weight_norm"],
+)
+def test_a_weight_that_is_not_the_layers_own_is_left_where_it_is(network):
+    """The gradient of a tied weight is a sum of two uses, and that of a computed one is not there.
+
+    A message then names the weight of the layer, and nothing is raised before.
+    """
+    assert foldings(network, SHAPE) == ()
+    assert without_norms(network, SHAPE) is network
+    update = Client(network).share(spear.Batch(batch().inputs.float(), batch().labels))
+    assert update.layers[0].name == "0"
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"])

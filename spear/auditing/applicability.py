@@ -21,7 +21,8 @@ WHY: dict[Neighbour, str] = {
     ),
     Station.BATCH_NORM: (
         "batch norm in evaluation mode stands between it and what follows, and is not of the layer "
-        "alone: it has a weight of 0, or something else uses the layer's outputs, too"
+        "alone: it has a weight of 0, a parameter of either is tied or computed from others, or "
+        "something else uses the layer's outputs, too"
     ),
 }
 

@@ -15,7 +15,15 @@ def step(value: Tensor, levels: int) -> float:
     return float(value.double().abs().max()) / levels if value.numel() else 0.0
 
 
-class Quantization(Compression):
+class _InLevels:
+    """Setting of both quantisations."""
+
+    def __init__(self, levels: int = INT8) -> None:
+        check_least(1, levels=levels)
+        self.levels = levels
+
+
+class Quantization(_InLevels, Compression):
     """Quantisation to the nearest: each entry becomes the nearest multiple of a step s.
 
     s is max |g| / levels, of each parameter by itself, and is sent along. Entries below s/2 become
@@ -30,10 +38,6 @@ class Quantization(Compression):
         ConfigError: levels < 1.
     """
 
-    def __init__(self, levels: int = INT8) -> None:
-        check_least(1, levels=levels)
-        self.levels = levels
-
     def compress(
         self, update: dict[str, Tensor], generator: torch.Generator | None
     ) -> dict[str, Tensor]:
@@ -47,7 +51,7 @@ class Quantization(Compression):
         return ((value.double() / width).round() * width).to(value.dtype)
 
 
-class StochasticQuantization(UnbiasedCompression):
+class StochasticQuantization(_InLevels, UnbiasedCompression):
     """Quantisation to one of the two nearest multiples of a step s by chance: the mean stays.
 
     s is as in `Quantization`. An entry k s + f s, with f in [0, 1), becomes (k + 1) s with
@@ -60,10 +64,6 @@ class StochasticQuantization(UnbiasedCompression):
     Raises:
         ConfigError: levels < 1.
     """
-
-    def __init__(self, levels: int = INT8) -> None:
-        check_least(1, levels=levels)
-        self.levels = levels
 
     def sent(self, value: Tensor, generator: torch.Generator | None) -> Tensor:
         """Implement `UnbiasedCompression`."""
