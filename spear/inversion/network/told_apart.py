@@ -96,7 +96,7 @@ def told_apart_by_loss(
         disaggregation = torch.linalg.inv(whole.fitted.rows)
         status, residual = _judged(chain, problem, whole, disaggregation)
         details |= {"residual": residual, TOLD_APART_BY_LOSS: float(whole.told_apart)}
-        errors = input_errors(problem.first, disaggregation)
+        errors = input_errors(problem.first, disaggregation).maximum(whole.fitted.errors)
         status, details = qualified(status, details, errors)
         labels = one_hot(whole.labels, len(chain.layers[-1].weight)).double().cpu()
     return Reconstruction(

@@ -21,11 +21,18 @@ from spear.inversion.network import mixture
 from spear.inversion.network.mixture import labels_by_gradients, unmixed
 from spear.inversion.network.reproduction import gradients_of_layers, unreproduced
 from spear.inversion.network.told_apart import needs_the_loss
+from spear.inversion.network.whole_fit import Fitted, WholeFit
 from spear.inversion.pair.kinkless import beside, kinkless
 from spear.inversion.pair.problem import pair_problem
 from spear.inversion.pair.rows import RowSpace
 from spear.networks import fcnn, lenet
-from spear.reconstruction import TOLD_APART_BY_LOSS, Status
+from spear.reconstruction import (
+    LARGEST_ERROR,
+    LEAST_CERTAIN,
+    TOLD_APART_BY_LOSS,
+    UNCERTAIN,
+    Status,
+)
 from spear.seeding import Stream, batch_generator
 from spear.update import Update
 
@@ -201,6 +208,23 @@ def test_an_altered_layer_is_never_exact(place, part, factor):
     own = shared.gradients | {name: factor * shared.gradients[name]}
     found = attack(Update(shared.network, own, shared.loss, shared.domain))
     assert found.status is not Status.EXACT
+
+
+def test_an_input_that_the_gradients_leave_open_by_half_a_percent_is_not_exact(monkeypatch):
+    """`exact` bounds the error of each input by 0.1 %, also where the loss tells it."""
+    refined = WholeFit.refined
+
+    def open_(self: WholeFit, rows: torch.Tensor) -> Fitted:
+        found = refined(self, rows)
+        found.errors[3] = 5e-3
+        return found
+
+    monkeypatch.setattr(WholeFit, "refined", open_)
+    found = attack(update())
+    assert found.status is Status.APPROXIMATE
+    assert found.details[UNCERTAIN] == 1
+    assert found.details[LEAST_CERTAIN] == 3
+    assert found.details[LARGEST_ERROR] == pytest.approx(5e-3)
 
 
 def test_labels_that_do_not_fit_explain_nothing(monkeypatch):
