@@ -115,7 +115,7 @@ class Search:
     def round(self) -> None:
         """Search once from new starts, and compute the last directions if few are missing.
 
-        The cascade comes first, once. Ends early once solved.
+        Ends early once solved. One of the rounds begins with the cascade.
         """
         if self.settings.cascade and self._cascade_is_due():
             self._cascade()

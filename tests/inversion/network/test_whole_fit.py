@@ -7,7 +7,7 @@ from torch.nn.functional import one_hot
 from spear.client.client import Client
 from spear.data import Batch
 from spear.inversion import SpearPairToLoss
-from spear.inversion.network.mixture import _Equations
+from spear.inversion.network.mixture_equations import MixtureEquations
 from spear.inversion.network.reproduction import in_float64
 from spear.inversion.network.whole_fit import WholeFit
 from spear.inversion.pair.problem import pair_problem
@@ -54,7 +54,7 @@ def test_normal_equations_are_those_of_finite_differences(activation, depth):
 @pytest.mark.parametrize("activation", ["tanh", "hardtanh"])
 def test_the_blocks_of_the_mixture_are_those_of_finite_differences(activation):
     chain, problem, data, rows = case(activation)
-    equations = _Equations(chain, problem, RowSpace.of(problem), data.labels, float(B))
+    equations = MixtureEquations(chain, problem, RowSpace.of(problem), data.labels, float(B))
     away = RowSpace.of(problem).coordinates(rows).flatten()[None] * 1.01
     _, slope = equations.normal_equations(away)
     step = 1e-6 * torch.randn(away.shape, generator=torch.Generator().manual_seed(2)).double()
