@@ -96,22 +96,29 @@ def judged(
     b = proven.batch_size
     if not b and len(inputs):  # no factors, as of a batch of full rank
         return Reconstruction.estimate(judge.inputs.cpu(), budget.spent, otherwise, own)
-    if b < 2 or judge.directions is None or judge.gradients is None:
-        return proven
+    if judge.directions is None or judge.gradients is None:  # no batch, or one input: no search
+        return replace(proven, labels=None if labels is None else _filled(labels.cpu()[:b], b))
     if proven.status in (Status.EXACT, Status.APPROXIMATE):
         found = proven.disaggregation / torch.linalg.vector_norm(proven.disaggregation, dim=0)
         order = (judge.directions.cpu().T @ found).abs().argmax(dim=0)
         return replace(proven, labels=None if labels is None else labels.cpu()[order])
-    kept = judge.inputs[:b].cpu()
+    found = _as_given(proven, judge.inputs[:b].cpu(), judge.gradients[:, :b].cpu(), otherwise)
+    return replace(found, labels=None if labels is None else _filled(labels.cpu()[:b], b))
+
+
+def _as_given(
+    unproven: Reconstruction, inputs: Tensor, gradients: Tensor, otherwise: Status
+) -> Reconstruction:
+    """A reconstruction with inputs (k x n) and their dL/dZ (m x k) in the place of its own."""
+    b = unproven.batch_size
     return replace(
-        proven,
-        inputs=_filled(kept, b),
-        activation_gradients=_filled(judge.gradients.cpu().T[:b], b).T.contiguous(),
-        disaggregation=kept.new_zeros(0, 0),
+        unproven,
+        inputs=_filled(inputs, b),
+        activation_gradients=_filled(gradients.T, b).T.contiguous(),
+        disaggregation=inputs.new_zeros(0, 0),
         sparsity_matching=math.nan,
-        n_directions=len(kept),
-        status=Status.ESTIMATED if len(kept) == b else otherwise,
-        labels=None if labels is None else _filled(labels.cpu()[:b], b),
+        n_directions=len(inputs),
+        status=Status.ESTIMATED if len(inputs) == b else otherwise,
     )
 
 

@@ -87,3 +87,12 @@ def test_a_single_input_needs_none_to_be_given():
     found = judged(made.observation, made.truth.inputs[:0], Budget())
     assert found.status is Status.EXACT
     assert factorized(made.observation).b == 1
+
+
+def test_a_single_input_keeps_its_label():
+    made = make_problem(1)
+    labels = torch.tensor([[0.0, 1.0, 0.0]], dtype=torch.float64)
+    found = judged(made.observation, made.truth.inputs, Budget(), labels=labels)
+    assert found.status is Status.EXACT
+    assert found.labels is not None
+    assert torch.equal(found.labels, labels)
