@@ -16,8 +16,7 @@ from spear.analysis.records.run_folder import (
     Damaged,
     flat,
     read_config,
-    read_experiment,
-    read_summary,
+    read_named_summary,
     readable,
 )
 from spear.analysis.records.store import (
@@ -215,7 +214,7 @@ def _job(folder: Path) -> dict[str, Any]:
     """Return what a run folder says of its job; of one without a summary, what was asked for."""
     state = JobState.read(folder) or JobState(JobOutcome.INTERRUPTED, ENDED)
     if (folder / SUMMARY).exists():
-        summary = read_summary(folder) | {"experiment": read_experiment(folder)}
+        summary = read_named_summary(folder)
         state.outcome, state.reason = JobOutcome.DONE, ""
     else:
         summary = {"experiment": experiment_name(state.choices.get("experiment"))} | {

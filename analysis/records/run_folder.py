@@ -61,11 +61,17 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 def read_experiment(folder: Path) -> str:
     """Return the name of a complete job's experiment, as its summary has it."""
+    name: str = read_named_summary(folder)["experiment"]
+    return name
+
+
+def read_named_summary(folder: Path) -> dict[str, Any]:
+    """Return the summary of a complete job, which has the name of an experiment."""
+    summary = read_summary(folder)
     with readable(folder / SUMMARY):
-        name = read_summary(folder)["experiment"]
-        if not isinstance(name, str):
-            raise TypeError(f"its experiment is {name!r}")
-        return name
+        if not isinstance(summary["experiment"], str):
+            raise TypeError(f"its experiment is {summary['experiment']!r}")
+    return summary
 
 
 def read_batches(folder: Path) -> list[dict[str, str]]:
