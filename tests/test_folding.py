@@ -10,8 +10,11 @@ from torch.nn.utils.prune import l1_unstructured
 
 import spear
 from spear.auditing import Verdict, audit
+from spear.baselines.label_recovery import AnalyticInversion, CountedLabels
+from spear.baselines.lt_peeling.downstream import Downstream
 from spear.client.client import Client
 from spear.folding import fold, fold_gradients, foldings, without_norms
+from spear.inversion.sampling.prior import estimated_pre_activations
 from spear.networks import fcnn, fcnn_batch_norm
 from spear.scoring import truth_of
 from spear.update import Update
@@ -173,3 +176,34 @@ def test_an_audit_folds_them():
     network = normed().float()
     update = spear.Client(network).share(spear.Batch(batch().inputs.float(), batch().labels))
     assert audit(network, update.gradients, "1", input_shape=SHAPE).verdict is Verdict.EXACT
+
+
+def shared_by(network: nn.Module, b: int = 2) -> tuple[Update, spear.Batch]:
+    inputs = torch.rand(b, *SHAPE, generator=torch.Generator().manual_seed(5)).double()
+    data = spear.Batch(inputs, torch.tensor([0, 4, 2])[:b])
+    return Client(network).share(data), data
+
+
+def test_pre_activations_behind_a_layer_are_peeled_with_its_norm():
+    update, data = shared_by(normed(depth=2, bias=True).double())
+    downstream = Downstream.of(update.copied("cpu", torch.float64))
+    expected = update.network(data.inputs)
+    found = downstream.logits(downstream.pre_activations(data.inputs))
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_layer_of_the_folded_network_is_found_in_it():
+    """Such a layer is not among the modules of the network with its norms."""
+    network = normed(depth=2, bias=True)
+    network[-1] = nn.Linear(40, CLASSES, bias=False).double()
+    update, data = shared_by(network)
+    labels = CountedLabels(2).start(update, network(data.inputs), torch.Generator()).current()
+    assert sorted(labels.tolist()) == sorted(data.labels.tolist())
+    found = estimated_pre_activations(update, 1, data.inputs)
+    torch.testing.assert_close(found, network[:3](data.inputs))
+
+
+def test_analytic_inversion_goes_back_through_norms():
+    update, data = shared_by(normed(depth=3), b=1)
+    found = AnalyticInversion()(update)
+    torch.testing.assert_close(found.inputs, data.inputs)

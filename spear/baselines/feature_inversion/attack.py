@@ -160,9 +160,9 @@ class FeatureInversion(WholeUpdateAttack):
         self, update: Update, found: Reconstruction, start: Tensor
     ) -> Callable[[Tensor], Value]:
         """The objective at images (b x C x H x W)."""
-        layer = update.layer(self._layer)
+        layer, network = update.layer(self._layer), update.folded.network
         target = found.inputs.to(start)
-        if (layer_inputs(update.network, layer.module, start) >= 0).all():
+        if (layer_inputs(network, layer.module, start) >= 0).all():
             target = target.abs()
         match = self._matched(update, found, layer.name) if self.matching else None
 
@@ -172,7 +172,7 @@ class FeatureInversion(WholeUpdateAttack):
                 distance, features = match(images)
                 terms["matching"] = self.matching * distance
             else:
-                features = layer_inputs(update.network, layer.module, images)
+                features = layer_inputs(network, layer.module, images)
             if self.total_variation:
                 terms["total_variation"] = self.total_variation * total_variation(images)
             apart = 1.0 - cosine_similarity(features, target, dim=1, eps=1e-10).mean()

@@ -27,6 +27,7 @@ def paired_labels(update: Update, layer: int, found: Reconstruction) -> Tensor:
         InvalidObservation: the labels are not b class indices.
         VictimError: the network does not take the domain's shape.
     """
+    update = update.folded  # whose layers are those of `found`
     labels = update.labels
     if labels is None or len(labels) != found.batch_size:
         known = "no" if labels is None else len(labels)

@@ -69,7 +69,7 @@ class AnalyticInversion(WholeUpdateAttack):
         for after, before in pairwise(reversed(observation.layers)):
             arriving = after.module.weight.detach().double().cpu().T @ gradient
             gradient = torch.where(inputs > 0, arriving, 0.0)
-            inputs = _received(observation.gradients[f"{before.name}.weight"], gradient)
+            inputs = _received(observation.folded.gradients[f"{before.name}.weight"], gradient)
         sample = Recovered(found.label, inputs, gradient, found.details)
         return sample.reconstruction(time.perf_counter() - began)
 

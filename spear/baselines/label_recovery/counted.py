@@ -80,5 +80,5 @@ def _entries(update: Update) -> Tensor:
     parameter = layer.weight_gradient
     zeros = parameter.new_zeros(1, prod(update.domain.shape)).view(1, *update.domain.shape)
     with torch.no_grad():
-        features = layer_inputs(update.network, module, zeros)
+        features = layer_inputs(update.folded.network, module, zeros)
     return layer.weight_gradient.double().sum(dim=1) / features.double().sum(dim=-1).mean()

@@ -40,6 +40,7 @@ class Downstream:
     @classmethod
     def of(cls, update: Update) -> "Downstream":
         """Return that of an update whose network is its own (`Update.copied`) and is changed."""
+        update = update.folded  # a norm behind the layer is part of it
         layer = update.layer(1)
         weight, bias = layer.module.weight.detach(), layer.module.bias.detach()
         update.network.requires_grad_(False)

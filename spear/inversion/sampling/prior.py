@@ -161,7 +161,7 @@ def estimated_pre_activations(update: Update, layer: int, inputs: Tensor) -> Ten
     module = attackable(update.layers, layer, Sparsity.GRADIENT).module
     shaped = inputs.to(module.weight).reshape(-1, *update.domain.shape)
     with torch.no_grad():
-        return cast(Tensor, module(layer_inputs(update.network, module, shaped)))
+        return cast(Tensor, module(layer_inputs(update.folded.network, module, shaped)))
 
 
 def most_negative(pre_activations: Tensor, likely: float) -> Tensor:
