@@ -123,7 +123,7 @@ def _audited(chosen: argparse.Namespace) -> "Audit":
         tokenizer=None if chosen.tokenizer is None else tokenizer_of(chosen.tokenizer),
     )
     if chosen.weights is None and result.verdict is not Verdict.EXACT:
-        result = replace(result, notes=(*result.notes, WITHOUT_WEIGHTS))
+        result = replace(result, premise=WITHOUT_WEIGHTS)
     return result
 
 

@@ -254,6 +254,8 @@ class Audit:
         reading: what the update was taken for.
         read: text of a language model; None of another model.
         seen: images of a vision transformer; None of another model.
+        premise: sentence without a full stop on which all findings rest, said before them; empty if
+            there is none.
     """
 
     layers: tuple[LayerFinding, ...]
@@ -262,6 +264,7 @@ class Audit:
     reading: str = ""
     read: ReadText | None = None
     seen: SeenImages | None = None
+    premise: str = ""
 
     def __str__(self) -> str:
         """Return the report that `spear audit` prints."""
@@ -353,7 +356,7 @@ class Audit:
             "verdict": str(self.verdict),
             "update": self.reading,
             "seconds": self.seconds,
-            "notes": list(self.notes),
+            "notes": [*filter(None, [self.premise]), *self.notes],
             "consequences": {name: list(each) for name, each in self.consequences.items()},
             "layers": [layer.to_dict() for layer in self.layers],
             **({} if self.read is None else {"text": _counts(self.read)}),

@@ -21,8 +21,9 @@ SMALLEST_PICTURE = 96
 
 
 def text(audit: Audit) -> str:
-    """Return the audit as text for a terminal: the headline, then each layer."""
-    lines = [headline(audit), ""]
+    """Return the audit as text for a terminal: its premise, the headline, then each layer."""
+    lines = [f"Note: {audit.premise}.", ""] if audit.premise else []
+    lines += [headline(audit), ""]
     for layer in audit.layers:
         lines.append(f"{layer.name} ({layer.n} to {layer.m}): {layer.verdict}")
         lines += [f"  {sentence}" for sentence in sentences(layer)]

@@ -1,5 +1,6 @@
 """An update is taken for what it is, and what an audit cannot see it calls unknown."""
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -274,16 +275,21 @@ def test_a_function_that_returns_no_batch_is_refused():
         audit(mlp(), lambda: torch.zeros(3))
 
 
-def test_missing_weights_are_said(tmp_path, monkeypatch, capsys):
+def test_missing_weights_are_said_first(tmp_path, monkeypatch, capsys):
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 80), nn.ReLU(), nn.Linear(80, 3))
     torch.save(gradients(model, *(digits(4)[0], torch.tensor([0, 1, 2, 0]))), tmp_path / "g.pt")
     monkeypatch.setattr("models.mlp", lambda: nn.Sequential(*(m for m in _fresh(model))))
-    page = tmp_path / "a.html"
+    page, findings = tmp_path / "a.html", tmp_path / "a.json"
     arguments = ["--model", "models:mlp", "--update", tmp_path / "g.pt", "--budget", 0.2]
-    monkeypatch.setattr("sys.argv", ["spear", "audit", *map(str, arguments), "--html", str(page)])
+    arguments += ["--html", page, "--json", findings]
+    monkeypatch.setattr("sys.argv", ["spear", "audit", *map(str, arguments)])
     cli.main()
-    assert "no --weights were given" in capsys.readouterr().out
-    assert "λ" in page.read_text(encoding="utf-8")
+    said = "no --weights were given"
+    assert capsys.readouterr().out.startswith(f"Note: {said}")
+    assert json.loads(findings.read_text())["notes"][0].startswith(said)
+    html = page.read_text(encoding="utf-8")
+    assert html.index(f"Note: {said}") < html.index("<strong>")
+    assert "λ" in html
 
 
 def _fresh(model: nn.Sequential) -> list[nn.Module]:
