@@ -106,7 +106,7 @@ def leaderboard(arguments: list[str]) -> None:
     """Run `spear leaderboard`.
 
     Raises:
-        ConfigError: the folder has no complete job.
+        ConfigError: the folder has no complete job, or no results come with the package.
     """
     parser = argparse.ArgumentParser(prog="spear leaderboard", description=LEADERBOARD)
     parser.add_argument(

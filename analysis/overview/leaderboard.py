@@ -65,8 +65,17 @@ def board(batches: pd.DataFrame) -> pd.DataFrame:
 
 
 def page() -> str:
-    """Return the leaderboard of the committed records, in Markdown."""
+    """Return the leaderboard of the committed records, in Markdown.
+
+    Raises:
+        ConfigError: no experiment of the board has committed records.
+    """
     parts = [load_batches(RESULTS / each) for each in EXPERIMENTS if (RESULTS / each).is_dir()]
+    if not parts:
+        raise ConfigError(
+            f"no records of {EXPERIMENTS[0]} or another experiment of the board in {RESULTS}; "
+            "expected a checkout with its results, as the repository has them."
+        )
     return markdown(board(pd.concat(parts, ignore_index=True)))
 
 

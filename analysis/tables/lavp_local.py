@@ -1,10 +1,10 @@
 """LAVP and the gradient's norm as forecasts of local optimisation, which LAVP's theory is about.
 
-A descent on each matching loss starts from the truth plus noise, which is the same for all pictures
+A descent on each matching loss starts from the truth plus noise, which is the same for all images
 (distance: its root mean square in an entry of the inputs, as the network receives them). Only the
 client knows the truth: this is a study of the theory (arXiv 2312.12488, Table 5) and no attack.
 Distance left: of the candidate of the least loss from the truth, as a multiple of that of the
-start; loss left: likewise; medians over pictures.
+start; loss left: likewise; medians over images.
 
 Spearman's rho, with 95 % bootstrap intervals, of the distance left with what the client computes
 beforehand, and with the PSNR of gradient matching from random inputs by the cosine distance. In
@@ -39,9 +39,9 @@ def _rows(results: pd.DataFrame) -> Iterator[dict[str, str]]:
     for network, of_network in NETWORKS.items():
         for dataset, of_dataset in DATASETS.items():
             chosen = (results["network"] == network) & (results["dataset"] == dataset)
-            for distance, pictures in results[chosen].groupby(DISTANCE):
+            for distance, images in results[chosen].groupby(DISTANCE):
                 for loss, name in LOSS_NAMES.items():
-                    left = pictures[f"details.local_{loss}_left"]
+                    left = images[f"details.local_{loss}_left"]
                     ranked = {
                         "norm": NORM,
                         "largest eigenvalue": f"details.lavp_{loss}_max",
@@ -52,11 +52,11 @@ def _rows(results: pd.DataFrame) -> Iterator[dict[str, str]]:
                         "network": of_network,
                         "data": of_dataset,
                         "loss": name,
-                        "pictures": str(len(pictures)),
+                        "images": str(len(images)),
                         "distance": f"{distance:g}",
                         "distance left": f"{left.median():.2g}",
-                        "loss left": f"{pictures[f'details.local_{loss}_loss'].median():.2g}",
-                        **{title: _rho(pictures[each], left) for title, each in ranked.items()},
+                        "loss left": f"{images[f'details.local_{loss}_loss'].median():.2g}",
+                        **{title: _rho(images[each], left) for title, each in ranked.items()},
                     }
 
 

@@ -1,4 +1,4 @@
-"""Local descents beside forecasts, of pictures made for the purpose."""
+"""Local descents beside forecasts, of images made for the purpose."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from spear.analysis.tables import lavp_local
 LEFT = np.linspace(0.1, 0.9, 9)
 
 
-def pictures(network: str = "fcnn") -> pd.DataFrame:
+def images(network: str = "fcnn") -> pd.DataFrame:
     return pd.DataFrame(
         {
             "network": network, "dataset": "mnist", "batch": range(9),
@@ -22,7 +22,7 @@ def pictures(network: str = "fcnn") -> pd.DataFrame:
 
 
 def test_forecasts_that_rank_as_the_descent_does_or_the_other_way_round():
-    l2, cosine = lavp_local.table(pictures()).to_dict("records")
+    l2, cosine = lavp_local.table(images()).to_dict("records")
     assert (l2["loss"], cosine["loss"]) == ("L2", "cosine")
     assert l2["distance left"] == cosine["distance left"] == "0.5"
     assert (l2["loss left"], cosine["loss left"]) == ("0.05", "0.5")
@@ -34,7 +34,7 @@ def test_forecasts_that_rank_as_the_descent_does_or_the_other_way_round():
 
 
 def test_each_network_and_distance_has_rows_of_its_own():
-    other = pictures("lenet").assign(**{lavp_local.DISTANCE: 0.01})
-    rows = lavp_local.table(pd.concat([pictures(), pictures("lenet"), other]))
+    other = images("lenet").assign(**{lavp_local.DISTANCE: 0.01})
+    rows = lavp_local.table(pd.concat([images(), images("lenet"), other]))
     assert rows["distance"].tolist() == ["0.1", "0.1", "0.01", "0.01", "0.1", "0.1"]
-    assert set(rows["pictures"]) == {"9"}
+    assert set(rows["images"]) == {"9"}

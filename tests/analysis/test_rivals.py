@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from spear.analysis.figures import rivals_wide as figure
+from spear.analysis.overview import leaderboard
 from spear.analysis.overview.leaderboard import EXPERIMENTS, board, page, submitted
 from spear.analysis.statistics.rivals import PUBLISHED, published
 from spear.analysis.tables import rivals, rivals_wide
@@ -115,6 +116,12 @@ def test_of_equal_shares_the_fastest_comes_first():
 def test_all_experiments_of_the_board_exist_and_the_page_has_their_records():
     assert set(EXPERIMENTS) <= set(experiments())
     assert page().count("\n") > 10
+
+
+def test_without_any_records_the_board_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(leaderboard, "RESULTS", tmp_path)
+    with pytest.raises(ConfigError, match=r"^no records of rivals or another experiment"):
+        page()
 
 
 def run_folder(root: Path, dirty: bool) -> Path:
