@@ -11,6 +11,7 @@ from spear.analysis.render.rendering import load
 from spear.analysis.tables import gifd, label_recovery, label_recovery_batches, lavp
 from spear.analysis.tables.gifd_variants import RADII
 from spear.analysis.tables.label_matching import NOISE, WEIGHT
+from spear.experiments.config.experiments import experiments
 from spear.experiments.config.schema import CONF
 
 pytestmark = pytest.mark.slow
@@ -97,6 +98,10 @@ def mean(found: pd.DataFrame, **keys: object) -> str:
     return f"{found['psnr'].mean():.1f}"
 
 
+def said_of(experiment: str) -> str:
+    return experiments()[experiment].values[""].ours
+
+
 def test_recovered_labels_are_as_good_as_true_ones_and_wrong_ones_no_worse():
     found = batches("label_recovery_matching")
     of = {
@@ -113,6 +118,9 @@ def test_recovered_labels_are_as_good_as_true_ones_and_wrong_ones_no_worse():
         in PAGE
     )
     assert f"against that paper: {wrong[0]} and {wrong[1]} dB" in PAGE
+    pairs = zip(recovered, true, ("smoothed", "mixed"), strict=True)
+    numbers = ", ".join(f"{mine} and {theirs} dB {kind}" for mine, theirs, kind in pairs)
+    assert said_of("label_recovery_matching").endswith(f"as good as true ones: {numbers}")
 
 
 def test_the_weight_of_the_feature_and_noise_move_little():
@@ -121,6 +129,7 @@ def test_the_weight_of_the_feature_and_noise_move_little():
     quiet = means.xs(0.0)
     least, most = f"{quiet.min():.1f}", f"{quiet.max():.1f}"
     assert f"moves the mean from {least} to {most} dB" in PAGE
+    assert said_of("label_recovery_features").endswith(f"move the mean from {least} to {most} dB")
     assert means.index.get_level_values(0).max() == 1e-4
     assert all((quiet - means.xs(noise)).max() < 0.5 for noise in (1e-5, 1e-4))
 
@@ -131,6 +140,8 @@ def test_balls_and_layers_of_gifd():
     own, none, two, one = (mean(found[radii == each]) for each in sorted(radii.unique(), key=order))
     assert f"Without balls GIFD has {none} dB instead of {own}" in PAGE
     assert f"with two feature layers {two}, with one {one}." in PAGE
+    said = f"{own} dB, without balls {none}, with two feature layers {two}, with one {one}"
+    assert said_of("gifd_ablation") == said
 
 
 def order(radii: str) -> tuple[int, bool]:
@@ -148,3 +159,5 @@ def test_gifd_on_batches():
     said = {attack: f"{a}, {b} and {c}" for attack, (a, b, c) in of.items()}
     assert f"it has {said['gifd']} dB, latents alone {said['latent_search']}," in PAGE
     assert f"gradient matching {said['geiping']}." in PAGE
+    header = f"GIFD {said['gifd']} dB at b = 2, 4 and 8, latents alone {said['latent_search']}"
+    assert said_of("gifd_batches") == header
