@@ -9,7 +9,7 @@ import pandas as pd
 
 from spear.analysis.statistics.activations import by_batch_size, with_those_by_loss
 
-EXPERIMENTS = ("activations", "activations_by_loss")
+EXPERIMENTS = ("activations", "activations_by_loss", "activations_b80")
 
 NEXT = {6: "wide next layer", 2: "classifier"}
 

@@ -34,6 +34,22 @@ def is_determined(problem: Decomposition, directions: Tensor, zeros: Tensor) -> 
     return stands_without_any_row(problem.left, grams, directions.T, zeros.T)
 
 
+def has_kernel_of_one(problem: Decomposition, directions: Tensor, zeros: Tensor) -> Tensor:
+    """Tell for each direction whether its zero rows leave no other (Theorem 3.3: rank b - 1).
+
+    Args:
+        problem, directions, zeros: see `is_determined`.
+
+    Returns:
+        k booleans.
+    """
+    b = len(directions)
+    if b == 1:
+        return torch.ones(directions.shape[1], dtype=torch.bool, device=directions.device)
+    grams = grams_once(problem.left, zeros.T)
+    return torch.linalg.eigvalsh(grams)[:, 1] > SINGULAR * grams.diagonal(dim1=1, dim2=2).mean(1)
+
+
 def stands_without_any_row(
     left: Tensor, grams: Tensor, directions: Tensor, zeros: Tensor
 ) -> Tensor:

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from spear.inversion.directions.determined import has_kernel_of_one
 from spear.inversion.factors.factorization import Factorization
 from spear.reconstruction import Status
 
@@ -28,12 +29,15 @@ def verdict(problem: Factorization, directions: Tensor, signs: Tensor, matched: 
         matched: where Z agrees with it (m x b).
 
     Returns:
-        `EXACT` if everything matches, except what rounding leaves open (lambda = 1); `APPROXIMATE`
+        `EXACT` if everything matches, except what rounding leaves open (lambda = 1), and the zeros
+        determine each direction, which those of inputs in the same state do not; `APPROXIMATE`
         if each sample disagrees no more than noise and local steps explain, so that the directions
         are right although the update is not an exact gradient; otherwise `PARTIAL`.
     """
     if bool(matched.all()) and problem.bias_fits and not problem.noise.white:
-        return Status.EXACT
+        zeros = signs[problem.active] < 0
+        determined = has_kernel_of_one(problem, directions, zeros).all()
+        return Status.EXACT if bool(determined) else Status.PARTIAL
     expected = problem.noise.hidden_states(directions)
     hidden = expected + FLUCTUATIONS * (expected / problem.m).sqrt()
     inactive, active = ((~matched & side).double().mean(dim=0) for side in (signs < 0, signs > 0))

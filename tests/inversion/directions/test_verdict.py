@@ -18,7 +18,9 @@ def problem(hidden: float = 0.0, *, white: bool = False, bias_fits: bool = True)
     noise = SimpleNamespace(
         white=white, hidden_states=lambda columns: columns.new_full((columns.shape[1],), hidden)
     )
-    return SimpleNamespace(m=M, noise=noise, bias_fits=bias_fits)
+    left = DIRECTIONS.repeat(M // B + 1, 1)[:M]  # zero rows of every kind
+    active = torch.ones(M, dtype=torch.bool)
+    return SimpleNamespace(m=M, noise=noise, bias_fits=bias_fits, left=left, active=active)
 
 
 def judged(of: object, inactive: int, active: int, left_open: int = 0) -> Status:
