@@ -1,5 +1,6 @@
 """Verdict of the ReLU pattern on a full set of directions: exact, approximate, or not right."""
 
+import torch
 from torch import Tensor
 
 from spear.inversion.directions.determined import has_kernel_of_one
@@ -14,6 +15,10 @@ SWITCHED = 0.15
 """Share of a sample's neurons that local steps may switch on: W predicts the state before the first
 step, and the sum over all steps is zero only for neurons that stay inactive (App. F)."""
 
+
+APART = 1e-4
+"""Least singular value of the inputs, each of length 1, relative to the largest, above which
+zeros that rounding leaves open count. Inputs called exact that were none had 1e-5 at most."""
 
 FLUCTUATIONS = 3.0
 """How many neurons noise may hide beyond their expected number, in its deviations."""
@@ -35,12 +40,25 @@ def verdict(problem: Factorization, directions: Tensor, signs: Tensor, matched: 
         are right although the update is not an exact gradient; otherwise `PARTIAL`.
     """
     if bool(matched.all()) and problem.bias_fits and not problem.noise.white:
-        zeros = signs[problem.active] < 0
-        determined = has_kernel_of_one(problem, directions, zeros).all()
-        return Status.EXACT if bool(determined) else Status.PARTIAL
+        return Status.EXACT if _is_determined(problem, directions, signs) else Status.PARTIAL
     expected = problem.noise.hidden_states(directions)
     hidden = expected + FLUCTUATIONS * (expected / problem.m).sqrt()
     inactive, active = ((~matched & side).double().mean(dim=0) for side in (signs < 0, signs > 0))
     followed = bool((inactive <= hidden + FOLLOWED).all())
     switched = bool((active <= hidden + SWITCHED).all())
     return Status.APPROXIMATE if followed and switched else Status.PARTIAL
+
+
+def _is_determined(problem: Factorization, directions: Tensor, signs: Tensor) -> bool:
+    """Return whether the zeros of dL/dZ leave no other directions.
+
+    Those that are sure decide. In small layers rounding leaves most of them open: these count, too,
+    unless the inputs are nearly dependent, in which case rounding hides dL/dZ itself.
+    """
+    states = signs[problem.active]
+    if bool(has_kernel_of_one(problem, directions, states < 0).all()):
+        return True
+    inputs = torch.linalg.solve(directions, problem.right)
+    sizes = torch.linalg.svdvals(inputs / inputs.norm(dim=1, keepdim=True))
+    apart = float(sizes[-1]) > APART * float(sizes[0])
+    return apart and bool(has_kernel_of_one(problem, directions, states <= 0).all())
