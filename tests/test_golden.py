@@ -10,7 +10,8 @@ RECORD = load()
 BITS = RECORD["bits"].get(fingerprint(), {})
 """Of each case, on a machine like this one; none if no such machine has been recorded."""
 COMPOSED = {
-    *("spear_irls_beside_svd", "spear_svd", "geiping_1000", "geiping_low_tv", "match_cosine"),
+    *("spear_irls_beside_svd", "spear_peeling_beside_svd"),
+    *("spear_svd", "geiping_1000", "geiping_low_tv", "match_cosine"),
     "geiping_sign_labels",
     *("spear_paper_one_stage", "spear_paper_float64"),
     *("spear_paper_refitted", "spear_paper_determined"),

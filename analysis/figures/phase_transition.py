@@ -37,7 +37,7 @@ def draw(results: pd.DataFrame) -> Figure:
         at_state = results[results["network.steps"] == steps]
         for axes, (normalised, inputs) in zip(row, INPUTS.items(), strict=True):
             chosen = at_state[at_state["dataset.normalize"] == normalised]
-            image = _map(axes, chosen, *sizes)
+            image = draw_map(axes, chosen, *sizes)
             axes.set_title(f"{inputs}, {state}")
         row[0].set_ylabel("batch size b")
     for axes in grid[-1]:
@@ -47,8 +47,14 @@ def draw(results: pd.DataFrame) -> Figure:
     return figure
 
 
-def _map(axes: Axes, batches: pd.DataFrame, b: list[int], m: list[int]) -> AxesImage:
-    """Draw cells with exact batches out of all, blank if nothing was measured."""
+def draw_map(axes: Axes, batches: pd.DataFrame, b: list[int], m: list[int]) -> AxesImage:
+    """Draw cells with exact batches out of all, blank if nothing was measured.
+
+    Args:
+        axes: on which to draw.
+        batches: a row per batch.
+        b, m: batch sizes (rows) and widths (columns), in ascending order.
+    """
     table = exact(batches, ["batch_size", "network.width"])
     share = table.pivot(index="batch_size", columns="network.width", values="share")
     share = share.reindex(index=b, columns=m)

@@ -15,19 +15,21 @@ from spear.analysis.render.laws import draw_laws
 from spear.analysis.statistics.measures import exact, spread
 from spear.inversion.sampling.lemmas import n_total_expected
 
-EXPERIMENTS = ("scaling", "scaling_sampling")
+EXPERIMENTS = ("scaling", "scaling_peeling", "scaling_sampling")
 
 
 def draw(results: pd.DataFrame) -> Figure:
-    """Draw seconds per batch (left), starts of the descent and submatrices of sampling (right)."""
-    descent = results[results["attack"] == "spear_irls"]
-    sampling = results[results["attack"] == "spear"]
+    """Draw seconds per batch (left), starts of our searches and submatrices of sampling (right)."""
+    ours = [results[results["attack"] == each] for each in ("spear_irls", "spear_peeling")]
+    descent, sampling = ours[0], results[results["attack"] == "spear"]
     figure = style.new_figure(3.6)
     left, right = figure.subplots(1, 2)
     b = np.arange(4, descent["batch_size"].max() + 1)
 
     for axes, found in ((left, "seconds"), (right, "details.starts")):
-        _curve(axes, descent, found)
+        for batches in ours:
+            if not batches.empty:
+                _curve(axes, batches, found)
         _curve(axes, sampling, "submatrices" if axes is right else found)
         axes.set_xlabel("batch size b (m = 10 b)")
         axes.set_yscale("log")

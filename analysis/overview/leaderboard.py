@@ -40,7 +40,10 @@ KEYS = (*SETTING, "dataset", "dataset.normalize", "batch_size")
 PLAIN = {"defense": "none", "fedavg": "none", "aggregation": "single"}
 """Choices with which a client shares one gradient of its own, as all on the page do."""
 
-WRAPPED = {"spear_irls_beside_svd": "spear_irls"}
+WRAPPED = {
+    "spear_irls_beside_svd": "spear_irls",
+    "spear_peeling_beside_svd": "spear_peeling",
+}
 """Attack that another one wraps -> the name under which it stands."""
 
 PROVENANCE = ("git_sha", "git_dirty", "command", "data_hash", "key", "started")

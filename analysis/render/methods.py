@@ -13,6 +13,9 @@ ALGORITHM_1 = "Algorithm 1"
 OURS = "descent (ours)"
 """Name of the attack of this suite that stands beside it, `attack=spear_irls`."""
 
+PEELING = "peeling (ours)"
+"""Name of `attack=spear_peeling`, which has the next layer's gradient, too."""
+
 TO_THE_LETTER = ("spear_paper", "spear_paper_noisy")
 
 SAMPLING = {
@@ -26,7 +29,7 @@ SAMPLING = {
 }
 """Attacks that run Algorithm 1 -> the way in which they do."""
 
-OWN = {"spear_irls": OURS, "spear_pair": "layer pair (ours)"}
+OWN = {"spear_irls": OURS, "spear_peeling": PEELING, "spear_pair": "layer pair (ours)"}
 """Attacks of this suite's own in the paper's tables -> their names."""
 
 METHODS = {

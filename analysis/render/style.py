@@ -17,6 +17,7 @@ from spear.analysis.render import methods
 
 COLOURS = {
     "spear_irls": "#0072B2",  # blue
+    "spear_peeling": "#009E73",  # green
     "spear": "#D55E00",  # vermilion
     "spear_svd": "#CC79A7",  # purple
 }
@@ -24,7 +25,7 @@ GREY = "#666666"
 GREEN = "#009E73"
 BLUE = "#0072B2"
 
-MARKERS = {"spear_irls": "o", "spear": "s", "spear_svd": "^"}
+MARKERS = {"spear_irls": "o", "spear_peeling": "D", "spear": "s", "spear_svd": "^"}
 
 NAMES = {attack: methods.name(attack) for attack in COLOURS}
 

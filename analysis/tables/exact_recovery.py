@@ -1,28 +1,33 @@
-"""The search by descent without any prior, one thread per batch.
+"""The descent, and peeling, without any prior on the same batches; one thread per batch.
 
-Exact: all directions right by the truth and lambda = 1; seconds: median (10th to 90th percentile);
-x SVD: median of the seconds over those of one float64 SVD of the same gradient.
+Peeling has the next layer's gradient, too. Exact: all directions right by the truth and lambda = 1;
+seconds: median (10th to 90th percentile); x SVD: median of the seconds over those of one float64
+SVD of the first layer's gradient.
 """
 
 import pandas as pd
 
+from spear.analysis.render.methods import OURS, PEELING
 from spear.analysis.statistics.measures import duration, spread, with_deviation
 
-EXPERIMENTS = (
+DESCENT = (
     "exact_recovery",
     "exact_recovery_b50",
     "exact_recovery_b90",
     "exact_recovery_b100",
     "exact_recovery_b200",
 )
+EXPERIMENTS = (*DESCENT, *(f"{each}_peeling" for each in DESCENT))
+
+SEARCHES = {"spear_irls_beside_svd": OURS, "spear_peeling_beside_svd": PEELING}
 
 DATA = {"cifar10": "CIFAR-10", "tiny_imagenet": "Tiny ImageNet"}
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each data set, kind of input, b and m."""
+    """Return a row for each data set, kind of input, b, m and search."""
     rows = []
-    by = ["network.width", "batch_size", "dataset", "dataset.normalize"]
+    by = ["network.width", "batch_size", "dataset", "dataset.normalize", "attack"]
     for _, batches in results.groupby(by):
         job, seconds = batches.iloc[0], spread(batches, by, "seconds").iloc[0]
         proven = batches["exact"] & (batches["sparsity_matching"] == 1.0)
@@ -33,6 +38,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                 "m": str(job["network.width"]),
                 "data": DATA[job["dataset"]],
                 "inputs": "normalised" if job["dataset.normalize"] else "pixels in [0, 1]",
+                "search": SEARCHES.get(job["attack"], OURS),
                 "exact": f"{proven.sum()}/{len(batches)}",
                 "PSNR [dB]": with_deviation(batches["psnr"]),
                 "seconds": f"{duration(seconds['median'])} "

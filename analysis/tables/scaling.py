@@ -2,18 +2,22 @@
 
 import pandas as pd
 
-from spear.analysis.render.methods import ALGORITHM_1, OURS
+from spear.analysis.render.methods import ALGORITHM_1, OURS, PEELING
 from spear.analysis.statistics.measures import count, duration, exact, spread
 from spear.inversion.sampling.lemmas import n_total_expected
 
-EXPERIMENTS = ("scaling", "scaling_sampling")
+EXPERIMENTS = ("scaling", "scaling_peeling", "scaling_sampling")
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each batch size; the expected submatrices are by both laws."""
     descent = _columns(results[results["attack"] == "spear_irls"], OURS, "details.starts")
+    peeling = results[results["attack"] == "spear_peeling"]
+    joined = (
+        descent if peeling.empty else descent.join(_columns(peeling, PEELING, "details.starts"))
+    )
     sampling = _columns(results[results["attack"] == "spear"], ALGORITHM_1, "submatrices")
-    joined = descent.join(sampling).fillna("")
+    joined = joined.join(sampling).fillna("")
     sizes = [int(b) for b in joined.index]
     joined["Lemma 5.2"] = [count(n_total_expected(b)) for b in sizes]
     joined["information sets"] = [count(n_total_expected(b, per_draw=b)) for b in sizes]

@@ -77,6 +77,7 @@ GIVEN = {
     "spear_paper_one_stage": "W",
     "spear_paper_refitted": "W",
     "spear_peeling": "W",
+    "spear_peeling_beside_svd": "W",
     "spear_prior": "WMYP",
     "spear_pruned": "W",
     "spear_regressions": "W",

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import warnings
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,12 @@ import yaml
 import spear.analysis.figures
 import spear.analysis.statistics.ablation
 import spear.analysis.tables
-from spear.analysis.figures import enough_clients, phase_transition, scaling
+from spear.analysis.figures import (
+    enough_clients,
+    phase_transition,
+    phase_transition_pairs,
+    scaling,
+)
 from spear.analysis.overview import commands, figures, tables
 from spear.analysis.paper.comparison import papers
 from spear.analysis.records.frames import load_batches
@@ -38,8 +44,9 @@ def job(
     """A complete job's folder with a batch for each of `seconds`; all are exact unless told."""
     m, normalize = more.get("m", 200), more.get("normalize", True)
     settings, steps = more.get("settings", "full"), more.get("steps", 0)
+    activation = more.get("activation", "relu")
     depth, split, swaps = more.get("depth", 6), more.get("split", "test"), more.get("swaps", True)
-    name = f"{b},{attack},{m},{normalize},{settings},{steps},{depth},{split},{swaps}"
+    name = f"{b},{attack},{m},{normalize},{settings},{steps},{depth},{split},{swaps},{activation}"
     folder = root / experiment / name
     folder.mkdir(parents=True)
     details = {} if "submatrices" in more else {"starts": 50.0, "svd_ratio": 0.5}
@@ -64,7 +71,7 @@ def job(
         writer.writerows(rows)
     config = {
         "batch_size": b,
-        "network": {"width": m, "steps": steps, "depth": depth},
+        "network": {"width": m, "steps": steps, "depth": depth, "activation": activation},
         "dataset": {"normalize": normalize, "split": split},
         "attack": {"swaps": swaps, "p_false_reject": 1e-5, "max_submatrices": 3e6},
     }
@@ -98,6 +105,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("results")
     for b in (4, 8):
         job(root, "scaling", b, "spear_irls", [0.1 * b, 0.2 * b], m=10 * b)
+        job(root, "scaling_peeling", b, "spear_peeling", [0.05 * b], m=10 * b)
         job(root, "scaling_sampling", b, "spear", [1e-4 * b**2], m=10 * b, submatrices=10**5)
     for b, finished in ((10, True), (20, False)):
         job(root, "side_by_side", b, "spear_irls", [0.1, 0.2, 0.3])
@@ -111,6 +119,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for b, m, normalize in np.ndindex(2, 2, 2):
         sizes = {"m": [50, 100][m], "normalize": bool(normalize), "exact": b < 1}
         job(root, "phase_transition", [8, 64][b], "spear_irls", [1.0], **sizes)
+    for b, activation, depth in product((8, 48, 64), ("relu", "gelu"), (2, 6)):
+        pair = {"m": 100, "activation": activation, "depth": depth, "exact": b < 64}
+        job(root, "phase_transition_pairs", b, "spear_network", [1.0], **pair)
     for m in (200, 2000):
         for experiment, b, n in (("figure4", 8, 4), ("figure4_b18_to_b24", 20, 2)):
             job(root, experiment, b, "spear", [1.0] * n, m=m, submatrices=b * 40000 // m)
@@ -270,6 +281,29 @@ def test_the_map_marks_what_no_attack_can_do(results):
     axes = figure.axes[0]
     assert len(axes.patches) == 1  # b = 64, m = 50
     assert sorted(text.get_text() for text in axes.texts) == ["0/1", "1/1", "1/1"]
+
+
+def test_the_maps_of_pairs_have_the_limits_of_their_counts(results):
+    """At m = 100 they are 50 before a wide layer; before 10 classes 91 for ReLU, 46 for GELU."""
+    figure = phase_transition_pairs.draw(load(phase_transition_pairs.EXPERIMENTS, results))
+    maps = {axes.get_title(): axes for axes in figure.axes if axes.images}
+    assert len(maps) == 5
+    drawn = {title: axes.lines[0].get_ydata()[0] for title, axes in maps.items() if axes.lines}
+    assert drawn == {
+        "ReLU before a wide layer": 1.5,
+        "GELU before a wide layer": 1.5,
+        "ReLU before 10 classes": pytest.approx(np.nan, nan_ok=True),
+        "GELU before 10 classes": 0.5,
+    }
+    assert [text.get_text() for text in maps["ReLU before a wide layer"].texts] == [
+        *("1/1", "1/1", "0/1")
+    ]
+
+
+def test_both_searches_are_in_the_table_of_scaling(results):
+    table = TABLES["scaling"].table(load(TABLES["scaling"].EXPERIMENTS, results))
+    assert table["peeling (ours): seconds"].tolist() == ["0.2 s", "0.4 s"]
+    assert table["descent (ours): seconds"].tolist() == ["0.6 s", "1.2 s"]
 
 
 @pytest.mark.parametrize(

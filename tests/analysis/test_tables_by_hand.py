@@ -130,8 +130,8 @@ def peeled(exact: list[bool]) -> pd.DataFrame:
 def test_a_descent_that_finds_half_at_most_gives_a_lower_bound_alone(exact, ratio):
     (row,) = peeling.table(peeled(exact)).to_dict("records")
     assert (row["m"], row["b"], row["m/b"], row["ratio"]) == ("200", "30", "6.7", ratio)
-    assert row["peeling: seconds"] == "5.5 s (1.3 s to 9 s)"
-    assert row["peeling: exact"] == f"{sum(exact)}/4"
+    assert row["peeling (ours): seconds"] == "5.5 s (1.3 s to 9 s)"
+    assert row["peeling (ours): exact"] == f"{sum(exact)}/4"
 
 
 def test_where_one_search_was_not_run_there_is_no_ratio():
@@ -166,8 +166,9 @@ def test_without_a_measured_svd_there_is_no_ratio_to_it():
         for k, ratio in enumerate((5.0, 6.0, 70.0))
     ]  # fmt: skip
     sizes = {"network.width": 200, "batch_size": 20, "dataset": "cifar10"}
-    cell = frame(rows, **sizes, **{"dataset.normalize": True})
+    cell = frame(rows, attack="spear_irls_beside_svd", **sizes, **{"dataset.normalize": True})
     (row,) = exact_recovery.table(cell).to_dict("records")
+    assert row["search"] == "descent (ours)"
     assert (row["exact"], row["x SVD"]) == ("1/3", "6")
     assert row["seconds"] == "2 s (1.2 s to 2.8 s)"
     (row,) = exact_recovery.table(cell.assign(**{"details.svd_ratio": np.nan})).to_dict("records")

@@ -148,7 +148,8 @@ CELLS = {
         "attack": "spear_pruned", "defense.share": 0.5, "recovered": 1.0, "details.open": 10.0,
     },
     exact_recovery: {
-        "dataset.normalize": True, "sparsity_matching": 1.0, "details.svd_ratio": 2.0,
+        "attack": "spear_peeling_beside_svd", "dataset.normalize": True, "sparsity_matching": 1.0,
+        "details.svd_ratio": 2.0,
     },
     input_sparsity: {
         "network": "trained", "status": "exact", "details.found": 20.0, "mae": 0.1,
