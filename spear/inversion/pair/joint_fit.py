@@ -30,8 +30,8 @@ SETTLED = 1e-3
 ITERATIONS = 200
 """Conjugate gradient iterations of a step at most."""
 
-SOLVED = 1e-16
-"""Decrease of the squared gradient at which a step is solved."""
+AHEAD = 200
+"""A step ends if as many iterations like its last one would lower the cost by `SETTLED` at most."""
 
 Blocks = tuple[Tensor, ...]
 """A vector in parts of different shapes."""
@@ -161,40 +161,50 @@ def refit(problem: PairProblem, rows: Tensor, sums: bool = True) -> Tensor:
     cost = _squares(residuals)
     for _ in range(STEPS):
         linear = _Linearised(fit, solution)
-        row_step, next_step = linear.step(_least_squares(linear, residuals))
+        scaled, predicted = _least_squares(linear, residuals)
+        row_step, next_step = linear.step(scaled)
         trial = Solution(solution.rows + row_step, solution.next_coordinates + next_step)
         trial_residuals = fit.residuals(trial)
         trial_cost = _squares(trial_residuals)
         if not bool(trial_cost < cost):
             break
+        # Where the equations are as good as linear, another step would find the same.
         settled = bool(trial_cost > (1 - SETTLED) * cost)
+        settled |= predicted is not None and bool(trial_cost < (1 + SETTLED) * predicted)
         solution, residuals, cost = trial, trial_residuals, trial_cost
         if settled:
             break
     return solution.rows
 
 
-def _least_squares(linear: _Linearised, residuals: Blocks) -> tuple[Tensor, Tensor]:
-    """Minimise |J x - r| by conjugate gradients from x = 0."""
-    rest = residuals
+def _least_squares(
+    linear: _Linearised, residuals: Blocks
+) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
+    """Minimise |J x - r|^2 by conjugate gradients from x = 0.
+
+    Returns:
+        x, and the minimum; None instead of it if the iterations were used up.
+    """
+    rest, cost = residuals, _squares(residuals)
     gradient = linear.transposed_times(rest)
     direction = gradient
     x = (torch.zeros_like(gradient[0]), torch.zeros_like(gradient[1]))
-    size = first = _squares(gradient)
+    size = _squares(gradient)
     for _ in range(ITERATIONS):
         image = linear.times(*direction)
         length = size / _squares(image)
         x = (x[0] + length * direction[0], x[1] + length * direction[1])
+        cost = cost - length * size
+        if bool(AHEAD * length * size < SETTLED * cost):
+            return x, cost
         rest = tuple(r - length * i for r, i in zip(rest, image, strict=True))
         gradient = linear.transposed_times(rest)
         size, before = _squares(gradient), size
-        if bool(size <= SOLVED * first):
-            break
         direction = (
             gradient[0] + size / before * direction[0],
             gradient[1] + size / before * direction[1],
         )
-    return x
+    return x, None
 
 
 def _squares(blocks: Blocks) -> Tensor:

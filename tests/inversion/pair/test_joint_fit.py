@@ -7,6 +7,7 @@ import torch
 from support.pairs import ALL, SMOOTH, PairCase, pair_case, relative
 from torch import Tensor
 
+from spear.inversion.pair import joint_fit
 from spear.inversion.pair.joint_fit import JointFit, Solution, _Linearised, refit
 from spear.inversion.pair.problem import PairProblem, pair_problem
 
@@ -144,3 +145,26 @@ def test_noise_is_fitted_to_its_expected_size() -> None:
     unknowns = found.numel() + problem.r * problem.b
     # The errors of R, which move Z, are not among the unknowns: hence more than 1 a degree.
     assert 0.5 * (equations - unknowns) < after < 5 * (equations - unknowns)
+
+
+def test_a_fit_that_one_step_has_settled_takes_no_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Near the truth the equations are linear, so that a step reaches the cost it predicts."""
+    case = made("gelu", "spanning", dtype=torch.float32)
+    predicted: list[Tensor | None] = []
+    solve = joint_fit._least_squares
+
+    def noted(
+        linear: _Linearised, residuals: tuple[Tensor, ...]
+    ) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
+        step, cost = solve(linear, residuals)
+        predicted.append(cost)
+        return step, cost
+
+    monkeypatch.setattr(joint_fit, "_least_squares", noted)
+    start = near(case, 1e-6)
+    fit = JointFit(case.problem)
+    found = refit(case.problem, start)
+    (cost,) = predicted
+    assert cost is not None
+    assert float(cost) < squares(fit.residuals(fit.start(start)))
+    assert squares(fit.residuals(fit.start(found))) == pytest.approx(float(cost), rel=1e-2)
