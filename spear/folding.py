@@ -140,7 +140,13 @@ def fold_gradients(gradients: dict[str, Tensor], chosen: tuple[Folding, ...]) ->
 
 
 def _is_fixed(module: nn.Module) -> bool:
-    fixed = isinstance(module, _BatchNorm) and not module.training
+    """Return whether it is a norm in evaluation mode of the kinds that take rows of neurons.
+
+    Norms of images and volumes never follow a linear layer, so that a network of these alone is not
+    run to look for one.
+    """
+    rows = isinstance(module, nn.BatchNorm1d | nn.SyncBatchNorm)
+    fixed = rows and not module.training
     return fixed and module.running_mean is not None and module.running_var is not None
 
 

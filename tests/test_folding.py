@@ -15,6 +15,7 @@ from spear.baselines.lt_peeling.downstream import Downstream
 from spear.client.client import Client
 from spear.folding import fold, fold_gradients, foldings, without_norms
 from spear.inversion.sampling.prior import estimated_pre_activations
+from spear.layers import linear_layers
 from spear.networks import fcnn, fcnn_batch_norm
 from spear.scoring import truth_of
 from spear.update import Update
@@ -110,6 +111,36 @@ class Skips(nn.Module):
 def test_what_cannot_be_folded_is_not(network):
     assert foldings(network, SHAPE) == ()
     assert without_norms(network, SHAPE) is network
+
+
+class Images(nn.Module):
+    """A network of images with norms between convolutions; it counts its runs, also of copies."""
+
+    runs = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
+        self.head = nn.Linear(4 * 4 * 4, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        type(self).runs += 1
+        return self.head(self.body(x))
+
+
+def test_norms_of_images_cost_no_run(monkeypatch):
+    """They never stand behind a linear layer: the layers are found by one run, and no folding's."""
+    monkeypatch.setattr(Images, "runs", 0)
+    network = Images().eval()
+    assert without_norms(network, (3, 6, 6)) is network
+    assert Images.runs == 0
+    assert [each.name for each in linear_layers(network, (3, 6, 6))] == ["head"]
+    assert Images.runs == 1
+
+
+def test_a_synchronised_norm_is_folded():
+    network = nn.Sequential(nn.Linear(24, 8), nn.SyncBatchNorm(8), nn.ReLU()).eval()
+    assert [each.norm for each in foldings(network, SHAPE)] == ["1"]
 
 
 def tied() -> nn.Module:
