@@ -8,7 +8,7 @@ float64, and the status. `--overrides` are those of the command line, such as `b
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ from rich.table import Table
 
 from spear.client.client import Client
 from spear.data.base import Batch
-from spear.experiments.config.build import build
+from spear.experiments.config.build import build, resolve_device
 from spear.experiments.config.schema import CONF, register
 from spear.seeding import Stream, batch_generator, batch_seed
 from spear.update import Update
@@ -31,9 +31,11 @@ DEFAULT = ("dataset=tiny_imagenet", "network.width=2000", "batch_size=200")
 
 
 def configuration(overrides: list[str]) -> DictConfig:
-    """Return the configuration that the command line would give."""
+    """Return the configuration that the command line would give, on a device of this machine."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides)
+        config = compose("config", overrides)
+    config.device = resolve_device(config.device)
+    return config
 
 
 def shared(config: DictConfig, index: int) -> Update:
@@ -72,21 +74,21 @@ def rows(overrides: list[str], attacks: list[str], index: int) -> list[tuple[str
     return found
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--attacks", nargs="*", default=["spear_peeling", "spear_irls"])
     parser.add_argument("--batches", type=int, default=1)
     parser.add_argument("--overrides", nargs="*", default=[])
-    arguments = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     register()
     torch.set_num_threads(1)
-    given = {each.partition("=")[0] for each in arguments.overrides}
+    given = {each.partition("=")[0] for each in chosen.overrides}
     kept = [each for each in DEFAULT if each.partition("=")[0] not in given]
-    overrides = [*kept, *arguments.overrides]
+    overrides = [*kept, *chosen.overrides]
     table = Table("batch", "what", "CPU [s]", "SVDs", "status")
-    for index in range(arguments.batches):
-        measured = rows(overrides, arguments.attacks, index)
+    for index in range(chosen.batches):
+        measured = rows(overrides, chosen.attacks, index)
         unit = measured[0][1]
         for name, seconds, status in measured:
             table.add_row(str(index), name, f"{seconds:.1f}", f"{seconds / unit:.2f}", status)

@@ -17,7 +17,7 @@ from torch import Tensor
 from spear.client.client import Client
 from spear.data import CIFAR10
 from spear.inversion.pair.attack import SpearPair
-from spear.inversion.pair.joint_fit import JointFit, _Linearised
+from spear.inversion.pair.joint_fit import JointFit, Linearised
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.networks import fcnn
 from spear.reconstruction import Status
@@ -34,7 +34,7 @@ def deviations(problem: PairProblem, inputs: Tensor) -> Tensor:
     rows = torch.linalg.lstsq(problem.first.right.T, inputs.double().T).solution.T
     fit = JointFit(problem)
     at = fit.start(rows)
-    linear = _Linearised(fit, at)
+    linear = Linearised(fit, at)
     b, r = problem.b, problem.r
     zeros = torch.zeros_like(rows), torch.zeros_like(at.next_coordinates)
     columns = []
@@ -46,7 +46,7 @@ def deviations(problem: PairProblem, inputs: Tensor) -> Tensor:
     jacobian = torch.stack(columns, dim=1)
     _, values, mixing = torch.linalg.svd(jacobian, full_matrices=False)
     spread = mixing.T[: b * b] / values.clamp(min=torch.finfo(values.dtype).tiny)
-    scales = linear._row_scales.expand(b, b).reshape(-1, 1)
+    scales = linear.row_scales.expand(b, b).reshape(-1, 1)
     moved = (spread * scales).view(b, b, -1) * problem.first.singular_values[:, None]
     lengths = torch.linalg.vector_norm(rows * problem.first.singular_values, dim=1)
     return torch.linalg.vector_norm(moved, dim=(1, 2)) / lengths

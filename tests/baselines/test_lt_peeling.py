@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from support.patterns import layer_of_pattern
 from torch import Tensor, nn
 
 from spear.baselines.lt_peeling import LtPeeling, Tolerances
@@ -25,13 +26,11 @@ def chosen_pattern(active: Tensor, seed: int = 0) -> tuple[nn.Module, Batch]:
     generator = torch.Generator().manual_seed(seed)
     m, b = active.shape
     inputs = torch.randn(b, N, generator=generator, dtype=torch.float64)
-    augmented = torch.cat([inputs, inputs.new_ones(b, 1)], dim=1)
-    wanted = torch.where(active, 1.0, -1.0).double()
-    parameters = torch.linalg.lstsq(augmented, wanted.T).solution.T
+    weight, bias = layer_of_pattern(active, inputs, generator)
     network = one_hidden_layer((N,), K, width=m, seed=seed)
     with torch.no_grad():
-        network[2].weight.copy_(parameters[:, :N])
-        network[2].bias.copy_(parameters[:, N])
+        network[2].weight.copy_(weight)
+        network[2].bias.copy_(bias)
     labels = torch.randint(K, (b,), generator=generator)
     return network, Batch(inputs, labels)
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from support.patterns import update_of_pattern
 from support.problems import make_problem
-from torch import Tensor
 
 from spear.baselines.neuron_exclusivity import NeuronExclusivity, exclusive_inputs, ratios
 from spear.domain import Domain
@@ -13,20 +13,7 @@ from spear.observation import Observation
 from spear.reconstruction import Status
 from spear.update import Update
 
-
-def by_hand(active: Tensor, n: int = 7) -> tuple[Tensor, Observation]:
-    """Inputs (b x n), and a layer with a chosen activation pattern (m x b): W x + c > 0 there."""
-    generator = torch.Generator().manual_seed(0)
-    m, b = active.shape
-    inputs = torch.randn(b, n, generator=generator, dtype=torch.float64)
-    wanted = torch.where(active, 1.0, -1.0).double()
-    augmented = torch.cat([inputs, inputs.new_ones(b, 1)], dim=1)
-    parameters = torch.linalg.lstsq(augmented, wanted.T).solution.T
-    gradients = torch.randn(m, b, generator=generator, dtype=torch.float64) * active
-    return inputs, Observation(
-        parameters[:, :n], parameters[:, n], gradients @ inputs, gradients.sum(dim=1)
-    )
-
+N = 7
 
 EXCLUSIVE = torch.tensor(
     [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 1, 1], [0, 0, 0]]
@@ -35,7 +22,8 @@ EXCLUSIVE = torch.tensor(
 
 
 def test_the_ratio_of_a_neuron_with_one_input_is_that_input():
-    inputs, observation = by_hand(EXCLUSIVE)
+    update = update_of_pattern(EXCLUSIVE, N)
+    inputs, observation = update.inputs, update.observation
     rows, neurons = ratios(observation)
     assert neurons.tolist() == [0, 1, 2, 3, 4, 5, 6]
     for row, owner in zip(rows[:5], (0, 0, 1, 1, 2), strict=True):
@@ -44,7 +32,8 @@ def test_the_ratio_of_a_neuron_with_one_input_is_that_input():
 
 
 def test_inputs_with_two_neurons_are_found_and_others_are_not():
-    inputs, observation = by_hand(EXCLUSIVE)
+    update = update_of_pattern(EXCLUSIVE, N)
+    inputs, observation = update.inputs, update.observation
     found = exclusive_inputs(observation)
     assert torch.cdist(found, inputs).amin(dim=1).max() < 1e-12
     assert sorted(torch.cdist(found, inputs).argmin(dim=1).tolist()) == [0, 1]
@@ -52,13 +41,15 @@ def test_inputs_with_two_neurons_are_found_and_others_are_not():
 
 
 def test_with_one_neuron_each_ratio_whose_own_neuron_fires_counts():
-    inputs, observation = by_hand(EXCLUSIVE)
+    update = update_of_pattern(EXCLUSIVE, N)
+    inputs, observation = update.inputs, update.observation
     found = exclusive_inputs(observation, agreeing=1)
     assert (torch.cdist(inputs, found).amin(dim=1) < 1e-12).all()
 
 
 def test_missing_inputs_are_rows_of_zeros_and_the_result_is_partial():
-    inputs, observation = by_hand(EXCLUSIVE)
+    update = update_of_pattern(EXCLUSIVE, N)
+    inputs, observation = update.inputs, update.observation
     found = NeuronExclusivity(rank=3)(observation)
     assert (found.status, found.n_directions, found.batch_size) == (Status.PARTIAL, 2, 3)
     assert torch.cdist(found.inputs[:2], inputs).amin(dim=1).max() < 1e-12
@@ -78,7 +69,8 @@ def test_a_batch_in_which_each_input_has_its_neurons_is_exact(dtype):
 
 def test_ratios_that_agree_by_two_classes_are_not_taken_for_proof():
     """With one logit difference the columns of dL/dZ are parallel where two inputs are active."""
-    inputs, observation = by_hand(torch.tensor([[1, 1], [1, 1], [1, 0], [0, 1]]).bool())
+    update = update_of_pattern(torch.tensor([[1, 1], [1, 1], [1, 0], [0, 1]]).bool(), N)
+    inputs, observation = update.inputs, update.observation
     gradients = torch.tensor([[1.0, 2.0], [2.0, 4.0], [1.0, 0.0], [0.0, 1.0]]).double()
     mixed = Observation(
         observation.weight, observation.bias, gradients @ inputs, gradients.sum(dim=1)
@@ -109,7 +101,7 @@ def test_what_it_cannot_attack_is_refused():
 
 
 def test_a_gradient_of_zeros_is_named():
-    _, observation = by_hand(EXCLUSIVE)
+    observation = update_of_pattern(EXCLUSIVE, N).observation
     nothing = Observation(
         observation.weight,
         observation.bias,

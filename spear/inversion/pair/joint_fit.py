@@ -97,8 +97,12 @@ class JointFit:
         return self.problem.activation.slope(z) * behind
 
 
-class _Linearised:
-    """The Jacobian of a fit at a solution, in scaled unknowns."""
+class Linearised:
+    """The Jacobian of a fit at a solution, in scaled unknowns.
+
+    Attributes:
+        row_scales: what a scaled change of the rows is multiplied by (b x b or b x 1).
+    """
 
     def __init__(self, fit: JointFit, at: Solution) -> None:
         problem = self._problem = fit.problem
@@ -111,13 +115,13 @@ class _Linearised:
         self._curved = activation.curvature(z) * behind
         lengths = torch.linalg.vector_norm(self._gradients, dim=1)
         sizes = torch.linalg.vector_norm(self._values, dim=1)
-        self._row_scales = 1 / (lengths[:, None] * fit._columns)
+        self.row_scales = 1 / (lengths[:, None] * fit._columns)
         self._next_scales = problem.next_error / sizes
 
     def times(self, rows: Tensor, nexts: Tensor) -> Blocks:
         """J x: how the computed gradients change."""
         problem, at = self._problem, self._at
-        rows, nexts = rows * self._row_scales, nexts * self._next_scales
+        rows, nexts = rows * self.row_scales, nexts * self._next_scales
         z = rows @ problem.first.projected_weight.T
         gradients = self._curved * z + self._slopes * (problem.back @ nexts).T
         blocks = [
@@ -140,11 +144,11 @@ class _Linearised:
         nexts = problem.back.T @ (self._slopes * gradients).T + second @ self._values.T
         if problem.next_bias is not None:
             nexts = nexts + blocks[3][:, None] / problem.next_error
-        return rows * self._row_scales, nexts * self._next_scales
+        return rows * self.row_scales, nexts * self._next_scales
 
     def step(self, x: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """The step in unscaled unknowns."""
-        return x[0] * self._row_scales, x[1] * self._next_scales
+        return x[0] * self.row_scales, x[1] * self._next_scales
 
 
 def refit(problem: PairProblem, rows: Tensor, sums: bool = True) -> Tensor:
@@ -160,7 +164,7 @@ def refit(problem: PairProblem, rows: Tensor, sums: bool = True) -> Tensor:
     residuals = fit.residuals(solution)
     cost = _squares(residuals)
     for _ in range(STEPS):
-        linear = _Linearised(fit, solution)
+        linear = Linearised(fit, solution)
         scaled, predicted = _least_squares(linear, residuals)
         row_step, next_step = linear.step(scaled)
         trial = Solution(solution.rows + row_step, solution.next_coordinates + next_step)
@@ -178,7 +182,7 @@ def refit(problem: PairProblem, rows: Tensor, sums: bool = True) -> Tensor:
 
 
 def _least_squares(
-    linear: _Linearised, residuals: Blocks
+    linear: Linearised, residuals: Blocks
 ) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
     """Minimise |J x - r|^2 by conjugate gradients from x = 0.
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from support.patterns import update_of_pattern
 from support.problems import factorized, make_problem, picture_problem
 from torch import Tensor
 
@@ -10,31 +11,10 @@ from spear.inversion import SpearIrls
 from spear.inversion.descent.cascade import Cascade
 from spear.inversion.descent.rounds import Settings
 from spear.inversion.factors.gram import unit
-from spear.observation import Observation
 from spear.reconstruction import Status
 
 REPEATS = 12
 """Neurons of each pattern: more than samples, so that zeros determine directions."""
-
-
-def with_patterns(
-    patterns: Tensor, dtype: torch.dtype = torch.float64, equal: bool = False
-) -> tuple[Observation, Tensor]:
-    """The update of a layer whose neurons are active for given samples (m x b), and its dL/dZ.
-
-    The weights solve W X + bias = Z for pre-activations of the signs that are asked for. The
-    gradients are normal, or equal for all samples of a neuron.
-    """
-    generator = torch.Generator().manual_seed(0)
-    m, b = patterns.shape
-    inputs = torch.randn(b, 2 * b, generator=generator, dtype=torch.float64)
-    bias = torch.randn(m, generator=generator, dtype=torch.float64)
-    z = torch.where(patterns, 1.0, -1.0) * (0.1 + torch.rand(m, b, generator=generator))
-    weight = torch.linalg.lstsq(inputs, (z - bias[:, None]).T).solution.T
-    shape = (m, 1) if equal else (m, b)
-    gradients = patterns * torch.randn(shape, generator=generator, dtype=torch.float64)
-    parts = weight, bias, gradients @ inputs, gradients.sum(dim=1)
-    return Observation(*(part.to(dtype) for part in parts)), gradients
 
 
 def staircase(b: int) -> Tensor:
@@ -53,11 +33,11 @@ def are_true(directions: Tensor, left: Tensor, gradients: Tensor) -> bool:
 def test_samples_that_become_single_one_after_the_other_are_all_found(
     b: int, dtype: torch.dtype
 ) -> None:
-    observation, gradients = with_patterns(staircase(b), dtype)
-    problem = factorized(observation)
+    update = update_of_pattern(staircase(b), 2 * b, dtype)
+    problem = factorized(update.observation)
     found = Cascade(problem)()
     assert len(found) == b
-    assert are_true(found.directions, problem.left, gradients[problem.active])
+    assert are_true(found.directions, problem.left, update.gradients[problem.active])
 
 
 def test_without_a_single_row_nothing_is_found() -> None:
@@ -65,8 +45,8 @@ def test_without_a_single_row_nothing_is_found() -> None:
     pairs = torch.combinations(torch.arange(b))
     patterns = torch.zeros(len(pairs), b, dtype=torch.bool)
     patterns[torch.arange(len(pairs))[:, None], pairs] = True
-    observation, _ = with_patterns(patterns.repeat(REPEATS, 1), equal=True)
-    assert len(Cascade(factorized(observation))()) == 0
+    update = update_of_pattern(patterns.repeat(REPEATS, 1), 2 * b, equal=True)
+    assert len(Cascade(factorized(update.observation))()) == 0
 
 
 @pytest.mark.parametrize("seed", range(6))

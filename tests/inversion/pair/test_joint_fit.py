@@ -8,7 +8,7 @@ from support.pairs import ALL, SMOOTH, PairCase, pair_case, relative
 from torch import Tensor
 
 from spear.inversion.pair import joint_fit
-from spear.inversion.pair.joint_fit import JointFit, Solution, _Linearised, refit
+from spear.inversion.pair.joint_fit import JointFit, Solution, Linearised, refit
 from spear.inversion.pair.problem import PairProblem, pair_problem
 
 RANKS = {"spanning": (4, 10), "fewer": (5, 4)}
@@ -49,13 +49,13 @@ def test_the_truth_has_no_residual(name: str, shape: str) -> None:
     assert squares(fit.residuals(start)) < 1e-12 * squares(wrong)
 
 
-def linearised(name: str, shape: str, next_bias: bool) -> tuple[JointFit, Solution, _Linearised]:
+def linearised(name: str, shape: str, next_bias: bool) -> tuple[JointFit, Solution, Linearised]:
     """The fit of a pair, linearised near the truth."""
     case = made(name, shape)
     problem = case.problem if next_bias else replace(case.problem, next_bias=None)
     fit = JointFit(problem)
     at = fit.start(near(case, 0.01))
-    linear = _Linearised(fit, at)
+    linear = Linearised(fit, at)
     return fit, at, linear
 
 
@@ -154,7 +154,7 @@ def test_a_fit_that_one_step_has_settled_takes_no_second(monkeypatch: pytest.Mon
     solve = joint_fit._least_squares
 
     def noted(
-        linear: _Linearised, residuals: tuple[Tensor, ...]
+        linear: Linearised, residuals: tuple[Tensor, ...]
     ) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
         step, cost = solve(linear, residuals)
         predicted.append(cost)
