@@ -101,7 +101,7 @@ class Linearised:
     """The Jacobian of a fit at a solution, in scaled unknowns.
 
     Attributes:
-        row_scales: what a scaled change of the rows is multiplied by (b x b or b x 1).
+        row_scales: what a scaled change of the rows is multiplied by (b x b).
     """
 
     def __init__(self, fit: JointFit, at: Solution) -> None:
