@@ -29,7 +29,7 @@ from support.tabular import People
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from spear.baselines.gifd.dcgan import DCGAN
+from spear.baselines.generative.dcgan import DCGAN
 from spear.client.client import Client
 from spear.data import Batch
 from spear.experiments.config.build import build

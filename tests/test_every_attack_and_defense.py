@@ -10,7 +10,7 @@ from support.choices import OF_TEXT
 from support.tabular import People
 
 from spear.attack import Attack
-from spear.baselines.gifd.dcgan import DCGAN
+from spear.baselines.generative.dcgan import DCGAN
 from spear.client import Client, WeightedMean
 from spear.data import Batch, Digits, JointBatch
 from spear.errors import InvalidObservation, LayerError, VictimError

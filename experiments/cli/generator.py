@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spear.attack import Progress as Done
-from spear.baselines.gifd.dcgan import DCGAN
-from spear.baselines.gifd.training import Fit, Training
+from spear.baselines.generative.dcgan import DCGAN
+from spear.baselines.generative.training import Fit, Training
 from spear.data import Dataset
 from spear.errors import ConfigError
 from spear.experiments.config.build import build

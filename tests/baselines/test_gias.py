@@ -7,8 +7,8 @@ import torch
 from support.generators import UNIT, Ramp, attacked, update_of
 from torch import nn
 
+from spear.baselines.generative.generator import Prior
 from spear.baselines.gias import GIAS
-from spear.baselines.gifd.generator import Prior
 from spear.baselines.gradient_matching import AbsoluteVariation, Adam, StepDecay
 from spear.baselines.label_recovery import CountedLabels
 from spear.errors import ConfigError

@@ -12,11 +12,11 @@ from scipy.optimize import brentq
 from support.generators import SHAPE, UNIT, Ramp, attacked, update_of
 from torch import nn
 
+from spear.baselines.generative.dcgan import DCGAN
+from spear.baselines.generative.generator import Prior
+from spear.baselines.generative.training import Training
 from spear.baselines.gifd.attack import GIFD
-from spear.baselines.gifd.dcgan import DCGAN
-from spear.baselines.gifd.generator import Prior
 from spear.baselines.gifd.l1_ball import project
-from spear.baselines.gifd.training import Training
 from spear.baselines.gradient_matching.objectives import CosineDistance, SquaredDistance
 from spear.baselines.gradient_matching.regularisers import AbsoluteVariation
 from spear.baselines.gradient_matching.schedules import WarmUpRampDown

@@ -33,7 +33,7 @@ def built(name, *overrides):
         config = compose("config", [*usual, f"attack={name}"])
     if "generator" in config.attack:
         config.attack.generator.weights = str(
-            CONF.parent / "spear/baselines/gifd/weights/cifar10.safetensors"
+            CONF.parent / "spear/baselines/generative/weights/cifar10.safetensors"
         )
     return build(config, "attack")
 

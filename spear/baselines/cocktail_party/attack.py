@@ -1,7 +1,6 @@
 """The Cocktail Party Attack: independent component analysis on a layer's weight gradient."""
 
 import math
-import time
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +15,7 @@ from spear.baselines.gradient_matching.optimisers import Adam
 from spear.baselines.gradient_matching.problem import Value
 from spear.baselines.gradient_matching.schedules import Constant
 from spear.baselines.gradient_matching.total_variation import total_variation
+from spear.budget import Budget
 from spear.inversion.factors.factorization import Factorization, factorize
 from spear.inversion.factors.rank import check_rank
 from spear.observation import Observation
@@ -136,16 +136,15 @@ class CocktailParty(LayerAttack):
         `details` has the lowest objective and iterations. If interrupted from the keyboard, it
         returns the best so far.
         """
-        began = time.perf_counter()
+        budget = Budget(self.time_limit, progress)
         image_shape = observation.image_shape if isinstance(observation, ImageObservation) else None
         problem = factorize(observation.to(self.device), self.rank)
         if isinstance(problem, Status):
-            seconds = time.perf_counter() - began
-            return Reconstruction.empty(observation.m, observation.n, problem, seconds)
+            return Reconstruction.empty(observation.m, observation.n, problem, budget.spent)
         whitened = whiten(problem)
-        descent = Descent(self.iterations, 1, began, self.time_limit, None, progress)
+        descent = Descent(self.iterations, 1, budget)
         status = descent(lambda: self._start(whitened, image_shape))
-        return _assembled(problem, whitened, descent, status, began)
+        return _assembled(problem, whitened, descent, status, budget)
 
     def _start(self, whitened: Whitened, image_shape: tuple[int, ...] | None) -> Start:
         # Adam's steps are far above float32's rounding, and half of the bytes is twice the speed.
@@ -176,7 +175,7 @@ class CocktailParty(LayerAttack):
 
 
 def _assembled(
-    problem: Factorization, whitened: Whitened, descent: Descent, status: Status, began: float
+    problem: Factorization, whitened: Whitened, descent: Descent, status: Status, budget: Budget
 ) -> Reconstruction:
     """S~ = W C R, so that Q = (W C)^-1 diag(c), where c = W C L^+ dL/db by Theorem 3.5."""
     assert descent.best.inputs is not None  # the identity is always offered
@@ -196,7 +195,7 @@ def _assembled(
         sparsity_matching=math.nan,
         n_directions=problem.b,
         submatrices=0,
-        seconds=time.perf_counter() - began,
+        seconds=budget.spent,
         status=status,
         details={"objective": descent.best.total, "iterations": float(descent.done)},
     )

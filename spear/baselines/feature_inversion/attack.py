@@ -1,6 +1,5 @@
 """From recovered features of a convolutional network to the images that have them (Sec. 6.4)."""
 
-import time
 from collections.abc import Callable
 
 import torch
@@ -18,6 +17,7 @@ from spear.baselines.gradient_matching.problem import Value
 from spear.baselines.gradient_matching.schedules import Cosine
 from spear.baselines.gradient_matching.total_variation import total_variation
 from spear.baselines.gradient_matching.victim import Victim
+from spear.budget import Budget
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation
 from spear.observation import Observation
@@ -123,13 +123,12 @@ class FeatureInversion(WholeUpdateAttack):
             InvalidObservation: not one label for each of the features, with `matching`.
             VictimError: the network cannot be differentiated twice, with `matching`.
         """
-        began = time.perf_counter()
+        budget = Budget(self.time_limit, progress)
         found = self.features(self.features.observe(observation), seed=seed, progress=progress)
         if found.batch_size == 0:
-            seconds = time.perf_counter() - began
-            return Reconstruction.empty(*observation.dimensions(None), found.status, seconds)
+            return Reconstruction.empty(*observation.dimensions(None), found.status, budget.spent)
         update = observation.copied(self.device)
-        descent = Descent(self.iterations, 1, began, self.time_limit, update.domain, progress)
+        descent = Descent(self.iterations, 1, budget, update.domain)
         status = descent(lambda: self._start(update, found, seed))
         if descent.best.inputs is None:
             raise InvalidObservation(
@@ -143,7 +142,7 @@ class FeatureInversion(WholeUpdateAttack):
             "feature_seconds": found.seconds,
         }
         inputs = descent.best.inputs.flatten(1).cpu()
-        return Reconstruction.estimate(inputs, time.perf_counter() - began, status, details)
+        return Reconstruction.estimate(inputs, budget.spent, status, details)
 
     def _start(self, update: Update, found: Reconstruction, seed: int) -> Start:
         like = next(iter(update.gradients.values()))

@@ -1,23 +1,23 @@
 """GGL: gradient matching over a generator's latents by an evolution strategy."""
 
 import math
-import time
 from math import prod
 
 import torch
 from torch import Tensor
 
-from spear.attack import Progress, ProgressCallback
+from spear.attack import Progress
+from spear.baselines.generative.attack import MODELS, GeneratedProblem, GenerativeAttack
+from spear.baselines.generative.generator import Generator
 from spear.baselines.ggl.evolution import CMAES, Array, Evolution
 from spear.baselines.ggl.latent_prior import divergence
-from spear.baselines.gifd.generative import GeneratedProblem, GenerativeAttack
-from spear.baselines.gifd.generator import Generator
 from spear.baselines.gradient_matching.descent import Best
 from spear.baselines.gradient_matching.labels import Labels
+from spear.baselines.gradient_matching.matching_attack import Found
 from spear.baselines.gradient_matching.objectives import Objective, SquaredDistance
 from spear.baselines.gradient_matching.transforms import Transformed
-from spear.errors import VictimError
-from spear.reconstruction import Reconstruction, Status
+from spear.budget import Budget
+from spear.reconstruction import Status
 from spear.settings import check_weights
 from spear.update import Update
 
@@ -33,7 +33,7 @@ class GGL(GenerativeAttack):
     candidates. In the authors' code, CMA-ES has tanh of the latents in place of the divergence.
 
     Args:
-        generator: `spear.baselines.gifd.generator.Generator`.
+        generator: `spear.baselines.generative.generator.Generator`.
         objective: distance of gradients; `SquaredDistance` unless given.
         labels: how the attack comes by them; `GivenLabels` unless given. None may be optimised.
         evolution: the search; `CMAES` unless given.
@@ -61,46 +61,38 @@ class GGL(GenerativeAttack):
         self.evolution = evolution or CMAES()
         self.weight = weight
 
-    def __call__(
-        self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
-    ) -> Reconstruction:
-        """Implement `spear.attack.Attack`.
+    def search(self, update: Update, seed: int, budget: Budget) -> Found:
+        """Run the evolution strategy.
 
         `details` has the objective and the distance of gradients of what is returned, and the
         number of evaluations. If interrupted from the keyboard, it returns the best so far.
 
         Raises:
             VictimError: the network does not take the domain's shape, or the objective is finite
-                for no latents.
+                nowhere.
             InvalidObservation: the generator's images are not shaped like the network's inputs,
                 whose range must be known; or labels or another part is missing.
             ConfigError: the generator cannot be run.
         """
-        began = time.perf_counter()
-        if observation.is_zero:
-            return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
-        search = _Search(self, observation.copied(self.device), seed)
-        limit = math.inf if self.time_limit is None else began + self.time_limit
+        latents = _Latents(self, update, seed)
         status, evaluations, most = Status.ESTIMATED, 0, self.evolution.evaluations
         try:
-            for evaluations in self.evolution(search.value, search.size, seed):
-                if progress:
-                    note = f"objective {search.best.total:.4g}"
-                    progress(Progress(evaluations, most, "evaluations", note))
-                if time.perf_counter() > limit:
+            for evaluations in self.evolution(latents.value, latents.size, seed):
+                note = f"objective {latents.best.total:.4g}"
+                budget.report(Progress(evaluations, most, "evaluations", note))
+                if budget.over():
                     status = Status.TIMED_OUT
                     break
         except KeyboardInterrupt:
-            if search.best.inputs is None:
+            if latents.best.inputs is None:
                 raise
             status = Status.INTERRUPTED
-        inputs, details = search.found()
+        inputs, details = latents.found()
         details["evaluations"] = float(evaluations)
-        found = Reconstruction.estimate(inputs, time.perf_counter() - began, status, details)
-        return search.problem.labelled(found)
+        return Found(inputs, status, details, latents.problem.recovered_labels())
 
 
-class _Search:
+class _Latents:
     """The objective of one update as a function of latents, and the best of them so far.
 
     Args:
@@ -127,12 +119,7 @@ class _Search:
         return total if math.isfinite(total) else math.inf
 
     def found(self) -> tuple[Tensor, dict[str, float]]:
-        """The inputs (b x n) of the lowest objective, and what is known of them."""
-        if self.best.inputs is None:
-            raise VictimError(
-                "the objective of GGL is finite for no latents; check that the parameters of the "
-                "network and of the generator are, and the loss."
-            )
-        inputs = self.problem.update.domain.clamp(self.best.inputs)
+        """The inputs (b x domain.shape) of the lowest objective, and what is known of them."""
+        inputs = self.problem.update.domain.clamp(self.best.reached("GGL", MODELS))
         details = {"objective": self.best.total, "distance": self.best.distance}
-        return inputs.flatten(1).cpu(), details
+        return inputs, details

@@ -1,24 +1,23 @@
 """GIAS: gradient matching over a generator's latents, then over its parameters."""
 
-import time
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from spear.attack import ProgressCallback
-from spear.baselines.gifd.generative import GeneratedProblem, GenerativeAttack
-from spear.baselines.gifd.generator import Generator
+from spear.baselines.generative.attack import MODELS, GeneratedProblem, GenerativeAttack
+from spear.baselines.generative.generator import Generator
 from spear.baselines.gradient_matching.descent import Best, Descent, Start
 from spear.baselines.gradient_matching.labels import Labels
+from spear.baselines.gradient_matching.matching_attack import Found
 from spear.baselines.gradient_matching.objectives import Objective
 from spear.baselines.gradient_matching.optimisers import Adam, Optimiser
 from spear.baselines.gradient_matching.problem import Value
 from spear.baselines.gradient_matching.regularisers import AbsoluteVariation, Regulariser
 from spear.baselines.gradient_matching.schedules import StepDecay
 from spear.baselines.gradient_matching.transforms import Transformed
-from spear.errors import VictimError
-from spear.reconstruction import Reconstruction, Status
+from spear.budget import Budget
+from spear.reconstruction import Status
 from spear.settings import check_least
 from spear.update import Update
 
@@ -33,7 +32,7 @@ class GIAS(GenerativeAttack):
     images that no latents give. The attack returns the images of the lowest objective.
 
     Args:
-        generator: `spear.baselines.gifd.generator.Generator`, with parameters.
+        generator: `spear.baselines.generative.generator.Generator`, with parameters.
         objective: distance of gradients; `CosineDistance` unless given.
         regularisers: further terms of the objective by name; `AbsoluteVariation` of weight 1e-6
             unless given.
@@ -76,10 +75,8 @@ class GIAS(GenerativeAttack):
         self.iterations = iterations
         self.restarts = restarts
 
-    def __call__(
-        self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
-    ) -> Reconstruction:
-        """Implement `spear.attack.Attack`.
+    def search(self, update: Update, seed: int, budget: Budget) -> Found:
+        """Run both searches.
 
         `details` has the objective and the distance of gradients of what is returned, the search it
         comes from (`stage`: 0 for latents, 1 for parameters), the least distance of each, and the
@@ -87,28 +84,23 @@ class GIAS(GenerativeAttack):
 
         Raises:
             VictimError: the network cannot be differentiated twice, does not take the domain's
-                shape, or the objective is finite for no latents.
+                shape, or the objective is finite nowhere.
             InvalidObservation: the generator's images are not shaped like the network's inputs,
                 whose range must be known; or labels or another part is missing.
             ConfigError: the generator cannot be run.
         """
-        began = time.perf_counter()
-        if observation.is_zero:
-            return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
-        search = _Search(self, observation.copied(self.device), seed)
-        limit = self.time_limit
-        first = Descent(self.latent_iterations, self.restarts, began, limit, None, progress)
-        second = Descent(self.iterations, 1, began, limit, None, progress)
-        status = first(search.latent_start)
+        searches = _Searches(self, update, seed)
+        first = Descent(self.latent_iterations, self.restarts, budget)
+        second = Descent(self.iterations, 1, budget)
+        status = first(searches.latent_start)
         if status is Status.ESTIMATED:
-            status = second(search.parameter_start)
-        inputs, details = search.found()
+            status = second(searches.parameter_start)
+        inputs, details = searches.found()
         details["iterations"] = float(first.done + second.done)
-        found = Reconstruction.estimate(inputs, time.perf_counter() - began, status, details)
-        return search.problem.labelled(found)
+        return Found(inputs, status, details, searches.problem.recovered_labels())
 
 
-class _Search:
+class _Searches:
     """Both searches on one update.
 
     Args:
@@ -128,7 +120,7 @@ class _Search:
         """A restart of the first search, for `Descent`."""
         latents = self.problem.latents().requires_grad_()
         if not self._began:
-            self.problem.check_derivatives(latents.detach())
+            self.problem.check_at(latents.detach())
         self._began = True
 
         def evaluate() -> Value:
@@ -143,12 +135,7 @@ class _Search:
 
     def parameter_start(self) -> Start:
         """The second search, from the best latents, for `Descent`."""
-        latents = self._latents.inputs
-        if latents is None:
-            raise VictimError(
-                "the objective of GIAS is not finite at its random latents; check that the "
-                "parameters of the network and of the generator are, and the loss."
-            )
+        latents = self._latents.reached("GIAS", MODELS)
         own = [self.problem.prior.free() for _ in latents]
         variables: list[Tensor] = [each for prior in own for each in prior.parameters()]
         variables += self.problem.targets.variables
@@ -163,19 +150,14 @@ class _Search:
         return Start(None, variables, evaluate, step)
 
     def found(self) -> tuple[Tensor, dict[str, float]]:
-        """The inputs (b x n) of the lowest objective, and what is known of them."""
+        """The inputs (b x domain.shape) of the lowest objective, and what is known of them."""
         stage = int(self._images[1].total < self._images[0].total)
         best = self._images[stage]
-        if best.inputs is None:
-            raise VictimError(
-                "the objective of GIAS is finite for no latents; check that the parameters of the "
-                "network and of the generator are, and the loss."
-            )
         details = {"objective": best.total, "distance": best.distance, "stage": float(stage)}
         reached = [(k, each) for k, each in enumerate(self._images) if each.inputs is not None]
         details |= {f"distance_{k}": each.distance for k, each in reached}
-        inputs = self.problem.update.domain.clamp(best.inputs)
-        return inputs.flatten(1).cpu(), details
+        inputs = self.problem.update.domain.clamp(best.reached("GIAS", MODELS))
+        return inputs, details
 
     def _offer(self, stage: int, value: Value) -> None:
         assert value.inputs is not None

@@ -1,25 +1,24 @@
 """GIFD: gradient matching over a generator's latents, then over its inner features."""
 
-import time
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from spear.attack import ProgressCallback
-from spear.baselines.gifd.generative import GeneratedProblem, GenerativeAttack
-from spear.baselines.gifd.generator import Generator, parts
+from spear.baselines.generative.attack import MODELS, GeneratedProblem, GenerativeAttack
+from spear.baselines.generative.generator import Generator, parts
 from spear.baselines.gifd.l1_ball import project
 from spear.baselines.gradient_matching.descent import Best, Descent, Start
 from spear.baselines.gradient_matching.labels import Labels
+from spear.baselines.gradient_matching.matching_attack import Found
 from spear.baselines.gradient_matching.objectives import Objective
 from spear.baselines.gradient_matching.optimisers import Adam, Closure, Optimiser, Step
 from spear.baselines.gradient_matching.problem import Value
 from spear.baselines.gradient_matching.regularisers import AbsoluteVariation, Regulariser
 from spear.baselines.gradient_matching.schedules import WarmUpRampDown
 from spear.baselines.gradient_matching.transforms import Transformed
-from spear.errors import ConfigError, VictimError
-from spear.reconstruction import Reconstruction, Status
+from spear.budget import Budget
+from spear.errors import ConfigError
 from spear.settings import check_least
 from spear.update import Update
 
@@ -38,7 +37,7 @@ class GIFD(GenerativeAttack):
     last ones. Their further regulariser 1e-6 |x|_2 / 64^2 is too small to matter and left out.
 
     Args:
-        generator: `spear.baselines.gifd.generator.Generator`.
+        generator: `spear.baselines.generative.generator.Generator`.
         radii: of the balls, one per stage from 1 on, in units of the features; fewer than blocks.
         objective: distance of gradients; `CosineDistance` unless given.
         regularisers: further terms of the objective by name; `AbsoluteVariation` unless given.
@@ -83,10 +82,8 @@ class GIFD(GenerativeAttack):
         self.iterations = iterations
         self.restarts = restarts
 
-    def __call__(
-        self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
-    ) -> Reconstruction:
-        """Implement `spear.attack.Attack`.
+    def search(self, update: Update, seed: int, budget: Budget) -> Found:
+        """Run all stages of all restarts.
 
         `details` has the objective and the distance of gradients of what is returned, the stage it
         comes from, the least distance of each stage and the iterations. If interrupted
@@ -94,26 +91,20 @@ class GIFD(GenerativeAttack):
 
         Raises:
             VictimError: the network cannot be differentiated twice, does not take the domain's
-                shape, or the objective is finite for no latents.
+                shape, or the objective is finite nowhere.
             InvalidObservation: the generator's images are not shaped like the network's inputs,
                 whose range must be known; or labels or another part is missing.
             ConfigError: the generator cannot be run.
         """
-        began = time.perf_counter()
-        if observation.is_zero:
-            return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
-        search = _Search(self, observation.copied(self.device), seed)
-        stages = self.restarts * search.stages
-        descent = Descent(search.iterations, stages, began, self.time_limit, None, progress)
-        status = descent(search.start)
-        inputs, details = search.found()
+        stages = _Stages(self, update, seed)
+        descent = Descent(stages.iterations, self.restarts * stages.count, budget)
+        status = descent(stages.start)
+        inputs, details = stages.found()
         details["iterations"] = float(descent.done)
-        seconds = time.perf_counter() - began
-        found = Reconstruction.estimate(inputs, seconds, status, details)
-        return search.problem.labelled(found)
+        return Found(inputs, status, details, stages.problem.recovered_labels())
 
 
-class _Search:
+class _Stages:
     """All stages of all restarts on one update.
 
     Args:
@@ -123,8 +114,8 @@ class _Search:
     """
 
     def __init__(self, attack: GIFD, update: Update, seed: int) -> None:
-        self.stages = 1 + len(attack.radii)
-        self.iterations = attack.iterations // self.stages
+        self.count = 1 + len(attack.radii)
+        self.iterations = attack.iterations // self.count
         self.problem = GeneratedProblem(attack, update, seed)
         self._attack = attack
         self._prior = self.problem.prior
@@ -132,7 +123,7 @@ class _Search:
 
     def start(self) -> Start:
         """Return the start of the next stage, for `Descent`."""
-        stage = len(self._best) % self.stages
+        stage = len(self._best) % self.count
         features = self._features(stage).detach().requires_grad_()
         best = Best()
         self._best.append(best)
@@ -146,9 +137,9 @@ class _Search:
         return Start(features, others, evaluate, self._step(stage, features))
 
     def found(self) -> tuple[Tensor, dict[str, float]]:
-        """The inputs (b x n) whose gradients are nearest, and what is known of them."""
+        """The inputs (b x domain.shape) whose gradients are nearest, and what is known of them."""
         reached = [
-            (best.distance, i % self.stages, best)
+            (best.distance, i % self.count, best)
             for i, best in enumerate(self._best)
             if best.inputs is not None
         ]
@@ -159,20 +150,15 @@ class _Search:
         details = {"objective": best.total, "distance": distance, "stage": float(stage)}
         for k in sorted({stage for _, stage, _ in reached}):
             details[f"distance_{k}"] = min(d for d, stage, _ in reached if stage == k)
-        return inputs.flatten(1).cpu(), details
+        return inputs, details
 
     def _features(self, stage: int) -> Tensor:
         if stage:
-            before = self._best[-1].inputs
-            if before is None:
-                raise VictimError(
-                    "the objective of GIFD is not finite at its random latents; check that the "
-                    "parameters of the network and of the generator are, and the loss."
-                )
+            before = self._best[-1].reached("GIFD", MODELS)
             return self._prior.block(stage - 1, before)
         latents = self.problem.latents()
         if not self._best:
-            self.problem.check_derivatives(latents)
+            self.problem.check_at(latents)
         return latents
 
     def _step(self, stage: int, features: Tensor) -> Step:

@@ -1,38 +1,31 @@
 """Gradient matching: a search for inputs whose gradient is the one that the client shared."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from spear.attack import ProgressCallback
 from spear.baselines.gradient_matching.candidate import Candidate
-from spear.baselines.gradient_matching.checks import (
-    check_derivatives,
-    check_labels,
-    outputs,
-)
 from spear.baselines.gradient_matching.descent import Descent, Start
 from spear.baselines.gradient_matching.initialisation import Initialisation, PatternedNormal
+from spear.baselines.gradient_matching.labelled_problem import LabelledProblem
 from spear.baselines.gradient_matching.labels import GivenLabels, Labels
+from spear.baselines.gradient_matching.matching_attack import Found, MatchingAttack
 from spear.baselines.gradient_matching.objectives import CosineDistance, Objective
 from spear.baselines.gradient_matching.optimisers import Adam, Optimiser, SoftSign
-from spear.baselines.gradient_matching.problem import Problem
 from spear.baselines.gradient_matching.regularisers import (
     FeatureDistance,
     Regulariser,
     TotalVariation,
 )
+from spear.budget import Budget
 from spear.domain import Domain
-from spear.errors import ConfigError, VictimError
-from spear.reconstruction import Reconstruction, Status
+from spear.errors import ConfigError
 from spear.settings import check_least, check_run
 from spear.update import Update
-from spear.whole_update import WholeUpdateAttack
 
 
-class GradientMatching(WholeUpdateAttack):
+class GradientMatching(MatchingAttack):
     """Descends from random inputs to inputs with the same gradient: an estimate, never a proof.
 
     Without settings it is the authors' "modern" variant of Geiping et al., "Inverting gradients"
@@ -56,9 +49,6 @@ class GradientMatching(WholeUpdateAttack):
     Raises:
         ConfigError: a setting is out of range.
     """
-
-    precision: torch.dtype | None = None
-    """Precision in which gradients are compared; None for the one in which the client computed."""
 
     def __init__(
         self,
@@ -99,10 +89,8 @@ class GradientMatching(WholeUpdateAttack):
         """Implement `spear.attack.Attack`."""
         return self.labels.given
 
-    def __call__(
-        self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
-    ) -> Reconstruction:
-        """Implement `spear.attack.Attack`.
+    def search(self, update: Update, seed: int, budget: Budget) -> Found:
+        """Descend from random candidates.
 
         `details` has the lowest objective, the distance of gradients in it, and iterations.
         If interrupted from the keyboard, it returns the best so far.
@@ -112,63 +100,35 @@ class GradientMatching(WholeUpdateAttack):
                 shape, or its objective is finite nowhere.
             InvalidObservation: labels or another part that the attack needs is missing.
         """
-        began = time.perf_counter()
-        if observation.is_zero:
-            return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
-        update = observation.copied(self.device, self.precision)
         box = update.domain if self.box else None
-        descent = Descent(self.iterations, self.restarts, began, self.time_limit, box, progress)
-        status = descent(self._starts(update, seed))
-        return _reconstruction(descent, box, status, time.perf_counter() - began)
+        problem = LabelledProblem(update, self.objective, self.regularisers, self.labels, seed)
+        descent = Descent(self.iterations, self.restarts, budget, box)
+        status = descent(lambda: self._start(problem))
+        best = descent.best
+        inputs = best.reached("gradient matching")
+        details = {
+            "objective": best.total,
+            "distance": best.distance,
+            "iterations": float(descent.done),
+        }
+        return Found(box.clamp(inputs) if box else inputs, status, details)
 
-    def _starts(self, update: Update, seed: int) -> Callable[[], Start]:
-        """Random candidates, one per call."""
-        like = next(iter(update.gradients.values()))
-        classes = outputs(update.network, like.new_zeros(1, *update.domain.shape))
-        if self.given_labels:
-            check_labels(update.labels, classes.shape[-1])
-        problem = Problem(update, self.objective, self.regularisers)
-        generator = torch.Generator().manual_seed(seed)
-
-        def start() -> Start:
-            targets = self.labels.start(update, classes, generator)
-            candidate = self._candidate(targets.b, update.domain, like, generator)
-            for variable in targets.variables:
-                variable.requires_grad_()
-            begun = Start(
-                candidate.inputs,
-                [*candidate.weights, *targets.variables],
-                lambda: problem(candidate.current(), targets.current()),
-                self.optimiser.start([*candidate.variables, *targets.variables], self.iterations),
-            )
-            inputs = candidate.current().detach().requires_grad_()
-            check_derivatives(
-                update.network, inputs, lambda: problem(inputs, targets.current()).total
-            )
-            return begun
-
-        return start
+    def _start(self, problem: LabelledProblem) -> Start:
+        """A random candidate."""
+        targets = problem.restart()
+        domain = problem.update.domain
+        candidate = self._candidate(targets.b, domain, problem.like, problem.random)
+        begun = Start(
+            candidate.inputs,
+            [*candidate.weights, *targets.variables],
+            lambda: problem(candidate.current()),
+            self.optimiser.start([*candidate.variables, *targets.variables], self.iterations),
+        )
+        problem.check_derivatives(candidate.current())
+        return begun
 
     def _candidate(
         self, b: int, domain: Domain, like: Tensor, generator: torch.Generator
     ) -> Candidate:
         """A random one of b inputs, in the precision and on the device of `like`."""
         return Candidate.free(self.initialisation(b, domain, generator).to(like))
-
-
-def _reconstruction(
-    descent: Descent, box: Domain | None, status: Status, seconds: float
-) -> Reconstruction:
-    best = descent.best
-    if best.inputs is None:
-        raise VictimError(
-            "the objective of gradient matching is not finite at any candidate; check that the "
-            "network's parameters and its loss are."
-        )
-    inputs = box.clamp(best.inputs) if box else best.inputs
-    details = {
-        "objective": best.total,
-        "distance": best.distance,
-        "iterations": float(descent.done),
-    }
-    return Reconstruction.estimate(inputs.flatten(1).cpu(), seconds, status, details)

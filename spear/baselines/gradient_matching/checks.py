@@ -128,5 +128,18 @@ def _twice_differentiable(function: Callable[..., Tensor], args: tuple[Tensor, .
     return True
 
 
+def never_finite(attack: str, models: str = "network") -> VictimError:
+    """Return the error of a search without any finite objective.
+
+    Args:
+        attack: its name.
+        models: whose parameters the objective depends on.
+    """
+    return VictimError(
+        f"the objective of {attack} is not finite at any candidate; check that the parameters of "
+        f"the {models} are, and the loss."
+    )
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

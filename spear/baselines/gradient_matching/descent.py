@@ -1,16 +1,17 @@
 """Descent from several starts, and the best candidate it finds."""
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from spear.attack import Progress, ProgressCallback
+from spear.attack import Progress
+from spear.baselines.gradient_matching.checks import never_finite
 from spear.baselines.gradient_matching.optimisers import Step
 from spear.baselines.gradient_matching.problem import Value
+from spear.budget import Budget
 from spear.domain import Domain
 from spear.reconstruction import Status
 
@@ -64,6 +65,20 @@ class Best:
             self.total, self.distance = total, distance.item()
             self.inputs = inputs.detach().clone()
 
+    def reached(self, attack: str, models: str = "network") -> Tensor:
+        """Return the inputs.
+
+        Args:
+            attack: its name, for the message.
+            models: whose parameters the objective depends on, likewise.
+
+        Raises:
+            VictimError: no candidate had a finite objective.
+        """
+        if self.inputs is None:
+            raise never_finite(attack, models)
+        return self.inputs
+
 
 class Descent:
     """Runs restarts until they end or the time is up.
@@ -71,10 +86,8 @@ class Descent:
     Args:
         iterations: of each restart.
         restarts: how many.
-        began: `time.perf_counter()` when the attack began.
-        time_limit: seconds after `began` at which to stop; None for no limit.
+        budget: at whose end to stop; it is told from time to time how far the descent is.
         box: bounds to return to after each iteration, or None.
-        progress: is told from time to time how far the descent is.
 
     Attributes:
         best: over all restarts.
@@ -85,19 +98,16 @@ class Descent:
         self,
         iterations: int,
         restarts: int,
-        began: float,
-        time_limit: float | None,
-        box: Domain | None,
-        progress: ProgressCallback | None,
+        budget: Budget,
+        box: Domain | None = None,
     ) -> None:
         self.best = Best()
         self.done = 0
         self._timed_out = False
         self._iterations = iterations
         self._restarts = restarts
-        self._deadline = math.inf if time_limit is None else began + time_limit
+        self._budget = budget
         self._box = box
-        self._progress = progress
 
     def __call__(self, start: Callable[[], Start]) -> Status:
         """Descend from each of `restarts` starts; `best` has the outcome.
@@ -139,15 +149,15 @@ class Descent:
             self._report()
             if not math.isfinite(last):
                 break  # it cannot come back from there; another restart may do better
-            if time.perf_counter() > self._deadline:
+            if self._budget.over():
                 self._timed_out = True
                 break
 
     def _report(self) -> None:
         total = self._iterations * self._restarts
-        if self._progress and (self.done % REPORT_EVERY == 0 or self.done == total):
+        if self.done % REPORT_EVERY == 0 or self.done == total:
             note = f"objective {self.best.total:.4g}"
-            self._progress(Progress(self.done, total, "iterations", note))
+            self._budget.report(Progress(self.done, total, "iterations", note))
 
 
 REPORT_EVERY = 10

@@ -1,13 +1,12 @@
 """The labels that a candidate's gradients are computed with: known, or found along with it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from spear.reconstruction import Reconstruction
 from spear.settings import check_least
 from spear.update import Update
 
@@ -26,12 +25,12 @@ class Targets:
     variables: list[Tensor]
     current: Callable[[], Tensor]
 
-    def label(self, found: Reconstruction, n_classes: int) -> Reconstruction:
-        """A reconstruction with these labels, its inputs in their order (b x K, float64)."""
+    def rows(self, n_classes: int) -> Tensor:
+        """Return them as class probabilities on the CPU (b x K, float64)."""
         targets = self.current().detach()
         if targets.ndim == 1:
             targets = nn.functional.one_hot(targets, n_classes)
-        return replace(found, labels=targets.double().cpu())
+        return targets.double().cpu()
 
 
 class Labels(Protocol):

@@ -1,29 +1,27 @@
 """GradInversion: gradient matching by several seeds at once that keep near their mean."""
 
-import time
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from spear.attack import ProgressCallback
-from spear.baselines.gradient_matching.checks import check_derivatives, check_labels, outputs
 from spear.baselines.gradient_matching.descent import Best, Descent, Start
 from spear.baselines.gradient_matching.initialisation import Initialisation, Normal
+from spear.baselines.gradient_matching.labelled_problem import LabelledProblem
 from spear.baselines.gradient_matching.labels import GivenLabels, Labels
+from spear.baselines.gradient_matching.matching_attack import Found, MatchingAttack
 from spear.baselines.gradient_matching.objectives import Objective
 from spear.baselines.gradient_matching.optimisers import Adam, Closure, Step
-from spear.baselines.gradient_matching.problem import Problem, Value
+from spear.baselines.gradient_matching.problem import Value
 from spear.baselines.gradient_matching.regularisers import AbsoluteVariation, Regulariser
 from spear.baselines.gradinversion.terms import BatchNormDistance, ImageNorm, LayerwiseDistance
-from spear.errors import ConfigError, VictimError
-from spear.reconstruction import Reconstruction, Status
+from spear.budget import Budget
+from spear.errors import ConfigError
 from spear.settings import check_least, check_run, check_weights
 from spear.update import Update
-from spear.whole_update import WholeUpdateAttack
 
 
-class GradInversion(WholeUpdateAttack):
+class GradInversion(MatchingAttack):
     """GradInversion (Yin et al., "See through Gradients: Image Batch Recovery via GradInversion",
     CVPR 2021, arXiv 2104.07586): an estimate, never a proof.
 
@@ -93,10 +91,8 @@ class GradInversion(WholeUpdateAttack):
         """Implement `spear.attack.Attack`."""
         return self.labels.given
 
-    def __call__(
-        self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
-    ) -> Reconstruction:
-        """Implement `spear.attack.Attack`.
+    def search(self, update: Update, seed: int, budget: Budget) -> Found:
+        """Descend with all seeds.
 
         `details` has the objective and the distance of gradients of what is returned, its seed, and
         the iterations. If interrupted from the keyboard, it returns the best so far.
@@ -107,16 +103,12 @@ class GradInversion(WholeUpdateAttack):
             InvalidObservation: labels or another part that the attack needs is missing.
             ConfigError: the labels are optimised with the images.
         """
-        began = time.perf_counter()
-        if observation.is_zero:
-            return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
-        group = _Group(self, observation.copied(self.device), seed)
-        descent = Descent(self.iterations, 1, began, self.time_limit, None, progress)
+        group = _Group(self, update, seed)
+        descent = Descent(self.iterations, 1, budget)
         status = descent(group.start)
         inputs, details = group.found()
         details["iterations"] = float(descent.done)
-        found = Reconstruction.estimate(inputs, time.perf_counter() - began, status, details)
-        return group.labelled(found)
+        return Found(inputs, status, details, group.problem.recovered_labels())
 
 
 class _Group:
@@ -130,25 +122,21 @@ class _Group:
 
     def __init__(self, attack: GradInversion, update: Update, seed: int) -> None:
         self._attack = attack
+        self.problem = LabelledProblem(
+            update, attack.objective, attack.regularisers, attack.labels, seed
+        )
         self._domain = update.domain
-        self._random = torch.Generator().manual_seed(seed)
-        like = next(iter(update.gradients.values()))
-        self._classes = classes = outputs(update.network, like.new_zeros(1, *update.domain.shape))
-        if attack.given_labels:
-            check_labels(update.labels, classes.shape[-1])
-        self._targets = attack.labels.start(update, classes, self._random)
-        if self._targets.variables:
+        targets = self.problem.restart()
+        if targets.variables:
             raise ConfigError(
                 "labels are optimised with the images, which GradInversion does not; expected "
                 "GivenLabels, or labels that are recovered first, such as CountedLabels."
             )
-        self._problem = Problem(update, attack.objective, attack.regularisers)
-        b = self._targets.b
-        drawn = [attack.initialisation(b, self._domain, self._random) for _ in range(attack.seeds)]
-        self._candidates = torch.stack(drawn).to(like).requires_grad_()
+        b, random = targets.b, self.problem.random
+        drawn = [attack.initialisation(b, self._domain, random) for _ in range(attack.seeds)]
+        self._candidates = torch.stack(drawn).to(self.problem.like).requires_grad_()
         self._best = [Best() for _ in drawn]
-        first = self._candidates[0].detach().requires_grad_()
-        check_derivatives(update.network, first, lambda: self._value(first).total)
+        self.problem.check_derivatives(self._candidates[0])
 
     def start(self) -> Start:
         """The start of the descent, for `Descent`."""
@@ -156,29 +144,16 @@ class _Group:
         return Start(None, variables, self._evaluate, self._step(variables))
 
     def found(self) -> tuple[Tensor, dict[str, float]]:
-        """The inputs (b x n) of the lowest objective, and what is known of them."""
+        """The inputs (b x domain.shape) of the lowest objective, and what is known of them."""
         number = min(range(len(self._best)), key=lambda each: self._best[each].total)
         best = self._best[number]
-        if best.inputs is None:
-            raise VictimError(
-                "the objective of GradInversion is finite for no images; check that the network's "
-                "parameters and its loss are."
-            )
+        inputs = self._domain.clamp(best.reached("GradInversion"))
         details = {"objective": best.total, "distance": best.distance, "seed": float(number)}
-        return self._domain.clamp(best.inputs).flatten(1).cpu(), details
-
-    def labelled(self, found: Reconstruction) -> Reconstruction:
-        """A reconstruction with its labels, if the attack was not given them."""
-        if self._attack.given_labels:
-            return found
-        return self._targets.label(found, self._classes.shape[-1])
-
-    def _value(self, inputs: Tensor) -> Value:
-        return self._problem(inputs, self._targets.current())
+        return inputs, details
 
     def _evaluate(self) -> Value:
         """The sum of all seeds' objectives, with the consistency of the group."""
-        values = [self._value(each) for each in self._candidates]
+        values = [self.problem(each) for each in self._candidates]
         for best, value, each in zip(self._best, values, self._candidates, strict=True):
             best.offer(value.total.item(), value.distance, each)
         mean = self._candidates.detach().mean(dim=0)
@@ -197,7 +172,7 @@ class _Group:
             moved = self._candidates.detach()
             if self._attack.noise:
                 rate = optimiser.learning_rate * optimiser.schedule(iteration, iterations)
-                drawn = torch.randn(moved.shape, generator=self._random).to(moved)
+                drawn = torch.randn(moved.shape, generator=self.problem.random).to(moved)
                 moved = moved + self._attack.noise * rate * drawn
             self._candidates.data = self._domain.clamp(moved)
 

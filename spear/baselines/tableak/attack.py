@@ -1,17 +1,16 @@
 """TabLeak: gradient matching for rows of a table, by an ensemble of relaxed reconstructions."""
 
-import time
-
 import torch
 from torch import Tensor
 
-from spear.attack import ProgressCallback
 from spear.baselines.gradient_matching.checks import (
     check_derivatives,
     check_labels,
+    never_finite,
     outputs,
 )
 from spear.baselines.gradient_matching.descent import Descent, Start
+from spear.baselines.gradient_matching.matching_attack import Found, MatchingAttack
 from spear.baselines.gradient_matching.objectives import CosineDistance, Objective
 from spear.baselines.gradient_matching.optimisers import Adam, Optimiser, Sign
 from spear.baselines.gradient_matching.problem import Value
@@ -19,15 +18,14 @@ from spear.baselines.gradient_matching.schedules import Constant
 from spear.baselines.tableak.batched import BatchedProblem
 from spear.baselines.tableak.pooling import pooled
 from spear.baselines.tableak.relaxation import Relaxation
+from spear.budget import Budget
 from spear.data.tabular import Ordinal, TableDomain
-from spear.errors import InvalidObservation, VictimError
-from spear.reconstruction import Reconstruction, Status
+from spear.errors import InvalidObservation
 from spear.settings import check_above_zero, check_least, check_run
 from spear.update import Update, check_update
-from spear.whole_update import WholeUpdateAttack
 
 
-class TabLeak(WholeUpdateAttack):
+class TabLeak(MatchingAttack):
     """TabLeak (Vero et al., ICML 2023), which the paper compares with on ADULT (Table 2).
 
     All restarts descend at once, each from its own random batch. The one whose gradient, after
@@ -83,10 +81,8 @@ class TabLeak(WholeUpdateAttack):
         _table(update)
         return super().observe(update)
 
-    def __call__(
-        self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None
-    ) -> Reconstruction:
-        """Implement `spear.attack.Attack`.
+    def search(self, update: Update, seed: int, budget: Budget) -> Found:
+        """Descend with all restarts at once, and pool them.
 
         `details` has the distance of gradients of the best restart and of the pooled rows, both
         projected, the restarts pooled and the iterations of each. If interrupted from the
@@ -97,16 +93,12 @@ class TabLeak(WholeUpdateAttack):
                 shape, or its gradients are finite for no restart.
             InvalidObservation: as of `observe`, or the labels are missing.
         """
-        began = time.perf_counter()
-        _table(observation)
-        if observation.is_zero:
-            return Reconstruction.empty(*observation.dimensions(None), Status.ZERO_GRADIENT)
-        ensemble = _Ensemble(self, observation.copied(self.device), seed)
-        descent = Descent(self.iterations, 1, began, self.time_limit, None, progress)
+        ensemble = _Ensemble(self, update, seed)
+        descent = Descent(self.iterations, 1, budget)
         status = descent(ensemble.start)
         rows, details = ensemble.pooled(descent.best.inputs)
         details["iterations"] = float(descent.done)
-        return Reconstruction.estimate(rows.cpu(), time.perf_counter() - began, status, details)
+        return Found(rows, status, details)
 
 
 class _Ensemble:
@@ -155,10 +147,7 @@ class _Ensemble:
                 fits = self._problem(self._relaxed.projected(ensemble))
                 finite = fits.isfinite() & ensemble.isfinite().flatten(1).all(dim=1)
         if free is None or not finite.any():
-            raise VictimError(
-                "the objective of TabLeak is not finite at any candidate; check that the network's "
-                "parameters and its loss are."
-            )
+            raise never_finite("TabLeak")
         ensemble, fits = ensemble[finite], fits[finite]
         with torch.no_grad():
             rows = pooled(ensemble, int(fits.argmin()), self._domain)

@@ -10,6 +10,7 @@ from spear.baselines.gradient_matching.objectives import CosineDistance, Objecti
 from spear.baselines.gradient_matching.optimisers import Adam
 from spear.baselines.gradient_matching.problem import Problem
 from spear.baselines.gradient_matching.schedules import Cosine
+from spear.budget import Budget
 from spear.data.base import Batch
 from spear.domain import Domain
 from spear.settings import check_above_zero, check_least
@@ -94,7 +95,7 @@ class LocalDescent:
             optimiser.start([inputs], self.iterations),
         )
         first = float(problem(inputs, labels).total.detach())
-        descent = Descent(self.iterations, 1, time.perf_counter(), None, None, None)
+        descent = Descent(self.iterations, 1, Budget())
         descent(lambda: begun)
         best = descent.best
         end = start if best.inputs is None else best.inputs

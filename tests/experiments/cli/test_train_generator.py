@@ -7,7 +7,7 @@ import torch
 from safetensors import safe_open
 from support.command import Command, typed
 
-from spear.baselines.gifd.dcgan import DCGAN
+from spear.baselines.generative.dcgan import DCGAN
 
 TINY = ("dataset=digits", "generator.latent=4", "generator.width=4", "training.epochs=1")
 

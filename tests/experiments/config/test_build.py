@@ -56,7 +56,7 @@ def test_the_library_names_the_parameter_alone():
 
 
 def test_the_kind_of_error_stays():
-    node = {"_target_": "spear.baselines.gifd.DCGAN.trained", "weights": "nowhere"}
+    node = {"_target_": "spear.baselines.generative.DCGAN.trained", "weights": "nowhere"}
     with pytest.raises(CheckpointError, match=r"^attack\.generator\.weights is 'nowhere'"):
         create(OmegaConf.create(node), "attack.generator")
 
@@ -93,7 +93,7 @@ def test_a_number_is_no_list():
 
 
 def test_a_number_is_text_where_only_text_is_expected():
-    node = {"_target_": "spear.baselines.gifd.DCGAN.trained", "weights": 2026}
+    node = {"_target_": "spear.baselines.generative.DCGAN.trained", "weights": 2026}
     with pytest.raises(CheckpointError, match=r"^attack\.generator\.weights is '2026'"):
         create(OmegaConf.create(node), "attack.generator")
 

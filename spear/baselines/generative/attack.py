@@ -5,23 +5,24 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from spear.baselines.gifd.generator import Generator, Prior, parts
-from spear.baselines.gradient_matching.checks import check_derivatives, check_labels, outputs
-from spear.baselines.gradient_matching.labels import GivenLabels, Labels, Targets
+from spear.baselines.generative.generator import Generator, Prior, parts
+from spear.baselines.gradient_matching.labelled_problem import LabelledProblem
+from spear.baselines.gradient_matching.labels import GivenLabels, Labels
+from spear.baselines.gradient_matching.matching_attack import MatchingAttack
 from spear.baselines.gradient_matching.objectives import Objective
-from spear.baselines.gradient_matching.problem import Problem, Value
 from spear.baselines.gradient_matching.regularisers import Regulariser
-from spear.reconstruction import Reconstruction
 from spear.settings import check_run
 from spear.update import Update
-from spear.whole_update import WholeUpdateAttack
+
+MODELS = "network and of the generator"
+"""Models that the objective of a generated image depends on, for messages."""
 
 
-class GenerativeAttack(WholeUpdateAttack):
+class GenerativeAttack(MatchingAttack):
     """Base of the attacks with a generator, which differ in what they search and how.
 
     Args:
-        generator: `spear.baselines.gifd.generator.Generator`.
+        generator: `spear.baselines.generative.generator.Generator`.
         objective: distance of gradients.
         regularisers: further terms of the objective by name.
         labels: how the attack comes by them; `GivenLabels` unless given.
@@ -56,7 +57,7 @@ class GenerativeAttack(WholeUpdateAttack):
         return self.labels.given
 
 
-class GeneratedProblem:
+class GeneratedProblem(LabelledProblem):
     """Maps images of a generator to the objective of one update.
 
     Args:
@@ -71,47 +72,23 @@ class GeneratedProblem:
         ConfigError: the generator cannot be run.
 
     Attributes:
-        update: that copy.
         prior: the generator as a map into the network's inputs.
-        like: precision and device of the search.
-        targets: labels of the candidates, from the first `latents` on.
     """
 
     def __init__(self, attack: GenerativeAttack, update: Update, seed: int) -> None:
-        self.update = update
-        self.like = next(iter(update.gradients.values()))
+        super().__init__(update, attack.objective, attack.regularisers, attack.labels, seed)
         self.prior = Prior(attack.generator, update.domain, self.like)
-        self.targets: Targets
-        self._labels = attack.labels
-        self._random = torch.Generator().manual_seed(seed)
-        self._classes = outputs(update.network, self.like.new_zeros(1, *update.domain.shape))
-        if attack.given_labels:
-            check_labels(update.labels, self._classes.shape[-1])
-        self._problem = Problem(update, attack.objective, attack.regularisers)
 
     def latents(self) -> Tensor:
         """Begin a restart: labels, and standard normal latents (b x latent_shape)."""
-        self.targets = self._labels.start(self.update, self._classes, self._random)
-        for variable in self.targets.variables:
-            variable.requires_grad_()
-        latents = torch.randn(self.targets.b, *self.prior.latent_shape, generator=self._random)
+        b = self.restart().b
+        latents = torch.randn(b, *self.prior.latent_shape, generator=self.random)
         return latents.to(self.like)
 
-    def check_derivatives(self, latents: Tensor) -> None:
-        """Refuse a network that cannot be differentiated twice.
+    def check_at(self, latents: Tensor) -> None:
+        """Refuse a network that cannot be differentiated twice at the images of latents.
 
         Raises:
             VictimError: naming its module.
         """
-        first = self.prior.inputs(0, latents).detach().requires_grad_()
-        check_derivatives(self.update.network, first, lambda: self(first).total)
-
-    def __call__(self, inputs: Tensor) -> Value:
-        """The objective at inputs of the network (b x domain.shape)."""
-        return self._problem(inputs, self.targets.current())
-
-    def labelled(self, found: Reconstruction) -> Reconstruction:
-        """A reconstruction with its labels, if they were recovered before the search."""
-        if self._labels.given or self.targets.variables:
-            return found
-        return self.targets.label(found, self._classes.shape[-1])
+        self.check_derivatives(self.prior.inputs(0, latents))

@@ -26,7 +26,7 @@ class DCGAN(nn.Module):
     A transposed convolution turns `latent` numbers into a small square. Each further one doubles
     its side and halves its channels. Batch normalisation and ReLU come in between, a sigmoid at
     the end, because images are in [0, 1] here. For 3 x 32 x 32 and width 64:
-    256 x 4 x 4, 128 x 8 x 8, 64 x 16 x 16. See `spear.baselines.gifd.generator.Generator`.
+    256 x 4 x 4, 128 x 8 x 8, 64 x 16 x 16. See `spear.baselines.generative.generator.Generator`.
 
     Args:
         shape: C x H x W of an image; H = W is 4 to 7 times a power of two above 1.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from spear.attack import Progress, ProgressCallback
-from spear.baselines.gifd.dcgan import DCGAN, smallest_square
+from spear.baselines.generative.dcgan import DCGAN, smallest_square
 from spear.data.base import Dataset
 from spear.errors import ConfigError
 from spear.networks.training import MOST_VALUES

@@ -119,7 +119,7 @@ def parts(generator: object) -> tuple[tuple[int, ...], list[nn.Module]]:
     if not isinstance(shape, Sequence) or not isinstance(blocks, Iterable):
         raise ConfigError(
             f"generator is a {type(generator).__name__} without `latent_shape` and `blocks`;"
-            " expected a generator as in spear/baselines/gifd/generator.py."
+            " expected a generator as in spear/baselines/generative/generator.py."
         )
     listed = list(blocks)
     if not listed:
