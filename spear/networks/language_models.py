@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from spear.data.base import check_choice
 from spear.data.text import Objective
 from spear.data.tokenizers import WORDS
-from spear.networks.language_settings import LanguageSettings
+from spear.networks.language_settings import Data, LanguageSettings, Size
 from spear.transformer.language_model import LanguageModel
 from spear.transformer.library import library
 
@@ -50,18 +50,20 @@ def bert(
     Raises:
         ConfigError: a setting is out of range, or `transformers` is not installed.
     """
-    given = LanguageSettings(**locals())
-    words = given.checked(ENCODERS)
+    size, data = (
+        Size(width, depth, heads),
+        Data(tuple(input_shape), n_classes, objective, tokenizer),
+    )
+    given = LanguageSettings(size, data, spread, steps, training, seed)
+    given.check(ENCODERS)
     config = library().BertConfig(
-        vocab_size=len(words),
         hidden_size=width,
         num_hidden_layers=depth,
         num_attention_heads=heads,
         intermediate_size=4 * width,
         max_position_embeddings=input_shape[0],
         initializer_range=spread,
-        pad_token_id=words.padding,
-        num_labels=n_classes,
+        **given.of_encoder(),
     )
     return given.made(config)
 
@@ -89,19 +91,19 @@ def gpt2(
     Raises:
         ConfigError: see `bert`.
     """
-    given = LanguageSettings(**locals())
-    words = given.checked(DECODERS)
+    size, data = (
+        Size(width, depth, heads),
+        Data(tuple(input_shape), n_classes, objective, tokenizer),
+    )
+    given = LanguageSettings(size, data, spread, steps, training, seed)
+    given.check(DECODERS)
     config = library().GPT2Config(
-        vocab_size=len(words),
         n_embd=width,
         n_layer=depth,
         n_head=heads,
         n_positions=input_shape[0],
         initializer_range=spread,
-        pad_token_id=words.padding,
-        bos_token_id=words.begin,
-        eos_token_id=words.end,
-        num_labels=n_classes,
+        **given.of_decoder(),
     )
     return given.made(config)
 
@@ -126,10 +128,13 @@ def opt(
     Raises:
         ConfigError: see `bert`.
     """
-    given = LanguageSettings(**locals())
-    words = given.checked(DECODERS)
+    size, data = (
+        Size(width, depth, heads),
+        Data(tuple(input_shape), n_classes, objective, tokenizer),
+    )
+    given = LanguageSettings(size, data, spread, steps, training, seed)
+    given.check(DECODERS)
     config = library().OPTConfig(
-        vocab_size=len(words),
         hidden_size=width,
         word_embed_proj_dim=width,
         num_hidden_layers=depth,
@@ -137,10 +142,7 @@ def opt(
         ffn_dim=4 * width,
         max_position_embeddings=input_shape[0],
         init_std=spread,
-        pad_token_id=words.padding,
-        bos_token_id=words.begin,
-        eos_token_id=words.end,
-        num_labels=n_classes,
+        **given.of_decoder(),
     )
     return given.made(config)
 
@@ -172,11 +174,13 @@ def llama(
         ConfigError: see `bert`; or there is no such gate.
     """
     check_choice("gate", gate, tuple(GATES))
-    settings = {name: each for name, each in locals().items() if name != "gate"}
-    given = LanguageSettings(**settings)
-    words = given.checked(DECODERS)
+    size, data = (
+        Size(width, depth, heads),
+        Data(tuple(input_shape), n_classes, objective, tokenizer),
+    )
+    given = LanguageSettings(size, data, spread, steps, training, seed)
+    given.check(DECODERS)
     config = library().LlamaConfig(
-        vocab_size=len(words),
         hidden_size=width,
         intermediate_size=round(8 * width / 3),
         num_hidden_layers=depth,
@@ -185,9 +189,6 @@ def llama(
         max_position_embeddings=input_shape[0],
         initializer_range=spread,
         hidden_act=GATES[gate],
-        pad_token_id=words.padding,
-        bos_token_id=words.begin,
-        eos_token_id=words.end,
-        num_labels=n_classes,
+        **given.of_decoder(),
     )
     return given.made(config)

@@ -8,7 +8,7 @@ import torch
 
 from spear.data.base import check_choice
 from spear.data.text import Objective
-from spear.data.tokenizers import Tokenizer, tokenizer_of
+from spear.data.tokenizers import tokenizer_of
 from spear.errors import ConfigError
 from spear.networks.language_training import trained
 from spear.settings import check_above_zero, check_least
@@ -24,40 +24,69 @@ HEADS = {
 
 
 @dataclass(frozen=True)
-class LanguageSettings:
-    """Settings of a network; see `spear.networks.bert`."""
+class Size:
+    """Size of a model; see `spear.networks.bert`."""
 
-    input_shape: Sequence[int]
-    n_classes: int
     width: int
     depth: int
     heads: int
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a model takes and gives; see `spear.networks.bert`."""
+
+    shape: tuple[int, ...]
+    n_classes: int
     objective: str
     tokenizer: str
+
+
+@dataclass(frozen=True)
+class LanguageSettings:
+    """Settings of a network; see `spear.networks.bert`."""
+
+    size: Size
+    data: Data
     spread: float
     steps: int
     training: bool
     seed: int
 
-    def checked(self, allowed: Sequence[Objective]) -> Tokenizer:
-        """Return the tokenizer of a model with one of these objectives.
+    def check(self, allowed: Sequence[Objective]) -> None:
+        """Refuse settings out of range, and objectives that the model does not have.
 
         Raises:
-            ConfigError: a setting is out of range.
+            ConfigError: a setting is out of range, or the tokenizer is not there.
         """
-        check_least(1, width=self.width, depth=self.depth, heads=self.heads)
+        size, data = self.size, self.data
+        check_least(1, width=size.width, depth=size.depth, heads=size.heads)
         check_above_zero(spread=self.spread)
-        check_choice("objective", self.objective, allowed)
-        if self.width % self.heads:
+        check_choice("objective", data.objective, allowed)
+        if size.width % size.heads:
             raise ConfigError(
-                f"heads is {self.heads}; expected a number that divides the width, {self.width}."
+                f"heads is {size.heads}; expected a number that divides the width, {size.width}."
             )
-        if len(self.input_shape) != 1:
+        if len(data.shape) != 1:
             raise ConfigError(
                 "the network takes tokens, but inputs of the data set have shape "
-                f"{tuple(self.input_shape)}; choose dataset=sentences or text_file."
+                f"{data.shape}; choose dataset=sentences or text_file."
             )
-        return tokenizer_of(self.tokenizer)
+        tokenizer_of(data.tokenizer)
+
+    def of_encoder(self) -> dict[str, int]:
+        """Return what configurations of all models have of the vocabulary and the classes."""
+        words = tokenizer_of(self.data.tokenizer)
+        return {
+            "vocab_size": len(words),
+            "pad_token_id": words.padding,
+            "num_labels": self.data.n_classes,
+        }
+
+    def of_decoder(self) -> dict[str, int]:
+        """Return the same of decoders, whose sequences begin and end with tokens of their own."""
+        words = tokenizer_of(self.data.tokenizer)
+        return self.of_encoder() | {"bos_token_id": words.begin, "eos_token_id": words.end}
 
     def made(self, config: Any) -> LanguageModel:
         """Return the model of a configuration of `transformers`.
@@ -67,19 +96,19 @@ class LanguageSettings:
         Raises:
             ConfigError: it cannot be trained; see `spear.networks.language_training`.
         """
-        maker = getattr(library(), HEADS[Objective(self.objective)])
+        maker = getattr(library(), HEADS[Objective(self.data.objective)])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             model = maker.from_config(config)
-        padding = tokenizer_of(self.tokenizer).padding
+        padding = tokenizer_of(self.data.tokenizer).padding
         network = LanguageModel(model, padding, self.seed).train(self.training)
-        (length,) = self.input_shape
+        (length,) = self.data.shape
         return trained(
             network,
             length,
-            self.n_classes,
-            self.objective,
-            self.tokenizer,
+            self.data.n_classes,
+            self.data.objective,
+            self.data.tokenizer,
             self.steps,
             self.seed,
         )

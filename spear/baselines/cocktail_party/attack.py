@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from spear.attack import LayerAttack, ProgressCallback
+from spear.attack import ProgressCallback
 from spear.baselines.cocktail_party.terms import dependence, mixed_signs, negentropy
 from spear.baselines.cocktail_party.whitening import Whitened, whiten
 from spear.baselines.gradient_matching.descent import Descent, Start
@@ -17,10 +17,10 @@ from spear.baselines.gradient_matching.schedules import Constant
 from spear.baselines.gradient_matching.total_variation import total_variation
 from spear.budget import Budget
 from spear.inversion.factors.factorization import Factorization, factorize
-from spear.inversion.factors.rank import check_rank
+from spear.inversion.factors.factorizing_attack import FactorizingAttack
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_least, check_run, check_weights
+from spear.settings import check_least, check_weights
 from spear.update import Update
 
 SMALLEST_SCALE = 1e-12
@@ -38,7 +38,7 @@ class ImageObservation(Observation):
     image_shape: tuple[int, ...] | None = None
 
 
-class CocktailParty(LayerAttack):
+class CocktailParty(FactorizingAttack):
     """Unmixes the rows of dL/dW = dL/dZ X^T, which are linear combinations of the batch's inputs.
 
     Kariyappa et al., "Cocktail Party Attack: breaking aggregation-based privacy in federated
@@ -93,7 +93,6 @@ class CocktailParty(LayerAttack):
         rank: int | None = None,
         device: str = "cpu",
     ) -> None:
-        check_rank(rank)
         check_weights(
             negentropy=negentropy,
             decorrelation=decorrelation,
@@ -103,7 +102,7 @@ class CocktailParty(LayerAttack):
             l1=l1,
         )
         check_least(1, iterations=iterations)
-        super().__init__(layer, None)
+        super().__init__(layer, None, time_limit, rank, device)
         self.negentropy = negentropy
         self.decorrelation = decorrelation
         self.sharpness = sharpness
@@ -111,10 +110,6 @@ class CocktailParty(LayerAttack):
         self.one_sign = one_sign
         self.l1 = l1
         self.iterations = iterations
-        check_run(time_limit, device)
-        self.time_limit = time_limit
-        self.rank = rank
-        self.device = device
         self._optimiser = Adam(learning_rate, Constant())
 
     def observe(self, update: Update) -> ImageObservation:

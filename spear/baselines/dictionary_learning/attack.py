@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from spear.attack import LayerAttack, Progress, ProgressCallback
+from spear.attack import Progress, ProgressCallback
 from spear.baselines.dictionary_learning.l4 import L4Maximisation
 from spear.baselines.dictionary_learning.rounding import rounded
 from spear.budget import Budget
@@ -15,11 +15,11 @@ from spear.inversion.directions.distinct import NEARLY_SAME, distinct
 from spear.inversion.directions.exact import Polish
 from spear.inversion.directions.selection import greedy_filter
 from spear.inversion.factors.factorization import Factorization
-from spear.inversion.factors.rank import check_rank
+from spear.inversion.factors.factorizing_attack import FactorizingAttack
 from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_least, check_run
+from spear.settings import check_least
 
 
 class Learner(Protocol):
@@ -35,7 +35,7 @@ class Learner(Protocol):
         ...
 
 
-class DictionaryLearning(LayerAttack):
+class DictionaryLearning(FactorizingAttack):
     """Learns the sparse factor of dL/dW = (dL/dZ) X^T as a complete dictionary.
 
     The rows of L, whitened, are m samples of a dictionary of b atoms with the rows of dL/dZ for
@@ -71,15 +71,10 @@ class DictionaryLearning(LayerAttack):
         rank: int | None = None,
         device: str = "cpu",
     ) -> None:
-        check_rank(rank)
         check_least(1, restarts=restarts)
-        super().__init__(layer, Sparsity.GRADIENT)
-        check_run(time_limit, device)
+        super().__init__(layer, Sparsity.GRADIENT, time_limit, rank, device)
         self.learner = learner or L4Maximisation()
         self.restarts = restarts
-        self.time_limit = time_limit
-        self.rank = rank
-        self.device = device
 
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None

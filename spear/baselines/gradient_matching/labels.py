@@ -64,13 +64,11 @@ class GivenLabels:
         return Targets(len(known), [], lambda: known)
 
 
-class JointLabels:
-    """Each label is a softmax over logits that are optimised with the inputs (DLG, Algorithm 1).
-
-    The loss must take class probabilities, as cross-entropy does.
+class LabelsOfSize:
+    """Base of the ways to find labels for which the server must know how many there are.
 
     Args:
-        batch_size: b, which DLG takes as known.
+        batch_size: b.
 
     Raises:
         ConfigError: batch_size < 1.
@@ -81,6 +79,19 @@ class JointLabels:
     def __init__(self, batch_size: int) -> None:
         check_least(1, batch_size=batch_size)
         self.batch_size = batch_size
+
+
+class JointLabels(LabelsOfSize):
+    """Each label is a softmax over logits that are optimised with the inputs (DLG, Algorithm 1).
+
+    The loss must take class probabilities, as cross-entropy does.
+
+    Args:
+        batch_size: b, which DLG takes as known.
+
+    Raises:
+        ConfigError: batch_size < 1.
+    """
 
     def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
         """Implement `Labels`. Logits begin standard normal."""

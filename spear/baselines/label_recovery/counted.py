@@ -5,14 +5,13 @@ from math import prod
 import torch
 from torch import Tensor
 
-from spear.baselines.gradient_matching.labels import Targets
+from spear.baselines.gradient_matching.labels import LabelsOfSize, Targets
 from spear.inversion.labels.last_layer import LastLayer, check_last_layer
 from spear.probing import layer_inputs
-from spear.settings import check_least
 from spear.update import Update
 
 
-class CountedLabels:
+class CountedLabels(LabelsOfSize):
     """The server counts the hard labels of a batch from the gradient of the last layer.
 
     dL/db is the mean of p - y, so that class c has n_c = b (mean p_c - dL/db_c) labels. The server
@@ -32,12 +31,6 @@ class CountedLabels:
     Raises:
         ConfigError: batch_size < 1.
     """
-
-    given = False
-
-    def __init__(self, batch_size: int) -> None:
-        check_least(1, batch_size=batch_size)
-        self.batch_size = batch_size
 
     def start(self, update: Update, outputs: Tensor, generator: torch.Generator) -> Targets:
         """Implement `Labels`. Class indices in ascending order; nothing is random.

@@ -1,17 +1,17 @@
 """The attack by exclusively activated neurons, in closed form."""
 
-from spear.attack import LayerAttack, ProgressCallback
+from spear.attack import ProgressCallback
 from spear.baselines.neuron_exclusivity.ratios import exclusive_inputs
 from spear.budget import Budget
 from spear.inversion.directions.of_inputs import judged
-from spear.inversion.factors.rank import check_rank
+from spear.inversion.factors.factorizing_attack import FactorizingAttack
 from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction
-from spear.settings import check_least, check_run, check_weights
+from spear.settings import check_least, check_weights
 
 
-class NeuronExclusivity(LayerAttack):
+class NeuronExclusivity(FactorizingAttack):
     """Reads the inputs that have two neurons of the layer to themselves off the gradient's ratios.
 
     Pan et al., "Exploring the Security Boundary of Data Reconstruction via Neuron Exclusivity
@@ -46,16 +46,11 @@ class NeuronExclusivity(LayerAttack):
         rank: int | None = None,
         device: str = "cpu",
     ) -> None:
-        check_rank(rank)
         check_least(1, agreeing=agreeing)
         check_weights(tolerance=tolerance)
-        super().__init__(layer, Sparsity.GRADIENT)
-        check_run(time_limit, device)
-        self.time_limit = time_limit
+        super().__init__(layer, Sparsity.GRADIENT, time_limit, rank, device)
         self.agreeing = agreeing
         self.tolerance = tolerance
-        self.rank = rank
-        self.device = device
 
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None

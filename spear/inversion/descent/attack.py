@@ -1,18 +1,18 @@
 """Exact gradient inversion in polynomial time: each direction by descent, not by chance."""
 
-from spear.attack import LayerAttack, Progress, ProgressCallback
+from spear.attack import Progress, ProgressCallback
 from spear.budget import Budget
 from spear.inversion.descent.rounds import Search, Settings
 from spear.inversion.directions.assemble import Found, recover
 from spear.inversion.factors.factorization import Factorization
-from spear.inversion.factors.rank import check_rank
+from spear.inversion.factors.factorizing_attack import FactorizingAttack
 from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_least, check_run
+from spear.settings import check_least
 
 
-class SpearIrls(LayerAttack):
+class SpearIrls(FactorizingAttack):
     """Finds the sparse directions of L by iteratively reweighted least squares.
 
     The theory is the paper's: dL/dW = L R (Theorem 3.2), L q is sparse for the columns q of Q, the
@@ -42,14 +42,9 @@ class SpearIrls(LayerAttack):
         device: str = "cpu",
         settings: Settings | None = None,
     ) -> None:
-        check_rank(rank)
         check_least(1, max_starts=max_starts)
-        super().__init__(layer, Sparsity.GRADIENT)
-        check_run(time_limit, device)
-        self.time_limit = time_limit
+        super().__init__(layer, Sparsity.GRADIENT, time_limit, rank, device)
         self.max_starts = max_starts
-        self.rank = rank
-        self.device = device
         self.settings = settings or Settings()
 
     def __call__(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.attack import LayerAttack, Progress, ProgressCallback
+from spear.attack import Progress, ProgressCallback
 from spear.budget import Budget
 from spear.inversion.directions.basis_of_space import completed_around
-from spear.inversion.factors.rank import check_rank
+from spear.inversion.factors.factorizing_attack import FactorizingAttack
 from spear.inversion.inputs.descent import Descent
 from spear.inversion.inputs.pool import InputPool
 from spear.inversion.inputs.problem import InputProblem, transposed
@@ -16,10 +16,10 @@ from spear.inversion.inputs.search import InputSearch
 from spear.layers import Sparsity
 from spear.observation import Observation
 from spear.reconstruction import Reconstruction, Status
-from spear.settings import check_least, check_run
+from spear.settings import check_least
 
 
-class SpearInput(LayerAttack):
+class SpearInput(FactorizingAttack):
     """Finds the sparse, nonnegative columns of X = R^T P (Sec. 3.2, input sparsity).
 
     For the last layer of a classifier, whose dL/dZ is dense: it returns the activations of the last
@@ -53,15 +53,10 @@ class SpearInput(LayerAttack):
         rank: int | None = None,
         device: str = "cpu",
     ) -> None:
-        check_rank(rank)
         check_least(1, max_rounds=max_rounds)
-        super().__init__(layer, Sparsity.INPUT)
+        super().__init__(layer, Sparsity.INPUT, time_limit, rank, device)
         self.search = search or Descent()
-        check_run(time_limit, device)
-        self.time_limit = time_limit
         self.max_rounds = max_rounds
-        self.rank = rank
-        self.device = device
 
     def __call__(
         self, observation: Observation, *, seed: int = 0, progress: ProgressCallback | None = None
