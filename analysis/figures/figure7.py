@@ -4,7 +4,7 @@ Algorithm 1 rejects a true column whose sparsity is below tau (Sec. 4.1), so tha
 the share of batches without such a column. The paper says that it "drops slightly" around 1,000
 steps; here it drops to 0 % at 600 steps and 8 to 10 % at 1,000. The descent has no such threshold.
 After 5,000 steps both miss samples of very small loss: float32 turns their direction by more than
-the 1e-6 allowed (the picture still comes out at 50 dB and more), or loses it altogether.
+the 1e-6 allowed (the image still comes out at 50 dB and more), or loses it altogether.
 """
 
 import pandas as pd

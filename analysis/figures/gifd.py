@@ -1,6 +1,6 @@
-"""GIFD, the search over latents alone and gradient matching, picture by picture.
+"""GIFD, the search over latents alone and gradient matching, image by image.
 
-Each dot is a picture; lines join the three attacks on the same one; bars and numbers are means. The
+Each dot is an image; lines join the three attacks on the same one; bars and numbers are means. The
 table of the same name has iterations and intervals. Clipping was not run out of distribution.
 """
 

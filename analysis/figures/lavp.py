@@ -1,6 +1,6 @@
 """LAVP, a forecast of the risk, against the PSNR that gradient matching then reaches.
 
-Each dot is a picture. LAVP is the largest eigenvalue of the attack's own loss, L2 or cosine, at the
+Each dot is an image. LAVP is the largest eigenvalue of the attack's own loss, L2 or cosine, at the
 truth; in theory PSNR falls with it. Each panel's title has Spearman's rho of LAVP and, in brackets,
 of the gradient's norm. The table has the 95 % intervals.
 """

@@ -2,7 +2,7 @@
 
 Above the mean PSNR in dB, of the paper, of the descent and of least squares if dL/dZ were known
 (bound). Below the share of batches with all directions right, and, more strictly, with 20 dB or
-more in every picture. The noise, of deviation sigma C, is on each example's clipped gradient.
+more in every image. The noise, of deviation sigma C, is on each example's clipped gradient.
 """
 
 from collections.abc import Callable, Sequence

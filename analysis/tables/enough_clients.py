@@ -1,6 +1,6 @@
-"""Pictures recovered from the mean of k clients' updates, each of b pictures: CIFAR-10.
+"""Images recovered from the mean of k clients' updates, each of b images: CIFAR-10.
 
-Share of the pictures of all clients whose PSNR is 20 dB or more, mean over batches; in brackets,
+Share of the images of all clients whose PSNR is 20 dB or more, mean over batches; in brackets,
 batches in which every direction is right. "up to k": the largest k at which k b <= m / 2, where the
 equations of a layer pair determine the batch of all clients (docs/theory/layer-pairs.md). The rows
 after local epochs are of one layer and its ReLU, where about m / 2 neurons are inactive.

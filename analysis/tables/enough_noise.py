@@ -4,7 +4,7 @@ DP-SGD with clipping to C = 1 and Opacus's noise multiplier: the deviation of th
 of the clipped gradients, divided by C. noise / |g|: noise in an entry of the shared mean as a
 multiple of the median magnitude of the undefended gradient of the attacked layer. epsilon: of one
 update, at delta = 1e-5, by Opacus's accountant. Noise that stops this attack is far below what DP
-asks for (epsilon of 10 and less), and says nothing about attacks with a prior. Recovered: pictures
+asks for (epsilon of 10 and less), and says nothing about attacks with a prior. Recovered: images
 of 20 dB and more; directions: share with |cos| >= 0.9.
 """
 

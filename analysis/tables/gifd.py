@@ -1,9 +1,9 @@
 """GIFD beside the search over a generator's latents alone, and gradient matching without one.
 
-One picture per batch, of 32 x 32 pixels, in an untrained LeNet; the generator is that of CIFAR-10's
+One image per batch, of 32 x 32 pixels, in an untrained LeNet; the generator is that of CIFAR-10's
 train split. In distribution: CIFAR-10's test split; out of distribution: photographs of ImageNet.
-Mean ± standard deviation over pictures. "GIFD's lead": mean of the paired differences in PSNR or
-LPIPS (lower is better) with its 95 % interval by the bootstrap, pictures on which GIFD is better,
+Mean ± standard deviation over images. "GIFD's lead": mean of the paired differences in PSNR or
+LPIPS (lower is better) with its 95 % interval by the bootstrap, images on which GIFD is better,
 and p of Wilcoxon's signed-rank test. Iterations: of all stages together, one restart; the authors
 of GIFD have 1,000 per stage and 4 restarts. Stage: how often each gave the result, from latents (0)
 on. GIFD and the search over latents know the defense and repeat it (noise apart); gradient matching
@@ -28,7 +28,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
             for iterations, ours in cell[cell["attack"] == attack].groupby("attack.iterations"):
                 rows.append(
                     {
-                        "pictures": PICTURES[dataset],
+                        "images": PICTURES[dataset],
                         "defense": DEFENSES[defense],
                         "attack": name,
                         "iterations": f"{iterations:,.0f}",

@@ -1,7 +1,7 @@
-"""Analytic inversion of a bias-free fully connected network: label, feature, then the picture.
+"""Analytic inversion of a bias-free fully connected network: label, feature, then the image.
 
 Wang et al. (arXiv 2402.03124), single samples, L = 6, m = 200, untrained; on another network (12288
-- 4096 - 1024 - 256 - 17, 17 Flowers) they show a picture at 51.2 dB. Exact: samples whose label has
+- 4096 - 1024 - 256 - 17, 17 Flowers) they show an image at 51.2 dB. Exact: samples whose label has
 an L1 error below 1e-3; PSNR in dB, mean ± standard deviation over samples; seconds: median on one
 thread.
 """

@@ -1,18 +1,18 @@
-"""LAVP and the gradient's norm as forecasts of how well gradient matching recovers a picture.
+"""LAVP and the gradient's norm as forecasts of how well gradient matching recovers an image.
 
 Spearman's rho between what the client computes beforehand and the PSNR or LPIPS that the attack
 then reaches, over batches of one, in brackets 95 % bootstrap intervals (2,000 resamples of
 batches). LAVP (arXiv 2312.12488): the largest or smallest eigenvalue of the Hessian of a matching
-loss at the truth. In theory a picture is at greater risk the smaller LAVP is: rho should be below 0
+loss at the truth. In theory an image is at greater risk the smaller LAVP is: rho should be below 0
 with PSNR and above 0 with LPIPS. Fused: the geometric mean of L2 and cosine. Gain: |rho| of the
 largest eigenvalue of the attack's own loss less |rho| of the norm, on the same resamples; |rho| of
 resamples is biased upwards if rho is near 0, so that this interval may be off-centre.
 
-The attack is gradient matching without any prior on pictures, given the label, for 200 iterations
+The attack is gradient matching without any prior on images, given the label, for 200 iterations
 (the paper of LAVP is not available to us in full, and its settings are our choice). MSE has the
-ranks of PSNR reversed; MNIST's pictures are too small for LPIPS. A dash: the eigenvalue was not
+ranks of PSNR reversed; MNIST's images are too small for LPIPS. A dash: the eigenvalue was not
 found, or is the same for all (see `lavp_spectrum`). `attack=spear_irls` reconstructs every one of
-these pictures exactly from a fully connected network, so that there is nothing to rank.
+these images exactly from a fully connected network, so that there is nothing to rank.
 """
 
 import pandas as pd

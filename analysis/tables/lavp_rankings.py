@@ -1,6 +1,6 @@
-"""Ranking of pictures by their risk under one matching loss beside that under the other.
+"""Ranking of images by their risk under one matching loss beside that under the other.
 
-Spearman's rho between the two losses, L2 and cosine, on the same pictures, with 95 % bootstrap
+Spearman's rho between the two losses, L2 and cosine, on the same images, with 95 % bootstrap
 intervals: of the PSNR that gradient matching reaches, and of the largest and the smallest
 eigenvalue (LAVP, arXiv 2312.12488, Figures 1b and 1c). A rho of 1 is one ranking for both losses.
 The norm of the gradient does not depend on the loss, so that it can rank for one of them alone.
@@ -29,7 +29,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         pairs.setdefault((cell.network, cell.dataset), {})[cell.loss] = cell
     return pd.DataFrame(
         [_row(pair) for pair in pairs.values() if len(pair) == len(LOSSES)],
-        columns=["network", "data", "pictures", "PSNR reached", *ENDS.values()],
+        columns=["network", "data", "images", "PSNR reached", *ENDS.values()],
     )
 
 
@@ -49,6 +49,6 @@ def _row(pair: dict[str, Cell]) -> dict[str, str]:
     return {
         "network": NETWORKS[cell.network],
         "data": DATASETS[cell.dataset],
-        "pictures": str(len(shared)),
+        "images": str(len(shared)),
         **{name: "-" if rho is None else str(rho) for name, rho in found.items()},
     }

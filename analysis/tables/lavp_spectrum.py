@@ -3,7 +3,7 @@
 Medians over batches. Residual: |H v - value v| relative to the value, the worst of all batches and
 both losses. Products: Lanczos' method on Hessian-vector products alone; entries: the smallest from
 a factorisation of the Hessian, where that method does not end. Seconds: both losses together.
-A convolutional network on Tiny ImageNet has more entries in a picture (12,288) than the gradient
+A convolutional network on Tiny ImageNet has more entries in an image (12,288) than the gradient
 has degrees of freedom (11,407 at most), so that its smallest eigenvalue is 0; 12,288^2 entries are
 too many to form, and it was not looked for any further.
 """

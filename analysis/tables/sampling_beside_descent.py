@@ -1,7 +1,7 @@
 """Algorithm 1 beside the descent (ours), on the same batches of Tables 3, 4 and 10.
 
 Only batches that both have seen; `paper_sampling` has CIFAR-10. Exact: all directions right; dB:
-mean PSNR, where the attacked layer's inputs are pictures; submatrices and times: medians. Sampling
+mean PSNR, where the attacked layer's inputs are images; submatrices and times: medians. Sampling
 is by information sets; for FedAvg it is the noisy mode of App. E.6, whose submatrices have b + 1
 rows. The two ran on different chips, and ten jobs shared the GPU, so that no ratio of their times
 is given; `side_by_side` has those. At layer 5 columns have fewer zeros among the rows that some

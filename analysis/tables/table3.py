@@ -1,7 +1,7 @@
 """Tables 3 and 7: quality by data set, b = 20, m = 200.
 
 PSNR in dB and LPIPS: mean over batches ± half of its 95 % confidence interval (Student's t over
-batches); the paper has no LPIPS where pictures are too small. The paper's ± is Table 7's, said to
+batches); the paper has no LPIPS where images are too small. The paper's ± is Table 7's, said to
 be a 95 % interval too. As intervals of the mean, its 8 to 15 dB over 100 batches would mean that
 batches spread by 40 to 80 dB; so we read it as the spread of batches, and still allow it in the
 verdicts. Accuracy: batches with all directions right; time: median, with its hardware.

@@ -1,15 +1,15 @@
-"""Table 6: features of VGG16's first linear layer (25088 x 4096), and the pictures that have them.
+"""Table 6: features of VGG16's first linear layer (25088 x 4096), and the images that have them.
 
 Feature similarity: mean |cos| of true and recovered features. LPIPS (lower is nearer) is VGG16's,
-as in the code of CPA, which the paper refers to; mean ± standard deviation over batches. Pictures
+as in the code of CPA, which the paper refers to; mean ± standard deviation over batches. Images
 by feature inversion with gradient matching, which is given the labels; "alone": without gradient
 matching. Setting: batches x images, pixels, iterations of feature inversion, and the median time of
 a batch on one thread of a busy machine, the features included.
 
-The linear layers are not trained; the paper's are. Pictures are far fewer, smaller and further from
+The linear layers are not trained; the paper's are. Images are far fewer, smaller and further from
 convergence than the paper's (16 of 224 pixels, 10 batches, 25,000 iterations in the code of CPA):
 at 11 to 13 dB they show outlines at best. So LPIPS is there for orientation, with no verdict, and
-one batch of two pictures does not tell the descent from CPA. CPA's features of 224 pixels are what
+one batch of two images does not tell the descent from CPA. CPA's features of 224 pixels are what
 it had at its time limit of 10 minutes, after 10,052 and 8,721 of 25,000 iterations.
 """
 
