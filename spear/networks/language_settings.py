@@ -34,7 +34,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Data:
-    """What a model takes and gives; see `spear.networks.bert`."""
+    """Inputs and outputs of a model; see `spear.networks.bert`."""
 
     shape: tuple[int, ...]
     n_classes: int
