@@ -32,7 +32,10 @@ def show(arguments: list[str]) -> None:
         ConfigError: there is no job, or no such column.
     """
     parser = argparse.ArgumentParser(prog="spear show", description=SHOW)
-    parser.add_argument("root", type=Path, help="folder of runs or of collected results")
+    parser.add_argument(
+        "root", type=Path, nargs="?",
+        help="folder of runs or of collected results [outputs, where the command writes]",
+    )  # fmt: skip
     parser.add_argument(
         "columns", nargs="*", help="columns to print instead, such as defense.noise_std psnr_mean; "
         "an unknown name lists them all"

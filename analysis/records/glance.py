@@ -4,14 +4,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from spear.analysis.records.results import OUTCOME, REASON, results
+from spear.analysis.records.run_folder import JOB
 from spear.errors import ConfigError
 from spear.experiments.config.own_settings import is_harmless
 from spear.experiments.job.job import CHOSEN
+from spear.experiments.job.status import JobState
 from spear.experiments.sweep.order import place
 from spear.experiments.sweep.outcomes import Line, differing, jobs_table, show
 from spear.spelling import did_you_mean
@@ -23,15 +26,17 @@ UNWRAPPED = 100_000
 """Characters; wider than any table of jobs."""
 
 
-def glance(root: Path, console: Console) -> None:
+def glance(root: Path | None, console: Console) -> None:
     """Print a line for each job below a folder: what differs, what was reached, and its end.
 
-    The jobs are in the order of what differs, numbers by size.
+    Jobs of one sweep have the numbers and the order of the table at its end. Others are in the
+    order of what differs, numbers by size.
     A key of a part, such as `defense.noise_std`, is shown if jobs with the same choice of that part
     differ in it.
 
     Args:
-        root: folder of runs or of collected results, or the name of an experiment that has some.
+        root: folder of runs or of collected results, or the name of an experiment that has some;
+            None for `outputs`.
         console: where to print.
 
     Raises:
@@ -40,18 +45,23 @@ def glance(root: Path, console: Console) -> None:
     jobs = results(root, "jobs")
     keys = [FIRST, *_choices(jobs), *_swept(jobs), *LAST]
     found = [(_line(row, keys), str(row[REASON])) for row in jobs.to_dict("records")]
-    own = differing(line.values for line, _ in found)
-    found.sort(key=lambda each: place(each[0].values.get(key, "") for key in own))
+    numbers = _numbers(jobs)
+    if numbers:
+        found = [found[k] for k in np.argsort(numbers)]
+    else:
+        own = differing(line.values for line, _ in found)
+        found.sort(key=lambda each: place(each[0].values.get(key, "") for key in own))
+    numbers = sorted(numbers) or [*range(len(found))]
     if not console.is_terminal:
         console.width = UNWRAPPED
-    lines = {number: line for number, (line, _) in enumerate(found)}
+    lines = {number: line for number, (line, _) in zip(numbers, found, strict=True)}
     show(jobs_table(lines), console)
-    for number, (line, reason) in enumerate(found):
+    for number, (line, reason) in zip(numbers, found, strict=True):
         if reason:
             console.print(f"#{number} {line.outcome}: {reason}", highlight=False)
 
 
-def selected(root: Path, columns: list[str], console: Console) -> None:
+def selected(root: Path | None, columns: list[str], console: Console) -> None:
     """Print chosen columns of the jobs below a folder, in the order of their values.
 
     Args:
@@ -76,6 +86,13 @@ def selected(root: Path, columns: list[str], console: Console) -> None:
     for row in sorted(rows, key=place):
         table.add_row(*(f"{v:.6g}" if isinstance(v, float) else str(v) for v in row))
     console.print(table)
+
+
+def _numbers(jobs: pd.DataFrame) -> list[int]:
+    """Return each job's number in its sweep; none if jobs have none, or two have the same."""
+    states = [JobState.read(Path(each)) for each in jobs[JOB]]
+    found = [state.number for state in states if state and state.number is not None]
+    return found if len(set(found)) == len(jobs) else []
 
 
 def _line(row: dict[Any, Any], keys: Iterable[str]) -> Line:

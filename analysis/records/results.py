@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 import yaml
@@ -40,6 +40,7 @@ from spear.experiments.job.outcome import JobOutcome
 from spear.experiments.job.status import JobState
 from spear.experiments.record.files import shown
 from spear.experiments.record.run_files import BATCHES, CONFIG, STATUS, SUMMARY, SUPERSEDED
+from spear.experiments.record.summary import not_attacked, not_recovered
 from spear.spelling import did_you_mean
 
 Level = Literal["batches", "jobs"]
@@ -73,6 +74,14 @@ class _Found:
     batches: pd.DataFrame
 
 
+class Row(NamedTuple):
+    """End of a batch, as `batches.csv` has it (`spear.experiments.record.summary.Ended`)."""
+
+    batch: int
+    status: str
+    failure: str
+
+
 class NoResults(SpearError, FileNotFoundError):
     """A folder does not exist, or has no results in it."""
 
@@ -92,15 +101,16 @@ def results(
     Returns:
         The first columns describe the job. `experiment`; `job`, its run folder, which no two jobs
         share; `outcome` (`done`, `failed`, `interrupted` or `running`) and the `reason` of a
-        failure; then the chosen files (`dataset`, `network`, `attack`, `attack/settings`,
-        `defense` ...) and `batch_size`, `n_batches`, `seed` and `device`. Next come the results:
-        per batch `batch`, its number, and the columns of `batches.csv` (`status`, `psnr`,
-        `recovered`, `seconds`, `failure` ..., `details.starts` for what the attack counted); per
-        job the numbers of `summary.json` (`psnr_mean`, `accuracy`, `seconds_median` ...). The last
-        columns are all other keys by their names on the command line (`network.width`), and the
-        provenance (`git_sha`, `hardware.cpu`, `versions.torch` ...). What a job lacks is missing.
-        `job` and `batch` together are different in every row. Results that were set aside
-        (`.superseded`) are left out.
+        failure, of batches without a full reconstruction or of a limit that was reached; then the
+        chosen files (`dataset`, `network`, `attack`, `attack/settings`, `defense` ...) and
+        `batch_size`, `n_batches`, `seed` and `device`. Next come the results: per batch `batch`,
+        its number, and the columns of `batches.csv` (`status`, `psnr`, `recovered`, `seconds`,
+        `failure` ..., `details.starts` for what the attack counted); per job the numbers of
+        `summary.json` (`psnr_mean`, `accuracy`, `seconds_median` ...). The last columns are all
+        other keys by their names on the command line (`network.width`), and the provenance
+        (`git_sha`, `hardware.cpu`, `versions.torch` ...). What a job lacks is missing. `job` and
+        `batch` together are different in every row. Results that were set aside (`.superseded`) are
+        left out.
 
     Raises:
         NoResults: there is no such folder and no such experiment, or no job in it.
@@ -215,7 +225,7 @@ def _job(folder: Path) -> dict[str, Any]:
     state = JobState.read(folder) or JobState(JobOutcome.INTERRUPTED, ENDED)
     if (folder / SUMMARY).exists():
         summary = read_named_summary(folder)
-        state.outcome, state.reason = JobOutcome.DONE, ""
+        state.outcome, state.reason = _ended(folder)
     else:
         summary = {"experiment": experiment_name(state.choices.get("experiment"))} | {
             RECORDED_AS.get(group, group): choice
@@ -230,6 +240,16 @@ def _job(folder: Path) -> dict[str, Any]:
         OUTCOME: state.outcome,
         REASON: state.reason,
     }
+
+
+def _ended(folder: Path) -> tuple[JobOutcome, str]:
+    """Return the end of a complete job and its reason, as the table of its sweep has them."""
+    if not (folder / BATCHES).exists():
+        return JobOutcome.DONE, ""
+    frame = read_batch_frame(folder)[["batch", "status", "failure"]]
+    rows = [Row(*each) for each in frame.fillna({"failure": ""}).itertuples(index=False)]
+    failed = not_attacked(rows)
+    return (JobOutcome.FAILED, failed) if failed else (JobOutcome.DONE, not_recovered(rows))
 
 
 def _config(folder: Path, overrides: list[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import spear.analysis.workspaces
-from spear.errors import ConfigError
+from spear.errors import ConfigError, SpearError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +40,8 @@ def main(arguments: list[str]) -> None:
     )
     chosen = parser.parse_args(arguments)
 
+    jobs = _jobs(chosen) if chosen.command == "publish" and chosen.group else None
+
     from spear.analysis.workspaces.board import Board, files, write  # after the help
 
     if chosen.command == "write":
@@ -52,8 +54,8 @@ def main(arguments: list[str]) -> None:
             "the package wandb-workspaces is not installed; run `pip install "
             "'spear-suite[wandb]'`, or in a checkout `pip install '.[wandb]'`."
         ) from error
-    if chosen.group:
-        boards = [Board.of_group(chosen.group, _jobs(chosen))]
+    if jobs is not None:
+        boards = [Board.of_group(chosen.group, jobs)]
     else:
         boards = [Board.from_yaml(path) for path in files().values()]
     addresses = publish(boards, chosen.project, chosen.entity)
@@ -68,4 +70,9 @@ def _jobs(chosen: argparse.Namespace) -> "pd.DataFrame":
     if chosen.results or folder.is_dir():
         return results(folder, "jobs")
     project = "/".join(filter(None, (chosen.entity, chosen.project)))
-    return results(f"wandb:{project}", "jobs", chosen.group)
+    try:
+        return results(f"wandb:{project}", "jobs", chosen.group)
+    except SpearError as error:
+        raise ConfigError(
+            f"there is no folder {folder} of the group {chosen.group!r}, and {error}"
+        ) from error

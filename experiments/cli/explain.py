@@ -19,6 +19,9 @@ from spear.spelling import did_you_mean
 
 LONGEST_REASON = 300
 
+OPTUNA = "hydra/sweeper=optuna"
+"""Choice that exists only if its plugin is installed; launchers have files of their own."""
+
 FEW = 20
 """Most choices of a group that a sentence lists; of more it names the closest."""
 
@@ -34,12 +37,22 @@ def explain(error: Exception, arguments: Sequence[str] = ()) -> str:
         arguments: the command line's.
     """
     text = "\n".join(str(each) for each in _chain(error))
+    several = re.search(r"Ambiguous value for argument '(.+)'\n", text)
+    if several:
+        return (
+            f"{several.group(1)!r} gives several values; write `spear -m {several.group(1)}` for a "
+            "job with each, or quote a list that is one value, as in 'key=[a,b]'."
+        )
     unparsed = re.search(
-        r"(?:Error parsing override|no viable alternative at|mismatched input).*", text
+        r"(?:Error parsing override|no viable alternative at|mismatched input|token recognition).*",
+        text,
     )
     if unparsed:
-        said = re.search(r"[\w./@~+]+=[^\n']*", text)
+        said = re.search(r"[\w./@~+]+ ?=[^\n']*", text)
         which = repr(said.group(0).strip()) if said else "an argument"
+        if said and re.search(r"\w =|= ", said.group(0)):
+            tight = re.sub(r" *= *", "=", said.group(0).strip())
+            return f"{which} cannot be read; write it without spaces, {tight}."
         return (
             f"{which} cannot be read; expected KEY=VALUE, with a value that has spaces, commas or "
             "brackets in quotes for Hydra and for the shell, such as 'key=\"a, b\"'."
@@ -61,6 +74,8 @@ def explain(error: Exception, arguments: Sequence[str] = ()) -> str:
     if choice:
         group, name, rest = choice.groups()
         options = rest.split("Config search path")[0].split()
+        if f"{group}={name}" == OPTUNA:
+            return _not_installed(OPTUNA, "hydra-optuna-sweeper", "search")
         return f"{group}={name} does not exist; {_choices(name, options)}."
     if "does not support sweep type" in text:
         return (
@@ -98,9 +113,14 @@ def _missing_launcher(text: str) -> str:
     if not plugin:
         return " ".join(text.split())
     extra = {"submitit": "slurm"}.get(plugin.group(1), plugin.group(1))
+    return _not_installed("the launcher", f"hydra-{plugin.group(1)}-launcher", extra)
+
+
+def _not_installed(what: str, package: str, extra: str) -> str:
+    """Return a sentence for a plugin that an extra of this package installs."""
     return (
-        f"the launcher's plugin, hydra-{plugin.group(1)}-launcher, is not installed; "
-        f"run `pip install 'spear-suite[{extra}]'`."
+        f"{what} needs the package {package}, which is not installed; run "
+        f"`pip install 'spear-suite[{extra}]'`, or in a checkout `pip install '.[{extra}]'`."
     )
 
 

@@ -162,12 +162,15 @@ def table(planned: list[Planned], rates: Rates) -> str:
             + _doubt(job.search)
         )
     missing = sum(job.search is None for job in planned)
-    beside = f", and {missing} without a forecast" if missing else ""
     jobs = "1 job" if len(planned) == 1 else f"{len(planned)} jobs"
-    lines.append(
-        f"{jobs}: {total / 60:.2g} minutes of attacks expected{beside}; "
-        "loading data, training and scoring are not included"
-    )
+    if missing == len(planned):
+        lines.append(f"{jobs}: no forecast of the time")
+    else:
+        beside = f", and {missing} without a forecast" if missing else ""
+        lines.append(
+            f"{jobs}: {duration(total)} of attacks expected{beside}; "
+            "loading data, training and scoring are not included"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -151,9 +151,9 @@ def perform(config: DictConfig) -> float | None:
     end_with_parent()
     hydra_config = HydraConfig.get()
     choices, overrides = hydra_config.runtime.choices, list(hydra_config.overrides.task)
-    folder = RunFolder(Path(hydra_config.runtime.output_dir), choices, overrides)
-    note(folder.path)
     number = hydra_config.job.get("num")  # of a sweep; None of a single job
+    folder = RunFolder(Path(hydra_config.runtime.output_dir), choices, overrides, number)
+    note(folder.path)
     spec = None
     with reported(folder.path.name, overrides, number) as report:
         with folder:

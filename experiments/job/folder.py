@@ -35,16 +35,21 @@ class RunFolder:
     Args:
         path: path of the folder, which is created if needed.
         choices: chosen files of the configuration by group, for the status of a job that has no
-            summary yet; `overrides`, what its command set.
+            summary yet; `overrides`, what its command set; `number`, that of the job in its sweep.
 
     Attributes:
         columns: columns of `batches.csv` with their types; a job adds those of its own metrics.
     """
 
     def __init__(
-        self, path: Path, choices: Mapping[str, str] | None = None, overrides: Sequence[str] = ()
+        self,
+        path: Path,
+        choices: Mapping[str, str] | None = None,
+        overrides: Sequence[str] = (),
+        number: int | None = None,
     ) -> None:
         self.path = path
+        self._number = number
         self._choices, self._overrides = dict(choices or {}), list(overrides)
         self.columns = columns_of()
         self.records: list[BatchRecord] = []
@@ -115,7 +120,9 @@ class RunFolder:
         else:
             state = JobState.new(key)
         self._state = state
-        if not self.complete:
+        if self.complete:
+            self._write_state(state)  # its number in this sweep
+        else:
             state.outcome, state.reason = JobOutcome.RUNNING, ""
             del state.batches[len(self.records) :]
             (self.path / ERROR).unlink(missing_ok=True)
@@ -171,6 +178,7 @@ class RunFolder:
 
     def _write_state(self, state: JobState) -> None:
         state.choices, state.overrides = self._choices, self._overrides
+        state.number = self._number
         state.write(self.path)
 
     def _write_batches(self) -> None:

@@ -1,6 +1,7 @@
 """Bookkeeping of one job: the batches left to do, the tracker, the progress bar, the results."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -36,6 +37,9 @@ from spear.scoring.text_figure import text_figure
 from spear.scoring.truth import Truth
 
 log = logging.getLogger(__name__)
+
+file_log = logging.getLogger("spear.job")
+"""Logger of what only the file `job.log` has (`conf/config.yaml`)."""
 
 CHOSEN = (
     "attack",
@@ -141,6 +145,8 @@ class Job:
             return False
         if done:
             log.info("continued (key %s): %d of %d batches are there", key.digest, done, n)
+        commit = self.provenance["git_sha"]
+        file_log.debug("batches %d to %d, at commit %s", done, n - 1, commit)
         self.provenance = continued(self.provenance, self.folder.path / PROVENANCE, done)
         write_text(self.folder.path / CONFIG, self.spec.config_yaml)
         write_json(self.folder.path / PROVENANCE, self.provenance)
@@ -214,6 +220,8 @@ class Job:
         record = BatchRecord.of(number, truth, reconstruction, score, failure, foreseen)
         self.folder.add(record, batch)
         self.tracking.batch(record)
+        ended = f"{record.status} in {record.seconds:.3g} s{_scored(score)}"
+        file_log.debug("batch %d: %s", number, ended)
         if record.failure:
             log.warning("batch %d: %s", number, record.failure)
 
@@ -279,3 +287,10 @@ class Job:
         records = self.folder.records
         summary = summarize(records, self.metrics)
         self.console.print(results_table(title, records, summary, self.metrics))
+
+
+def _scored(score: Score) -> str:
+    """Return the numbers of a batch that it has, for a line of the log."""
+    named = ("psnr", "recovered", "label_accuracy", "tabular_accuracy")
+    there = [f"{name} {score[name]:.4g}" for name in named if not math.isnan(score[name])]
+    return "".join(f", {each}" for each in there)

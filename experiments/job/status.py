@@ -38,6 +38,7 @@ class JobState:
         batches: trace of each recorded batch, in order.
         choices: chosen files of the configuration by group.
         overrides: what the command set, `key=value` each.
+        number: number of the job in its last sweep; None outside a sweep.
     """
 
     outcome: JobOutcome = JobOutcome.RUNNING
@@ -47,6 +48,7 @@ class JobState:
     batches: list[Trace] = field(default_factory=list)
     choices: dict[str, str] = field(default_factory=dict)
     overrides: list[str] = field(default_factory=list)
+    number: int | None = None
 
     @classmethod
     def new(cls, key: Key) -> Self:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,29 @@ _COMMON: dict[str, tuple[str, Aggregate]] = {
 """Aggregates of the columns that no metric has."""
 
 
+AT_A_LIMIT = (Status.TIMED_OUT, Status.SAMPLES_EXHAUSTED)
+"""Ends of attacks that a larger limit might have let find more."""
+
+
+class Ended(Protocol):
+    """End of a batch, of a record or of a row of `batches.csv`."""
+
+    @property
+    def batch(self) -> int:
+        """Number of the batch."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """Value of `spear.Status`."""
+        ...
+
+    @property
+    def failure(self) -> str:
+        """Reason that there is no full reconstruction, or empty."""
+        ...
+
+
 class BatchesFailed(SpearError):
     """The job ran to its end, but some batches could not be attacked."""
 
@@ -41,22 +64,36 @@ def check_failures(records: list[BatchRecord], path: Path) -> None:
     Raises:
         BatchesFailed: the attack of a batch ended in an error.
     """
-    failed = [record for record in records if record.status == Status.FAILED]
-    if failed:
+    said = not_attacked(records)
+    if said:
         raise BatchesFailed(
-            f"{len(failed)} of {len(records)} batches could not be attacked "
-            f"(batch {failed[0].batch}: {failed[0].failure}); all are recorded in {shown(path)}, "
-            "and --force attacks them again."
+            f"{said}; all are recorded in {shown(path)}, and --force attacks them again."
         )
 
 
-def not_recovered(records: list[BatchRecord]) -> str:
-    """Return how many batches have a full reconstruction and why one has none; "" if all have."""
-    without = [record for record in records if record.failure]
-    if not without:
+def not_attacked(records: Sequence[Ended]) -> str:
+    """Return how many batches could not be attacked and why the first could not; "" if none."""
+    failed = [record for record in records if record.status == Status.FAILED]
+    if not failed:
         return ""
-    there = len(records) - len(without)
-    return f"{there} of {len(records)} batches recovered: {without[0].failure}"
+    first = failed[0]
+    return (
+        f"{len(failed)} of {len(records)} batches could not be attacked "
+        f"(batch {first.batch}: {first.failure.rstrip('.')})"
+    )
+
+
+def not_recovered(records: Sequence[Ended]) -> str:
+    """Return how many batches have no full reconstruction, or one cut short, and why; or ""."""
+    without = [record for record in records if record.failure]
+    if without:
+        there = len(records) - len(without)
+        return f"{there} of {len(records)} batches recovered: {without[0].failure}"
+    limited = [record for record in records if record.status in AT_A_LIMIT]
+    if limited:
+        message = Status(limited[0].status).message
+        return f"{len(limited)} of {len(records)} batches cut short: {message}"
+    return ""
 
 
 def aggregates(own: Sequence[Metric] = ()) -> dict[str, tuple[str, Aggregate]]:
@@ -73,7 +110,8 @@ def summarize(records: list[BatchRecord], own: Sequence[Metric] = ()) -> dict[st
     """Return means, medians and counts over all batches, failures included.
 
     Each metric chooses its aggregates (`spear.scoring.metric.Metric.summary`). `failures` is the
-    number of batches without a full reconstruction to score. `details_median` has the medians of
+    number of batches without a full reconstruction to score, `n_empty` of those without a single
+    input, whose PSNR is that of zeros. `details_median` has the medians of
     the attack's other numbers.
 
     Args:
@@ -89,6 +127,7 @@ def summarize(records: list[BatchRecord], own: Sequence[Metric] = ()) -> dict[st
         "n_batches": len(records),
         **{key: aggregate(values(name)) for key, (name, aggregate) in aggregates(own).items()},
         "failures": sum(bool(record.failure) for record in records),
+        "n_empty": sum(not record.directions for record in records),
         "details_median": _median_details(records),
     }
 

@@ -76,13 +76,16 @@ class Sweep:
             early: whether the sweep ended before its last job did.
 
         Returns:
-            A sentence about the incomplete jobs, or about a sweep of none; "" if all is done.
+            A sentence about the incomplete jobs, or about a sweep of none; "" if all is done, or if
+            an error kept every job from beginning, which then says all.
         """
         self._ended.set()
         self._watcher.join()
         entries = self.final_entries(early)
         if not entries:
             return self.refusal
+        if early and all(each.outcome is JobOutcome.NOT_RUN for each in entries.values()):
+            return ""
         incomplete = [each for each in entries.values() if not _is_complete(each)]
         commands = [
             shlex.join(["spear", *shortened(entry.overrides)])

@@ -48,10 +48,21 @@ def _exact(summary: dict[str, Any]) -> str:
     return f"{summary['n_exact']}/{summary['n_batches']}" if tested else ""
 
 
+def _of_inputs(key: str, form: str) -> Callable[[dict[str, Any]], str]:
+    """Return `_number`, but "" if no batch has a single input, so that zeros were scored."""
+    number = _number(key, form)
+
+    def shown(summary: dict[str, Any]) -> str:
+        empty = summary.get("n_empty", 0)
+        return "" if empty and empty == summary.get("n_batches") else number(summary)
+
+    return shown
+
+
 METRICS: dict[str, Callable[[dict[str, Any]], str]] = {
     "exact": _exact,
     "images": _number("recovered_mean", ".0%"),
-    "PSNR": _number("psnr_mean", ".1f"),
+    "PSNR": _of_inputs("psnr_mean", ".1f"),
     "labels": _number("label_accuracy_mean", ".0%"),
     "cells": _number("tabular_accuracy_mean", ".0%"),
     "tokens": _number("token_accuracy_mean", ".1%"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from spear.experiments.job.folder import reason_of
+from spear.experiments.job.job import file_log
 from spear.experiments.job.outcome import JobOutcome
 from spear.experiments.record.redaction import Redaction
 from spear.experiments.sweep.journal import Entry, Journal
@@ -73,6 +74,7 @@ def reported(name: str, overrides: list[str], number: int | None) -> Iterator[Re
         except Exception as error:
             tell(JobOutcome.FAILED, reason_of(error))
             if journal is None:
+                file_log.debug("failed: %s", reason_of(error))
                 raise
             log.error("%s: %s", name, reason_of(error))
         else:

@@ -23,6 +23,7 @@ from spear.attack import Progress as AttackProgress
 from spear.attack import ProgressCallback
 from spear.experiments.record.files import shown
 from spear.experiments.record.records import BatchRecord
+from spear.experiments.record.summary import AT_A_LIMIT
 from spear.reconstruction import Status
 from spear.scoring.metric import Metric
 
@@ -89,7 +90,8 @@ def results_table(
     """
     table = Table(title=title, title_justify="left", show_footer=True)
     mean, deviation = (_number(summary[name], ".1f") for name in ("psnr_mean", "psnr_std"))
-    psnr = "-" if mean == "-" else f"{mean} ± {deviation}"
+    empty = not any(record.directions for record in records)  # then zeros were scored
+    psnr = "-" if mean == "-" or empty else f"{mean} ± {deviation}"
     exact = f"{summary['n_exact']}/{summary['n_batches']} ({summary['accuracy']:.0%})"
     footers = {
         "batch": "all",
@@ -98,21 +100,22 @@ def results_table(
         "λ": _number(summary["lambda_mean"], ".6g"),
         "submatrices": f"{summary['submatrices_median']:,.0f}",
         "seconds": f"{summary['seconds_median']:.2f}",
-        "status": f"{summary['failures']} failures",
+        "status": f"{summary['failures']} failure{'s' * (summary['failures'] != 1)}",
     }
     for name, footer in footers.items():
         table.add_column(name, footer, justify="left" if name == "status" else "right")
     for record in records:
         table.add_row(
             str(record.batch),
-            _number(record.scores["psnr"], ".1f"),
+            _number(record.scores["psnr"] if record.directions else math.nan, ".1f"),
             _exactness(record),
             _number(record.sparsity_matching, ".6g"),
             f"{record.submatrices:,}",
             f"{record.seconds:.2f}",
             record.status,
         )
-    table.caption = _caption(summary, own)
+    said = dict.fromkeys(Status(each.status) for each in records if each.status in AT_A_LIMIT)
+    table.caption = "\n".join([_caption(summary, own), *(f"{s}: {s.message}" for s in said)])
     table.caption_justify = "left"
     return table
 

@@ -1,6 +1,8 @@
 """`spear show`: the table of a sweep's end again, in the order of what differs, at any width."""
 
+import json
 import re
+import shutil
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -42,6 +44,30 @@ def sweep(tmp_path_factory):
     return root / "mine", console.export_text()
 
 
+def test_without_a_folder_it_shows_the_one_where_the_command_writes(
+    sweep, tmp_path, monkeypatch, capfd
+):
+    (tmp_path / "outputs").symlink_to(sweep[0].parent)
+    monkeypatch.chdir(tmp_path)
+    assert "4 jobs: 4 done" in typed(monkeypatch, capfd, "spear", "show").out
+
+
+def test_reasons_are_those_of_the_sweeps_end(tmp_path, monkeypatch, capfd):
+    spear = Command(tmp_path / "out", monkeypatch, capfd)
+    wrong = "defense._target_=faulty.NanOnSecondBatch,faulty.ZeroGradient"
+    limited = spear("-m", "dataset=digits", "n_batches=2", "batch_size=5000,2", "name=mine", wrong)
+    end = [line for line in limited.out.splitlines() if re.match(r"#\d", line)]
+    assert [line.split(":")[0] for line in end] == [
+        "#0 failed",
+        "#1 failed",
+        "#2 failed",
+        "#3 done",
+    ]
+    said = typed(monkeypatch, capfd, "spear", "show", tmp_path / "out" / "mine").out
+    for line in (each.split(";")[0] for each in end):
+        assert line in said
+
+
 def lines(text: str) -> list[list[str]]:
     return [re.split(r"\s*[│┃]\s*", line)[1:-1] for line in text.splitlines() if line[:1] in "│┃"]
 
@@ -57,13 +83,16 @@ def test_the_same_columns_and_numbers_as_at_the_sweeps_end(sweep):
     (first, *jobs), (again, *later) = lines(end), lines(shown(folder, 80))
     assert {*first} == {*again}
     assert "seconds: median per batch" in " ".join(end.split())
-    cells = [{k: v for k, v in zip(first, job, strict=True) if k != "#"} for job in jobs]
-    for job in later:
-        assert {k: v for k, v in zip(again, job, strict=True) if k != "#"} in cells
+    cells = [dict(zip(first, job, strict=True)) for job in jobs]
+    assert [dict(zip(again, job, strict=True)) for job in later] == cells
 
 
-def test_jobs_are_in_the_order_of_what_differs(sweep):
-    heading, *jobs = lines(shown(sweep[0], 80))
+def test_jobs_of_several_sweeps_are_in_the_order_of_what_differs(sweep, tmp_path):
+    copy = tmp_path / "mine"
+    shutil.copytree(sweep[0], copy)
+    for path in copy.rglob("status.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"number": 0}))
+    heading, *jobs = lines(shown(copy, 80))
     columns = [heading.index(each) for each in ("max_norm", "batch_size")]
     assert [[job[k] for k in columns] for job in jobs] == [
         ["9.5", "3"], ["9.5", "10"], ["10", "3"], ["10", "10"],

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -202,6 +203,21 @@ def test_the_runs_of_a_group_get_a_workspace_of_their_own():
 
 
 @pytest.mark.slow
+def test_a_group_that_has_no_runs_anywhere_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def nothing(path, filters):
+        return []
+
+    monkeypatch.setattr("wandb.Api", lambda: SimpleNamespace(runs=nothing))
+    message = (
+        "there is no folder outputs/nope of the group 'nope', and there are no runs in the group "
+        "'nope' in the W&B project 'spear'"
+    )
+    with pytest.raises(ConfigError, match=message):
+        command.main(["publish", "--group", "nope"])
+
+
 def test_without_a_login_the_command_says_so(tmp_path):
     done = publish(HOME=str(tmp_path), WANDB_API_KEY="")
     assert done.returncode == 1

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spear.baselines.ci_net.generator import LATENT, ImageGenerator, authors_width
 from spear.baselines.gradient_matching.attack import GradientMatching
@@ -15,7 +15,6 @@ from spear.baselines.gradient_matching.regularisers import Regulariser
 from spear.baselines.gradient_matching.schedules import Constant
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation
-from spear.update import Update, check_update
 
 
 class CINet(GradientMatching):
@@ -72,15 +71,13 @@ class CINet(GradientMatching):
         )
         self.width = width
 
-    def observe(self, update: Update) -> Update:
-        """Implement `Attack.observe`.
+    def check(self, network: nn.Module, domain: Domain) -> None:
+        """Implement `Attack.check`.
 
         Raises:
-            VictimError, InvalidObservation: as of `GradientMatching`; inputs are not images,
-                or their range is not known.
+            VictimError: as of `GradientMatching`.
+            InvalidObservation: inputs are not images, or their range is not known.
         """
-        check_update(update)
-        domain = update.domain
         if len(domain.shape) != 3:
             raise InvalidObservation(
                 f"the network's inputs have shape {domain.shape}, but CI-Net generates images of "
@@ -92,7 +89,7 @@ class CINet(GradientMatching):
                 "within some; give Domain(shape, lower, upper), what black and white are to the "
                 "network."
             )
-        return super().observe(update)
+        super().check(network, domain)
 
     def _candidate(
         self, b: int, domain: Domain, like: Tensor, generator: torch.Generator

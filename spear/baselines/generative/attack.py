@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spear.baselines.generative.generator import Generator, Prior, parts
 from spear.baselines.gradient_matching.labelled_problem import LabelledProblem
@@ -11,6 +11,7 @@ from spear.baselines.gradient_matching.labels import GivenLabels, Labels
 from spear.baselines.gradient_matching.matching_attack import MatchingAttack
 from spear.baselines.gradient_matching.objectives import Objective
 from spear.baselines.gradient_matching.regularisers import Regulariser
+from spear.domain import Domain
 from spear.settings import check_run
 from spear.update import Update
 
@@ -55,6 +56,18 @@ class GenerativeAttack(MatchingAttack):
     def given_labels(self) -> bool:
         """Implement `spear.attack.Attack`."""
         return self.labels.given
+
+    def check(self, network: nn.Module, domain: Domain) -> None:
+        """Implement `spear.attack.Attack`.
+
+        Raises:
+            VictimError: the network's outputs depend on chance or on the rest of a batch.
+            InvalidObservation: the generator's images are not shaped like the network's inputs,
+                whose range must be known.
+            ConfigError: the generator cannot be run.
+        """
+        super().check(network, domain)
+        Prior(self.generator, domain, domain.lower)
 
 
 class GeneratedProblem(LabelledProblem):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spear.baselines.gradient_matching.candidate import Candidate
 from spear.baselines.gradient_matching.descent import Descent, Start
@@ -17,6 +17,7 @@ from spear.baselines.gradient_matching.regularisers import (
     FeatureDistance,
     Regulariser,
     TotalVariation,
+    check_terms,
 )
 from spear.budget import Budget
 from spear.domain import Domain
@@ -88,6 +89,16 @@ class GradientMatching(MatchingAttack):
     def given_labels(self) -> bool:
         """Implement `spear.attack.Attack`."""
         return self.labels.given
+
+    def check(self, network: nn.Module, domain: Domain) -> None:
+        """Implement `spear.attack.Attack`.
+
+        Raises:
+            VictimError: the network's outputs depend on chance or on the rest of a batch.
+            InvalidObservation: a regulariser is for images, and the inputs are none.
+        """
+        super().check(network, domain)
+        check_terms(self.regularisers, domain)
 
     def search(self, update: Update, seed: int, budget: Budget) -> Found:
         """Descend from random candidates.

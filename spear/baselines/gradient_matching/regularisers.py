@@ -1,6 +1,6 @@
 """Terms added to the distance: knowledge about images, or about the network's last layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import torch
@@ -9,6 +9,7 @@ from torch.nn.functional import pad
 
 from spear.baselines.gradient_matching.total_variation import total_variation
 from spear.baselines.gradient_matching.victim import Evaluation
+from spear.domain import Domain
 from spear.errors import InvalidObservation, VictimError
 from spear.update import Update
 
@@ -60,7 +61,7 @@ class TotalVariation:
         Raises:
             InvalidObservation: inputs are not images.
         """
-        check_images(update)
+        check_images(update.domain)
         return lambda evaluation: self.weight * self._mean(evaluation.inputs)
 
     def _mean(self, images: Tensor) -> Tensor:
@@ -96,17 +97,28 @@ class AbsoluteVariation:
         Raises:
             InvalidObservation: inputs are not images.
         """
-        check_images(update)
+        check_images(update.domain)
         return lambda evaluation: self.weight * total_variation(evaluation.inputs)
 
 
-def check_images(update: Update) -> None:
-    """Refuse an update of a network whose inputs are not images.
+def check_terms(regularisers: Mapping[str, Regulariser], domain: Domain) -> None:
+    """Refuse, before any batch, terms for images if the network's inputs are none.
 
     Raises:
         InvalidObservation: giving their shape.
     """
-    shape = update.domain.shape
+    for each in regularisers.values():
+        if isinstance(each, TotalVariation | AbsoluteVariation):
+            check_images(domain)
+
+
+def check_images(domain: Domain) -> None:
+    """Refuse a network whose inputs are not images.
+
+    Raises:
+        InvalidObservation: giving their shape.
+    """
+    shape = domain.shape
     if len(shape) != 3:
         raise InvalidObservation(
             f"the network's inputs have shape {shape}, but total variation is for images of "

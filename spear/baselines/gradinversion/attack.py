@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spear.baselines.gradient_matching.descent import Best, Descent, Start
 from spear.baselines.gradient_matching.initialisation import Initialisation, Normal
@@ -13,9 +13,14 @@ from spear.baselines.gradient_matching.matching_attack import Found, MatchingAtt
 from spear.baselines.gradient_matching.objectives import Objective
 from spear.baselines.gradient_matching.optimisers import Adam, Closure, Step
 from spear.baselines.gradient_matching.problem import Value
-from spear.baselines.gradient_matching.regularisers import AbsoluteVariation, Regulariser
+from spear.baselines.gradient_matching.regularisers import (
+    AbsoluteVariation,
+    Regulariser,
+    check_terms,
+)
 from spear.baselines.gradinversion.terms import BatchNormDistance, ImageNorm, LayerwiseDistance
 from spear.budget import Budget
+from spear.domain import Domain
 from spear.errors import ConfigError
 from spear.settings import check_least, check_run, check_weights
 from spear.update import Update
@@ -90,6 +95,16 @@ class GradInversion(MatchingAttack):
     def given_labels(self) -> bool:
         """Implement `spear.attack.Attack`."""
         return self.labels.given
+
+    def check(self, network: nn.Module, domain: Domain) -> None:
+        """Implement `spear.attack.Attack`.
+
+        Raises:
+            VictimError: the network's outputs depend on chance or on the rest of a batch.
+            InvalidObservation: a regulariser is for images, and the inputs are none.
+        """
+        super().check(network, domain)
+        check_terms(self.regularisers, domain)
 
     def search(self, update: Update, seed: int, budget: Budget) -> Found:
         """Descend with all seeds.

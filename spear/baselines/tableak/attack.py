@@ -1,7 +1,7 @@
 """TabLeak: gradient matching for rows of a table, by an ensemble of relaxed reconstructions."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spear.baselines.gradient_matching.checks import (
     check_derivatives,
@@ -20,9 +20,10 @@ from spear.baselines.tableak.pooling import pooled
 from spear.baselines.tableak.relaxation import Relaxation
 from spear.budget import Budget
 from spear.data.tabular import Ordinal, TableDomain
+from spear.domain import Domain
 from spear.errors import InvalidObservation
 from spear.settings import check_above_zero, check_least, check_run
-from spear.update import Update, check_update
+from spear.update import Update
 
 
 class TabLeak(MatchingAttack):
@@ -69,17 +70,15 @@ class TabLeak(MatchingAttack):
         self.time_limit = time_limit
         self.device = device
 
-    def observe(self, update: Update) -> Update:
-        """The whole update: network, loss, every gradient, the table's features, the labels.
+    def check(self, network: nn.Module, domain: Domain) -> None:
+        """Implement `spear.attack.Attack`.
 
         Raises:
-            VictimError: as of `check`.
-            InvalidObservation: inputs are not rows of a table with one-hot categories, or a
-                gradient is not finite or not shaped like its parameter.
+            VictimError: the network's outputs depend on chance or on the rest of a batch.
+            InvalidObservation: inputs are not rows of a table with one-hot categories.
         """
-        check_update(update)
-        _table(update)
-        return super().observe(update)
+        _table(domain)
+        super().check(network, domain)
 
     def search(self, update: Update, seed: int, budget: Budget) -> Found:
         """Descend with all restarts at once, and pool them.
@@ -112,7 +111,7 @@ class _Ensemble:
 
     def __init__(self, attack: TabLeak, update: Update, seed: int) -> None:
         self._attack = attack
-        self._domain = _table(update)
+        self._domain = _table(update.domain)
         self._relaxed = Relaxation(self._domain, attack.temperature)
         generator = torch.Generator().manual_seed(seed)
         like = next(iter(update.gradients.values()))
@@ -160,13 +159,12 @@ class _Ensemble:
         return rows, details
 
 
-def _table(update: Update) -> TableDomain:
+def _table(domain: Domain) -> TableDomain:
     """Return the description of the table.
 
     Raises:
         InvalidObservation: there is no table, or its categories are not one-hot.
     """
-    domain = update.domain
     if not isinstance(domain, TableDomain):
         raise InvalidObservation(
             f"the network's inputs, of shape {domain.shape}, are no rows of a table, which TabLeak "

@@ -8,10 +8,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from hydra.errors import MissingConfigException
 from PIL import Image
 from safetensors.torch import save_file
-from support.command import Command, numbers, read_rows
+from support.command import Command, numbers, read_rows, typed
 
+from spear.experiments.cli.explain import explain
 from spear.experiments.config.schema import CONF
 from spear.networks import fcnn
 from spear.reconstruction import Reconstruction
@@ -213,6 +215,11 @@ def test_bad_settings_of_other_choices_are_refused_in_one_sentence(spear, overri
         ("attack.device=gpu", "attack.device is 'gpu', on which this machine cannot compute"),
         ("seed=-1", "key 'seed' is -1; expected 0 or more"),
         ("first_batch=-1", "key 'first_batch' is -1; expected 0 or more"),
+        ("batch_size=4,8", "'batch_size=4,8' gives several values; write `spear -m batch_size=4"),
+        (
+            "batch_size = 8",
+            "'batch_size = 8' cannot be read; write it without spaces, batch_size=8",
+        ),
         (
             "drawing=one_class",
             "drawing=one_class does not exist; did you mean 'single_class'? Choose",
@@ -233,6 +240,60 @@ def test_nothing_stands_above_the_sentence(spear, line):
     outcome = spear(*line)
     assert outcome.error.startswith("spear: ")
     assert outcome.error.count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("attack", "message"),
+    [
+        ("ggl", "the generator makes images of shape (3, 32, 32), but the network takes inputs"),
+        ("gias", "the generator makes images of shape (3, 32, 32), but the network takes inputs"),
+        ("gifd", "the generator makes images of shape (3, 32, 32), but the network takes inputs"),
+        ("tableak", "of shape (1, 8, 8), are no rows of a table, which TabLeak needs"),
+    ],
+)
+@pytest.mark.few(2)
+def test_data_that_an_attack_cannot_find_are_refused_before_the_first_batch(spear, attack, message):
+    outcome = spear(*QUICK, f"attack={attack}")
+    assert outcome.code == 1
+    assert message in outcome.message
+    assert "2 of 2 batches" not in outcome.message
+    assert not outcome.out.count("PSNR")
+
+
+def test_the_log_has_a_line_per_batch_that_the_terminal_has_not(spear):
+    outcome = spear(*QUICK)
+    log = (spear.folder(FOLDER) / "job.log").read_text()
+    lines = re.findall(r"^\[[\d-]+ [\d:,]+\] (batch \d: exact) in .* s, psnr \d+", log, re.M)
+    assert lines == ["batch 0: exact", "batch 1: exact"]
+    assert "batch 0: exact" not in outcome.out + outcome.error
+
+
+def test_zeros_have_no_psnr_where_nothing_was_found(spear):
+    outcome = spear(*QUICK, "defense._target_=faulty.ZeroGradient")
+    rows = [re.split(r"\s*[│]\s*", line)[1:3] for line in outcome.out.splitlines() if "│" in line]
+    assert rows == [["0", "-"], ["1", "-"], ["all", "-"]]
+    (summary,) = spear.output_root.rglob("summary.json")
+    assert json.loads(summary.read_text())["n_empty"] == 2
+
+
+def test_a_limit_that_ends_an_attack_is_told_with_the_key(spear):
+    outcome = spear(*QUICK, "batch_size=20", "network.width=40", "attack.time_limit=0.001")
+    assert "timed_out: the time limit was reached; raise time_limit to search longer" in outcome.out
+
+
+def test_a_plan_without_any_forecast_names_no_minutes(monkeypatch, capfd):
+    said = typed(monkeypatch, capfd, "spear", "plan", "attack=geiping", "dataset=digits").out
+    assert said.splitlines()[-1] == "1 job: no forecast of the time"
+
+
+def test_a_sweeper_that_is_not_installed_is_named_with_its_package():
+    options = (
+        "Could not find 'hydra/sweeper/optuna'\n\nAvailable options in 'hydra/sweeper':\n\tbasic"
+    )
+    assert explain(MissingConfigException(options)) == (
+        "hydra/sweeper=optuna needs the package hydra-optuna-sweeper, which is not installed; run "
+        "`pip install 'spear-suite[search]'`, or in a checkout `pip install '.[search]'`."
+    )
 
 
 def test_of_many_choices_the_closest_three_are_offered(spear):

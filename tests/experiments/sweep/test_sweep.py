@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import signal
+import sys
 from io import StringIO
 
 import numpy as np
@@ -191,16 +192,30 @@ def test_jobs_that_never_ended_are_told_from_those_that_never_began(tmp_path):
 
 
 def test_a_launcher_that_gives_up_leaves_the_table_and_a_sentence(spear, monkeypatch):
-    def give_up(*_, **__):
+    launcher = Plugins.instance().class_name_to_class[
+        "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+    ]
+    launch = launcher.launch
+
+    def give_up(self, job_overrides, initial_job_idx):
+        launch(self, job_overrides[:1], initial_job_idx)
         raise ConnectionError("a worker is gone")
 
-    launcher = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
-    monkeypatch.setattr(Plugins.instance().class_name_to_class[launcher], "launch", give_up)
+    monkeypatch.setattr(launcher, "launch", give_up)
     outcome = spear(*SWEEP, "batch_size=2", "seed=1,2")
     assert outcome.code == 1
     assert "the launcher gave up (ConnectionError: a worker is gone)" in outcome.message
-    assert [job[2] for job in rows(outcome.out)] == ["not run", "not run"]
+    assert [job[2] for job in rows(outcome.out)] == ["done", "not run"]
     assert "Traceback" not in outcome.error
+
+
+@pytest.mark.parametrize("wrong", ["typo=3", "attack=typo", "hydra/launcher=submitit_local"])
+def test_an_error_before_any_job_is_one_sentence_without_a_table(spear, monkeypatch, wrong):
+    monkeypatch.setitem(sys.modules, "hydra_plugins.hydra_submitit_launcher", None)
+    outcome = spear(*SWEEP, "batch_size=2,3", wrong)
+    assert outcome.code == 1
+    assert outcome.out == ""
+    assert outcome.message.count("\n") == 0
 
 
 def test_progress_counts_jobs_and_tells_the_time_left(caplog):
