@@ -202,7 +202,6 @@ def test_the_runs_of_a_group_get_a_workspace_of_their_own():
         assert "fedavg.value.learning_rate" in str(view)
 
 
-@pytest.mark.slow
 def test_a_group_that_has_no_runs_anywhere_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
@@ -218,6 +217,7 @@ def test_a_group_that_has_no_runs_anywhere_is_named(tmp_path, monkeypatch):
         command.main(["publish", "--group", "nope"])
 
 
+@pytest.mark.slow
 def test_without_a_login_the_command_says_so(tmp_path):
     done = publish(HOME=str(tmp_path), WANDB_API_KEY="")
     assert done.returncode == 1

@@ -1,9 +1,11 @@
 """A stand-in for the W&B server on this machine, which keeps what arrives.
 
 It answers what `wandb sync` of version 0.31 asks: a few GraphQL operations, the stream of a run's
-history and summary, uploads of files and artifacts; and what saving a workspace asks.
+history and summary, uploads of files and artifacts; what saving a workspace asks; and what `wandb
+sweep` and `wandb agent` ask, of a grid.
 """
 
+import itertools
 import json
 import os
 import re
@@ -17,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
+
+import yaml
 
 Answer = dict[str, Any]
 
@@ -57,11 +61,16 @@ class ReceivedRun:
 
 
 class WandbServer:
-    """Keeps what arrives: `runs` by their ids, saved `views`, and operations that are `unknown`."""
+    """Keeps what arrives: `runs` by their ids, saved `views`, the last `sweep`, unknown operations.
+
+    `sweep` is its YAML; `unknown` has the names of operations without an answer.
+    """
 
     def __init__(self) -> None:
         self.runs: dict[str, ReceivedRun] = defaultdict(ReceivedRun)
         self.views: list[dict[str, Any]] = []
+        self.sweep = ""
+        self._jobs: list[dict[str, Any]] = []
         self.unknown: list[str] = []
         self.url = ""
         self._lock = Lock()
@@ -78,6 +87,10 @@ class WandbServer:
             "GetDefaultEntity": lambda _: VIEWER,
             "ArtifactType": lambda _: {"project": None},
             "UpsertView2": self._save_view,
+            "UpsertSweep": self._open_sweep,
+            "SweepWithRuns": self._sweep,
+            "CreateAgent": lambda _: {"createAgent": {"agent": {"id": "a"}}},
+            "Heartbeat": self._next_job,
             "CreateRunFiles": self._run_files,
             "CreateArtifact": self._create_artifact,
             "CreateArtifactManifest": self._manifest,
@@ -143,6 +156,29 @@ class WandbServer:
         self.views.append(variables)
         view = {"id": f"view{len(self.views)}", "name": variables["name"]}
         return {"upsertView": {"view": view, "inserted": True}}
+
+    def _open_sweep(self, variables: dict[str, Any]) -> Answer:
+        self.sweep = variables["config"]
+        content = yaml.safe_load(self.sweep)
+        names = [*content["parameters"]]
+        values = (each["values"] for each in content["parameters"].values())
+        for number, chosen in enumerate(itertools.product(*values)):
+            given = {name: {"value": value} for name, value in zip(names, chosen, strict=True)}
+            job = {"run_id": f"run{number}", "program": content["program"], "args": given}
+            self._jobs.append({"type": "run", **job})
+        project = {"id": "p", "name": "spear", "entity": {"id": "e", "name": "someone"}}
+        return {"upsertSweep": {"sweep": {"name": "sweep0", "project": project}}}
+
+    def _sweep(self, _: dict[str, Any]) -> Answer:
+        sweep = {"id": "s", "state": "RUNNING", "config": self.sweep, "runs": {"edges": []}}
+        return {"project": {"sweep": sweep}}
+
+    def _next_job(self, variables: dict[str, Any]) -> Answer:
+        """The next job if the agent has none, and at last the end."""
+        busy = json.loads(variables["runState"])
+        commands = [] if busy else [self._jobs.pop(0) if self._jobs else {"type": "exit"}]
+        agent = {"agent": {"id": "a"}, "commands": json.dumps(commands)}
+        return {"agentHeartbeat": agent}
 
     def _run_files(self, variables: dict[str, Any]) -> Answer:
         files = [

@@ -25,6 +25,8 @@ from spear.experiments.record.records import ORDER
 
 SIZES, N_BATCHES = (2, 3), 2
 
+SWEEP_FILE = Path(__file__).parents[3] / "examples" / "wandb_sweep" / "sweep.yaml"
+
 
 @pytest.fixture(autouse=True)
 def own_service(monkeypatch):
@@ -157,3 +159,34 @@ def test_a_sweep_that_is_killed_again_and_again_arrives_with_every_run_once(tmp_
         for job in sweep.jobs:
             agrees(runs[job.name], job, KILLED_BATCHES)
         assert server.unknown == []
+
+
+@pytest.mark.slow
+def test_an_agent_runs_the_sweep_that_is_committed_as_an_example(tmp_path):
+    content = yaml.safe_load(SWEEP_FILE.read_text())
+    content["command"].insert(2, f"output_root={tmp_path / 'out'}")
+    content["parameters"]["defense.noise_std"]["values"] = [1e-6]
+    content["parameters"]["seed"]["values"] = [1]
+    path = tmp_path / "sweep.yaml"
+    path.write_text(yaml.safe_dump(content))
+    programs = str(Path(sys.executable).parent)
+    with wandb_server() as server:
+        own = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
+        own |= {"PATH": os.pathsep.join([programs, os.environ["PATH"]])}
+
+        def wandb(*arguments: str) -> str:
+            done = subprocess.run(
+                ["wandb", *arguments], cwd=tmp_path, env=os.environ | own, check=True,
+                capture_output=True, text=True, timeout=600,
+            )  # fmt: skip
+            return done.stdout + done.stderr
+
+        assert "wandb agent someone/spear/sweep0" in wandb("sweep", str(path))
+        wandb("agent", "someone/spear/sweep0")
+        assert [*server.runs] == ["run0", "run1"]
+        assert [run.config["batch_size"] for run in server.runs.values()] == [4, 8]
+        for run in server.runs.values():
+            assert (run.group, run.config["defense"]["noise_std"]) == ("noise", 1e-6)
+            assert run.summary["n_batches"] == 2
+        assert server.unknown == []
+    assert len([*(tmp_path / "out" / "noise").glob("*/summary.json")]) == 2
