@@ -121,7 +121,8 @@ class RunFolder:
             state = JobState.new(key)
         self._state = state
         if self.complete:
-            self._write_state(state)  # its number in this sweep
+            if self._number not in (None, state.number):
+                self._write_state(state)  # its number in this sweep
         else:
             state.outcome, state.reason = JobOutcome.RUNNING, ""
             del state.batches[len(self.records) :]
