@@ -15,10 +15,11 @@ from spear.errors import ConfigError, SpearError
 from spear.experiments.job import resume
 from spear.experiments.job.key import Key
 from spear.experiments.job.outcome import JobOutcome
-from spear.experiments.job.status import JobState, Trace, row_hash
+from spear.experiments.job.status import JobState
 from spear.experiments.job.superseded import set_aside
-from spear.experiments.record.files import CannotWrite, shown, write_json, write_text
-from spear.experiments.record.records import BatchRecord, columns_of, to_csv
+from spear.experiments.job.traces import Trace, add_trace, read_traces, row_hash, write_traces
+from spear.experiments.record.files import CannotWrite, append_text, shown, write_json, write_text
+from spear.experiments.record.records import BatchRecord, columns_of, rows_of, to_csv
 from spear.experiments.record.run_files import BATCHES, ERROR, LOCK, SUMMARY
 
 
@@ -30,7 +31,9 @@ class RunFolder:
     """Run folder of one job; a context manager while the job runs.
 
     It admits one process at a time. Every file in it is complete: it is written beside its place,
-    then moved there. A job that fails leaves its traceback and its status.
+    then moved there. To `batches.csv` and `traces.csv` alone a line is added per batch, which
+    costs the same for the last of many batches as for the first; a line that was cut off is known
+    by its hash. A job that fails leaves its traceback and its status.
 
     Args:
         path: path of the folder, which is created if needed.
@@ -110,9 +113,10 @@ class RunFolder:
             unwanted: reason to move aside whatever is there, or "".
         """
         state = JobState.read(self.path) or JobState()
+        traces = read_traces(self.path)
         if resume.holds_result(self.path):
             reason = unwanted or resume.mismatch(state, key)
-            reason = reason or self._take_up(state, numbers, draw)
+            reason = reason or self._take_up(numbers, draw, traces)
             if reason:
                 set_aside(self.path, reason, state.key)
                 self.records, self.complete, self._data_hash = [], False, hashlib.sha256()
@@ -125,16 +129,18 @@ class RunFolder:
                 self._write_state(state)  # its number in this sweep
         else:
             state.outcome, state.reason = JobOutcome.RUNNING, ""
-            del state.batches[len(self.records) :]
             (self.path / ERROR).unlink(missing_ok=True)
-            self._write_batches()
+            self._write_state(state)
+            write_traces(self.path, traces[: len(self.records)])
+            write_text(self.path / BATCHES, to_csv(self.records, self.columns))
 
     def add(self, record: BatchRecord, batch: Batch) -> None:
         """Write a batch's row to `batches.csv` at once, and add its data to `data_hash`."""
         self.records.append(record)
         resume.hash_batch(self._data_hash, batch)
-        self._begun.batches.append(Trace(row_hash(record), self.data_hash))
-        self._write_batches()
+        # The trace first: a trace without a row is no damage, a row without a trace is.
+        add_trace(self.path, Trace(row_hash(record), self.data_hash))
+        append_text(self.path / BATCHES, rows_of([record], self.columns))
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Write the summary, which makes the job complete."""
@@ -158,14 +164,14 @@ class RunFolder:
         return self._state
 
     def _take_up(
-        self, state: JobState, numbers: Sequence[int], draw: Callable[[int], Batch]
+        self, numbers: Sequence[int], draw: Callable[[int], Batch], traces: Sequence[Trace]
     ) -> str:
         """Load an earlier run's records; return the reason if that is not possible, or nothing."""
-        self.records = resume.intact_records(self.path, state, numbers, self.columns)
+        self.records = resume.intact_records(self.path, traces, numbers, self.columns)
         self.complete = len(self.records) == len(numbers) and resume.has_summary(self.path)
         compared = 1 if self.complete else len(self.records)
         batches = (draw(number) for number in numbers[:compared])
-        same = resume.same_data(self._data_hash, batches, state.batches)
+        same = resume.same_data(self._data_hash, batches, traces)
         return "" if same else "of other data"
 
     def _write_failure(self, error: BaseException) -> None:
@@ -181,11 +187,6 @@ class RunFolder:
         state.choices, state.overrides = self._choices, self._overrides
         state.number = self._number
         state.write(self.path)
-
-    def _write_batches(self) -> None:
-        """Write the traces first: a trace without a row is no damage, a row without a trace is."""
-        self._write_state(self._begun)
-        write_text(self.path / BATCHES, to_csv(self.records, self.columns))
 
 
 def reason_of(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from spear.experiments.config.spec import RECONSTRUCTIONS, JobSpec
 from spear.experiments.job.folder import RunFolder
 from spear.experiments.job.key import Key
 from spear.experiments.job.provenance import continued, provenance
-from spear.experiments.job.status import JobState
+from spear.experiments.job.traces import read_traces
 from spear.experiments.record.files import replacing, write_json, write_text
 from spear.experiments.record.own_metrics import own_metrics
 from spear.experiments.record.records import BatchRecord, columns_of
@@ -229,8 +229,7 @@ class Job:
         """Return the reason that an earlier result in the folder is of no use, or ""."""
         if self.spec.force:
             return "of a run before --force"
-        state = JobState.read(self.folder.path)
-        recorded = self.numbers[: len(state.batches)] if state else self.numbers[:0]
+        recorded = self.numbers[: len(read_traces(self.folder.path))]
         if self.spec.save and lack_tensors(self.folder.path, recorded):
             return "without saved reconstructions"
         return ""

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from spear.data import Batch
 from spear.experiments.job.key import Key
-from spear.experiments.job.status import JobState, Trace, row_hash
+from spear.experiments.job.status import JobState
+from spear.experiments.job.traces import Trace, row_hash
 from spear.experiments.record.files import shown
 from spear.experiments.record.records import BatchRecord, from_csv
 from spear.experiments.record.run_files import BATCHES, ERROR, RESULT, STATUS, SUMMARY
@@ -44,7 +45,7 @@ def mismatch(state: JobState, key: Key) -> str:
 
 
 def intact_records(
-    folder: Path, state: JobState, numbers: Sequence[int], columns: Mapping[str, Any]
+    folder: Path, traces: Sequence[Trace], numbers: Sequence[int], columns: Mapping[str, Any]
 ) -> list[BatchRecord]:
     """Return the recorded rows before the first that is missing, damaged or interrupted."""
     try:
@@ -52,13 +53,13 @@ def intact_records(
     except (OSError, UnicodeDecodeError):
         rows = []
     intact: list[BatchRecord] = []
-    for number, row, trace in zip(numbers, rows, state.batches, strict=False):
+    for number, row, trace in zip(numbers, rows, traces, strict=False):
         if row.batch != number or row_hash(row) != trace.row:
             break
         if row.status == Status.INTERRUPTED:
             return intact
         intact.append(row)
-    if len(state.batches) > len(intact) + 1:  # the last may not have come so far
+    if len(traces) > len(intact) + 1:  # the last may not have come so far
         log.warning(
             "%s is damaged; its first %d batches are intact, the others are computed again",
             shown(folder / BATCHES), len(intact),

@@ -1,6 +1,5 @@
 """State of a job, `status.json`, from which an interrupted job goes on."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,21 +8,7 @@ from typing import Self
 from spear.experiments.job.key import Key
 from spear.experiments.job.outcome import JobOutcome
 from spear.experiments.record.files import write_json
-from spear.experiments.record.records import BatchRecord, to_csv
 from spear.experiments.record.run_files import STATUS
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Proof that a recorded batch is the computed one, and from which data.
-
-    Attributes:
-        row: SHA-256 of its row in `batches.csv`.
-        data: SHA-256 of the private data of the job's batches up to this one.
-    """
-
-    row: str
-    data: str
 
 
 @dataclass
@@ -35,7 +20,6 @@ class JobState:
         reason: reason of a failure, in a sentence.
         key: `Key.digest` of the results here; empty if a run failed before it had one.
         parts: the parts of that key.
-        batches: trace of each recorded batch, in order.
         choices: chosen files of the configuration by group.
         overrides: what the command set, `key=value` each.
         number: number of the job in its last sweep; None outside a sweep.
@@ -45,7 +29,6 @@ class JobState:
     reason: str = ""
     key: str = ""
     parts: dict[str, str] = field(default_factory=dict)
-    batches: list[Trace] = field(default_factory=list)
     choices: dict[str, str] = field(default_factory=dict)
     overrides: list[str] = field(default_factory=list)
     number: int | None = None
@@ -61,16 +44,11 @@ class JobState:
         try:
             content = json.loads((folder / STATUS).read_text(encoding="utf-8"))
             outcome = JobOutcome(content.pop("outcome"))
-            batches = [Trace(**each) for each in content.pop("batches")]
-            return cls(outcome=outcome, batches=batches, **content)
+            content.pop("batches", None)  # earlier versions had the traces here
+            return cls(outcome=outcome, **content)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
     def write(self, folder: Path) -> None:
         """Replace the folder's `status.json`."""
-        write_json(folder / STATUS, vars(self) | {"batches": [*map(vars, self.batches)]})
-
-
-def row_hash(record: BatchRecord) -> str:
-    """Return `Trace.row` of a batch."""
-    return hashlib.sha256(to_csv([record], record.cells()).encode()).hexdigest()
+        write_json(folder / STATUS, vars(self))

@@ -1,4 +1,4 @@
-"""Writes files completely or not at all, and without credentials."""
+"""Writes files completely or not at all, or adds lines to them, and without credentials."""
 
 import json
 import math
@@ -22,6 +22,20 @@ def write_text(path: Path, text: str) -> None:
         beside.write_text(redacted(text), encoding="utf-8")
 
 
+def append_text(path: Path, text: str) -> None:
+    """Add to the end of a text file; credentials in the text are replaced (`redacted`).
+
+    Raises:
+        CannotWrite: the disk is full, or the file cannot be written. A part of the text may be
+            there; whoever reads the file has to tell.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(redacted(text))
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file; NaN and infinities, which JSON lacks, become null."""
     write_text(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
@@ -39,13 +53,17 @@ def replacing(path: Path) -> Iterator[Path]:
         yield beside
         os.replace(beside, path)
     except OSError as error:
-        raise CannotWrite(
-            f"{path} cannot be written ({error.strerror or error}); what is there is kept: make "
-            "room, or set output_root to another folder, and run the same command again."
-        ) from error
+        raise _cannot_write(path, error) from error
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> CannotWrite:
+    return CannotWrite(
+        f"{path} cannot be written ({error.strerror or error}); what is there is kept: make "
+        "room, or set output_root to another folder, and run the same command again."
+    )
 
 
 def shown(path: Path) -> Path:

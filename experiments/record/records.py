@@ -133,10 +133,16 @@ def to_csv(records: Iterable[BatchRecord], columns: Iterable[str]) -> str:
         records: records that have these columns (`BatchRecord.cells`).
         columns: names of the columns, in order.
     """
+    names = list(columns)
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns))
-    writer.writeheader()
-    writer.writerows(record.cells() for record in records)
+    csv.DictWriter(text, names).writeheader()
+    return text.getvalue() + rows_of(records, names)
+
+
+def rows_of(records: Iterable[BatchRecord], columns: Iterable[str]) -> str:
+    """Return the rows of `to_csv` without its header."""
+    text = io.StringIO()
+    csv.DictWriter(text, list(columns)).writerows(record.cells() for record in records)
     return text.getvalue()
 
 

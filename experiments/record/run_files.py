@@ -13,6 +13,9 @@ PROVENANCE = "provenance.json"
 STATUS = "status.json"
 """State of the job (`spear.experiments.job.status.JobState`)."""
 
+TRACES = "traces.csv"
+"""A line per batch (`spear.experiments.job.traces.Trace`)."""
+
 PICTURE = "reconstructions.png"
 SHEET = "sheet.png"
 """Images of the picture without labels (`spear.scoring.sheet.image_sheet`)."""
@@ -32,7 +35,8 @@ TRACKER = "wandb"
 """Folder of the tracker."""
 
 RESULT = (
-    BATCHES, SUMMARY, PICTURE, SHEET, ROWS, TENSORS, ERROR, CONFIG, PROVENANCE, TRACKER, STATUS,
+    BATCHES, SUMMARY, PICTURE, SHEET, ROWS, TENSORS, ERROR, CONFIG, PROVENANCE, TRACKER, TRACES,
+    STATUS,
 )  # fmt: skip
 """Files of one result. The status, which has the key, is moved last: if moving is interrupted, the
 next run still knows the key of the others."""

@@ -38,6 +38,10 @@ class Entry:
     seconds: float = 0.0
 
 
+ENDED = (JobOutcome.DONE, JobOutcome.SKIPPED, JobOutcome.FAILED)
+"""Outcomes that stay; a job that was interrupted may be started again by its launcher."""
+
+
 class Journal:
     """Folder with a small file for each job that has begun.
 
@@ -47,6 +51,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._ended: dict[int, Entry] = {}
 
     @classmethod
     def new(cls, sweep: Path) -> Self:
@@ -71,11 +76,15 @@ class Journal:
             write_json(self.folder / f"{number}.json", asdict(entry))
 
     def read(self) -> dict[int, Entry]:
-        """Return the state that each job has recorded, by its number."""
+        """Return the state that each job has recorded, by its number.
+
+        The file of a job that has ended is read once: a sweep of many jobs looks often.
+        """
         entries = {}
         for path in self.folder.glob("[0-9]*.json"):
-            content = json.loads(path.read_text(encoding="utf-8"))
-            entries[int(path.stem)] = Entry(**content | {"outcome": JobOutcome(content["outcome"])})
+            number = int(path.stem)
+            entries[number] = self._ended.get(number) or _read(path)
+        self._ended = {number: each for number, each in entries.items() if each.outcome in ENDED}
         return dict(sorted(entries.items()))
 
     def remove(self) -> None:
@@ -83,3 +92,8 @@ class Journal:
         shutil.rmtree(self.folder, ignore_errors=True)
         with suppress(OSError):  # another sweep's is beside it
             self.folder.parent.rmdir()
+
+
+def _read(path: Path) -> Entry:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Entry(**content | {"outcome": JobOutcome(content["outcome"])})

@@ -58,7 +58,7 @@ class SpearIrls(FactorizingAttack):
         budget = Budget(self.time_limit, progress)
 
         def run(problem: Factorization) -> Found:
-            return self._run(problem, Search(problem, self.settings, seed), budget)
+            return self._run(problem, Search(problem, self.settings, seed, budget.over), budget)
 
         return recover(observation, run, self.rank, self.device, budget)
 

@@ -1,5 +1,6 @@
 """The rounds of the search: starts, IRLS, polish, certificate, completion, basis."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -86,6 +87,7 @@ class Search:
         problem: the factorised observation.
         settings: which ideas to use.
         seed: of the starts.
+        over: whether the attack's time is over, which ends the cascade; never unless given.
 
     Attributes:
         rounds, starts, submatrices: how much has been searched.
@@ -93,9 +95,16 @@ class Search:
         known: those of them that are certified.
     """
 
-    def __init__(self, problem: Factorization, settings: Settings, seed: int) -> None:
+    def __init__(
+        self,
+        problem: Factorization,
+        settings: Settings,
+        seed: int,
+        over: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.problem = problem
         self.settings = settings
+        self._over = over
         self.rounds = 0
         self.starts = 0
         self.submatrices = 0
@@ -115,11 +124,13 @@ class Search:
     def round(self) -> None:
         """Search once from new starts, and compute the last directions if few are missing.
 
-        Ends early once solved. One of the rounds begins with the cascade.
+        Ends early once solved. One of the rounds begins with the cascade, and ends with it if the
+        time is over then.
         """
-        if self.settings.cascade and self._cascade_is_due():
+        due = self.settings.cascade and self._cascade_is_due()
+        if due:
             self._cascade()
-        if not self.solved:
+        if not self.solved and not (due and self._over()):
             self._descend()
         self.rounds += 1
 
@@ -129,7 +140,7 @@ class Search:
         return self.rounds == due and not self.problem.noise.white
 
     def _cascade(self) -> None:
-        self._take(Cascade(self.problem)().directions)
+        self._take(Cascade(self.problem, self._over)().directions)
         if self.settings.complete and not self.solved:
             self._complete()
 

@@ -70,6 +70,23 @@ def test_pixels_at_a_width_beyond_most_descents_are_found_and_true(seed: int) ->
     assert are_true(found.directions, problem.left, gradients)
 
 
+def test_at_the_end_of_the_time_it_returns_what_it_has_found() -> None:
+    observation, gradients = with_patterns(staircase(20))
+    problem = factorized(observation)
+    looks = iter([False, False, True])
+    found = Cascade(problem, lambda: next(looks))()
+    assert 0 < len(found) < 20
+    assert are_true(found.directions, problem.left, gradients[problem.active])
+
+
+def test_a_time_limit_ends_an_attack_within_its_cascade() -> None:
+    """The cascade alone finds all of this batch, and takes longer than that."""
+    problem = picture_problem(Faces(normalize=False), 60, m=600)
+    result = SpearIrls(time_limit=1e-3)(problem.observation)
+    assert result.status is Status.TIMED_OUT
+    assert result.details == {"rounds": 1, "starts": 0, "certified": 0}
+
+
 def test_a_batch_of_pixels_needs_no_start() -> None:
     problem = picture_problem(Faces(normalize=False), 40, m=600)
     result = SpearIrls(time_limit=None, max_starts=1)(problem.observation)
