@@ -108,6 +108,9 @@ def joint_size(batch_size: int, aggregation: DictConfig) -> int:
     """
     from spear.client.mean import taking_part  # imports torch, which the help does without
 
+    examples = aggregation.get("examples")
+    if examples is not None:
+        return sum(examples)
     clients, share = aggregation.get("clients", 1), aggregation.get("participation", 1.0)
     return batch_size * taking_part(clients, share)
 

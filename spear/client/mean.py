@@ -29,27 +29,39 @@ class SeveralClients(ABC):
         clients: K, at least 1.
         participation: share of the clients that take part, in (0, 1]; k is K times this, rounded,
             and at least 1.
+        examples: n_i, the number of examples of each client that takes part, by ascending number
+            of the client: it keeps the first n_i of its batch. All of the batch unless given.
 
     Raises:
-        ConfigError: K < 1, or the participation is not in (0, 1].
+        ConfigError: K < 1, the participation is not in (0, 1], or the examples are not k numbers,
+            1 or more each.
     """
 
-    def __init__(self, clients: int, participation: float = 1.0) -> None:
+    def __init__(
+        self, clients: int, participation: float = 1.0, examples: Sequence[int] | None = None
+    ) -> None:
         check_least(1, clients=clients)
         check_participation(participation)
         self.population = clients
         self.clients = taking_part(clients, participation)
+        self.examples = examples
+        if examples is not None:
+            check_examples(examples, self.clients)
 
     def draw(self, one: DrawOne, dataset: Dataset, generator: torch.Generator) -> JointBatch:
         """Implement `Aggregation`.
 
         Raises:
             DatasetError: a client's share has too few examples for its batch.
+            ConfigError: a client shall keep more examples than its batch has.
         """
         parts = shares(dataset, self.population, generator)
         drawn = torch.randperm(self.population, generator=generator)[: self.clients]
-        present = sorted(drawn.tolist())
-        return JointBatch.of({each: one(parts[each]) for each in present})
+        batches = {each: one(parts[each]) for each in sorted(drawn.tolist())}
+        if self.examples is not None:
+            sizes = zip(batches.items(), self.examples, strict=True)
+            batches = {owner: _first(batch, size) for (owner, batch), size in sizes}
+        return JointBatch.of(batches)
 
     def share(self, client: Client, batch: Batch, generator: torch.Generator | None) -> Update:
         """Implement `Aggregation`: clients compute one after the other, in ascending order.
@@ -94,7 +106,7 @@ class WeightedMean(SeveralClients):
     aggregation in exact numbers shows the server just this: the sum of n_i u_i, and n.
 
     Args:
-        clients, participation: see `SeveralClients`.
+        clients, participation, examples: see `SeveralClients`.
     """
 
     def aggregate(
@@ -109,6 +121,29 @@ def weighted_mean(updates: Sequence[Tensor], weights: Sequence[int]) -> Tensor:
     pairs = zip(updates, weights, strict=True)
     total = torch.stack([weight * each.double() for each, weight in pairs]).sum(dim=0)
     return (total / sum(weights)).to(updates[0].dtype)
+
+
+def check_examples(examples: Sequence[int], clients: int) -> None:
+    """Refuse numbers of examples that are not those of the clients that take part.
+
+    Raises:
+        ConfigError: they are not that many, or one is below 1.
+    """
+    if len(examples) != clients or not all(each >= 1 for each in examples):
+        raise ConfigError(
+            f"examples is {list(examples)}; expected the number of examples of each of the "
+            f"{clients} clients that take part, at least 1 each."
+        )
+
+
+def _first(batch: Batch, size: int) -> Batch:
+    """The first examples of a client's batch."""
+    if size > len(batch.labels):
+        raise ConfigError(
+            f"examples has {size}, but a client's batch has {len(batch.labels)} examples; choose "
+            "numbers up to batch_size."
+        )
+    return Batch(batch.inputs[:size], batch.labels[:size])
 
 
 def check_participation(participation: float) -> None:

@@ -27,7 +27,7 @@ class SecureSum(SeveralClients):
     n_i / 1000: in units of a gradient its step is 3.8e-6 * 1000 / (n_i eta).
 
     Args:
-        clients, participation: see `SeveralClients`.
+        clients, participation, examples: see `SeveralClients`.
         bound: largest magnitude of an entry that is not clipped, above 0.
         levels: number of steps in the range, at least 2.
 
@@ -41,8 +41,9 @@ class SecureSum(SeveralClients):
         participation: float = 1.0,
         bound: float = 8.0,
         levels: int = 4194304,
+        examples: Sequence[int] | None = None,
     ) -> None:
-        super().__init__(clients, participation)
+        super().__init__(clients, participation, examples)
         if not 0 < bound < math.inf:
             raise ConfigError(f"bound is {bound}; expected a finite number above 0.")
         check_least(2, levels=levels)

@@ -219,6 +219,33 @@ def test_a_single_client_draws_and_shares_as_before():
     assert all(torch.equal(value, alone[name]) for name, value in seen.items())
 
 
+@pytest.mark.parametrize("kind", [WeightedMean, SecureSum])
+def test_clients_may_have_unequal_batches(kind):
+    """Each keeps the first of its batch; the same examples as without, but fewer."""
+    whole, some = drawn(kind(3), size=5), drawn(kind(3, examples=[1, 5, 2]), size=5)
+    assert some.owners.tolist() == [0, 1, 1, 1, 1, 1, 2, 2]
+    for owner, batch in some.of_clients().items():
+        assert torch.equal(batch.inputs, whole.of_clients()[owner].inputs[: len(batch.labels)])
+
+
+def test_those_of_a_round_have_them_in_the_order_of_their_numbers():
+    joint = drawn(WeightedMean(10, 0.3, [1, 2, 3]))
+    assert torch.unique(joint.owners, return_counts=True)[1].tolist() == [1, 2, 3]
+
+
+def test_unequal_updates_are_weighted_by_examples():
+    """(1 u_1 + 5 u_2 + 2 u_3) / 8, and not their plain mean."""
+    aggregation, net = WeightedMean(3, examples=[1, 5, 2]), fcnn((1, 8, 8), 10, width=20, depth=3)
+    client, joint = Client(net), drawn(WeightedMean(3, examples=[1, 5, 2]), size=5)
+    seen = aggregation.share(client, joint, None).gradients
+    own = [client.share(each).gradients for each in joint.of_clients().values()]
+    for name, value in seen.items():
+        first, second, third = (each[name] for each in own)
+        torch.testing.assert_close(value, (first + 5 * second + 2 * third) / 8)
+    plain = sum(each["1.weight"] for each in own) / 3
+    assert (seen["1.weight"] - plain).norm() > 0.1 * plain.norm()
+
+
 # Joint batches.
 
 
@@ -244,6 +271,15 @@ def test_a_joint_batch_gives_back_the_batch_of_each_client():
     [
         (lambda: WeightedMean(0), r"^clients is 0; expected at least 1\.$"),
         (lambda: WeightedMean(2, 0.0), r"^participation is 0\.0; expected the share of the "),
+        (
+            lambda: WeightedMean(2, examples=[1]),
+            r"^examples is \[1\]; expected the number of .* 2 ",
+        ),
+        (
+            lambda: WeightedMean(2, examples=[1, 0]),
+            r"^examples is \[1, 0\]; expected .* at least 1",
+        ),
+        (lambda: drawn(WeightedMean(2, examples=[1, 9])), r"^examples has 9, but a .* 4 examples"),
         (lambda: WeightedMean(2, 1.1), r"^participation is 1\.1; expected the share"),
         (lambda: WeightedMean(2, float("nan")), r"^participation is nan; expected the share"),
         (lambda: SecureSum(2, bound=0.0), r"^bound is 0\.0; expected a finite number above 0"),
