@@ -101,7 +101,8 @@ def private_batches(
             drawn = drawing(own, augment.examples(spec.batch_size), generator)
             return augment(drawn, dataset.n_classes, generator)
 
-        return aggregation.draw(one, dataset, generator)
+        with full_keys("aggregation", ("clients", "examples")):
+            return aggregation.draw(one, dataset, generator)
 
     return draw
 

@@ -48,7 +48,7 @@ class Share(Dataset):
                 else f"at most {whole // size} clients"
             )
             raise DatasetError(
-                f"{self._clients} clients share the {whole} examples of data set "
+                f"clients is {self._clients}, who share the {whole} examples of data set "
                 f"{self._whole.name!r}, so that one has {len(self)} and cannot give a batch of "
                 f"{size}; choose {most}."
             )
