@@ -43,6 +43,7 @@ TAGS = {
     "main": "in the table of the paper, docs/paper.md",
     "headline": "in the table of what is beyond it, docs/beyond-the-paper.md",
     "paper": "run by `make paper`",
+    "paper-long": "run by `make paper-long`",
     "paper-sampling": "run by `make paper-sampling`",
     "paper-gpu": "run by `make paper-gpu`",
     "paper-baselines": "run by `make paper-baselines`",

@@ -68,6 +68,16 @@ def test_the_longest_experiments_of_a_tag_come_first():
     assert {each.name for each in tagged("paper-gpu")} <= {each.name for each in tagged("gpu")}
 
 
+@pytest.mark.parametrize(("tag", "most"), [("paper", 180), ("paper-long", 120)])
+def test_recorded_minutes_of_a_target_add_up_to_what_its_page_says(tag, most):
+    """`make -j2 paper` ends within 90 minutes on two cores."""
+    minutes = [each.minutes for each in tagged(tag)]
+    assert all(each > 0 for each in minutes)
+    assert sum(minutes) <= most
+    page = (ROOT / "docs" / "paper.md").read_text()
+    assert re.search(rf"\b{sum(minutes):g} (in all|minutes more)", page)
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
