@@ -92,7 +92,7 @@ def test_attacks_that_are_told_the_batch_size_are_told_that_of_the_round(attack,
         ("aggregation.client=2", "key 'aggregation.client' does not exist; did you mean"),
         (
             "aggregation.clients=1000",
-            "aggregation.clients is 1000, who share the 797 examples of data set 'digits', so that one has 1",
+            "aggregation.clients is 1000, who share the 797 examples of data set 'digits', so that",
         ),
     ],
 )
