@@ -110,7 +110,7 @@ def joint_size(batch_size: int, aggregation: DictConfig) -> int:
 
     examples = aggregation.get("examples")
     if examples is not None:
-        return sum(examples)
+        return int(sum(examples))
     clients, share = aggregation.get("clients", 1), aggregation.get("participation", 1.0)
     return batch_size * taking_part(clients, share)
 

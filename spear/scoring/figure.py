@@ -109,6 +109,8 @@ class _Canvas:
         drawn = BboxImage(TransformedBbox(place, to_figure), cmap="gray", interpolation="nearest")
         drawn.set_data(values.permute(1, 2, 0).numpy())
         drawn.set_clim(0.0, 1.0)
-        edge = {"fill": False, "edgecolor": "0.6", "linewidth": 0.4, "transform": to_figure}
+        corner = (place.x0, place.y0)
+        frame = Rectangle(corner, place.width, place.height, fill=False, transform=to_figure)
+        frame.set(edgecolor="0.6", linewidth=0.4)
         self._figure.add_artist(drawn)
-        self._figure.add_artist(Rectangle(place.p0, place.width, place.height, **edge))
+        self._figure.add_artist(frame)
