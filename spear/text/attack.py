@@ -12,6 +12,7 @@ from spear.reconstruction import Reconstruction, Status
 from spear.text.certificate import RecoveredText
 from spear.text.observation import TextObservation, as_rows
 from spear.text.recovery import recovered
+from spear.text.repeats import with_repeats
 from spear.text.victim import check_takes_tokens, language_model_of
 from spear.text.weak_states import sequences_within, states_of
 from spear.text.whole_batch import compared
@@ -141,7 +142,10 @@ class SpearText:
         tokens = [each.tokens for each in sequences]
         status = _status(text)
         if status is Status.EXACT:
-            comparison = compared(observation.update, tokens, observation.attention is None)
+            if observation.attention is None:
+                tokens, comparison = with_repeats(observation.update, tokens, observation.inputs)
+            else:
+                comparison = compared(observation.update, tokens, decoder=False)
             details |= {} if comparison is None else {"residual": comparison.difference}
             if comparison is None:  # certified, but nothing tells that the batch has no more
                 status = Status.APPROXIMATE

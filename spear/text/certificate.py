@@ -74,21 +74,27 @@ class Matches:
         self._lengths = torch.linalg.vector_norm(states, dim=1)
         self._best = states.new_full((2, len(states)), torch.inf)
 
-    def errors(self, candidates: Tensor, own: Sequence[int] = ()) -> Tensor:
-        """Return the relative distances of new candidates (k x d) to the states (k x b).
+    def errors(self, candidates: Tensor, own: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
+        """Compare new candidates (k x d) with the states.
 
         Args:
             candidates: states of sequences with one token more.
-            own: states of their common beginning. One of these that is found again is at an
-                infinite distance: without embeddings of positions, as in Llama, a first token that
-                is repeated has the same state again, and nothing tells how often it stands there.
+            own: states of their common beginning. A candidate that has one of these again is no
+                rival of it: without embeddings of positions, as in Llama, a first token that is
+                repeated leaves the same state each time.
+
+        Returns:
+            The relative distances (k x b), infinite from own states that are found again; and the
+            distances from own states that are (k x b), infinite from all others.
         """
         found = torch.cdist(candidates, self.states) / self._lengths
+        again = torch.full_like(found, torch.inf)
         known = found[:, list(own)]
+        again[:, list(own)] = known.masked_fill(known > TOLERANCE, torch.inf)
         found[:, list(own)] = known.masked_fill(known <= TOLERANCE, torch.inf)
         both = torch.cat([self._best, found])
         self._best = both.topk(2, dim=0, largest=False, sorted=True).values
-        return found
+        return found, again
 
     def runner_up(self, state: int, error: float) -> float:
         """Return the smallest distance to a state among all but the candidate with this error."""

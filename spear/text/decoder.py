@@ -3,9 +3,14 @@
 The state that enters the first block at position t depends on tokens 1 to t alone. So all
 continuations of a known beginning are computed, and the one that was in the batch is recognised:
 its state is among the recovered ones.
+
+Without embeddings of positions, as in Llama, a first token that is repeated leaves the same state
+each time. Sequences that begin with it twice, three times and so on are tried as long as states
+belong to no sequence, and once more, so that what the next number would explain as well is not
+certified. A sequence of one repeated token alone is read as that token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +18,9 @@ from torch import Tensor
 
 from spear.text.certificate import TOLERANCE, Matches, Tokens, TokenSequence
 from spear.transformer.block_inputs import BlockInputs
+
+REPEATS = 16
+"""Times that a repeated first token is tried at most."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +55,19 @@ def read_sequences(
     if not len(states):
         return [], 0
     matches = Matches(states.double())
-    open_, ended = [_Beginning()], []
-    while open_:
-        grown = _continued(inputs, matches, vocabulary, open_) if longest else []
-        longest -= 1
-        continued = {each.tokens[:-1] for each in grown}
-        ended += [each for each in open_ if each.tokens and each.tokens not in continued]
-        open_ = grown
-    found = [(each, _certified(each, matches)) for each in ended]
-    explained = {i for each, sequence in found if sequence.certified for i in each.states}
-    sequences = sorted((sequence for _, sequence in found), key=lambda each: each.tokens)
-    return sequences, len(states) - len(explained)
+    roots, ended = [_Beginning()], list[_Beginning]()
+    for _ in range(REPEATS):
+        whole = _explained(ended) == len(states)
+        found, roots = _grown(inputs, matches, vocabulary, longest, roots)
+        ended += found
+        if whole or not roots:
+            break
+    begun = {each.tokens[:n] for each in ended for n in range(len(each.tokens))}
+    ended = [each for each in ended if each.tokens not in begun]
+    certified = {each: _certified(each, matches) for each in ended}
+    explained = _explained([each for each, sequence in certified.items() if sequence.certified])
+    sequences = sorted(certified.values(), key=lambda each: each.tokens)
+    return sequences, len(states) - explained
 
 
 def looks_ahead(inputs: BlockInputs, vocabulary: int) -> bool:
@@ -69,23 +79,66 @@ def looks_ahead(inputs: BlockInputs, vocabulary: int) -> bool:
     return bool(torch.linalg.vector_norm(first - second) > TOLERANCE * length)
 
 
+def _grown(
+    inputs: BlockInputs,
+    matches: Matches,
+    vocabulary: int,
+    longest: int,
+    roots: Sequence[_Beginning],
+) -> tuple[list[_Beginning], list[_Beginning]]:
+    """Continue beginnings token by token, as long as there are recovered states for it.
+
+    Returns:
+        Those at their end, without `roots`; and those that a token has left one of their own states
+        again.
+    """
+    open_, ended, repeated = list(roots), list[_Beginning](), list[_Beginning]()
+    while open_:
+        further, again = _continued(
+            inputs, matches, vocabulary, [each for each in open_ if len(each.tokens) < longest]
+        )
+        repeated += again
+        continued = {each.tokens[:-1] for each in further}
+        ended += [each for each in open_ if each.tokens not in continued]
+        open_ = further
+    return [each for each in ended if each not in roots], repeated
+
+
 def _continued(
     inputs: BlockInputs, matches: Matches, vocabulary: int, beginnings: Sequence[_Beginning]
-) -> list[_Beginning]:
-    """The beginnings with one token more whose states are recovered: the best for each state."""
-    best: dict[int, _Beginning] = {}
+) -> tuple[list[_Beginning], list[_Beginning]]:
+    """The beginnings with one token more: with a further recovered state, and with one again.
+
+    Of each state, the one with the smallest error.
+    """
+    further: dict[int, _Beginning] = {}
+    repeated: dict[int, _Beginning] = {}
     for each in beginnings:
         tokens = torch.tensor(each.tokens, dtype=torch.long).expand(vocabulary, -1)
         candidates = torch.cat([tokens, torch.arange(vocabulary)[:, None]], dim=1)
-        errors, nearest = matches.errors(inputs.last(candidates), each.states).min(dim=1)
-        for token in torch.nonzero(errors <= TOLERANCE).flatten().tolist():
-            state, error = int(nearest[token]), float(errors[token])
-            if state not in best or error < best[state].errors[-1]:
-                best[state] = each.and_next(token, state, error)
-    return list(best.values())
+        found, again = matches.errors(inputs.last(candidates), each.states)
+        for best, errors in ((further, found), (repeated, again)):
+            for beginning in _with_states(each, errors):
+                state, error = beginning.states[-1], beginning.errors[-1]
+                if state not in best or error < best[state].errors[-1]:
+                    best[state] = beginning
+    return list(further.values()), list(repeated.values())
+
+
+def _with_states(beginning: _Beginning, errors: Tensor) -> Iterator[_Beginning]:
+    """Yield a beginning with each token whose state is near a recovered one."""
+    smallest, nearest = errors.min(dim=1)
+    for token in torch.nonzero(smallest <= TOLERANCE).flatten().tolist():
+        yield beginning.and_next(token, int(nearest[token]), float(smallest[token]))
+
+
+def _explained(beginnings: Sequence[_Beginning]) -> int:
+    """Number of states that belong to some."""
+    return len({state for each in beginnings for state in each.states})
 
 
 def _certified(found: _Beginning, matches: Matches) -> TokenSequence:
-    pairs = zip(found.states, found.errors, strict=True)
-    others = min(matches.runner_up(state, error) for state, error in pairs)
+    pairs = zip(reversed(found.states), reversed(found.errors), strict=True)
+    first = dict(pairs)  # a state that is there again is no rival of itself
+    others = min(matches.runner_up(state, error) for state, error in first.items())
     return TokenSequence(found.tokens, max(found.errors), others)

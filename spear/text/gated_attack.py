@@ -14,8 +14,8 @@ from spear.text.certificate import TokenSequence
 from spear.text.decoder import looks_ahead, read_sequences
 from spear.text.embeddings import Embeddings
 from spear.text.observation import as_rows, padding_of
+from spear.text.repeats import with_repeats
 from spear.text.victim import check_takes_tokens, language_model_of
-from spear.text.whole_batch import compared
 from spear.transformer import BlockInputs, GatedLayers, gated_block_at, inner_model
 from spear.update import Update
 
@@ -112,7 +112,9 @@ class SpearTextGated:
         )
         unexplained += found.missing
         read = sorted(read, key=lambda each: not each.certified)
-        tokens = [each.tokens for each in read]
+        tokens, comparison = with_repeats(
+            observation.update, [each.tokens for each in read], observation.inputs
+        )
         details = {
             "certified": float(sum(each.certified for each in read)),
             "states": float(len(states)),
@@ -120,7 +122,6 @@ class SpearTextGated:
             "starts": found.details["starts"],
         }
         status = _status(found.status, read, unexplained)
-        comparison = compared(observation.update, tokens, decoder=True)
         if comparison is not None:
             details["residual"] = comparison.difference
             if comparison.of_tokens and comparison.same:

@@ -60,6 +60,20 @@ def model(kind: str, width: int = 64, layers: int = 2, spread: float = 0.1, seed
                 **more,
             )
         ),
+        "starcoder2": lambda: hf.Starcoder2ForCausalLM(  # rotary positions, and no gate
+            hf.Starcoder2Config(
+                **tokens,
+                **common,
+                **positions,
+                **wide,
+                num_key_value_heads=HEADS,
+                bos_token_id=1,
+                eos_token_id=1,
+                residual_dropout=0.1,
+                embedding_dropout=0.1,
+                **more,
+            )
+        ),
         "vit": lambda: hf.ViTForImageClassification(
             hf.ViTConfig(**common, **wide, image_size=16, patch_size=4, num_labels=10, **more)
         ),

@@ -11,10 +11,16 @@ from spear.transformer import BlockInputs, block_at
 
 pytest.importorskip("transformers", reason="`make test-text` installs Transformers")
 
-FIRST = {"gpt2": "transformer.h.0.mlp.c_fc", "opt": "model.decoder.layers.0.fc1"}
+FIRST = {
+    "gpt2": "transformer.h.0.mlp.c_fc",
+    "opt": "model.decoder.layers.0.fc1",
+    "starcoder2": "model.layers.0.mlp.c_fc",
+}
 
 
-@pytest.mark.parametrize(("kind", "sequences", "length"), [("gpt2", 3, 11), ("opt", 4, 11)])
+@pytest.mark.parametrize(
+    ("kind", "sequences", "length"), [("gpt2", 3, 11), ("opt", 4, 11), ("starcoder2", 3, 11)]
+)
 def test_every_sequence_is_read_and_certified(kind, sequences, length):
     model = support.model(kind)
     inputs = support.batch(kind, sequences, length)
@@ -26,6 +32,18 @@ def test_every_sequence_is_read_and_certified(kind, sequences, length):
     assert all(each.certified for each in found.sequences)
     assert max(each.error for each in found.sequences) < 1e-5
     assert min(each.runner_up for each in found.sequences) > 1e-2
+    assert found.complete
+
+
+def test_a_repeated_first_token_is_read_without_embeddings_of_positions():
+    """Of rotary models, (9), (9, 9) and (9, 9, 9) have the same state."""
+    model = support.model("starcoder2")
+    tokens = torch.tensor([[9, 9, 9, 20, 21, 22], [9, 20, 33, 34, 35, 36]])
+    gradients, _ = support.shared(
+        model, {"input_ids": tokens, "labels": tokens}, FIRST["starcoder2"]
+    )
+    found = spear.recover_text(model, gradients)
+    assert [each.tokens for each in found.sequences] == [(9, 9, 9, 20, 21), (9, 20, 33, 34, 35)]
     assert found.complete
 
 
@@ -90,7 +108,7 @@ def test_a_certificate_needs_a_small_error_and_a_gap(error, runner_up, certified
 
 def test_the_next_best_candidate_is_kept_over_all_that_were_tried():
     matches = Matches(torch.eye(2, dtype=torch.float64))
-    first = matches.errors(torch.tensor([[1.0, 0.0], [1.0, 0.5]], dtype=torch.float64))
+    first, _ = matches.errors(torch.tensor([[1.0, 0.0], [1.0, 0.5]], dtype=torch.float64))
     matches.errors(torch.tensor([[1.0, 0.25]], dtype=torch.float64))
     assert float(first[0, 0]) == 0
     assert matches.runner_up(0, 0.0) == pytest.approx(0.25)

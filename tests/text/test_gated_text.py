@@ -6,12 +6,15 @@ import pytest
 import torch
 from support import language
 
+from spear.data import Batch
+from spear.data.text import next_tokens
 from spear.errors import ConfigError, InvalidObservation, LayerError
 from spear.inversion import SpearGatedBlock
 from spear.networks import llama
 from spear.reconstruction import Status
 from spear.scoring.truth import truth_of
-from spear.text import SpearTextGated
+from spear.text import SpearTextGated, read_sequences
+from spear.text.observation import as_rows
 
 pytest.importorskip("transformers", reason="`make test-text` installs Transformers")
 
@@ -81,9 +84,67 @@ def test_other_models_are_refused():
         SpearGatedBlock(2).block_of(language.shared("llama", "next_token").update.network)
 
 
+# A first token that is repeated: (2), (2, 2) and so on leave the same state in rotary models.
+
+X, Y, Z, END = 40, 50, 60, 3
+
+
+def of_tokens(*rows):
+    """A batch of these tokens, each row ended."""
+    given = language.shared("llama", "next_token")
+    tokens = as_rows([(*row, END) for row in rows], 24, 0).long()
+    batch = Batch(tokens, next_tokens(tokens, 0))
+    return dataclasses.replace(given, batch=batch, update=given.client.share(batch))
+
+
 def test_a_first_token_that_repeats_leaves_one_state():
-    """Rotary positions: (2), (2, 2) and so on have the same state."""
     given = language.shared("llama", "next_token")
     inputs = SpearTextGated().observe(given.update).inputs
     once, twice = inputs(torch.tensor([[2, 2]]))[0]
     torch.testing.assert_close(once, twice, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(X, X, Y, Z)],
+        [(X, Y, Z), (X, X, X, Z)],
+        [(X, X, Y, X, X), (Y, Y, Y, Y, Z)],
+        [(X, X)],
+        [(X, X, X, X), (Y, Z)],
+        [(X,)],
+    ],
+    ids=str,
+)
+def test_a_repeated_first_token_is_read_as_often_as_it_stands_there(rows):
+    given = of_tokens(*rows)
+    attack = SpearTextGated()
+    found = attack(attack.observe(given.update))
+    read = {tuple(row[row != 0].tolist()) for row in found.inputs.long()}
+    assert read == set(rows)
+    assert found.status is Status.EXACT
+
+
+def test_a_repeated_token_beside_its_beginning_is_not_called_exact():
+    given = of_tokens((X, X, Y), (X, X))
+    attack = SpearTextGated()
+    assert attack(attack.observe(given.update)).status is not Status.EXACT
+
+
+def test_a_number_of_repeats_that_states_do_not_tell_is_not_certified():
+    """States of (x, x, y) and (x, x, x, y) that are alike: none of the two is certified."""
+    given = of_tokens((X, X, Y))
+    observed = SpearTextGated().observe(given.update)
+    inputs = observed.inputs
+    states = inputs(torch.tensor([[X, X, X, Y]]))[0, 2:]
+    whole, left = read_sequences(inputs, states, observed.vocabulary, 24)
+    assert [each.tokens for each in whole] == [(X, X, X, Y)]
+    assert (whole[0].certified, left) == (True, 0)
+    model = observed.inputs.network
+    with torch.no_grad():  # no attention: nothing tells them apart
+        for each in model.modules():
+            if type(each).__name__ == "LlamaAttention":
+                each.o_proj.weight.zero_()
+    states = inputs(torch.tensor([[X, X, X, Y]]))[0, 2:]
+    found, left = read_sequences(inputs, states, observed.vocabulary, 24)
+    assert not any(each.certified for each in found if len(each.tokens) > 1)
