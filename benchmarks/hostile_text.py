@@ -2,8 +2,9 @@
 
 Small BERT-, GPT-2- and OPT-like models, untrained or after some steps, random sentences and every
 objective; an honest client, and an update that was altered. `spear_text` and `spear_block` receive
-it and do not know. A verdict of `exact` is false if a sentence is wrong, missing or too many, or if
-a hidden state is off by more than 0.1 % of its length or missing.
+it and do not know. With `--gated`, models are Llama-like, and `spear_text_gated` receives
+it. A verdict of `exact` is false if a sentence is wrong, missing or too many, or if a hidden state
+is off by more than 0.1 % of its length or missing.
 """
 
 import argparse
@@ -41,7 +42,7 @@ from spear.errors import SpearError
 from spear.inversion import SpearBlock
 from spear.reconstruction import Status
 from spear.scoring import truth_of
-from spear.text import SpearText
+from spear.text import SpearText, SpearTextGated
 from spear.transformer import LanguageModel
 from spear.transformer.library import library
 from spear.update import Update
@@ -63,6 +64,8 @@ MODELS = (
     ("bert", "classification"), ("bert", "masked"), ("gpt2", "next_token"),
     ("gpt2", "classification"), ("opt", "next_token"), ("opt", "classification"),
 )  # fmt: skip
+
+GATED = (("llama", "next_token"), ("llama", "classification"))
 
 
 class Numbers:
@@ -93,6 +96,7 @@ class Case:
     batch: Batch
     other: Batch
     generator: torch.Generator
+    gated: bool = False
 
     def share(
         self, batch: Batch | None = None, network: nn.Module | None = None, **settings: Any
@@ -125,10 +129,10 @@ Wrong = Callable[[Case, Altered, Any, Any], str]
 """Function that says what is wrong with a result that was called exact."""
 
 
-def case_of(seed: int) -> tuple[str, Case]:
+def case_of(seed: int, models: Sequence[tuple[str, str]] = MODELS) -> tuple[str, Case]:
     """Return a case and its description; the same for the same seed."""
     chosen = random.Random(seed)
-    kind, objective = chosen.choice(MODELS)
+    kind, objective = chosen.choice(models)
     b, learnt = chosen.choice((1, 2, 3, 4)), chosen.random() < 0.4
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -140,7 +144,7 @@ def case_of(seed: int) -> tuple[str, Case]:
     shape = (LENGTH,)
     domain = TextDomain(shape, torch.tensor(0.0), torch.tensor(WORDS - 1.0), Numbers())
     said = f"{kind}, {objective}, b = {b}{', learnt' if learnt else ''}"
-    return said, Case(network, domain, batch, other, generator)
+    return said, Case(network, domain, batch, other, generator, kind == "llama")
 
 
 def _model(kind: str, objective: str) -> nn.Module:
@@ -160,6 +164,12 @@ def _model(kind: str, objective: str) -> nn.Module:
     elif kind == "gpt2":
         config = hf.GPT2Config(
             n_embd=WIDTH, n_layer=2, n_head=4, n_positions=LENGTH, initializer_range=0.1,
+            bos_token_id=1, eos_token_id=2, **shared,
+        )  # fmt: skip
+    elif kind == "llama":
+        config = hf.LlamaConfig(
+            hidden_size=WIDTH, num_hidden_layers=2, num_attention_heads=4,
+            intermediate_size=3 * WIDTH, max_position_embeddings=LENGTH, initializer_range=0.1,
             bos_token_id=1, eos_token_id=2, **shared,
         )  # fmt: skip
     else:
@@ -203,8 +213,8 @@ def _learn(network: LanguageModel, *batches: Batch) -> None:
 
 
 PARTS = {
-    "fc1": ("intermediate.dense", "mlp.c_fc", "fc1"),
-    "fc2": ("0.output.dense", "1.output.dense", "mlp.c_proj", "fc2"),
+    "fc1": ("intermediate.dense", "mlp.c_fc", "fc1", "gate_proj", "up_proj"),
+    "fc2": ("0.output.dense", "1.output.dense", "mlp.c_proj", "fc2", "down_proj"),
     "attention": ("attention", "attn"),
     "embeddings": ("embeddings", "wte", "wpe", "embed_"),
     "biases": (".bias",),
@@ -362,6 +372,12 @@ def one_word(tokens: Tensor, _: torch.Generator) -> Tensor:
     return tokens.where(tokens < 4, 7)
 
 
+def first_word_again(tokens: Tensor, _: torch.Generator) -> Tensor:
+    """Let every sentence begin with its first word twice, and without a token for its beginning."""
+    tokens[:, 0] = tokens[:, 1]
+    return tokens
+
+
 ALTERATIONS: dict[str, Alteration] = {
     "none": each(times(1.0)),
     "gradient clipped to a norm": global_norm(0.01),
@@ -403,6 +419,7 @@ ALTERATIONS: dict[str, Alteration] = {
     "one word apart": of_batch(alike),
     "two words exchanged": of_batch(swapped_words),
     "one word alone": of_batch(one_word),
+    "first word again": of_batch(first_word_again),
 }  # fmt: skip
 """Kinds of alterations by name."""
 
@@ -414,6 +431,8 @@ def said(case: Case, altered: Altered) -> Iterator[tuple[str, str, str]]:
         ("block 0", SpearBlock(0, 5.0, 3000), wrong_states),
         ("block 1", SpearBlock(1, 5.0, 3000), wrong_states),
     )
+    if case.gated:
+        tried = (("text", SpearTextGated(time_limit=5.0, max_starts=3000), wrong_text),)
     for name, attack, wrong in tried:
         try:
             attack.check(altered.update.network, case.domain)
@@ -465,7 +484,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=2, help="cases of each alteration")
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--only", nargs="*", help="parts of names of alterations")
+    parser.add_argument("--gated", action="store_true", help="Llama-like models")
     chosen = parser.parse_args(arguments)
+    models = GATED if chosen.gated else MODELS
     torch.set_num_threads(1)
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     began, number = time.process_time(), 0
@@ -474,7 +495,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             continue
         for k in range(chosen.seeds):
             seed = chosen.first + 1000 * place + k
-            words, case = case_of(seed)
+            words, case = case_of(seed, models)
             print(f"{name}, seed {seed} ({words})", file=sys.stderr, flush=True)
             altered = alter(case)
             number += 1

@@ -56,3 +56,12 @@ def test_the_table_counts_every_verdict(capsys):
     assert [each.split()[0] for each in rows] == ["text", "block", "block"]
     assert all(sum(map(int, each.split()[-6:])) == 1 for each in rows)
     assert all(int(each.split()[-5]) == 0 for each in rows)  # no false one
+
+
+@pytest.mark.parametrize("name", ["none", "duplicates", "first word again", "fc2 times 2"])
+def test_gated_models_are_attacked_as_such(name):
+    _, case = hostile.case_of(SEED, hostile.GATED)
+    assert case.gated
+    ((attack, word, wrong),) = hostile.said(case, hostile.ALTERATIONS[name](case))
+    assert (attack, wrong) == ("text", "")
+    assert word != "FALSE"
