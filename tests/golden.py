@@ -14,7 +14,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -445,20 +445,20 @@ def processor() -> str:
     return " ".join([platform.machine(), *filter(None, known)])
 
 
-def load() -> dict[str, Any]:
+def load(path: Path = RECORD) -> dict[str, Any]:
     """The record: `numbers` by case, and `bits` by fingerprint and case."""
-    record: dict[str, Any] = json.loads(RECORD.read_text())
+    record: dict[str, Any] = json.loads(path.read_text())
     return record
 
 
-def main() -> None:
-    """Write the record, or add what is missing to it."""
+def write(path: Path, cases: Iterable[str], compute: Callable[[str], Computed], by: str) -> None:
+    """Write a record, or add what is missing to it; `by` is the fingerprint."""
     torch.set_num_threads(1)
-    record = load() if "--add" in sys.argv[1:] else {"numbers": {}, "bits": {}}
-    bits: dict[str, Any] = record["bits"].setdefault(fingerprint(), {})
-    for name in CASES:
+    record = load(path) if "--add" in sys.argv[1:] else {"numbers": {}, "bits": {}}
+    bits: dict[str, Any] = record["bits"].setdefault(by, {})
+    for name in cases:
         began = time.perf_counter()
-        outcome = computed(name)
+        outcome = compute(name)
         bits.setdefault(name, outcome.bits)
         record["numbers"].setdefault(name, outcome.numbers)
         found = outcome.bits["reconstruction"]
@@ -466,8 +466,8 @@ def main() -> None:
         sys.stdout.write(
             f"{name:30}{found['status']:18}{found['sparsity_matching']:8.6}{seconds:6.2f} s\n"
         )
-    RECORD.parent.mkdir(exist_ok=True)
-    RECORD.write_text(json.dumps(record, indent=1) + "\n")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def near(found: float, recorded: float, tolerance: float) -> bool:
@@ -476,4 +476,4 @@ def near(found: float, recorded: float, tolerance: float) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    write(RECORD, CASES, computed, fingerprint())

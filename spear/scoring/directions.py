@@ -47,11 +47,12 @@ class Directions(Metric):
         """Compare each direction with the one that belongs to its input."""
         texts = shown_texts(matched)
         if texts is not None:
-            _, true, found = texts
-            right, b = int((true == found).all(dim=1).sum()), len(true)
+            _, true, read = texts
+            right, b = int((true == read).all(dim=1).sum()), len(true)
             whole = right == b == matched.reconstruction.batch_size
             return {"exact": whole, "directions_right": right, "directions_near": right}
-        if not len(matched.truth.activation_gradients):
+        found = matched.reconstruction.activation_gradients
+        if not len(matched.truth.activation_gradients) or not len(found):
             return self._of_inputs(matched)
         cosines = column_cosines(
             matched.ordered(matched.reconstruction.activation_gradients.T).T,

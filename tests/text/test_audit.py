@@ -14,7 +14,11 @@ from spear.auditing import run
 from spear.auditing.findings import ReadText
 from spear.auditing.report import as_json, html, text
 from spear.auditing.text import read_text
+from spear.client.client import Client
+from spear.data import Sentences
+from spear.networks import pretrained
 from spear.transformer import inner_model
+from spear.transformer.library import PACKAGE
 
 pytest.importorskip("transformers", reason="`make test-text` installs Transformers")
 
@@ -134,3 +138,40 @@ def test_the_command_writes_the_text_into_the_page(tmp_path, monkeypatch, capfd)
     assert "certified: 2" in outcome.out
     page = (tmp_path / "page.html").read_text()
     assert all(sentence in page for sentence in given.texts)
+
+
+TRAINED = """
+from spear.networks import pretrained
+
+def minilm():
+    return pretrained((24,), 6).model
+"""
+
+
+@pytest.mark.slow
+def test_the_command_reads_four_sentences_from_an_update_of_minilm(tmp_path, monkeypatch, capfd):
+    pytest.importorskip(PACKAGE, reason="`make test-text-slow` installs MiniLM")
+    (tmp_path / "mymodels.py").write_text(TRAINED)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    dataset = Sentences(tokenizer="minilm")
+    client = Client(pretrained(dataset.input_shape, 6), domain=dataset.domain)
+    batch = dataset.batch(4, torch.Generator().manual_seed(0))
+    model, gradients = inner_model(client.network, client.share(batch).gradients)
+    save_file({k: v.contiguous() for k, v in gradients.items()}, "update.safetensors")
+    save_file(
+        {k: v.clone().contiguous() for k, v in model.state_dict().items()}, "before.safetensors"
+    )
+    outcome = typed(
+        monkeypatch, capfd, "spear", "audit", "--model", "mymodels:minilm", "--weights",
+        "before.safetensors", "--update", "update.safetensors", "--eval", "--html", "page.html",
+        "--tokenizer", "minilm", "--budget", "600",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.error
+    for block in range(6):
+        name = f"bert.encoder.layer.{block}.intermediate.dense"
+        assert f"{name} (384 to 1536): consistent" in outcome.out
+    assert "bert.pooler.dense (384 to 384): exact" in outcome.out
+    assert "read from the first block: 4; certified: 4" in outcome.out
+    page = (tmp_path / "page.html").read_text()
+    assert all(sentence in page for sentence in dataset.domain.texts(batch.inputs))

@@ -99,6 +99,17 @@ def test_hidden_states_are_recorded_without_tokens(spear):
         assert math.isnan(float(row["token_accuracy"]))
 
 
+def test_hidden_states_of_a_gated_block_are_recorded_without_directions(spear):
+    """The attack finds no dL/dZ, which the truth has."""
+    small = ["network.spread=0.1", "batch_size=2", "n_batches=1"]
+    outcome = spear(JOB[0], "network=llama", JOB[2], *small, "attack=spear_gated")
+    assert outcome.code == 0, outcome.error
+    (path,) = spear.output_root.rglob("batches.csv")
+    (row,) = rows(path)
+    assert (row["status"], row["exact"]) == ("approximate", "True")
+    assert float(row["positions_exact"]) == 1
+
+
 def test_a_batch_that_cannot_be_attacked_is_recorded(spear):
     outcome = spear(*JOB[:-2], "batch_size=16", "n_batches=1", "attack=dager")
     assert outcome.code == 1
