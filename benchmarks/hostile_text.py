@@ -266,7 +266,8 @@ def mixed(part: str) -> Alteration:
     def altered(case: Case) -> Altered:
         update, other = case.share(), case.share(case.other).gradients
         moved = {k: v for k, v in other.items() if any(piece in k for piece in PARTS[part])}
-        return Altered(_with(update, moved), (case.batch,))
+        whole = len(moved) == len(other)  # a Llama has weights alone
+        return Altered(_with(update, moved), (case.other if whole else case.batch,))
 
     return altered
 

@@ -7,6 +7,8 @@ import pytest
 import torch
 from support import language
 
+from spear.client import FedAvg, LocalAdam, LocalAdamW
+from spear.client.client import Client
 from spear.data import Batch
 from spear.errors import InvalidObservation, LayerError
 from spear.reconstruction import Status
@@ -80,6 +82,19 @@ def test_a_step_of_adam_is_never_called_exact():
     given = language.shared("gpt2", "next_token")
     stepped = changed(given, lambda gradient: gradient / (gradient.abs() + 1e-8))
     assert attacked(stepped, SpearText(time_limit=3)).status is not Status.EXACT
+
+
+@pytest.mark.parametrize("optimizer", [LocalAdam(), LocalAdamW()])
+def test_a_first_step_that_is_undone_in_float32_is_never_called_exact(optimizer):
+    """The weights' rounding hides how far a step of nearly the learning rate is from it."""
+    given = language.shared("gpt2", "next_token")
+    client = Client(
+        given.client.network,
+        fedavg=FedAvg(1, 0.01, optimizer=optimizer),
+        domain=given.dataset.domain,
+    )
+    found = attacked(client.share(given.batch), SpearText(time_limit=3))
+    assert found.status is not Status.EXACT
 
 
 def frozen(given, *pieces):
