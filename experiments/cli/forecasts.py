@@ -10,12 +10,10 @@ from omegaconf import DictConfig
 from spear.auditing.explain import duration
 from spear.errors import SpearError
 from spear.experiments.cli.defended_plan import defended
+from spear.experiments.cli.first_tried import DESCENT, FCNN, TRAINED, first_tried, is_noisy
 from spear.experiments.cli.pair_searches import (
     NETWORK,
     PAIR,
-    ROUNDING,
-    SECURE_SUM,
-    SINGLE_GRADIENT,
     pair_obstacle,
     pair_search_of,
 )
@@ -27,10 +25,7 @@ from spear.inversion.pair import cost as pair_cost
 from spear.inversion.pair.pilot import pilot as pair_pilot
 from spear.inversion.pair.planned_search import PairSearch
 
-DESCENT = "spear.inversion.SpearIrls"
-TRAINED = "spear.networks.trained_fcnn"
 PRUNING = "spear.client.defenses.Sparsification"
-FCNN = ("spear.networks.fcnn", TRAINED)
 
 Rates = Mapping[type[Search] | type[PairSearch], float]
 """Seconds of this machine for one of that on which a kind of search was measured."""
@@ -61,7 +56,7 @@ def planned(name: str, config: DictConfig) -> Planned:
         config: its configuration.
     """
     search: Search | PairSearch | None = None
-    pair = config.attack._target_ in (PAIR, NETWORK)
+    pair = first_tried(config) in (PAIR, NETWORK)
     obstacle = _of_device(config) or pair_obstacle(config) if pair else obstacle_of(config)
     if not obstacle:
         try:
@@ -75,7 +70,7 @@ def planned(name: str, config: DictConfig) -> Planned:
 
 def obstacle_of(config: DictConfig) -> str:
     """Return the reason that there is no forecast for a job, or an empty string."""
-    if config.attack._target_ != DESCENT:
+    if first_tried(config) != DESCENT:
         return f"no forecast for {config.attack._target_.rpartition('.')[2]}"
     if config.network._target_ not in FCNN:
         return f"no forecast for {config.network._target_.rpartition('.')[2]}"
@@ -95,20 +90,14 @@ def search_of(config: DictConfig) -> Search:
     Raises:
         SpearError: the data set cannot be loaded, and only its files tell the size of an input.
     """
-    attack, network, defense = config.attack, config.network, config.defense
-    noise = (defense.get(key, 0.0) for key in ("noise_std", "noise_multiplier"))
-    exact = (
-        config.fedavg._target_ == SINGLE_GRADIENT
-        and config.aggregation._target_ != SECURE_SUM
-        and defense._target_ != ROUNDING
-    )
+    attack, network = config.attack, config.network
     return Search(
         b=joint_size(config.batch_size, config.aggregation),
         m=network.width,
         n=entries(config) if attack.layer == 1 else network.width,
         pixels=config.dataset.get("normalize") is False,
         steps=network.steps if network._target_ == TRAINED else 0,
-        noisy=any(noise) or not exact,
+        noisy=is_noisy(config),
         most_starts=attack.max_starts,
         time_limit=attack.time_limit,
     )

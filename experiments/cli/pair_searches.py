@@ -46,7 +46,8 @@ def pair_search_of(config: DictConfig, entries: int) -> PairSearch:
     """Return the size and settings of a job's searches.
 
     The next layer's gradient has rank b, or one less than the classes under a softmax. Of
-    `attack=spear_network` it is the search of the first pair, which may not be the one it tries.
+    `attack=spear_network`, with which the default may begin, it is the search of the first pair,
+    which may not be the one it tries.
 
     Args:
         config: of the job.
@@ -61,7 +62,7 @@ def pair_search_of(config: DictConfig, entries: int) -> PairSearch:
     assert isinstance(small, DictConfig)
     model = build(small, "network", input_shape=STAND_IN, n_classes=classes)
     layers = linear_layers(model, STAND_IN)
-    layer = first_pair(layers) if attack._target_ == NETWORK else attack.layer
+    layer = attack.layer if attack._target_ == PAIR else first_pair(layers)
     sigma = pair_at(layers, layer).activation(dict(model.named_parameters()))
     last = layer == network.depth - 1
     b, method = joint_size(config.batch_size, config.aggregation), attack.get("method")

@@ -20,8 +20,8 @@ Prints the expected time of a job, or with -m or a prepared experiment of a swee
   spear plan experiment=scaling
   spear plan -m batch_size=4,8,16 network.width=200,400 n_batches=100
 The forecast is of the search by descent (attack=spear_irls) and of those on layer pairs (spear_pair
-and its methods, spear_network), on one thread of this machine, whose speed is measured for a second
-each. Nine of ten jobs end within the range beside it.
+and its methods, spear_network), or the one that the default tries first, on one thread of this
+machine, whose speed is measured for a second each. Nine of ten jobs end within the range beside it.
 """
 
 

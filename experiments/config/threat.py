@@ -54,6 +54,7 @@ GIVEN = {
     "match_text": "WMY",
     "neuron_exclusivity": "W",
     "spear": "W",
+    "spear_auto": "WM",
     "spear_block": "W",
     "spear_clipped": "W",
     "spear_descent": "W",

@@ -16,9 +16,11 @@ The rooms follow the mathematics bottom up, and none imports from one after it:
 * `inputs`: the transposed problem, in which the inputs are sparse (`SpearInput`);
 * `block`: a transformer's feed-forward block, which is a layer pair (`SpearBlock`);
 * `labels`: every label of a batch whose inputs are known (`BatchLabels`);
-* `united`: inputs recovered in several rounds, each of them once.
+* `united`: inputs recovered in several rounds, each of them once;
+* `auto`: the one of these that suits a network and its update (`SpearAuto`), the default.
 """
 
+from spear.inversion.auto import SpearAuto
 from spear.inversion.beside_svd import BesideSvd
 from spear.inversion.block import SpearBlock
 from spear.inversion.completion import SpearClipped, SpearPruned
@@ -47,6 +49,7 @@ __all__ = [
     "BatchLabels",
     "BesideSvd",
     "Spear",
+    "SpearAuto",
     "SpearBlock",
     "SpearClipped",
     "SpearFedAvg",

@@ -1,9 +1,11 @@
 """Exact gradient inversion in polynomial time: each direction by descent, not by chance."""
 
+from collections.abc import Callable
+
 from spear.attack import Progress, ProgressCallback
 from spear.budget import Budget
 from spear.inversion.descent.rounds import Search, Settings
-from spear.inversion.directions.assemble import Found, recover
+from spear.inversion.directions.assemble import Found, recover, recovered
 from spear.inversion.factors.factorization import Factorization
 from spear.inversion.factors.factorizing_attack import FactorizingAttack
 from spear.layers import Sparsity
@@ -54,13 +56,24 @@ class SpearIrls(FactorizingAttack):
 
         `details` has rounds, starts and certified directions.
         """
-
         budget = Budget(self.time_limit, progress)
+        search = self._search(seed, budget)
+        return recover(observation, search, self.rank, self.device, budget)
 
-        def run(problem: Factorization) -> Found:
-            return self._run(problem, Search(problem, self.settings, seed, budget.over), budget)
+    def reconstruct(self, problem: Factorization, seed: int, budget: Budget) -> Reconstruction:
+        """Reconstruct the batch behind a gradient in factors; see `__call__`.
 
-        return recover(observation, run, self.rank, self.device, budget)
+        Args:
+            problem: the observation, on the device of the search.
+            seed: of the starts.
+            budget: of this search; `seconds` of the result is what it has spent.
+        """
+        return recovered(problem, self._search(seed, budget), budget)
+
+    def _search(self, seed: int, budget: Budget) -> Callable[[Factorization], Found]:
+        return lambda problem: self._run(
+            problem, Search(problem, self.settings, seed, budget.over), budget
+        )
 
     def _run(self, problem: Factorization, search: Search, budget: Budget) -> Found:
         otherwise = Status.PARTIAL

@@ -54,11 +54,18 @@ def recover(
         problem = factorize(observation.to(device), rank)
         if isinstance(problem, Status):
             return Reconstruction.empty(observation.m, observation.n, problem, budget.spent)
-        if problem.b == 1:
-            found = Found(greedy_filter(problem, problem.left.new_ones(1, 1)))
-        else:
-            found = search(problem)
-        return _assemble(problem, found, budget)
+        return recovered(problem, search, budget)
+
+
+def recovered(
+    problem: Factorization, search: Callable[[Factorization], Found], budget: Budget
+) -> Reconstruction:
+    """Do the same for an observation that is decomposed; see `recover`."""
+    if problem.b == 1:
+        found = Found(greedy_filter(problem, problem.left.new_ones(1, 1)))
+    else:
+        found = search(problem)
+    return _assemble(problem, found, budget)
 
 
 def _assemble(problem: Factorization, found: Found, budget: Budget) -> Reconstruction:

@@ -81,10 +81,19 @@ class SpearNetwork(LimitedAttack):
         """
         budget = Budget(self.limits.time_limit, progress)
         with torch.no_grad():
-            chain = observation.to(self.limits.device)
-            if chain.layers[0].bias is None:
-                return solved_without_biases(chain, self.limits, seed, budget)
-            return self._solved(chain, seed, budget)
+            return self.reconstruct(observation.to(self.limits.device), seed, budget)
+
+    def reconstruct(self, chain: LayerChain, seed: int, budget: Budget) -> Reconstruction:
+        """Reconstruct the inputs of a layer of a chain; see `__call__`.
+
+        Args:
+            chain: on the device of the search.
+            seed: of the starts.
+            budget: of this search; `seconds` of the result is what it has spent.
+        """
+        if chain.layers[0].bias is None:
+            return solved_without_biases(chain, self.limits, seed, budget)
+        return self._solved(chain, seed, budget)
 
     def _solved(self, chain: LayerChain, seed: int, budget: Budget) -> Reconstruction:
         rank = self.limits.rank

@@ -19,6 +19,24 @@ def test_every_attack_on_pairs_has_a_forecast():
     assert "no forecast" not in table(jobs, KNOWN)
 
 
+@pytest.mark.parametrize(
+    ("override", "kind"),
+    [
+        ("batch_size=24", Search),
+        ("batch_size=25", PairSearch),
+        ("network.width=150", PairSearch),
+        ("network.activation=gelu", PairSearch),
+        ("attack.layer=2", PairSearch),
+        ("attack.layer=-1", PairSearch),
+        ("fedavg=fedavg batch_size=30", Search),
+        ("network=trained", Search),
+    ],
+)
+def test_the_default_is_forecast_by_what_it_tries_first(override, kind):
+    (job,) = plan(["batch_size=20", *override.split()])
+    assert isinstance(job.search, kind), job.obstacle
+
+
 @pytest.mark.parametrize("activation", ["gelu_tanh", "prelu", "selu", "hardswish"])
 def test_the_next_layer_tells_the_rank(activation):
     common = ["attack=spear_pair", f"network.activation={activation}", "batch_size=20"]
