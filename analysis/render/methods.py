@@ -29,7 +29,12 @@ SAMPLING = {
 }
 """Attacks that run Algorithm 1 -> the way in which they do."""
 
-OWN = {"spear_irls": OURS, "spear_peeling": PEELING, "spear_pair": "layer pair (ours)"}
+OWN = {
+    "spear_auto": "default (ours)",
+    "spear_irls": OURS,
+    "spear_peeling": PEELING,
+    "spear_pair": "layer pair (ours)",
+}
 """Attacks of this suite's own in the paper's tables -> their names."""
 
 METHODS = {

@@ -77,7 +77,7 @@ def test_the_results_are_looked_at_as_it_is_shown(tmp_path, monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     exec(blocks("python")[1].replace("2,4,8", "2,4"), names)
-    (line,) = re.findall(r"^spear_irls (.*)$", capsys.readouterr().out, re.M)
+    (line,) = re.findall(r"^spear_auto (.*)$", capsys.readouterr().out, re.M)
     assert line.split() == [
         f"{each:.6f}" for each in names["frame"].groupby("batch_size")["psnr"].mean()
     ]

@@ -189,16 +189,19 @@ def test_bad_settings_of_other_choices_are_refused_in_one_sentence(spear, overri
             "+dataset.normalise=true",
             "does not exist; did you mean 'dataset.normalize'? The keys of",
         ),
-        ("attack.settings.smaple=true", "did you mean 'attack.settings.sample'? See"),
-        ("attack/setings=full", "did you mean 'attack/settings'? See"),
+        (
+            "attack=spear_irls attack.settings.smaple=true",
+            "did you mean 'attack.settings.sample'? See",
+        ),
+        ("attack=spear_irls attack/setings=full", "did you mean 'attack/settings'? See"),
         ("atack=spear", "key 'atack' does not exist; did you mean 'attack'? See"),
         ("network.width=wide", "key 'network.width' is 'wide'; expected int"),
         ("network.depth=1", "network.depth is 1; expected at least 2"),
         ("network.checkpoint=absent.pt", "checkpoint absent.pt does not exist"),
-        ("attack.layer=6", "attack.layer is 6, but no ReLU follows that layer"),
+        ("attack=spear_irls attack.layer=6", "attack.layer is 6, but no ReLU follows that layer"),
         ("attack.layer=7", "the network has linear layers 1 to 6"),
         ("attack.time_limit=soon", "key 'attack.time_limit' is 'soon'; expected float or null"),
-        ("attack/settings=some", "attack/settings=some does not exist"),
+        ("attack=spear_irls attack/settings=some", "attack/settings=some does not exist"),
         (
             "attack=spear_pare",
             "attack=spear_pare does not exist; did you mean 'spear_pair' or 'spear' or",
@@ -228,7 +231,7 @@ def test_bad_settings_of_other_choices_are_refused_in_one_sentence(spear, overri
 )
 @pytest.mark.few(8)
 def test_bad_settings_are_refused_by_name_in_one_sentence(spear, override, message):
-    outcome = spear(override)
+    outcome = spear(*override.split())
     assert outcome.code == 1
     assert message in outcome.message
     assert "Traceback" not in outcome.error
@@ -346,7 +349,7 @@ def test_luck_helps_where_training_has_made_the_descent_weak(spear):
     summaries = []
     for sample in (False, True):
         spear(
-            *trained, "batch_size=10", "n_batches=6", "attack.max_starts=150",
+            *trained, "attack=spear_irls", "batch_size=10", "n_batches=6", "attack.max_starts=150",
             f"attack.settings.sample={sample}",
         )  # fmt: skip
         newest = max(spear.output_root.rglob("summary.json"), key=lambda path: path.stat().st_mtime)

@@ -88,7 +88,7 @@ def test_a_job_takes_arguments_of_wandb_agent(tmp_path, monkeypatch, capfd, argu
     "line",
     [
         ("run", "--batch_size=1", "--attack=spear", "--attack/sampler=svd"),
-        ("--attack.settings.exponents=[1.0,0.5]", "--batch_size=1"),
+        ("--attack=spear_irls", "--attack.settings.exponents=[1.0,0.5]", "--batch_size=1"),
         ("batch_size=1", "--network.width=50"),
     ],
 )

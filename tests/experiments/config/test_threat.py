@@ -59,7 +59,8 @@ def test_the_command_refuses_before_the_first_batch(tmp_path, monkeypatch, capfd
     assert refused.code == 1
     assert "does not give the server labels of the batch and a prior on inputs" in refused.message
     assert "threat_model=all" in refused.message
-    assert spear(*keys, "threat_model=layer").code == 0
+    assert "which attack=spear_auto needs" in spear(*keys, "threat_model=layer").message
+    assert spear(*keys, "attack=spear_irls", "threat_model=layer").code == 0
     assert "did you mean 'server'?" in spear(*keys, "threat_model=servr").message
 
 

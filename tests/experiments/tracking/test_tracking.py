@@ -48,10 +48,10 @@ def test_offline_run_agrees_with_the_run_folder(run):
     ]
     config = next(r["run"]["config"]["update"] for r in records if r["type"] == "run")
     assert config["batch_size"] == 3
-    assert config["attack"]["_target_"] == "spear.inversion.SpearIrls"
-    assert config["choices"]["attack"] == "spear_irls"
-    assert {"dataset", "network", "defense", "fedavg", "attack/settings"} <= {*config["choices"]}
-    assert next(r["run"]["job_type"] for r in records if r["type"] == "run") == "spear_irls"
+    assert config["attack"]["_target_"] == "spear.inversion.SpearAuto"
+    assert config["choices"]["attack"] == "spear_auto"
+    assert {"dataset", "network", "defense", "fedavg", "aggregation"} <= {*config["choices"]}
+    assert next(r["run"]["job_type"] for r in records if r["type"] == "run") == "spear_auto"
     rows = [r["history"]["item"] for r in records if r["type"] == "history"]
     values = [value for row in rows for value in row.values()]
     assert not [value for value in values if value == "NaN" or value != value]  # no empty charts
@@ -94,7 +94,7 @@ def test_a_job_that_is_continued_goes_on_in_its_run(spear, monkeypatch):
     text = wandb_command("leet", "inspect", "--json", continued)
     records = [json.loads(line) for line in text.split("\n") if line]
     run = next(r["run"] for r in records if r["type"] == "run")
-    assert (run["run_group"], run["tags"]) == ("main", ["digits", "fcnn", "main", "spear_irls"])
+    assert (run["run_group"], run["tags"]) == ("main", ["digits", "fcnn", "main", "spear_auto"])
     (table,) = continued.rglob("*.table.json")
     assert len(json.loads(table.read_text())["data"]) == 3
     history = [r["history"]["item"] for r in records if r["type"] == "history"]
