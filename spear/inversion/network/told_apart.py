@@ -122,6 +122,8 @@ def _whole(
 ) -> _Whole | None:
     """All samples, from those with a kink; None if the loss does not tell the others."""
     kinked = with_exact_directions(problem, kinked, count)
+    if len(kinked) >= problem.b:  # none is left, and the pair alone did not prove these
+        return None
     rest = without_kinked(problem, kinked)
     inputs, gradients = kinked.rows @ problem.first.right, kinked.directions @ problem.left.T
     labels, size = labels_by_gradients(chain, inputs, gradients)

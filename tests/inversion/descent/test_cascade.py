@@ -71,12 +71,12 @@ def test_pixels_at_a_width_beyond_most_descents_are_found_and_true(seed: int) ->
 
 
 def test_at_the_end_of_the_time_it_returns_what_it_has_found() -> None:
-    observation, gradients = with_patterns(staircase(20))
-    problem = factorized(observation)
+    update = update_of_pattern(staircase(20), 40)
+    problem = factorized(update.observation)
     looks = iter([False, False, True])
     found = Cascade(problem, lambda: next(looks))()
     assert 0 < len(found) < 20
-    assert are_true(found.directions, problem.left, gradients[problem.active])
+    assert are_true(found.directions, problem.left, update.gradients[problem.active])
 
 
 def test_a_time_limit_ends_an_attack_within_its_cascade() -> None:

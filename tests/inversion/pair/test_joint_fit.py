@@ -8,7 +8,7 @@ from support.pairs import ALL, SMOOTH, PairCase, pair_case, relative
 from torch import Tensor
 
 from spear.inversion.pair import joint_fit
-from spear.inversion.pair.joint_fit import JointFit, Solution, Linearised, refit
+from spear.inversion.pair.joint_fit import JointFit, Linearised, Solution, refit
 from spear.inversion.pair.problem import PairProblem, pair_problem
 
 RANKS = {"spanning": (4, 10), "fewer": (5, 4)}
