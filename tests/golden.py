@@ -118,8 +118,8 @@ CASES = {
     "irls_trained": Case(
         f"attack=spear_irls network=trained network.steps=20 {DIGITS} batch_size=6"
     ),
-    "auto_relu": Case(f"{FACES} batch_size=6"),
-    "auto_gelu": Case(f"network.activation=gelu {DIGITS} batch_size=5"),
+    "auto_relu": Case(f"attack=spear_auto {FACES} batch_size=6"),
+    "auto_gelu": Case(f"attack=spear_auto network.activation=gelu {DIGITS} batch_size=5"),
     "information_set": Case(f"attack=spear attack/sampler=information_set {FACES} batch_size=6"),
     "information_set_fedavg_dpsgd": Case(
         f"attack=spear fedavg=fedavg fedavg.epochs=2 defense=dpsgd_each {FACES} batch_size=4 "
