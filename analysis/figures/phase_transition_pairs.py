@@ -48,9 +48,7 @@ def draw(results: pd.DataFrame) -> Figure:
         _limit(axes, sizes, limit)
     panels[1, 0].set_axis_off()
     handles = [panels[1, 1].lines[0], Rectangle((0, 0), 1, 1, **IMPOSSIBLE)]
-    panels[1, 0].legend(
-        handles, ["limit by count", FULL_RANK.replace(": ", ":\n", 1)], loc="center"
-    )
+    figure.legend(handles, ["limit by count", FULL_RANK], loc="outside upper center")
     for axes in (panels[0, 0], panels[1, 1]):
         axes.set_ylabel("batch size b")
     for axes in (panels[0, 0], *panels[1, 1:]):

@@ -10,7 +10,7 @@ from spear.budget import Budget
 from spear.observation import LayerPair, Observation
 from spear.reconstruction import Reconstruction
 
-Seen = TypeVar("Seen", Observation, LayerPair)
+Seen = TypeVar("Seen", bound=Observation | LayerPair)
 
 
 class BesideSvd(Generic[Seen]):
