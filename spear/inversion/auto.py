@@ -38,7 +38,7 @@ FINAL = (Status.EXACT, Status.APPROXIMATE)
 
 @dataclass(frozen=True)
 class LayerAndChain:
-    """What the server holds of a layer and of those around it.
+    """Observation of a layer and of those in a row with it.
 
     Attributes:
         layer: its own part; None unless it has a bias and a ReLU follows it.

@@ -25,7 +25,7 @@ def test_one_ranking_or_its_reverse(sign, rho):
     l2 = pictures("match_l2", values, **ends)
     cosine = pictures("match_cosine", 9 - sign * values, **ends)
     (row,) = lavp_rankings.table(pd.concat([l2, cosine])).to_dict("records")
-    assert row["pictures"] == "8"
+    assert row["images"] == "8"
     assert row["PSNR reached"].startswith(f"{-sign:.2f} [")
     assert row["largest eigenvalue"].startswith(f"{rho} [")
     assert row["smallest eigenvalue"].startswith("-1.00 [")
@@ -36,6 +36,6 @@ def test_only_pictures_of_both_losses_are_ranked():
     ends = {"l2_max": values, "cosine_max": values, "l2_min": values * 0, "cosine_min": values}
     l2, cosine = (pictures(each, values, **ends) for each in ("match_l2", "match_cosine"))
     (row,) = lavp_rankings.table(pd.concat([l2, cosine.iloc[:4]])).to_dict("records")
-    assert row["pictures"] == "4"
+    assert row["images"] == "4"
     assert row["smallest eigenvalue"] == "-"
     assert lavp_rankings.table(l2).empty

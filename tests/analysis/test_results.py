@@ -61,7 +61,7 @@ def test_a_row_per_batch_and_one_for_a_failed_job(here):
     assert list(frame["dataset"]) == ["digits", "digits", "mnist"]
     assert "not found in root" in frame["reason"][2]
     assert not any(frame["reason"][:2])
-    assert list(frame["attack"]) == ["spear_irls"] * 3
+    assert list(frame["attack"]) == ["spear_auto"] * 3
     assert list(frame["batch_size"]) == [2] * 3
     assert frame.columns.is_unique
 
@@ -115,8 +115,8 @@ def test_a_row_per_job_has_the_numbers_of_the_summary(here):
 
 def test_a_pivot_table_takes_truth_values_though_some_are_missing(here):
     table = spear.results().pivot_table(index="attack", columns="dataset", values=["psnr", "exact"])
-    assert table["exact", "digits"]["spear_irls"] == 1.0
-    assert table["psnr", "digits"]["spear_irls"] > 100
+    assert table["exact", "digits"]["spear_auto"] == 1.0
+    assert table["psnr", "digits"]["spear_auto"] > 100
 
 
 @pytest.mark.parametrize("told", ["interrupted", "running"])

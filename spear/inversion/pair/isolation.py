@@ -2,10 +2,10 @@
 
 A residual at rounding is no proof by itself. If the inputs reach only a nearly linear part of the
 activation, every mixture of them fits, too: A = sigma'(c1) Z + const has the row space of Z. So
-the equations must also move by more than their tolerance if an input moves by `ALLOWED_ERROR` of
-its length. To first order that is a bound on the Gram matrix of their Jacobian:
+the equations must also move by more than their tolerance if an input moves by `HIDDEN` of its
+length. To first order that is a bound on the Gram matrix of their Jacobian:
 
-    J^T J >= (tolerance / ALLOWED_ERROR)^2 K,   |dx|^2 / |x|^2 = dv^T K dv for dp = N dv,
+    J^T J >= (tolerance / HIDDEN)^2 K,   |dx|^2 / |x|^2 = dv^T K dv for dp = N dv,
 
 of forward consistency, or of both together. A Cholesky factorisation for each sample tells. Behind
 a piecewise linear activation, backward consistency says nothing of rows, but bounds the directions.
@@ -14,11 +14,13 @@ a piecewise linear activation, backward consistency says nothing of rows, but bo
 import torch
 from torch import Tensor
 
-from spear.inversion.factors.input_errors import ALLOWED_ERROR
 from spear.inversion.pair import backward_search, forward_search
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import RowSpace
+
+HIDDEN = 1e-2
+"""Relative error of an input that must show in the residuals."""
 
 NEURONS = 4
 """Neurons that are looked at, as a multiple of b: all of them would show more."""
@@ -28,7 +30,7 @@ AT_ONCE = 16
 
 
 def isolated(problem: PairProblem, rows: Tensor, forward: Tensor, backward: Tensor) -> bool:
-    """Tell whether an error of `ALLOWED_ERROR` in any input would show.
+    """Tell whether an error of `HIDDEN` in any input would show.
 
     Args:
         problem: the whole layer pair.
@@ -39,12 +41,12 @@ def isolated(problem: PairProblem, rows: Tensor, forward: Tensor, backward: Tens
         return True
     space = RowSpace.of(problem)
     lengths = _length(problem, rows)
-    rests = -_metric(problem, space) / (ALLOWED_ERROR * lengths).square()[:, None, None]
+    rests = -_metric(problem, space) / (HIDDEN * lengths).square()[:, None, None]
     if problem.spans_activations:
         rests += _forward(problem, space, rows) / forward.square()[:, None, None]
     open_ = (~_are_positive(rests)).nonzero()[:, 0]
     if len(open_) and problem.activation.pieces is not None:
-        return bool((_errors_of_directions(problem, rows, backward)[open_] < ALLOWED_ERROR).all())
+        return bool((_errors_of_directions(problem, rows, backward)[open_] < HIDDEN).all())
     moved = slice(problem.b, problem.b + space.dimension)
     for part in torch.split(open_, AT_ONCE):
         both = _backward(problem, space, rows[part]) / backward[part].square()[:, None, None]

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.factors.input_errors import ALLOWED_ERROR
-from spear.inversion.pair.isolation import isolated
+from spear.inversion.pair.isolation import HIDDEN, isolated
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.tolerance import backward_errors, forward_errors
@@ -154,9 +153,7 @@ def scale_shows(problem: PairProblem, found: Evidence) -> bool:
     biases are small beside the pre-activations, or of GELU and others if these are large. Behind an
     odd one, such as tanh, all signs may be wrong.
     """
-    others = (
-        found.disaggregation * scale for scale in (1 - ALLOWED_ERROR, 1 + ALLOWED_ERROR, -1.0)
-    )
+    others = (found.disaggregation * scale for scale in (1 - HIDDEN, 1 + HIDDEN, -1.0))
     return not any(_fits(problem, other) for other in others)
 
 

@@ -70,7 +70,7 @@ def test_the_longest_experiments_of_a_tag_come_first():
 
 @pytest.mark.parametrize(("tag", "most"), [("paper", 180), ("paper-long", 120)])
 def test_recorded_minutes_of_a_target_add_up_to_what_its_page_says(tag, most):
-    """`make -j2 paper` ends within 90 minutes on two cores."""
+    """Two cores that share those of `make -j2 paper` evenly need 90 minutes."""
     minutes = [each.minutes for each in tagged(tag)]
     assert all(each > 0 for each in minutes)
     assert sum(minutes) <= most

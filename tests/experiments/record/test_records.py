@@ -16,7 +16,7 @@ from support.scored import found
 from spear.analysis.records.store import RESULTS
 from spear.errors import ConfigError
 from spear.experiments.config.schema import LONGEST_NAME, experiment_name, run_name
-from spear.experiments.job.status import row_hash
+from spear.experiments.job.traces import row_hash
 from spear.experiments.record.files import write_json
 from spear.experiments.record.own_metrics import own_metrics
 from spear.experiments.record.records import (
@@ -255,7 +255,7 @@ def test_a_summary_has_its_keys_in_their_order():
         "psnr_std", "psnr_bound_mean", "at_bound_mean", "lpips_mean", "mae_mean", "mse_mean",
         *(f"{name}_mean" for name in means.split()), "label_l2_mean", "ssim_mean",
         "feature_similarity_mean", "lambda_mean", "submatrices_median", "seconds_median",
-        "seconds_total", "gradient_median", "failures", "details_median",
+        "seconds_total", "gradient_median", "failures", "n_empty", "details_median",
     ]  # fmt: skip
 
 

@@ -189,5 +189,5 @@ def test_a_launcher_that_is_not_installed_is_told_with_what_to_install(
     outcome = spear(*SWEEP, f"hydra/launcher={missing[-1]}")
     assert outcome.code == 1
     plugin = LAUNCHERS[missing[-1]].replace("_", "-")
-    assert f"{plugin}, is not installed" in outcome.message
+    assert f"needs the package {plugin}, which is not installed" in outcome.message
     assert "pip install 'spear-suite[" in outcome.message

@@ -166,5 +166,7 @@ def test_a_fit_that_one_step_has_settled_takes_no_second(monkeypatch: pytest.Mon
     found = refit(case.problem, start)
     (cost,) = predicted
     assert cost is not None
-    assert float(cost) < squares(fit.residuals(fit.start(start)))
-    assert squares(fit.residuals(fit.start(found))) == pytest.approx(float(cost), rel=1e-2)
+    before, after = (squares(fit.residuals(fit.start(rows))) for rows in (start, found))
+    assert float(cost) < before
+    # E of `start` is by least squares on G2 alone, so that its cost is a little above the fit's.
+    assert float(cost) <= after <= 1.3 * float(cost)
