@@ -63,7 +63,7 @@ def test_lavp_foresees_little():
 
 def test_gifd_beside_others():
     cells = rows(gifd).query("iterations == '400'")
-    inside = cells[cells["pictures"] == "in distribution"].set_index(["defense", "attack"])
+    inside = cells[cells["images"] == "in distribution"].set_index(["defense", "attack"])
     means = [
         inside.loc[("no defense", each), "PSNR [dB]"].split()[0]
         for each in ("GIFD", "latents alone", "gradient matching")
@@ -73,7 +73,7 @@ def test_gifd_beside_others():
     value, low, high, better = re.match(r"\+(.*) \[\+(.*), \+(.*)\], (\d+/\d+)", found).groups()
     said = f"latents by {value} dB (95 % interval {low} to {high})"
     assert f"{said} and is better on {better.replace('/', ' of ')}" in PAGE
-    outside = cells[cells["pictures"] == "out of distribution"].set_index(["defense", "attack"])
+    outside = cells[cells["images"] == "out of distribution"].set_index(["defense", "attack"])
     value = outside.loc[("no defense", "latents alone"), "GIFD's lead: PSNR [dB]"].split()[0]
     assert f"out of distribution (ImageNet) by {value[1:]} dB" in PAGE
 
@@ -81,7 +81,7 @@ def test_gifd_beside_others():
 def test_defenses_take_little_from_gifd():
     cells = rows(gifd).query("iterations == '400' and attack == 'GIFD'")
     lost = []
-    for _, own in cells.groupby("pictures"):
+    for _, own in cells.groupby("images"):
         means = own.set_index("defense")["PSNR [dB]"].str.split().str[0].astype(float)
         lost.append((means["no defense"] - means).max())
     assert f"take at most {max(lost):.1f} dB from it" in PAGE
