@@ -78,6 +78,7 @@ class CINet(GradientMatching):
             VictimError: as of `GradientMatching`.
             InvalidObservation: inputs are not images, or their range is not known.
         """
+        super().check(network, domain)
         if len(domain.shape) != 3:
             raise InvalidObservation(
                 f"the network's inputs have shape {domain.shape}, but CI-Net generates images of "
@@ -89,7 +90,6 @@ class CINet(GradientMatching):
                 "within some; give Domain(shape, lower, upper), what black and white are to the "
                 "network."
             )
-        super().check(network, domain)
 
     def _candidate(
         self, b: int, domain: Domain, like: Tensor, generator: torch.Generator

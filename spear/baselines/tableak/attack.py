@@ -77,8 +77,8 @@ class TabLeak(MatchingAttack):
             VictimError: the network's outputs depend on chance or on the rest of a batch.
             InvalidObservation: inputs are not rows of a table with one-hot categories.
         """
-        _table(domain)
         super().check(network, domain)
+        _table(domain)
 
     def search(self, update: Update, seed: int, budget: Budget) -> Found:
         """Descend with all restarts at once, and pool them.
