@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spear.baselines.ci_net.generator import LATENT, ImageGenerator, authors_width
 from spear.baselines.gradient_matching.attack import GradientMatching
@@ -71,14 +71,12 @@ class CINet(GradientMatching):
         )
         self.width = width
 
-    def check(self, network: nn.Module, domain: Domain) -> None:
-        """Implement `Attack.check`.
+    def check_domain(self, domain: Domain) -> None:
+        """Implement `MatchingAttack.check_domain`.
 
         Raises:
-            VictimError: as of `GradientMatching`.
             InvalidObservation: inputs are not images, or their range is not known.
         """
-        super().check(network, domain)
         if len(domain.shape) != 3:
             raise InvalidObservation(
                 f"the network's inputs have shape {domain.shape}, but CI-Net generates images of "
@@ -90,6 +88,7 @@ class CINet(GradientMatching):
                 "within some; give Domain(shape, lower, upper), what black and white are to the "
                 "network."
             )
+        super().check_domain(domain)
 
     def _candidate(
         self, b: int, domain: Domain, like: Tensor, generator: torch.Generator

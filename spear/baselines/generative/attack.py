@@ -3,32 +3,27 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spear.baselines.generative.generator import Generator, Prior, parts
+from spear.baselines.gradient_matching.labelled_attack import LabelledAttack
 from spear.baselines.gradient_matching.labelled_problem import LabelledProblem
-from spear.baselines.gradient_matching.labels import GivenLabels, Labels
-from spear.baselines.gradient_matching.matching_attack import MatchingAttack
+from spear.baselines.gradient_matching.labels import Labels
 from spear.baselines.gradient_matching.objectives import Objective
 from spear.baselines.gradient_matching.regularisers import Regulariser
 from spear.domain import Domain
-from spear.settings import check_run
 from spear.update import Update
 
 MODELS = "network and of the generator"
 """Models that the objective of a generated image depends on, for messages."""
 
 
-class GenerativeAttack(MatchingAttack):
+class GenerativeAttack(LabelledAttack):
     """Base of the attacks with a generator, which differ in what they search and how.
 
     Args:
         generator: `spear.baselines.generative.generator.Generator`.
-        objective: distance of gradients.
-        regularisers: further terms of the objective by name.
-        labels: how the attack comes by them; `GivenLabels` unless given.
-        time_limit: seconds per batch after which the best so far is returned; None for no limit.
-        device: where to compute, "cpu" or "cuda".
+        objective, regularisers, labels, time_limit, device: see `LabelledAttack`.
 
     Raises:
         ConfigError: a setting is out of range, or `generator` is not a `Generator`.
@@ -43,30 +38,18 @@ class GenerativeAttack(MatchingAttack):
         time_limit: float | None,
         device: str,
     ) -> None:
-        check_run(time_limit, device)
+        super().__init__(objective, regularisers, labels, time_limit, device)
         parts(generator)
         self.generator = generator
-        self.objective = objective
-        self.regularisers = dict(regularisers)
-        self.labels = labels or GivenLabels()
-        self.time_limit = time_limit
-        self.device = device
 
-    @property
-    def given_labels(self) -> bool:
-        """Implement `spear.attack.Attack`."""
-        return self.labels.given
-
-    def check(self, network: nn.Module, domain: Domain) -> None:
-        """Implement `spear.attack.Attack`.
+    def check_domain(self, domain: Domain) -> None:
+        """Implement `MatchingAttack.check_domain`.
 
         Raises:
-            VictimError: the network's outputs depend on chance or on the rest of a batch.
             InvalidObservation: the generator's images are not shaped like the network's inputs,
                 whose range must be known.
             ConfigError: the generator cannot be run.
         """
-        super().check(network, domain)
         Prior(self.generator, domain, domain.lower)
 
 

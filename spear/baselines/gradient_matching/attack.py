@@ -3,30 +3,30 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spear.baselines.gradient_matching.candidate import Candidate
 from spear.baselines.gradient_matching.descent import Descent, Start
 from spear.baselines.gradient_matching.initialisation import Initialisation, PatternedNormal
+from spear.baselines.gradient_matching.labelled_attack import LabelledAttack
 from spear.baselines.gradient_matching.labelled_problem import LabelledProblem
-from spear.baselines.gradient_matching.labels import GivenLabels, Labels
-from spear.baselines.gradient_matching.matching_attack import Found, MatchingAttack
+from spear.baselines.gradient_matching.labels import Labels
+from spear.baselines.gradient_matching.matching_attack import Found
 from spear.baselines.gradient_matching.objectives import CosineDistance, Objective
 from spear.baselines.gradient_matching.optimisers import Adam, Optimiser, SoftSign
 from spear.baselines.gradient_matching.regularisers import (
     FeatureDistance,
     Regulariser,
     TotalVariation,
-    check_terms,
 )
 from spear.budget import Budget
 from spear.domain import Domain
 from spear.errors import ConfigError
-from spear.settings import check_least, check_run
+from spear.settings import check_least
 from spear.update import Update
 
 
-class GradientMatching(MatchingAttack):
+class GradientMatching(LabelledAttack):
     """Descends from random inputs to inputs with the same gradient: an estimate, never a proof.
 
     Without settings it is the authors' "modern" variant of Geiping et al., "Inverting gradients"
@@ -67,38 +67,18 @@ class GradientMatching(MatchingAttack):
         check_least(1, iterations=iterations, restarts=restarts)
         if regularisers is None:
             regularisers = {"total_variation": TotalVariation(), "features": FeatureDistance()}
-        self.objective = objective or CosineDistance()
-        self.regularisers = dict(regularisers)
+        super().__init__(objective or CosineDistance(), regularisers, labels, time_limit, device)
         self.initialisation = initialisation or PatternedNormal()
-        self.labels = labels or GivenLabels()
         self.optimiser = optimiser or Adam(transform=SoftSign())
         self.box = box
         self.iterations = iterations
         self.restarts = restarts
-        check_run(time_limit, device)
-        self.time_limit = time_limit
-        self.device = device
         for name, regulariser in self.regularisers.items():
             if regulariser.needs_labels and not self.labels.given:
                 raise ConfigError(
                     f"regularisers.{name} needs the labels, which labels does not "
                     "give; leave it out, or use GivenLabels."
                 )
-
-    @property
-    def given_labels(self) -> bool:
-        """Implement `spear.attack.Attack`."""
-        return self.labels.given
-
-    def check(self, network: nn.Module, domain: Domain) -> None:
-        """Implement `spear.attack.Attack`.
-
-        Raises:
-            VictimError: the network's outputs depend on chance or on the rest of a batch.
-            InvalidObservation: a regulariser is for images, and the inputs are none.
-        """
-        super().check(network, domain)
-        check_terms(self.regularisers, domain)
 
     def search(self, update: Update, seed: int, budget: Budget) -> Found:
         """Descend from random candidates.

@@ -4,10 +4,11 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spear.attack import ProgressCallback
 from spear.budget import Budget
+from spear.domain import Domain
 from spear.reconstruction import Reconstruction, Status
 from spear.update import Update
 from spear.whole_update import WholeUpdateAttack
@@ -44,6 +45,23 @@ class MatchingAttack(WholeUpdateAttack):
     time_limit: float | None
     device: str
     precision: torch.dtype | None = None
+
+    def check(self, network: nn.Module, domain: Domain) -> None:
+        """Implement `spear.attack.Attack`; `check_domain` says what it raises besides.
+
+        Raises:
+            VictimError: the network's outputs depend on chance or on the rest of a batch, or it
+                takes tokens.
+        """
+        super().check(network, domain)
+        self.check_domain(domain)
+
+    def check_domain(self, domain: Domain) -> None:
+        """Refuse, before any batch, inputs that the attack cannot find; all are fine unless told.
+
+        Args:
+            domain: of the network's inputs.
+        """
 
     def __call__(
         self, observation: Update, *, seed: int = 0, progress: ProgressCallback | None = None

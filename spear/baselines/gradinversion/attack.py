@@ -3,30 +3,26 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spear.baselines.gradient_matching.descent import Best, Descent, Start
 from spear.baselines.gradient_matching.initialisation import Initialisation, Normal
+from spear.baselines.gradient_matching.labelled_attack import LabelledAttack
 from spear.baselines.gradient_matching.labelled_problem import LabelledProblem
-from spear.baselines.gradient_matching.labels import GivenLabels, Labels
-from spear.baselines.gradient_matching.matching_attack import Found, MatchingAttack
+from spear.baselines.gradient_matching.labels import Labels
+from spear.baselines.gradient_matching.matching_attack import Found
 from spear.baselines.gradient_matching.objectives import Objective
 from spear.baselines.gradient_matching.optimisers import Adam, Closure, Step
 from spear.baselines.gradient_matching.problem import Value
-from spear.baselines.gradient_matching.regularisers import (
-    AbsoluteVariation,
-    Regulariser,
-    check_terms,
-)
+from spear.baselines.gradient_matching.regularisers import AbsoluteVariation, Regulariser
 from spear.baselines.gradinversion.terms import BatchNormDistance, ImageNorm, LayerwiseDistance
 from spear.budget import Budget
-from spear.domain import Domain
 from spear.errors import ConfigError
-from spear.settings import check_least, check_run, check_weights
+from spear.settings import check_least, check_weights
 from spear.update import Update
 
 
-class GradInversion(MatchingAttack):
+class GradInversion(LabelledAttack):
     """GradInversion (Yin et al., "See through Gradients: Image Batch Recovery via GradInversion",
     CVPR 2021, arXiv 2104.07586): an estimate, never a proof.
 
@@ -70,7 +66,6 @@ class GradInversion(MatchingAttack):
         time_limit: float | None = None,
         device: str = "cpu",
     ) -> None:
-        check_run(time_limit, device)
         check_least(1, seeds=seeds, iterations=iterations)
         check_weights(group=group, noise=noise)
         if regularisers is None:
@@ -79,32 +74,13 @@ class GradInversion(MatchingAttack):
                 "norm": ImageNorm(),
                 "batch_norm": BatchNormDistance(),
             }
-        self.objective = objective or LayerwiseDistance()
-        self.regularisers = dict(regularisers)
+        super().__init__(objective or LayerwiseDistance(), regularisers, labels, time_limit, device)
         self.initialisation = initialisation or Normal()
-        self.labels = labels or GivenLabels()
         self.optimiser = optimiser or Adam()
         self.seeds = seeds
         self.group = group
         self.noise = noise
         self.iterations = iterations
-        self.time_limit = time_limit
-        self.device = device
-
-    @property
-    def given_labels(self) -> bool:
-        """Implement `spear.attack.Attack`."""
-        return self.labels.given
-
-    def check(self, network: nn.Module, domain: Domain) -> None:
-        """Implement `spear.attack.Attack`.
-
-        Raises:
-            VictimError: the network's outputs depend on chance or on the rest of a batch.
-            InvalidObservation: a regulariser is for images, and the inputs are none.
-        """
-        super().check(network, domain)
-        check_terms(self.regularisers, domain)
 
     def search(self, update: Update, seed: int, budget: Budget) -> Found:
         """Descend with all seeds.

@@ -1,7 +1,7 @@
 """TabLeak: gradient matching for rows of a table, by an ensemble of relaxed reconstructions."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spear.baselines.gradient_matching.checks import (
     check_derivatives,
@@ -70,14 +70,12 @@ class TabLeak(MatchingAttack):
         self.time_limit = time_limit
         self.device = device
 
-    def check(self, network: nn.Module, domain: Domain) -> None:
-        """Implement `spear.attack.Attack`.
+    def check_domain(self, domain: Domain) -> None:
+        """Implement `MatchingAttack.check_domain`.
 
         Raises:
-            VictimError: the network's outputs depend on chance or on the rest of a batch.
             InvalidObservation: inputs are not rows of a table with one-hot categories.
         """
-        super().check(network, domain)
         _table(domain)
 
     def search(self, update: Update, seed: int, budget: Budget) -> Found:
