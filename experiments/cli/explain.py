@@ -48,11 +48,12 @@ def explain(error: Exception, arguments: Sequence[str] = ()) -> str:
         text,
     )
     if unparsed:
-        said = re.search(r"[\w./@~+]+ ?=[^\n']*", text)
+        spaced = re.search(r"[\w./@~+]+(?: =|= ) ?\S+", " ".join(arguments))
+        if spaced:
+            tight = re.sub(r" *= *", "=", spaced.group(0))
+            return f"{spaced.group(0)!r} cannot be read; write it without spaces, {tight}."
+        said = re.search(r"[\w./@~+]+=[^\n']*", text)
         which = repr(said.group(0).strip()) if said else "an argument"
-        if said and re.search(r"\w =|= ", said.group(0)):
-            tight = re.sub(r" *= *", "=", said.group(0).strip())
-            return f"{which} cannot be read; write it without spaces, {tight}."
         return (
             f"{which} cannot be read; expected KEY=VALUE, with a value that has spaces, commas or "
             "brackets in quotes for Hydra and for the shell, such as 'key=\"a, b\"'."
