@@ -477,5 +477,24 @@ def near(found: float, recorded: float, tolerance: float) -> bool:
     return math.isclose(found, recorded, rel_tol=tolerance, abs_tol=1e-12)
 
 
+def check_numbers(found: dict[str, Any], recorded: dict[str, Any], tolerance: float | None) -> None:
+    """Assert that a case's numbers are the recorded ones but for rounding.
+
+    Args:
+        found: `Computed.numbers`.
+        recorded: the same of the record.
+        tolerance: of lists of numbers, relative; those of updates are `EXACT` in any case.
+    """
+    assert found.keys() == recorded.keys()
+    for key, there in recorded.items():
+        here = found[key]
+        if isinstance(there, list):
+            allowed = EXACT if key == "update" else tolerance
+            assert allowed is not None
+            assert all(near(*pair, allowed) for pair in zip(here, there, strict=True)), (key, here)
+        else:
+            assert here == there, (key, here)
+
+
 if __name__ == "__main__":
     write(RECORD, CASES, computed, fingerprint())
