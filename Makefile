@@ -5,7 +5,7 @@
 # make test-text    set up Transformers beside it and run its tests (test-text-slow: on a trained model, too)
 # make check   lint, format, types
 # make docs    the documentation site in site/
-# make paper   the paper's tables and figures by the faster search (make -j2 paper: two jobs at once, 90 min)
+# make paper   the paper's tables and figures by the faster search (make -j2 paper: two jobs at once)
 # make paper-long       Table 5, Figures 5 and 7, and Table 9 with noise on the sum, which take longest
 # make paper-sampling   those that need the paper's own algorithm
 # make paper-gpu        those that want a GPU

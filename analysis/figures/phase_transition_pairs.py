@@ -73,4 +73,4 @@ def _limit(axes: Axes, sizes: list[list[int]], limit: Callable[[int], float]) ->
     for column, m in enumerate(widths):
         within = sum(b <= limit(m) for b in batch_sizes)
         at = within - 0.5 if within < len(batch_sizes) else np.nan
-        axes.plot([column - 0.5, column + 0.5], [at, at], color="#D55E00", linewidth=2)
+        axes.plot([column - 0.5, column + 0.5], [at, at], color=style.VERMILION, linewidth=2)

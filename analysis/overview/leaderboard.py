@@ -9,6 +9,7 @@ from spear.analysis.overview.tables import markdown
 from spear.analysis.records.frames import load_batches
 from spear.analysis.records.hardware import place
 from spear.analysis.records.store import RESULTS
+from spear.analysis.render.methods import WRAPPED
 from spear.analysis.statistics.measures import duration
 from spear.analysis.statistics.rivals import NAMES, samples
 from spear.errors import ConfigError
@@ -39,12 +40,6 @@ KEYS = (*SETTING, "dataset", "dataset.normalize", "batch_size")
 
 PLAIN = {"defense": "none", "fedavg": "none", "aggregation": "single"}
 """Choices with which a client shares one gradient of its own, as all on the page do."""
-
-WRAPPED = {
-    "spear_irls_beside_svd": "spear_irls",
-    "spear_peeling_beside_svd": "spear_peeling",
-}
-"""Attack that another one wraps -> the name under which it stands."""
 
 PROVENANCE = ("git_sha", "git_dirty", "command", "data_hash", "key", "started")
 """Columns of a job that a submitted row must bring."""

@@ -37,6 +37,12 @@ OWN = {
 }
 """Attacks of this suite's own in the paper's tables -> their names."""
 
+WRAPPED = {
+    "spear_irls_beside_svd": "spear_irls",
+    "spear_peeling_beside_svd": "spear_peeling",
+}
+"""Attack that another one wraps -> the name under which it stands."""
+
 METHODS = {
     "spear": "SPEAR",
     "geiping": "Geiping et al.",
@@ -56,6 +62,7 @@ NOT_RUN = "- (not run)"
 
 def name(attack: str) -> str:
     """Return the name of an attack by sampling or of ours: "Algorithm 1, information sets"."""
+    attack = WRAPPED.get(attack, attack)
     return OWN[attack] if attack in OWN else f"{ALGORITHM_1}, {SAMPLING[attack]}"
 
 

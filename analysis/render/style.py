@@ -15,16 +15,17 @@ from matplotlib.ticker import PercentFormatter
 
 from spear.analysis.render import methods
 
-COLOURS = {
-    "spear_irls": "#0072B2",  # blue
-    "spear_peeling": "#009E73",  # green
-    "spear": "#D55E00",  # vermilion
-    "spear_svd": "#CC79A7",  # purple
-}
 GREY = "#666666"
 GREEN = "#009E73"
 BLUE = "#0072B2"
+VERMILION = "#D55E00"
 
+COLOURS = {
+    "spear_irls": BLUE,
+    "spear_peeling": GREEN,
+    "spear": VERMILION,
+    "spear_svd": "#CC79A7",  # purple
+}
 MARKERS = {"spear_irls": "o", "spear_peeling": "D", "spear": "s", "spear_svd": "^"}
 
 NAMES = {attack: methods.name(attack) for attack in COLOURS}

@@ -7,7 +7,7 @@ SVD of the first layer's gradient.
 
 import pandas as pd
 
-from spear.analysis.render.methods import OURS, PEELING
+from spear.analysis.render.methods import name
 from spear.analysis.statistics.measures import duration, spread, with_deviation
 
 DESCENT = (
@@ -18,8 +18,6 @@ DESCENT = (
     "exact_recovery_b200",
 )
 EXPERIMENTS = (*DESCENT, *(f"{each}_peeling" for each in DESCENT))
-
-SEARCHES = {"spear_irls_beside_svd": OURS, "spear_peeling_beside_svd": PEELING}
 
 DATA = {"cifar10": "CIFAR-10", "tiny_imagenet": "Tiny ImageNet"}
 
@@ -38,7 +36,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                 "m": str(job["network.width"]),
                 "data": DATA[job["dataset"]],
                 "inputs": "normalised" if job["dataset.normalize"] else "pixels in [0, 1]",
-                "search": SEARCHES.get(job["attack"], OURS),
+                "search": name(job["attack"]),
                 "exact": f"{proven.sum()}/{len(batches)}",
                 "PSNR [dB]": with_deviation(batches["psnr"]),
                 "seconds": f"{duration(seconds['median'])} "
