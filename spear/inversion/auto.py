@@ -138,11 +138,11 @@ class SpearAuto(LimitedAttack):
         limits, attempts = self.limits, []
         chain = observation.chain and observation.chain.to(limits.device)
         layer = observation.layer and observation.layer.to(limits.device)
+        problem = None if layer is None else factorize(layer, limits.rank)
         if chain is not None:
             network = SpearNetwork(self.layer, None, limits.max_starts, limits.rank, limits.device)
-            attempts.append(lambda seed, budget: network.reconstruct(chain, seed, budget))
-        if layer is not None:
-            problem = factorize(layer, limits.rank)
+            attempts.append(lambda seed, budget: network.reconstruct(chain, seed, budget, problem))
+        if layer is not None and problem is not None:
             descent = SpearIrls(self.layer, None, limits.max_starts)
             place = 0 if chain is None or descent_suits(problem, chain) else 1
             attempts.insert(

@@ -14,8 +14,10 @@ from spear.client.client import Client
 from spear.data import Batch
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, LayerError
-from spear.inversion import SpearAuto, SpearIrls, SpearNetwork
+from spear.inversion import SpearAuto, SpearIrls, SpearNetwork, auto
 from spear.inversion.auto import LayerAndChain, first_final, is_easy
+from spear.inversion.pair import problem
+from spear.observation import Observation
 from spear.reconstruction import RESTS_ON_BIASES, Reconstruction, Status
 from spear.scoring import truth_of
 from spear.update import Update
@@ -201,3 +203,22 @@ def test_the_same_seed_gives_the_same_result() -> None:
     assert isinstance(seen, LayerAndChain)
     first, second = (SpearAuto()(seen, seed=3) for _ in range(2))
     assert torch.equal(first.inputs, second.inputs)
+
+
+def test_the_layers_own_gradient_is_decomposed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its factors choose the first attack, and both attacks take them."""
+    decomposed: list[Tensor] = []
+    factorize = problem.factorize
+
+    def noted(observation: Observation, rank: int | None = None) -> Any:
+        decomposed.append(observation.weight_gradient)
+        return factorize(observation, rank)
+
+    for module in (auto, problem):
+        monkeypatch.setattr(module, "factorize", noted)
+    update = shared(network(nn.ReLU()), b=12)  # 8 b > m: the pairs come first
+    observed = SpearAuto().observe(update)
+    found = SpearAuto()(observed)
+    assert "solved" in found.details
+    own = observed.layer.weight_gradient
+    assert sum(each.shape == own.shape and torch.equal(each, own) for each in decomposed) == 1

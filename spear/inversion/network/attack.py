@@ -10,6 +10,7 @@ from spear.budget import Budget
 from spear.chains import chain_around, is_unbiased
 from spear.domain import Domain
 from spear.errors import LayerError
+from spear.inversion.factors.factorization import Factorization
 from spear.inversion.network.by_loss import is_hard_cross_entropy
 from spear.inversion.network.through_a_pair import solved_through_a_pair
 from spear.inversion.network.told_apart import needs_the_loss, told_apart_by_loss
@@ -83,21 +84,33 @@ class SpearNetwork(LimitedAttack):
         with torch.no_grad():
             return self.reconstruct(observation.to(self.limits.device), seed, budget)
 
-    def reconstruct(self, chain: LayerChain, seed: int, budget: Budget) -> Reconstruction:
+    def reconstruct(
+        self,
+        chain: LayerChain,
+        seed: int,
+        budget: Budget,
+        wanted: Factorization | Status | None = None,
+    ) -> Reconstruction:
         """Reconstruct the inputs of a layer of a chain; see `__call__`.
 
         Args:
             chain: on the device of the search.
             seed: of the starts.
             budget: of this search; `seconds` of the result is what it has spent.
+            wanted: `factorize` of the layer that is wanted, if it has been called.
         """
         if chain.layers[0].bias is None:
             return solved_without_biases(chain, self.limits, seed, budget)
-        return self._solved(chain, seed, budget)
+        return self._solved(chain, seed, budget, wanted)
 
-    def _solved(self, chain: LayerChain, seed: int, budget: Budget) -> Reconstruction:
+    def _solved(
+        self, chain: LayerChain, seed: int, budget: Budget, wanted: Factorization | Status | None
+    ) -> Reconstruction:
         rank = self.limits.rank
-        problems = [pair_problem(chain.pair(k), rank) for k in range(len(chain.activations))]
+        problems = [
+            pair_problem(chain.pair(k), rank, wanted if k == chain.wanted else None)
+            for k in range(len(chain.activations))
+        ]
 
         def solve(place: int, problem: PairProblem, share: Budget) -> Reconstruction:
             behind, most = chain.from_place(place), self.limits.max_starts

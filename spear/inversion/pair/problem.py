@@ -118,13 +118,16 @@ class PairProblem:
         return rows @ self.first.projected_weight.T + self.first.bias
 
 
-def pair_problem(pair: LayerPair, rank: int | None = None) -> PairProblem | Status:
+def pair_problem(
+    pair: LayerPair, rank: int | None = None, first: Factorization | Status | None = None
+) -> PairProblem | Status:
     """Decompose both gradients of a layer pair.
 
     Args:
         pair: what the server holds, on the device where the search is to run.
         rank: number of inputs; None to take it from the spectrum of G1, or if that shows none, of
             both (`common_rank`).
+        first: `factorize` of the first layer with this rank, if it has been called.
 
     Returns:
         The problem, or the status that says why there is none.
@@ -132,7 +135,8 @@ def pair_problem(pair: LayerPair, rank: int | None = None) -> PairProblem | Stat
     Raises:
         InvalidObservation: see `check_bias_gradient`.
     """
-    first = factorize(pair.first, rank)
+    if first is None:
+        first = factorize(pair.first, rank)
     if first is Status.FULL_RANK and rank is None:
         rank = common_rank(pair)
         first = first if rank is None else factorize(pair.first, rank)
