@@ -2,12 +2,13 @@
 
 import pandas as pd
 
-from spear.analysis.render.methods import OURS
+from spear.analysis.render.methods import OURS, OWN, PEELING
 from spear.analysis.statistics.measures import duration
 
 NAMES = {
+    "spear_auto": OWN["spear_auto"],
     "spear_irls": OURS,
-    "spear_peeling": "layer pair, peeling (ours)",
+    "spear_peeling": PEELING,
     "spear_network": "layer pairs (ours)",
     "lt_peeling": "LT-code peeling",
     "neuron_exclusivity": "neuron exclusivity",
