@@ -36,6 +36,13 @@ def test_an_alteration_changes_what_it_names(name):
     assert len(altered.batches) == (2 if name == "two batches" else 1)
 
 
+def test_an_alteration_of_what_a_model_lacks_leaves_one_batch():
+    _, case = hostile.case_of(SEED, hostile.GATED)
+    honest, altered = case.share().gradients, hostile.ALTERATIONS["two batches in biases"](case)
+    assert all(torch.equal(value, honest[k]) for k, value in altered.update.gradients.items())
+    assert altered.batches == (case.batch,)
+
+
 def test_the_judge_of_text_tells_a_wrong_sentence():
     _, case = hostile.case_of(SEED)
     altered = hostile.ALTERATIONS["none"](case)
