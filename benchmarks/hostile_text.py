@@ -252,7 +252,7 @@ def summed(share: float, part: str | None = None) -> Alteration:
             for name, value in update.gradients.items()
             if part is None or any(piece in name for piece in PARTS[part])
         }
-        if share <= ROUNDING or not both:  # no trace, or a Llama, which has no biases
+        if share <= ROUNDING or not both:  # no trace, or no such part
             return Altered(_with(update, both), (case.batch,))
         in_blocks = 1 if part in ("attention", "embeddings") else 2
         return Altered(_with(update, both), (case.batch, case.other), in_blocks=in_blocks)

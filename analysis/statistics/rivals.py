@@ -2,13 +2,11 @@
 
 import pandas as pd
 
-from spear.analysis.render.methods import OURS, OWN, PEELING
+from spear.analysis.render.methods import OWN
 from spear.analysis.statistics.measures import duration
 
 NAMES = {
-    "spear_auto": OWN["spear_auto"],
-    "spear_irls": OURS,
-    "spear_peeling": PEELING,
+    **{each: OWN[each] for each in ("spear_auto", "spear_irls", "spear_peeling")},
     "spear_network": "layer pairs (ours)",
     "lt_peeling": "LT-code peeling",
     "neuron_exclusivity": "neuron exclusivity",
