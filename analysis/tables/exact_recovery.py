@@ -14,10 +14,15 @@ DESCENT = (
     "exact_recovery",
     "exact_recovery_b50",
     "exact_recovery_b90",
+    "exact_recovery_b90_pixels",
     "exact_recovery_b100",
     "exact_recovery_b200",
 )
-EXPERIMENTS = (*DESCENT, *(f"{each}_peeling" for each in DESCENT))
+EXPERIMENTS = (
+    *DESCENT,
+    *(f"{each}_peeling" for each in DESCENT),
+    "exact_recovery_b400_peeling",
+)
 
 DATA = {"cifar10": "CIFAR-10", "tiny_imagenet": "Tiny ImageNet"}
 

@@ -3,7 +3,12 @@
 import pandas as pd
 
 from spear.analysis.statistics.activations import by_batch_size
-from spear.analysis.tables import activations_fedavg, activations_noise, activations_unbiased
+from spear.analysis.tables import (
+    activations_b20,
+    activations_fedavg,
+    activations_noise,
+    activations_unbiased,
+)
 from spear.analysis.tables.activations import table
 
 
@@ -80,3 +85,12 @@ def test_noise_stands_beside_its_bound_and_the_gradient():
     )
     assert list(found.columns) == ["activation", "b", "sigma = 1e-06", "sigma = 1e-05"]
     assert found["sigma = 1e-05"].tolist() == ["30.0 of 32.0, 50%", "0.1 to 0.1"]
+
+
+def test_times_of_activations_stand_beside_those_of_relu():
+    names = ["network.depth", "network.activation", "exact", "psnr", "seconds"]
+    rows = [(2, "relu", True, 140.0, 1.0), (2, "gelu", False, 130.0, 3.0)]
+    found = activations_b20.table(pd.DataFrame(rows, columns=names)).set_index("activation")
+    assert found.loc["gelu", "exact"] == "0/1"
+    assert found.loc["gelu", "ratio"] == "3.00"
+    assert found.loc["relu", "ratio"] == "1.00"

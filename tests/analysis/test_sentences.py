@@ -186,10 +186,12 @@ def test_states_and_gated_blocks_are_counted():
     (row,) = gated_blocks.table(gated).to_dict("records")
     assert row["block"] == "GEGLU"
     assert row["b = 4"] == "1/3, states 83 %, error 2e-06, 2.0 s"
-    states = frame.assign(**{"dataset": "paragraphs", "network.training": True})
+    states = frame.assign(
+        **{"dataset": "paragraphs", "dataset.sentences": 3, "network.training": True}
+    )
     states["details.states"] = [116.0, 118.0, 117.0]
     (row,) = text_states.table(states).to_dict("records")
     assert row == {
-        "texts": "paragraphs", "dropout": "on", "b": 4, "tokens": "118", "states": "83",
+        "texts": "paragraphs of 3", "dropout": "on", "b": 4, "tokens": "118", "states": "83",
         "largest error": "2e-06", "proven": "1/3", "right texts": "67", "s": "2",
     }  # fmt: skip

@@ -1,0 +1,34 @@
+"""GELU and SiLU beside ReLU on 100 batches of 20, m = 200, from the gradients of two layers.
+
+Exact: all directions right by the truth; seconds: median (10th to 90th percentile); ratio: of the
+median to the one of ReLU before the same next layer.
+"""
+
+import pandas as pd
+
+from spear.analysis.statistics.measures import duration, spread, with_deviation
+from spear.analysis.tables.activations import NEXT
+
+EXPERIMENTS = ("activations_b20",)
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each kind of next layer and activation."""
+    rows = []
+    by = ["network.depth", "network.activation"]
+    medians = results.groupby(by)["seconds"].median()
+    for (depth, activation), batches in results.groupby(by, sort=False):
+        seconds = spread(batches, by, "seconds").iloc[0]
+        relu = medians.get((depth, "relu"), float("nan"))
+        rows.append(
+            {
+                "next layer": NEXT[depth],
+                "activation": activation,
+                "exact": f"{batches['exact'].sum()}/{len(batches)}",
+                "PSNR [dB]": with_deviation(batches["psnr"]),
+                "seconds": f"{duration(seconds['median'])} "
+                f"({duration(seconds['low'])} to {duration(seconds['high'])})",
+                "ratio": f"{seconds['median'] / relu:.2f}",
+            }
+        )
+    return pd.DataFrame(rows)
