@@ -12,8 +12,8 @@ from spear.vision.limits import most_images
 
 EXPERIMENTS = ("vit_images", "vit_images_16")
 
-CHANNELS, SIDE = 3, 32
-"""Images of CIFAR-10."""
+SIDE = 32
+"""Of the images of CIFAR-10, in pixels."""
 
 MANY = 3 * 32**2
 """Numbers in a patch of the curves: as many as patches of 32 pixels have."""

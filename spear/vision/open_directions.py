@@ -62,6 +62,17 @@ class Positioning:
     block: FirstBlock
     systems: Sequence[TokenEquations]
 
+    def fits(self, rows: Tensor) -> Tensor:
+        """Mark the rows p (k x b) that may be tokens; all if positions have too few equations."""
+        if min(each.spare for each in self.systems) < SPARED:
+            return torch.ones(len(rows), dtype=torch.bool)
+        return self.residuals(rows) < FITTING
+
+    def residuals(self, rows: Tensor) -> Tensor:
+        """Return the residual of rows p (k x b) at the position of each (k)."""
+        directions = self.block.before_feed_forward.directions
+        return place(directions(rows @ self.problem.first.right), self.systems).residuals
+
     def sorted_out(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Find the tokens among rows, and those on the open directions of the others.
 

@@ -18,6 +18,10 @@ def problem_of(batch):
     return told, token_problem(pair, 5)
 
 
+def all_fit(rows):
+    return torch.ones(len(rows), dtype=torch.bool)
+
+
 def test_starts_lie_further_out_after_a_round_in_vain():
     _, problem = problem_of(2)
     engine, generator = WideEngine(), torch.Generator().manual_seed(0)
@@ -41,7 +45,7 @@ def test_far_starts_are_five_times_as_far():
 
 def test_all_tokens_are_found():
     told, problem = problem_of(3)
-    search = token_search(problem, 0)
+    search = token_search(problem, all_fit, 0)
     for _ in range(200):
         if search.solved:
             break
@@ -50,3 +54,12 @@ def test_all_tokens_are_found():
     distances = torch.cdist(states, told.states) / told.states.norm(dim=1)
     assert len(set(distances.argmin(dim=1).tolist())) == problem.b == 15
     assert distances.amin(dim=1).max() < 1e-6
+
+
+def test_what_fits_no_position_is_not_taken_out():
+    _, problem = problem_of(2)
+    search = token_search(problem, lambda rows: ~all_fit(rows), 0)
+    for _ in range(3):
+        search.round()
+    assert search.starts > 0
+    assert len(search.known) == 0

@@ -47,7 +47,7 @@ class Peeling(Search):
         """Search once for samples of the rest."""
         careful = self._without_find >= PATIENCE and not self.problem.noisy
         slack = SLACK if careful else 1.0
-        found, starts = self.engine.search(self._rest.problem, self._generator, slack)
+        found, starts = self._searched(slack)
         self.rounds += 1
         self.starts += starts
         before, in_vain = len(self.known), self._without_find + 1
@@ -66,6 +66,10 @@ class Peeling(Search):
             self.starts += IN_VAIN
         if self._without_find and self._without_find % STUCK == 0 and not self.problem.noisy:
             self._sharpen()
+
+    def _searched(self, slack: float) -> tuple[Samples, int]:
+        """Samples of the rest, and the number of starts made."""
+        return self.engine.search(self._rest.problem, self._generator, slack)
 
     def restart(self, known: Samples) -> None:
         """Implement `Search.restart`."""
