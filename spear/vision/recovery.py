@@ -4,7 +4,7 @@ Derivation: docs/theory/vision-transformers.md.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,7 @@ from spear.inversion.pair.problem import PairProblem
 from spear.observation import LayerPair
 from spear.reconstruction import Status
 from spear.transformer.blocks import block_at
+from spear.vision.computed_attention import with_attention
 from spear.vision.first_block import FirstBlock, first_block
 from spear.vision.layout import example
 from spear.vision.open_directions import FITTING, Positioning
@@ -24,7 +25,7 @@ from spear.vision.positions import place
 from spear.vision.proof import Evidence, evidence
 from spear.vision.refit import refit
 from spear.vision.seen import check_patches_are_seen
-from spear.vision.shared_rows import shared_rows
+from spear.vision.shared_rows import SharedRows, shared_rows
 from spear.vision.states import States, feed_forward_states
 from spear.vision.token_count import token_problem
 from spear.vision.token_equations import token_equations
@@ -88,12 +89,13 @@ def recover(
     if isinstance(problem, Status):
         return _without_images(block, problem, budget)
     with torch.no_grad():
-        puzzle, states = _puzzle(block, problem, gradients, budget, seed)
+        puzzle, states, rows = _puzzle(block, problem, gradients, budget, seed)
     images, parts = puzzle.images[: puzzle.whole], puzzle.images[puzzle.whole :]
     found = Batch(images, images.new_zeros(0, 0))
     status, proof = Status.TIMED_OUT if budget.over() else Status.PARTIAL, None
     if len(images) == len(puzzle.images):
-        found, proof = _proven(block, passes, images, gradients, budget)
+        sharper = with_attention(block, rows.patches, images, states.inputs)
+        found, proof = _proven(block, passes, [images, sharper], gradients, budget)
         status = _verdict(proof)
     return RecoveredImages(
         images=found.images,
@@ -114,8 +116,8 @@ def _puzzle(
     gradients: Mapping[str, Tensor],
     budget: Budget,
     seed: int,
-) -> tuple[Puzzle, States]:
-    """The images put together, and the states that they come from."""
+) -> tuple[Puzzle, States, SharedRows]:
+    """The images put together, and the states and row spaces that they come from."""
     batch = _batch_size(block, problem.b)
     rows = shared_rows(gradients, block, batch)
     systems = token_equations(block, rows)
@@ -125,19 +127,28 @@ def _puzzle(
     fits = place(directions(found.inputs), systems).residuals < FITTING
     known = directions(found.inputs[fits])
     tokens = solve_tokens(block, known, place(known, systems), systems)
-    return put_together(block, tokens, batch), found
+    return put_together(block, tokens, batch), found, rows
 
 
 def _proven(
     block: FirstBlock,
     passes: Passes,
-    images: Tensor,
+    candidates: Sequence[Tensor],
     gradients: Mapping[str, Tensor],
     budget: Budget,
 ) -> tuple[Batch, Evidence]:
-    """The batch, refitted to all gradients if that is needed, and its evidence."""
-    batch = passes.supposed(images, gradients)
-    found = evidence(passes, batch, gradients)
+    """The batch, refitted to all gradients if that is needed, and its evidence.
+
+    The first of the candidates that reproduces the update is taken, or else the nearest.
+    """
+    found = Evidence(math.inf, math.inf)
+    for images in candidates:
+        supposed = passes.supposed(images, gradients)
+        proof = evidence(passes, supposed, gradients)
+        if proof.misfit <= found.misfit:
+            batch, found = supposed, proof
+        if found.reproduced:
+            break
     if found.reproduced or found.misfit > HOPELESS:
         return batch, found
     fitted = refit(block, passes, batch, gradients, budget)

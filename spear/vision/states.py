@@ -23,7 +23,7 @@ from spear.inversion.pair.rows import RowSpace, distinct_rows
 from spear.inversion.pair.search import Search
 from spear.reconstruction import Status
 from spear.vision.completion import completed
-from spear.vision.open_directions import Positioning
+from spear.vision.open_directions import WELL, Positioning
 from spear.vision.wide_search import far_starts, token_search
 
 HOPELESS = 20
@@ -79,14 +79,18 @@ def feed_forward_states(
             search.restart(_with_weak(problem, search.known, test, generator))
         in_vain = 0 if len(search.known) > most else in_vain + 1
         most = max(most, len(search.known))
+    samples = search.known
     if every is not None:
-        return States(_sharpened(problem, every, test) @ problem.first.right, problem.b)
-    if search.solved and not weak:  # a joint fit takes seconds
-        found = reconstruction_of(problem, search.known, Status.PARTIAL, {}).inputs
-        return States(found, problem.b)
-    kept, corrected = test.sorted_out(search.known.rows)
-    rows = torch.cat([search.known.rows[kept], corrected])
-    return States(rows[: problem.b] @ problem.first.right, problem.b)
+        rows, doubtful = _sharpened(problem, every, test)
+        if doubtful:
+            return States(rows @ problem.first.right, problem.b)
+        samples = samples_of_rows(problem, rows)[0]
+    elif weak or not search.solved:
+        kept, corrected = test.sorted_out(samples.rows)
+        rows = torch.cat([samples.rows[kept], corrected])
+        return States(rows[: problem.b] @ problem.first.right, problem.b)
+    found = reconstruction_of(problem, samples, Status.PARTIAL, {}).inputs  # takes seconds
+    return States(found, problem.b)
 
 
 def _run(search: Search, budget: Budget) -> None:
@@ -99,13 +103,16 @@ def _run(search: Search, budget: Budget) -> None:
         budget.report(Progress.directions(len(search.known), search.problem.b))
 
 
-def _sharpened(problem: PairProblem, rows: Tensor, test: Positioning) -> Tensor:
-    """Rows of all tokens, solved anew by forward consistency where that fits a position better."""
+def _sharpened(problem: PairProblem, rows: Tensor, test: Positioning) -> tuple[Tensor, bool]:
+    """Rows of all tokens, solved anew by forward consistency, and whether it leaves any open.
+
+    One that it leads away from its position stays as the equations of the position have it.
+    """
     solved, places = solved_rows(problem, rows)
-    better = test.residuals(solved) < test.residuals(rows[places])
+    well = test.residuals(solved) <= WELL
     rows = rows.clone()
-    rows[places[better]] = solved[better]
-    return rows
+    rows[places[well]] = solved[well]
+    return rows, int(well.sum()) < len(rows)
 
 
 def _with_weak(
