@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from spear.vision.first_block import FirstBlock
 
-TURNS, SETTLED = 20, 1e-9
-"""Turns at most, and relative change of the pixels at which they end."""
+TURNS, SETTLED = 20, 1e-6
+"""Turns at most, and relative change of the pixels at which they end: two or three turns, as each
+changes a tenth of what the one before did, down to rounding."""
 
 SLOW = 0.5
 """Change, relative to that of the turn before, from which they lead nowhere."""
