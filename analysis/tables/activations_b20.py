@@ -4,6 +4,8 @@ Exact: all directions right by the truth; seconds: median (10th to 90th percenti
 median to the one of ReLU before the same next layer.
 """
 
+from typing import Any
+
 import pandas as pd
 
 from spear.analysis.statistics.measures import duration, spread, with_deviation
@@ -13,11 +15,12 @@ EXPERIMENTS = ("activations_b20",)
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each kind of next layer and activation."""
+    """Return a row for each kind of next layer and activation, ReLU first."""
     rows = []
     by = ["network.depth", "network.activation"]
     medians = results.groupby(by)["seconds"].median()
-    for (depth, activation), batches in results.groupby(by, sort=False):
+    ordered = sorted(results.groupby(by), key=_place)
+    for (depth, activation), batches in ordered:
         seconds = spread(batches, by, "seconds").iloc[0]
         relu = medians.get((depth, "relu"), float("nan"))
         rows.append(
@@ -32,3 +35,9 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _place(group: tuple[Any, pd.DataFrame]) -> tuple[int, bool, str]:
+    """A wide next layer before the classifier, and ReLU before what stands beside it."""
+    depth, activation = group[0]
+    return list(NEXT).index(depth), activation != "relu", activation
