@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from spear.data.base import check_choice
 from spear.data.text import Objective
 from spear.data.tokenizers import WORDS
-from spear.networks.language_settings import Data, LanguageSettings, Size
+from spear.networks.language_settings import LanguageSettings, Size
 from spear.transformer.language_model import LanguageModel
 from spear.transformer.library import library
 
@@ -50,11 +50,10 @@ def bert(
     Raises:
         ConfigError: a setting is out of range, or `transformers` is not installed.
     """
-    size, data = (
-        Size(width, depth, heads),
-        Data(tuple(input_shape), n_classes, objective, tokenizer),
+    size = Size(width, depth, heads)
+    given = LanguageSettings(
+        size, input_shape, n_classes, objective, tokenizer, spread, steps, training, seed
     )
-    given = LanguageSettings(size, data, spread, steps, training, seed)
     given.check(ENCODERS)
     config = library().BertConfig(
         hidden_size=width,
@@ -91,11 +90,10 @@ def gpt2(
     Raises:
         ConfigError: see `bert`.
     """
-    size, data = (
-        Size(width, depth, heads),
-        Data(tuple(input_shape), n_classes, objective, tokenizer),
+    size = Size(width, depth, heads)
+    given = LanguageSettings(
+        size, input_shape, n_classes, objective, tokenizer, spread, steps, training, seed
     )
-    given = LanguageSettings(size, data, spread, steps, training, seed)
     given.check(DECODERS)
     config = library().GPT2Config(
         n_embd=width,
@@ -128,11 +126,10 @@ def opt(
     Raises:
         ConfigError: see `bert`.
     """
-    size, data = (
-        Size(width, depth, heads),
-        Data(tuple(input_shape), n_classes, objective, tokenizer),
+    size = Size(width, depth, heads)
+    given = LanguageSettings(
+        size, input_shape, n_classes, objective, tokenizer, spread, steps, training, seed
     )
-    given = LanguageSettings(size, data, spread, steps, training, seed)
     given.check(DECODERS)
     config = library().OPTConfig(
         hidden_size=width,
@@ -174,11 +171,10 @@ def llama(
         ConfigError: see `bert`; or there is no such gate.
     """
     check_choice("gate", gate, tuple(GATES))
-    size, data = (
-        Size(width, depth, heads),
-        Data(tuple(input_shape), n_classes, objective, tokenizer),
+    size = Size(width, depth, heads)
+    given = LanguageSettings(
+        size, input_shape, n_classes, objective, tokenizer, spread, steps, training, seed
     )
-    given = LanguageSettings(size, data, spread, steps, training, seed)
     given.check(DECODERS)
     config = library().LlamaConfig(
         hidden_size=width,

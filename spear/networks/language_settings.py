@@ -33,21 +33,14 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Data:
-    """Inputs and outputs of a model; see `spear.networks.bert`."""
-
-    shape: tuple[int, ...]
-    n_classes: int
-    objective: str
-    tokenizer: str
-
-
-@dataclass(frozen=True)
 class LanguageSettings:
     """Settings of a network; see `spear.networks.bert`."""
 
     size: Size
-    data: Data
+    input_shape: Sequence[int]
+    n_classes: int
+    objective: str
+    tokenizer: str
     spread: float
     steps: int
     training: bool
@@ -59,33 +52,33 @@ class LanguageSettings:
         Raises:
             ConfigError: a setting is out of range, or the tokenizer is not there.
         """
-        size, data = self.size, self.data
+        size = self.size
         check_least(1, width=size.width, depth=size.depth, heads=size.heads)
         check_above_zero(spread=self.spread)
-        check_choice("objective", data.objective, allowed)
+        check_choice("objective", self.objective, allowed)
         if size.width % size.heads:
             raise ConfigError(
                 f"heads is {size.heads}; expected a number that divides the width, {size.width}."
             )
-        if len(data.shape) != 1:
+        if len(self.input_shape) != 1:
             raise ConfigError(
                 "the network takes tokens, but inputs of the data set have shape "
-                f"{data.shape}; choose dataset=sentences or text_file."
+                f"{tuple(self.input_shape)}; choose dataset=sentences or text_file."
             )
-        tokenizer_of(data.tokenizer)
+        tokenizer_of(self.tokenizer)
 
     def of_encoder(self) -> dict[str, int]:
         """Return what configurations of all models have of the vocabulary and the classes."""
-        words = tokenizer_of(self.data.tokenizer)
+        words = tokenizer_of(self.tokenizer)
         return {
             "vocab_size": len(words),
             "pad_token_id": words.padding,
-            "num_labels": self.data.n_classes,
+            "num_labels": self.n_classes,
         }
 
     def of_decoder(self) -> dict[str, int]:
         """Return the same of decoders, whose sequences begin and end with tokens of their own."""
-        words = tokenizer_of(self.data.tokenizer)
+        words = tokenizer_of(self.tokenizer)
         return self.of_encoder() | {"bos_token_id": words.begin, "eos_token_id": words.end}
 
     def made(self, config: Any) -> LanguageModel:
@@ -96,19 +89,19 @@ class LanguageSettings:
         Raises:
             ConfigError: it cannot be trained; see `spear.networks.language_training`.
         """
-        maker = getattr(library(), HEADS[Objective(self.data.objective)])
+        maker = getattr(library(), HEADS[Objective(self.objective)])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             model = maker.from_config(config)
-        padding = tokenizer_of(self.data.tokenizer).padding
+        padding = tokenizer_of(self.tokenizer).padding
         network = LanguageModel(model, padding, self.seed).train(self.training)
-        (length,) = self.data.shape
+        (length,) = self.input_shape
         return trained(
             network,
             length,
-            self.data.n_classes,
-            self.data.objective,
-            self.data.tokenizer,
+            self.n_classes,
+            self.objective,
+            self.tokenizer,
             self.steps,
             self.seed,
         )

@@ -33,13 +33,11 @@ class GGL(GenerativeAttack):
     candidates. In the authors' code, CMA-ES has tanh of the latents in place of the divergence.
 
     Args:
-        generator: `spear.baselines.generative.generator.Generator`.
-        objective: distance of gradients; `SquaredDistance` unless given.
-        labels: how the attack comes by them; `GivenLabels` unless given. None may be optimised.
+        generator, time_limit, device: see `GenerativeAttack`.
+        objective: `SquaredDistance` unless given.
+        labels: as there, but none may be optimised.
         evolution: the search; `CMAES` unless given.
         weight: of the divergence.
-        time_limit: seconds per batch after which the best so far is returned; None for no limit.
-        device: where to compute, "cpu" or "cuda".
 
     Raises:
         ConfigError: a setting is out of range, or `generator` is not a `Generator`.
@@ -68,11 +66,8 @@ class GGL(GenerativeAttack):
         number of evaluations. If interrupted from the keyboard, it returns the best so far.
 
         Raises:
-            VictimError: the network does not take the domain's shape, or the objective is finite
-                nowhere.
-            InvalidObservation: the generator's images are not shaped like the network's inputs,
-                whose range must be known; or labels or another part is missing.
-            ConfigError: the generator cannot be run.
+            VictimError: the objective is finite nowhere.
+            SpearError: see `GeneratedProblem`.
         """
         latents = _Latents(self, update, seed)
         status, evaluations, most = Status.ESTIMATED, 0, self.evolution.evaluations

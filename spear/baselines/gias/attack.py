@@ -32,18 +32,15 @@ class GIAS(GenerativeAttack):
     images that no latents give. The attack returns the images of the lowest objective.
 
     Args:
-        generator: `spear.baselines.generative.generator.Generator`, with parameters.
-        objective: distance of gradients; `CosineDistance` unless given.
-        regularisers: further terms of the objective by name; `AbsoluteVariation` of weight 1e-6
-            unless given.
-        labels: how the attack comes by them; `GivenLabels` unless given.
+        generator: one with parameters; see `GenerativeAttack`.
+        labels, time_limit, device: likewise.
+        objective: `CosineDistance` unless given.
+        regularisers: `AbsoluteVariation` of weight 1e-6 unless given.
         optimiser: of the latents; Adam at 0.03 with `StepDecay` unless given.
         parameter_optimiser: of the parameters; Adam at 0.001 with `StepDecay` unless given.
         latent_iterations: of each restart of the first search.
         iterations: of the second search.
         restarts: of the first search, each from its own latents.
-        time_limit: seconds per batch after which the best so far is returned; None for no limit.
-        device: where to compute, "cpu" or "cuda".
 
     Raises:
         ConfigError: a setting is out of range, or `generator` is not a `Generator`.
@@ -83,11 +80,9 @@ class GIAS(GenerativeAttack):
         iterations. If interrupted from the keyboard, it returns the best so far.
 
         Raises:
-            VictimError: the network cannot be differentiated twice, does not take the domain's
-                shape, or the objective is finite nowhere.
-            InvalidObservation: the generator's images are not shaped like the network's inputs,
-                whose range must be known; or labels or another part is missing.
-            ConfigError: the generator cannot be run.
+            VictimError: the network cannot be differentiated twice, or the objective is finite
+                nowhere.
+            SpearError: see `GeneratedProblem`.
         """
         searches = _Searches(self, update, seed)
         first = Descent(self.latent_iterations, self.restarts, budget)

@@ -37,16 +37,13 @@ class GIFD(GenerativeAttack):
     last ones. Their further regulariser 1e-6 |x|_2 / 64^2 is too small to matter and left out.
 
     Args:
-        generator: `spear.baselines.generative.generator.Generator`.
+        generator, labels, time_limit, device: see `GenerativeAttack`.
         radii: of the balls, one per stage from 1 on, in units of the features; fewer than blocks.
-        objective: distance of gradients; `CosineDistance` unless given.
-        regularisers: further terms of the objective by name; `AbsoluteVariation` unless given.
-        labels: how the attack comes by them; `GivenLabels` unless given.
+        objective: `CosineDistance` unless given.
+        regularisers: `AbsoluteVariation` unless given.
         optimiser: how features move; Adam with `WarmUpRampDown`, anew in each stage, unless given.
         iterations: of a restart, divided equally among its stages; the remainder is not used.
         restarts: how many times all stages are run, each from its own latents.
-        time_limit: seconds per batch after which the best so far is returned; None for no limit.
-        device: where to compute, "cpu" or "cuda".
 
     Raises:
         ConfigError: a setting is out of range, or `generator` is not a `Generator`.
@@ -90,11 +87,9 @@ class GIFD(GenerativeAttack):
         from the keyboard, it returns the best so far.
 
         Raises:
-            VictimError: the network cannot be differentiated twice, does not take the domain's
-                shape, or the objective is finite nowhere.
-            InvalidObservation: the generator's images are not shaped like the network's inputs,
-                whose range must be known; or labels or another part is missing.
-            ConfigError: the generator cannot be run.
+            VictimError: the network cannot be differentiated twice, or the objective is finite
+                nowhere.
+            SpearError: see `GeneratedProblem`.
         """
         stages = _Stages(self, update, seed)
         descent = Descent(stages.iterations, self.restarts * stages.count, budget)
