@@ -2,7 +2,8 @@
 
 Draws the batches of every recorded job anew, and counts the data set's examples and classes in
 them. Writes `analysis/records/examples.csv`, which captions and docs/data.md show. SPEAR_DATA names
-the folder of the data sets. With `--verify`, whole batches are drawn, and it ends with an error if
+the folder of the data sets; if one is missing, the table is left as it was, and the exit status
+is 1. With `--verify`, whole batches are drawn, and it ends with an error if
 the data hash of any job is not the recorded one.
 """
 
@@ -12,12 +13,14 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from rich.progress import track
@@ -26,6 +29,7 @@ from torch import Tensor
 from spear.analysis.records.examples import COLUMNS, EXAMPLES
 from spear.analysis.records.store import RESULTS, read
 from spear.data import Batch, Dataset, NoAugmentation, UniformBatches
+from spear.errors import SpearError
 from spear.experiments.config.moved import replace_old_targets
 from spear.experiments.job.resume import hash_batch
 from spear.seeding import Stream, batch_generator
@@ -103,10 +107,32 @@ def drawn(dataset: Dataset, config: dict[str, Any], k: int) -> Batch:
 
 @cache
 def made(settings: str) -> Any:
-    """Return the object of a recorded group of settings, whose target may have an old name."""
+    """Return the object of a recorded group of settings, whose target may have an old name.
+
+    Raises:
+        SpearError: its class refuses, such as a data set whose files are missing.
+    """
     node = OmegaConf.create({"it": json.loads(settings)})
     replace_old_targets(node)
-    return instantiate(node.it)
+    try:
+        return instantiate(node.it)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, SpearError):
+            raise error.__cause__ from None
+        raise
+
+
+@contextmanager
+def or_left(table: Path) -> Iterator[None]:
+    """End the command with one sentence if the table cannot be computed.
+
+    Raises:
+        SystemExit: with exit status 1, in place of a `SpearError`.
+    """
+    try:
+        yield
+    except SpearError as error:
+        raise SystemExit(f"{table.name} is left as it was: {error}") from error
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -117,7 +143,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(argv)
     root = Path(os.environ.get("SPEAR_DATA", "data"))
     names = chosen.experiments or sorted(each.parent.name for each in RESULTS.glob("*/jobs.json"))
-    found = [row for name in track(names) for row in rows(name, root, chosen.verify)]
+    with or_left(EXAMPLES):
+        found = [row for name in track(names) for row in rows(name, root, chosen.verify)]
     table = pd.DataFrame(found, columns=COLUMNS).drop_duplicates()
     if chosen.experiments:
         sys.stdout.write(table.to_csv(index=False))
