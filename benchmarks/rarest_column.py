@@ -12,6 +12,7 @@ and `repetition` of the sampler. It is computed from the truth, and no search wa
     python -m benchmarks.rarest_column --width 200 --layers 1 --rows 21                   # Table 9
     python -m benchmarks.rarest_column --width 200 --layers 1 --epochs 20 --mini-batch 5  # 10
     python -m benchmarks.rarest_column --width 200 --layers 1 --dataset cifar10 --b 24    # Fig. 4
+    python -m benchmarks.rarest_column --steps 5000  # Sec. 6.2, trained as in table4_trained
 """
 
 import argparse
@@ -30,11 +31,14 @@ from spear.client.client import Client
 from spear.client.local_training import FedAvg
 from spear.data import CIFAR10, Dataset, TinyImageNet
 from spear.inversion.sampling.lemmas import repetition
-from spear.networks import fcnn
+from spear.networks import trained_fcnn
 from spear.scoring import truth_of
 from spear.seeding import Stream, batch_generator
 
 B, M, LAYERS = 20, 400, 5
+
+TRAIN_BATCH = 32
+"""Examples of a training step, as in `experiment=table4_trained`."""
 
 DATASETS = {"tiny_imagenet": TinyImageNet, "cifar10": CIFAR10}
 
@@ -81,9 +85,10 @@ def _log_binomial(n: int, k: int) -> float:
 def measure(settings: argparse.Namespace) -> pd.DataFrame:
     """Return a row for each layer: the least and the largest number over the first batches."""
     dataset = DATASETS[settings.dataset](settings.data_root, split="test", normalize=True)
-    network = fcnn(
-        dataset.input_shape, dataset.n_classes, width=settings.width, depth=LAYERS + 1, seed=0
-    )
+    network = trained_fcnn(
+        dataset.input_shape, dataset.n_classes, dataset, settings.width, LAYERS + 1,
+        steps=settings.steps, train_batch_size=TRAIN_BATCH,
+    )  # fmt: skip
     rows = settings.b - 1 if settings.rows is None else settings.rows
     repeated = repetition(rows + 1)  # that one draw leaves out in turn
     found = []
@@ -134,6 +139,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--layers", type=int, default=LAYERS, help="from the first on")
     parser.add_argument("--rows", type=int, help="r [b - 1]")
     parser.add_argument("--n", type=float, default=2e9, help="N, the paper's [2e9]")
+    parser.add_argument("--steps", type=int, default=0, help="of training on the same split [0]")
     parser.add_argument("--epochs", type=int, help="local epochs [one gradient]")
     parser.add_argument("--mini-batch", type=int, help="size of a mini-batch [the batch's]")
     parser.add_argument("--learning-rate", type=float, default=0.01, help="of local steps")

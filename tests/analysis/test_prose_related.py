@@ -161,3 +161,27 @@ def test_gifd_on_batches():
     assert f"gradient matching {said['geiping']}." in PAGE
     header = f"GIFD {said['gifd']} dB at b = 2, 4 and 8, latents alone {said['latent_search']}"
     assert said_of("gifd_batches") == header
+
+
+def test_gias_beside_gifd():
+    """On one image and on batches, each on the same images as GIFD with given labels."""
+    one = batches("gifd_baselines").groupby("attack")["psnr"].mean()
+    several = batches("gifd_baselines_batches").groupby(["attack", "batch_size"])["psnr"].mean()
+    found = batches("gifd_batches").query("attack == 'gifd'")
+    gifd = {
+        1: batches("gifd").query("attack == 'gifd'")["psnr"].mean(),
+        **found.groupby("batch_size")["psnr"].mean(),
+    }
+    of = {each: {1: one[each], **several[each]} for each in ("gias", "gradinversion", "ggl")}
+    said = {b: (f"{of['gias'][b]:.1f}", f"{gifd[b]:.1f}") for b in gifd}
+    assert "for GIAS on few images: {} dB beside GIFD's {} on one image".format(*said[1]) in PAGE
+    for b, word in {2: "two", 4: "four", 8: "eight"}.items():
+        assert "{} beside {} on {}".format(*said[b], word) in PAGE
+    for rival in ("gradinversion", "ggl"):
+        assert all(of[rival][b] < gifd[b] for b in gifd)
+
+
+def test_the_narrow_vgg_is_said_to_have_no_record_while_it_has_none():
+    names = ("label_recovery_matching_vgg", "label_recovery_features_vgg")
+    recorded = [name for name in names if (RESULTS / name).is_dir()]
+    assert bool(recorded) != ("the VGG11 has none yet" in PAGE), recorded
