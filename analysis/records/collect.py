@@ -19,6 +19,7 @@ from spear.analysis.records.store import (
     run_folders,
     to_csv,
 )
+from spear.analysis.records.sums import write_sums
 from spear.errors import SpearError
 from spear.experiments.config.experiments import current_name
 from spear.experiments.record.run_files import BATCHES, BEGUN, SUMMARY
@@ -62,7 +63,8 @@ def collect(
         texts: whether to collect the sentences or rows of a table of that batch, likewise.
 
     Returns:
-        The experiments, sorted by name.
+        The experiments, sorted by name. The sums of their files are renewed
+        (`spear.analysis.records.sums`).
 
     Raises:
         CannotCollect: a folder does not exist, none has a complete job, two have the same job, or a
@@ -79,7 +81,11 @@ def collect(
         missing = [path for path in files if not path.is_file()]
         if wanted and missing:
             raise CannotCollect(f"{missing[0]} is missing; collect without --{option}.")
-    return [_write(recorded, results / name, options) for name, recorded in sorted(found.items())]
+    written = [
+        _write(recorded, results / name, options) for name, recorded in sorted(found.items())
+    ]
+    write_sums(results, found)
+    return written
 
 
 def incomplete(sources: list[Path]) -> list[Path]:

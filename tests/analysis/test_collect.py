@@ -13,6 +13,7 @@ from support.command import Command, typed
 from spear.analysis.records import collect
 from spear.analysis.records.frames import load_batches, load_summaries
 from spear.analysis.records.store import RESULTS, read_jobs, to_csv
+from spear.analysis.records.sums import changed, read_sums
 
 ROOT = RESULTS.parent
 
@@ -93,6 +94,20 @@ def test_runs_and_collected_results_are_the_same_table(tmp_path):
     pd.testing.assert_frame_equal(runs.drop(columns=machine), collected.drop(columns=machine))
     assert collected["job"].unique().tolist() == ["123", "b=10", "b=8", "b=9"]
     pd.testing.assert_frame_equal(load_summaries(root), load_summaries(tmp_path / "results"))
+
+
+def test_the_sums_of_what_is_collected_are_renewed(tmp_path):
+    root, results = tmp_path / "outputs", tmp_path / "results"
+    job(root, "b=10")
+    job(root, "123", experiment="other")
+    collect.collect([root], results)
+    first = read_sums(results)
+    assert changed(results) == []
+    job(root, "b=9")
+    collect.collect([root / "sweep"], results)
+    assert changed(results) == []
+    altered = {path for path, own in read_sums(results).items() if first[path] != own}
+    assert altered == {"sweep/batches.csv", "sweep/jobs.json"}
 
 
 def test_a_column_of_some_jobs_stands_where_they_have_it():
