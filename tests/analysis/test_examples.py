@@ -57,6 +57,37 @@ def test_words_name_the_least_and_the_most():
     assert "cifar10 394 to 1,476 of 10,000" in behind(batches("figure4"))
 
 
+PAGE = (RESULTS.parent / "docs" / "data.md").read_text()
+
+OF_PAGE = {
+    ("3", "CIFAR-10, MNIST"): ("table3", ("cifar10", "mnist")),
+    ("3, 4, 9, 10, 11", "Tiny ImageNet"): (
+        "table3 table4 table9 table10 table11", ("tiny_imagenet",)
+    ),
+    ("8", "Tiny ImageNet, one class a batch"): ("table8", ("tiny_imagenet",)),
+    ("3", "ImageNet, 224 pixels"): ("table3_imagenet_224", ("imagenet",)),
+    ("3", "ImageNet, 720 pixels"): ("table3_imagenet_720", ("imagenet",)),
+    ("1", "ImageNet, 256 pixels"): ("table1", ("imagenet",)),
+}  # fmt: skip
+"""Tables and data set of a row of docs/data.md -> experiments, and names of the data sets."""
+
+
+@pytest.mark.parametrize("row", OF_PAGE, ids=" ".join)
+def test_the_page_on_the_data_has_the_numbers_counted(row):
+    experiments, names = OF_PAGE[row]
+    table = counted()
+    for experiment in experiments.split():
+        own = table[(table["experiment"] == experiment) & table["dataset"].isin(names)]
+        kinds = own[["batches", "distinct", "examples", "classes"]].drop_duplicates()
+        assert {*own["dataset"]} == {*names}
+        for batches_of, distinct, examples, classes_of in kinds.itertuples(index=False):
+            many = f"{distinct:,}"
+            of = f"{examples:,}"
+            if experiment == "table8":
+                many, of = f"{many}, {classes_of} classes", f"{of}, 200 classes"
+            assert f"| {' | '.join(row)} | {batches_of} | {many} | {of} |" in PAGE
+
+
 def test_other_data_are_not_counted_as_the_recorded_ones():
     other = batches("table8").assign(data_hash="another")
     assert behind(other) == ""
