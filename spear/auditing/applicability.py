@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from torch import Tensor, nn
 
 from spear.activations.named import elementwise
-from spear.auditing.findings import Applicability, Equation
+from spear.auditing.findings import Applicability
+from spear.auditing.verdicts import Equation
 from spear.layers import LinearLayer
 from spear.pairs import is_activated, is_pair
 from spear.tracing.activations import RELU, Activation

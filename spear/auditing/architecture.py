@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from spear.activations.elementwise import Elementwise
 from spear.activations.named import elementwise
 from spear.auditing.applicability import applicability
-from spear.auditing.findings import Equation
 from spear.auditing.images import most_by_counting
+from spear.auditing.verdicts import Equation
 from spear.auditing.victim import locate, outputs, overlooked
 from spear.errors import VictimError
 from spear.inversion.pair.planned_search import PairSearch

@@ -2,16 +2,9 @@
 
 import math
 
-from spear.auditing.findings import (
-    Audit,
-    Equation,
-    LayerFinding,
-    ReadText,
-    Recovery,
-    SeenImages,
-    Spectrum,
-    Verdict,
-)
+from spear.auditing.findings import LayerFinding, Recovery, Spectrum
+from spear.auditing.outcome import Audit, ReadText, SeenImages
+from spear.auditing.verdicts import Equation, Verdict
 from spear.inversion.descent.cost import TimeForecast
 from spear.reconstruction import Status
 

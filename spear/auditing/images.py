@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from spear.auditing.findings import SeenImages
+from spear.auditing.outcome import SeenImages
 from spear.budget import Budget
 from spear.errors import SpearError, VictimError
 from spear.vision.first_block import FirstBlock, first_block

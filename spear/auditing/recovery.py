@@ -5,8 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from spear.auditing.findings import Equation, Recovery, Resimulation, Spectrum, Verdict
+from spear.auditing.findings import Recovery, Resimulation, Spectrum
 from spear.auditing.limits import CONFIRMED
+from spear.auditing.verdicts import Equation, Verdict
 from spear.inversion import SpearInput, SpearIrls, SpearPair
 from spear.inversion.factors.factorization import BIAS_ROUNDING, Decomposition
 from spear.inversion.factors.rank import GAP

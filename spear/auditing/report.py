@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from spear.auditing.explain import ADVICE, headline, notes, sentences
-from spear.auditing.findings import Audit, LayerFinding, SeenImages
+from spear.auditing.findings import LayerFinding
+from spear.auditing.outcome import Audit, SeenImages
 
 MOST_PICTURES = 64
 MOST_ROWS = 32

@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from spear.auditing.findings import Audit, LayerFinding
+from spear.auditing.findings import LayerFinding
 from spear.auditing.images import seen_images
+from spear.auditing.outcome import Audit
 from spear.auditing.resimulation import Loss
 from spear.auditing.task import Task
 from spear.auditing.text import read_text

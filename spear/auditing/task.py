@@ -13,7 +13,7 @@ from spear.auditing.applicability import (
     surroundings_unknown,
     without_bias,
 )
-from spear.auditing.findings import Applicability, Equation, LayerFinding, Resimulation, Verdict
+from spear.auditing.findings import Applicability, LayerFinding, Resimulation
 from spear.auditing.limits import LEAST_CHECK
 from spear.auditing.recovery import (
     MISFIT,
@@ -27,6 +27,7 @@ from spear.auditing.recovery import (
 )
 from spear.auditing.resimulation import Loss, resimulate
 from spear.auditing.updates import leads_to_loss, scale_words, solved
+from spear.auditing.verdicts import Equation, Verdict
 from spear.budget import Budget
 from spear.domain import Domain
 from spear.errors import InvalidObservation, SpearError

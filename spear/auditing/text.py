@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from spear.auditing.findings import ReadText
+from spear.auditing.outcome import ReadText
 from spear.data.tokenizers import Tokenizer
 from spear.errors import SpearError
 from spear.inversion import SpearPair

@@ -11,7 +11,7 @@ from spear.activations.piecewise import ReLU
 from spear.activations.smooth import GELU
 from spear.auditing import Verdict, architecture, audit
 from spear.auditing.architecture import most_by_pair, most_by_zeros
-from spear.auditing.findings import Equation
+from spear.auditing.verdicts import Equation
 from spear.errors import VictimError
 from spear.experiments.cli import audit as command
 

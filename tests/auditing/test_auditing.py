@@ -14,9 +14,9 @@ from torch.nn import functional
 
 import spear
 from spear.auditing import Audit, Verdict, audit
-from spear.auditing.findings import Equation
 from spear.auditing.recovery import CONFIRMED, largest_error
 from spear.auditing.report import as_json, html, text
+from spear.auditing.verdicts import Equation
 from spear.auditing.victim import locate
 from spear.errors import ConfigError, InvalidObservation, LayerError, VictimError
 from spear.experiments.cli import entry as cli

@@ -6,8 +6,8 @@ from support.alterations import ALTERATIONS
 from torch import Tensor, nn
 
 from spear.auditing import Verdict, audit
-from spear.auditing.findings import Equation
 from spear.auditing.recovery import largest_error
+from spear.auditing.verdicts import Equation
 from spear.auditing.victim import share
 from spear.client.client import Client
 from spear.client.local_training import FedAvg

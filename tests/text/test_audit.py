@@ -11,7 +11,7 @@ from support.command import typed
 
 import spear
 from spear.auditing import run
-from spear.auditing.findings import ReadText
+from spear.auditing.outcome import ReadText
 from spear.auditing.report import as_json, html, text
 from spear.auditing.text import read_text
 from spear.client.client import Client
