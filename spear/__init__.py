@@ -23,12 +23,10 @@ if TYPE_CHECKING:
     from spear.analysis.overview.named import figure, table
     from spear.analysis.records.reconstructions import reconstructions
     from spear.analysis.records.results import results
-    from spear.api import (
-        invert,
+    from spear.api.layers import invert, invert_pair
+    from spear.api.networks import invert_network, match_gradients
+    from spear.api.transformers import (
         invert_block,
-        invert_network,
-        invert_pair,
-        match_gradients,
         recover_images,
         recover_text,
         tokens_in_span,
@@ -65,18 +63,18 @@ LATER = {
     "Update": "spear.update",
     "audit": "spear.auditing.run",
     "figure": "spear.analysis.overview.named",
-    "invert": "spear.api",
-    "invert_block": "spear.api",
-    "invert_network": "spear.api",
-    "invert_pair": "spear.api",
-    "match_gradients": "spear.api",
-    "recover_images": "spear.api",
-    "recover_text": "spear.api",
+    "invert": "spear.api.layers",
+    "invert_block": "spear.api.transformers",
+    "invert_network": "spear.api.networks",
+    "invert_pair": "spear.api.layers",
+    "match_gradients": "spear.api.networks",
+    "recover_images": "spear.api.transformers",
+    "recover_text": "spear.api.transformers",
     "reconstructions": "spear.analysis.records.reconstructions",
     "results": "spear.analysis.records.results",
     "run": "spear.experiments.cli.from_python",
     "table": "spear.analysis.overview.named",
-    "tokens_in_span": "spear.api",
+    "tokens_in_span": "spear.api.transformers",
 }
 """Names -> modules, imported when they are first asked for.
 
