@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import wandb
 from support.command import Command
-from support.wandb_server import ReceivedRun, sync, wandb_server
+from support.wandb_server import KEY, ReceivedRun, sync, wandb_server
 
 from spear.analysis.records.results import NoResults, results
 from spear.errors import ConfigError
@@ -18,7 +18,7 @@ from spear.errors import ConfigError
 
 @dataclass
 class Run:
-    """What W&B's interface gives of a run, made of what the stand-in server received."""
+    """What W&B's interface gives of a run."""
 
     received: ReceivedRun
     state: str = "finished"
@@ -67,7 +67,9 @@ def test_a_project_gives_the_same_frame_as_the_folders(tmp_path, monkeypatch, ca
     assert spear(*sweep, tracking="offline").code == 0
     with wandb_server() as server:
         sync(server, *(tmp_path / "out" / "mine").glob("*/wandb"))
-        monkeypatch.setattr(wandb, "Api", lambda: Api([Run(run) for run in server.runs.values()]))
+        overrides = {"base_url": server.url}
+        asked = wandb.Api(overrides, api_key=KEY)  # W&B's own, of this server
+        monkeypatch.setattr(wandb, "Api", lambda: asked)
         local = results(tmp_path / "out" / "mine")
         remote = results("wandb:someone/spear", group="mine")
         assert remote["job"].str.startswith("wandb:someone/spear/mine/batch_size=").all()
@@ -90,6 +92,11 @@ def test_a_project_gives_the_same_frame_as_the_folders(tmp_path, monkeypatch, ca
                 remote.sort_values(order, ignore_index=True)[same],
                 check_dtype=False,
             )
+        with pytest.raises(NoResults, match="no runs in the group 'other' in the W&B project"):
+            results("wandb:someone/spear", group="other")
+        with pytest.raises(ConfigError, match="W&B does not give the runs of 'someone/else'"):
+            results("wandb:someone/else")
+        assert server.unknown == []
 
 
 def received(**summary: Any) -> Run:

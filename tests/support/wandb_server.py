@@ -1,8 +1,8 @@
 """A stand-in for the W&B server on this machine, which keeps what arrives.
 
 It answers what `wandb sync` of version 0.31 asks: a few GraphQL operations, the stream of a run's
-history and summary, uploads of files and artifacts; what saving a workspace asks; and what `wandb
-sweep` and `wandb agent` ask, of a grid.
+history and summary, uploads of files and artifacts; what saving a workspace asks; what `wandb
+sweep` and `wandb agent` ask, of a grid; and what `wandb.Api().runs` asks, with the files of a run.
 """
 
 import itertools
@@ -83,6 +83,9 @@ class WandbServer:
             "RunResumeStatus": self._resume_status,
             "OrganizationCoreWeaveOrganizationID": lambda _: {"entity": None},
             "ServerFeaturesQuery": lambda _: {"serverInfo": {"features": []}},
+            "Runs": self._runs,
+            "Run": lambda variables: {"project": {"run": self._node(variables["name"])}},
+            "RunFiles": self._files,
             "Viewer": lambda _: VIEWER,
             "GetDefaultEntity": lambda _: VIEWER,
             "ArtifactType": lambda _: {"project": None},
@@ -98,7 +101,8 @@ class WandbServer:
             "CreateArtifactFiles": self._artifact_files,
             "CommitArtifact": self._commit,
         }
-        name = re.split(r"\W+", query.strip())[1]  # after `query` or `mutation`
+        query = query.strip().removeprefix("#graphql").strip()
+        name = re.split(r"\W+", query)[1]  # after `query` or `mutation`
         with self._lock:
             if name in answers:
                 return answers[name](variables)
@@ -151,6 +155,47 @@ class WandbServer:
             "wandbConfig": json.dumps({"t": 1}),
         }
         return {"model": {"name": "spear", "entity": {"name": "someone"}, "bucket": bucket}}
+
+    def _runs(self, variables: dict[str, Any]) -> Answer:
+        """The runs of the project, or those of one group."""
+        if (variables["entity"], variables["project"]) != ("someone", "spear"):
+            return {"project": None}
+        wanted = json.loads(variables["filters"] or "{}").get("group")
+        names = [name for name, run in self.runs.items() if wanted in (None, run.group)]
+        edges = [{"node": self._node(name), "cursor": name} for name in names]
+        page = {"endCursor": names[-1] if names else None, "hasNextPage": False}
+        runs = {"edges": edges, "pageInfo": page}
+        return {"project": {"runCount": len(names), "readOnly": False, "runs": runs}}
+
+    def _node(self, name: str) -> Answer:
+        """A run as W&B's interface gives it."""
+        run = self.runs[name]
+        return {
+            "id": name,
+            "name": name,
+            "displayName": run.display_name,
+            "group": run.group,
+            "state": "finished" if run.completed else "crashed",
+            "tags": [],
+            "config": json.dumps({key: {"value": value} for key, value in run.config.items()}),
+            "summaryMetrics": json.dumps(run.summary),
+            "systemMetrics": "{}",
+            "historyLineCount": len(run.history),
+            "user": {"name": "someone", "username": "someone"},
+        }
+
+    def _files(self, variables: dict[str, Any]) -> Answer:
+        """Those files of a run that are asked for, with the address of each."""
+        run = variables["name"]
+        names = [each for each in variables["fileNames"] if each in self.runs[run].files]
+        edges = []
+        for name in names:
+            address = f"{self.url}/upload/{run}/{name}"
+            size = len(self.runs[run].files[name])
+            file = {"id": name, "name": name, "url": address, "directUrl": address}
+            edges.append({"node": file | {"sizeBytes": size, "md5": ""}, "cursor": name})
+        files = {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}
+        return {"project": {"run": {"fileCount": len(names), "files": files}}}
 
     def _save_view(self, variables: dict[str, Any]) -> Answer:
         self.views.append(variables)
@@ -223,7 +268,11 @@ class _Handler(BaseHTTPRequestHandler):
     received: WandbServer
 
     def do_GET(self) -> None:
-        self._answer({})
+        if self.path.startswith("/upload/"):
+            _, _, run, name = self.path.split("/", 3)
+            self._send(self.received.runs[run].files[name], "application/octet-stream")
+        else:
+            self._answer({})
 
     def do_POST(self) -> None:
         body = self._body()
@@ -249,12 +298,14 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers["Content-Length"]))
 
     def _answer(self, content: Answer, status: int = 200) -> None:
-        text = json.dumps(content).encode()
+        self._send(json.dumps(content).encode(), "application/json", status)
+
+    def _send(self, content: bytes, kind: str, status: int = 200) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(text)
+        self.wfile.write(content)
 
 
 class _Server(ThreadingHTTPServer):
