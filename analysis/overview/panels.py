@@ -13,6 +13,7 @@ from spear.analysis.paper.comparison import PAPER, SPEAR, papers
 from spear.analysis.render.packages import modules
 from spear.analysis.render.rendering import experiments_of
 from spear.experiments.config.own_settings import is_harmless
+from spear.experiments.job.job import CHOSEN
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,20 @@ def swept(configs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
             if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
                 values.setdefault(key, set()).add(float(value))
     return tuple(key for key, each in values.items() if len(each) > 1 and not is_harmless(key))
+
+
+def chosen(jobs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the groups whose chosen files differ between jobs, such as `attack` or `defense`.
+
+    Args:
+        jobs: summary of each job, or its row of `spear.results(..., level="jobs")`.
+    """
+    names: dict[str, set[str]] = {group: set() for group in CHOSEN}
+    for job in jobs:
+        for group in CHOSEN:
+            if isinstance(name := job.get(group), str):
+                names[group].add(name)
+    return tuple(group for group, each in names.items() if len(each) > 1)
 
 
 def paper_tables() -> dict[str, tuple[str, ...]]:

@@ -22,7 +22,7 @@ FOLDER = Path(RENDERED) / "workspaces"
 """Folder of the dashboards' files, in `results/` here or in the package."""
 
 TOP = "# Written by `spear workspaces write`; published by `spear workspaces publish`.\n"
-KEYS = {"name", "table", "experiments", "panels", "over"}
+KEYS = {"name", "table", "experiments", "panels", "over", "chosen"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Board:
         panels: panels of the jobs' numbers. Below them are the batches and the reconstructions.
         over: keys of the configuration that differ between its jobs, such as
             `defense.noise_std`; each panel is drawn over each of them, too.
+        chosen: groups whose chosen files differ between its jobs, such as `defense`; each panel has
+            a bar for each choice, too.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Board:
     experiments: tuple[str, ...]
     panels: tuple[Panel, ...]
     over: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
 
     @classmethod
     def of_group(cls, group: str, jobs: pd.DataFrame) -> "Board":
@@ -60,7 +63,7 @@ class Board:
         )
         rows = jobs[known].to_dict("records")
         over = panels.swept({str(key): value for key, value in row.items()} for row in rows)
-        return cls(group, "", (group,), shown, over)
+        return cls(group, "", (group,), shown, over, panels.chosen(jobs.to_dict("records")))
 
     def to_yaml(self) -> str:
         """Return the text of the dashboard's file."""
@@ -70,6 +73,7 @@ class Board:
             "experiments": list(self.experiments),
             "panels": [panel.key for panel in self.panels],
             "over": list(self.over),
+            "chosen": list(self.chosen),
         }
         return TOP + yaml.safe_dump(content, sort_keys=False, width=100)
 
@@ -90,8 +94,8 @@ class Board:
                 "(analysis/overview/panels.py)."
             )
         shown = tuple(PANELS[key] for key in content["panels"])
-        experiments, over = tuple(content["experiments"]), tuple(content["over"])
-        return cls(content["name"], content["table"], experiments, shown, over)
+        lists = (tuple(content[key]) for key in ("over", "chosen"))
+        return cls(content["name"], content["table"], tuple(content["experiments"]), shown, *lists)
 
     def columns(self) -> str:
         """Return the rendered table as Markdown; "" if there is none, or it was not rendered.
@@ -113,7 +117,7 @@ def boards() -> dict[str, Board]:
     tables = {
         name: Board(
             captions[name].heading, name, experiments, tuple(panels.of_table(name)),
-            _swept(experiments),
+            *_differing(experiments),
         )
         for name, experiments in panels.paper_tables().items()
     }  # fmt: skip
@@ -123,7 +127,7 @@ def boards() -> dict[str, Board]:
             name if name in modules(spear.analysis.tables) else "",
             module.EXPERIMENTS,
             tuple(PANELS[key] for key in panels.ALWAYS),
-            _swept(module.EXPERIMENTS),
+            *_differing(module.EXPERIMENTS),
         )
         for name, module in modules(spear.analysis.figures).items()
         if name not in tables and module.EXPERIMENTS
@@ -131,11 +135,12 @@ def boards() -> dict[str, Board]:
     return tables | figures
 
 
-def _swept(experiments: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the keys that differ between the committed jobs of some experiments."""
+def _differing(experiments: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the keys and the choices that differ between committed jobs of some experiments."""
     folders = [RESULTS / each for each in experiments if (RESULTS / each / JOBS).is_file()]
     jobs = [job for folder in folders for job in read_jobs(folder).values()]
-    return panels.swept(flat(job["config"]) for job in jobs)
+    over = panels.swept(flat(job["config"]) for job in jobs)
+    return over, panels.chosen(job["summary"] for job in jobs)
 
 
 def _is_config(key: str) -> bool:

@@ -60,7 +60,20 @@ def test_a_group_of_any_name_has_a_board_over_its_own_keys():
     assert board.experiments == ("mine",)
     assert [panel.key for panel in board.panels] == ["psnr_mean"]
     assert board.over == ("defense.noise_std",)
+    assert board.chosen == ()
     assert board.columns() == ""
+
+
+def test_choices_that_were_swept_are_compared():
+    """`attack` and `defense` have names; a job without one, and what is no choice, are left out."""
+    rows = [
+        {"psnr_mean": 1.0, "attack": "geiping", "defense": "none", "dataset": "digits"},
+        {"psnr_mean": 2.0, "attack": "spear", "defense": "dpsgd", "dataset": "digits", "job": "b"},
+        {"psnr_mean": 3.0, "attack": None, "reason": "cut short", "job": "c"},
+    ]
+    board = Board.of_group("mine", pd.DataFrame(rows))
+    assert (board.over, board.chosen) == ((), ("attack", "defense"))
+    assert "attack" in BOARDS["side_by_side"].chosen
 
 
 @pytest.mark.parametrize(
@@ -113,10 +126,10 @@ def test_files_are_written_and_looked_for_below_the_working_directory(
     [
         (
             "name: x\nexperiments: [a]\n",
-            "must have the keys experiments, name, over, panels, table",
+            "must have the keys chosen, experiments, name, over, panels, table",
         ),
         (
-            "name: x\ntable: x\nexperiments: [a]\npanels: [colour]\nover: []\n",
+            "name: x\ntable: x\nexperiments: [a]\npanels: [colour]\nover: []\nchosen: []\n",
             "has a panel 'colour'; there are acc",
         ),
         ("- x", "must have the keys"),
@@ -154,6 +167,11 @@ def test_a_workspace_says_what_its_file_says_and_survives_its_own_format():
         keys = [panel.key for panel in board.panels]
         assert [bar.metrics[0].name for bar in sections["Jobs"]] == keys
         drawn = sections.get("Over what was swept", [])
+        grouped = len(board.chosen) * len(keys)
+        means, drawn = drawn[:grouped], drawn[grouped:]
+        assert [(each.groupby.name, each.metrics[0].name) for each in means] == [
+            (f"choices.{group}", measure) for group in board.chosen for measure in keys
+        ]
         assert [(each.x.name, each.y.name) for each in drawn] == [
             (key, measure) for key in board.over for measure in keys
         ]
