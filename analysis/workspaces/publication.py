@@ -21,7 +21,8 @@ def workspace(board: Board, entity: str, project: str) -> ws.Workspace:
     """Return the W&B workspace: the table, the jobs' numbers, reconstructions and batches.
 
     Numbers are drawn over each key that differs between the jobs, and as a bar for each choice that
-    differs and for each job. W&B draws no reference lines into them, so the paper's values are in their titles and in the table.
+    differs and for each job. W&B draws no reference lines into them, so the paper's values are in
+    their titles and in the table.
 
     Args:
         board: dashboard to show.
