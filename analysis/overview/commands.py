@@ -42,7 +42,7 @@ It prints their numbers as the sweep in `conf/experiment/paper/figures10_13.yaml
 
 
 def tables(arguments: list[str]) -> None:
-    """Run `spear tables`; exit with 1 at the end if any cannot be rendered.
+    """Run `spear tables`; exit with 1 at the end if one cannot be rendered, or differs (--check).
 
     Raises:
         ConfigError: there is no table of that name.
@@ -60,7 +60,7 @@ def tables(arguments: list[str]) -> None:
 
 
 def figures(arguments: list[str]) -> None:
-    """Run `spear figures`; exit with 1 at the end if any cannot be rendered.
+    """Run `spear figures`; exit with 1 at the end if one cannot be rendered, or differs (--check).
 
     Raises:
         ConfigError: there is no figure of that name.

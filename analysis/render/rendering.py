@@ -167,16 +167,25 @@ def render(
         root: as in `spear.analysis.records.store.experiment_folder`.
         folder: folder to write to, which is created.
     """
+    written, missing = _rendered(package, write, names, root, folder)
+    lacking = "".join(f"{name}: {reason}\n" for name, reason in missing.items())
+    return "".join(f"{path}\n" for path in written), lacking
+
+
+def _rendered(
+    package: ModuleType, write: Write, names: Sequence[str], root: Path | None, folder: Path
+) -> tuple[list[Path], dict[str, str]]:
+    """Render modules; return the files, and why others cannot be rendered, by their names."""
     found = modules(package)
     folder.mkdir(parents=True, exist_ok=True)
-    said, missing = "", ""
+    written: list[Path] = []
+    missing: dict[str, str] = {}
     for name in names or found:
         try:
-            results = results_of(found[name], root)
-            said += "".join(f"{path}\n" for path in write(found[name], results, folder / name))
+            written += write(found[name], results_of(found[name], root), folder / name)
         except FileNotFoundError as error:
-            missing += f"{name}: {error}\n"
-    return said, missing
+            missing[name] = str(error)
+    return written, missing
 
 
 def checked(
@@ -189,24 +198,29 @@ def checked(
         folder: folder of the rendered files.
 
     Returns:
-        A line for each file that is as the records give it, and one for each that is not or that
-        cannot be rendered. Pictures are the same bytes only with the packages of
-        `requirements.lock`.
+        A line for each file that is as the records give it and for each module without records, and
+        one for each file that is not, or that has no records. Pictures are the same bytes only with
+        the packages of `requirements.lock`.
     """
     beside = folder.parent if folder.parent.is_dir() else None  # as deep, for relative links
     with TemporaryDirectory(dir=beside) as scratch:
         with redirect_stdout(StringIO()):  # tables are printed, too
-            said, missing = render(package, write, names, root, Path(scratch))
-        good = ""
-        for fresh in sorted(map(Path, said.splitlines())):
+            written, missing = _rendered(package, write, names, root, Path(scratch))
+        good, bad = "", ""
+        for fresh in sorted(written):
             own = folder / fresh.name
             if not own.is_file():
-                missing += f"{own} is missing; {_again(package, fresh)}\n"
+                bad += f"{own} is missing; {_again(package, fresh)}\n"
             elif own.read_bytes() != fresh.read_bytes():
-                missing += f"{own} is not what the records give now; {_again(package, fresh)}\n"
+                bad += f"{own} is not what the records give now; {_again(package, fresh)}\n"
             else:
                 good += f"{own} is up to date\n"
-    return good, missing
+    for name, reason in missing.items():
+        if own_files := sorted(folder.glob(f"{name}.*")):
+            bad += f"{own_files[0]} has no records: {reason}\n"
+        else:
+            good += f"{name} has no records: {reason}\n"
+    return good, bad
 
 
 def _again(package: ModuleType, path: Path) -> str:

@@ -408,6 +408,17 @@ def test_what_is_not_as_the_records_give_it_is_named(results, tmp_path, capsys):
     assert "is not what the records give now; run `spear tables side_by_side`" in said
 
 
+def test_what_has_no_records_is_named_and_differs_only_if_it_was_rendered(tmp_path, capsys):
+    arguments = ["rivals_wide", "--results", str(tmp_path), "--to", str(tmp_path), "--check"]
+    for code, said in ((0, "rivals_wide has no records: there are no results of "),
+                       (1, "rivals_wide.png has no records: there are no results of ")):  # fmt: skip
+        with pytest.raises(SystemExit) as stop:
+            commands.figures(arguments)
+        assert stop.value.code == code
+        assert said in capsys.readouterr().err
+        (tmp_path / "rivals_wide.png").touch()
+
+
 def test_table_9_is_three_maps_with_the_papers_values():
     figure = FIGURES["table9"].draw(results_of(FIGURES["table9"]))
     maps = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
