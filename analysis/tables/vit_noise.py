@@ -30,6 +30,6 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     for defense, name in NAMES.items():
         batches = results[results["defense"] == defense]
         if not batches.empty:
-            status = ", ".join(sorted(batches["status"].unique()))
+            status = ", ".join(sorted(batches["status"].unique())).replace("_", " ")
             rows.append({"defense": name} | of_whole_images(batches) | {"status": status})
     return pd.DataFrame(rows)
