@@ -21,8 +21,9 @@ MARGIN = 3.0
 """Factor on the expected error that bounds it: directions have errors, too. Measured errors are 0.3
 to 2.5 times the expected ones, at weights of one sample from 1 to 1e-6."""
 
-EXACT = 1e-3
-"""Largest bound of a relative error that is called exact."""
+ALLOWED_ERROR = 1e-3
+"""Largest relative error of an input that `exact` allows, in every proof: of an error as large the
+update must show more than rounding."""
 
 
 def input_errors(problem: Factorization, disaggregation: Tensor) -> Tensor:
@@ -42,7 +43,7 @@ def input_errors(problem: Factorization, disaggregation: Tensor) -> Tensor:
 def qualified(
     status: Status, details: dict[str, float], errors: Tensor
 ) -> tuple[Status, dict[str, float]]:
-    """Call a proven batch exact only if every input is known to `EXACT`.
+    """Call a proven batch exact only if every input is known to `ALLOWED_ERROR`.
 
     Args:
         status: of the proof.
@@ -50,7 +51,7 @@ def qualified(
             one is known least, and how large its error may be.
         errors: bound of each input's relative error (b).
     """
-    uncertain = ~(errors <= EXACT)  # also of one that is no number
+    uncertain = ~(errors <= ALLOWED_ERROR)  # also of one that is no number
     if status is not Status.EXACT or not bool(uncertain.any()):
         return status, details
     more = {

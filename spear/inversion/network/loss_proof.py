@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from spear.activations.elementwise import Elementwise
+from spear.inversion.factors.input_errors import ALLOWED_ERROR, input_errors, qualified
 from spear.inversion.network.consistency import EXPLAINED
 from spear.inversion.network.lengths import Lengths, lengths_by_loss
 from spear.inversion.network.propagation import passed_through
 from spear.inversion.network.reproduction import unreproduced
 from spear.inversion.pair.finish import finished
-from spear.inversion.pair.isolation import HIDDEN
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.proof import evidence, verdict_but_for_scale
@@ -69,6 +69,7 @@ def judged_by_loss(
     if _is_even(chain.activations[place]):
         details |= {SIGNS_OPEN: 1.0}
         verdict = Status.APPROXIMATE if verdict is Status.EXACT else verdict
+    verdict, details = qualified(verdict, details, input_errors(problem.first, disaggregation))
     return JudgedByLoss(disaggregation / lengths.factors, verdict, details, lengths.labels)
 
 
@@ -100,7 +101,7 @@ def _status(
     clean = of_pair is Status.EXACT
     if not lengths.explained or (clean and lengths.rest > EXPLAINED):
         return Status.PARTIAL
-    if not clean or bool((lengths.errors >= HIDDEN).any()):
+    if not clean or bool((lengths.errors >= ALLOWED_ERROR).any()):
         return Status.APPROXIMATE
     rest = unreproduced(chain, place, inputs, lengths.labels, lengths.batch_size)
     return Status.EXACT if rest <= EXPLAINED else Status.PARTIAL

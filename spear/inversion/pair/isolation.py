@@ -2,25 +2,24 @@
 
 A residual at rounding is no proof by itself. If the inputs reach only a nearly linear part of the
 activation, every mixture of them fits, too: A = sigma'(c1) Z + const has the row space of Z. So
-the equations must also move by more than their tolerance if an input moves by `HIDDEN` of its
-length. To first order that is a bound on the Gram matrix of their Jacobian:
+the equations must also move by more than their tolerance if an input moves by `ALLOWED_ERROR` of
+its length. To first order that is a bound on the Gram matrix of their Jacobian:
 
-    J^T J >= (tolerance / HIDDEN)^2 K,   |dx|^2 / |x|^2 = dv^T K dv for dp = N dv,
+    J^T J >= (tolerance / ALLOWED_ERROR)^2 K,   |dx|^2 / |x|^2 = dv^T K dv for dp = N dv,
 
 of forward consistency, or of both together. A Cholesky factorisation for each sample tells. Behind
-a piecewise linear activation, backward consistency says nothing of rows, but bounds the directions.
+a piecewise linear activation, backward consistency says nothing of rows. What this leaves open is
+asked of `likely_errors`.
 """
 
 import torch
 from torch import Tensor
 
+from spear.inversion.factors.input_errors import ALLOWED_ERROR
 from spear.inversion.pair import backward_search, forward_search
 from spear.inversion.pair.backward import samples_of_rows
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import RowSpace
-
-HIDDEN = 1e-2
-"""Relative error of an input that must show in the residuals."""
 
 NEURONS = 4
 """Neurons that are looked at, as a multiple of b: all of them would show more."""
@@ -29,8 +28,8 @@ AT_ONCE = 16
 """Samples looked at together."""
 
 
-def isolated(problem: PairProblem, rows: Tensor, forward: Tensor, backward: Tensor) -> bool:
-    """Tell whether an error of `HIDDEN` in any input would show.
+def isolated(problem: PairProblem, rows: Tensor, forward: Tensor, backward: Tensor) -> Tensor:
+    """Mark the samples of which an error of `ALLOWED_ERROR` in the input would show (b).
 
     Args:
         problem: the whole layer pair.
@@ -38,22 +37,21 @@ def isolated(problem: PairProblem, rows: Tensor, forward: Tensor, backward: Tens
         forward, backward: relative residuals of each sample that are tolerated (b each).
     """
     if problem.b == 1:  # the row is a point: x = 1 / s
-        return True
+        return torch.ones_like(forward, dtype=torch.bool)
     space = RowSpace.of(problem)
     lengths = _length(problem, rows)
-    rests = -_metric(problem, space) / (HIDDEN * lengths).square()[:, None, None]
+    rests = -_metric(problem, space) / (ALLOWED_ERROR * lengths).square()[:, None, None]
     if problem.spans_activations:
         rests += _forward(problem, space, rows) / forward.square()[:, None, None]
-    open_ = (~_are_positive(rests)).nonzero()[:, 0]
-    if len(open_) and problem.activation.pieces is not None:
-        return bool((_errors_of_directions(problem, rows, backward)[open_] < HIDDEN).all())
+    shows = _are_positive(rests)
+    if problem.activation.pieces is not None:
+        return shows
     moved = slice(problem.b, problem.b + space.dimension)
-    for part in torch.split(open_, AT_ONCE):
+    for part in torch.split((~shows).nonzero()[:, 0], AT_ONCE):
         both = _backward(problem, space, rows[part]) / backward[part].square()[:, None, None]
         both[:, moved, moved] += rests[part]
-        if not bool(_are_positive(both).all()):
-            return False
-    return True
+        shows[part] = _are_positive(both)
+    return shows
 
 
 def _forward(problem: PairProblem, space: RowSpace, rows: Tensor) -> Tensor:
@@ -71,36 +69,6 @@ def _backward(problem: PairProblem, space: RowSpace, rows: Tensor) -> Tensor:
     samples, _ = samples_of_rows(problem, rows)
     points = objective.point(samples, space.coordinates(rows))
     return objective.normal_equations(points)[0] / len(neurons)
-
-
-def _errors_of_directions(problem: PairProblem, rows: Tensor, tolerances: Tensor) -> Tensor:
-    """Largest relative error of each input that the directions' errors make (b).
-
-    A sample's slopes are fixed, so that its direction is the kernel of [L, -sigma'(z) * V]. Within
-    the tolerance of its equations it moves by dq_j, and P = Q^-1 and Q 1 = s make of that
-
-        dx_i = sum over j of (p_i . dq_j) (x_i - x_j).
-    """
-    z = problem.pre_activations(rows)
-    slopes, decided = problem.activation.slope(z), problem.decided(rows, z)
-    lengths = _length(problem, rows)
-    directions = torch.linalg.inv(rows)
-    errors = torch.zeros_like(lengths)
-    for j, tolerance in enumerate(tolerances):
-        left = problem.left * decided[j][:, None]
-        basis = torch.linalg.qr((slopes * decided)[j][:, None] * problem.back).Q
-        rest = left - basis @ (basis.T @ left)
-        own = directions[:, [j]] / torch.linalg.vector_norm(directions[:, j])
-        matrix = rest.T @ rest + problem.m * own @ own.T
-        factor, info = torch.linalg.cholesky_ex(matrix)
-        if info:
-            return torch.full_like(errors, torch.inf)
-        moved = torch.linalg.solve_triangular(factor, rows.T, upper=False)
-        allowed = tolerance * torch.linalg.vector_norm(problem.left @ directions[:, j])
-        products = allowed * torch.linalg.vector_norm(moved, dim=0)
-        products[j] = 0.0
-        errors += products * (lengths + lengths[j]) / lengths
-    return errors
 
 
 def _metric(problem: PairProblem, space: RowSpace) -> Tensor:

@@ -10,7 +10,7 @@ Of each sample, in the whole problem:
 Each is compared with what the errors of the two gradients explain. In noise the misfit of
 the most likely batch is, too (`likelihood_fit`). A solution is exact only if it is the only one:
 another scale of it, or an error in one of its inputs, must leave too large a residual
-(`isolation`).
+(`isolation`, `likely_errors`).
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear.inversion.pair.isolation import HIDDEN, isolated
+from spear.inversion.factors.input_errors import ALLOWED_ERROR
+from spear.inversion.pair.isolation import isolated
+from spear.inversion.pair.likely_errors import likely_errors
 from spear.inversion.pair.peeling import Samples
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.tolerance import backward_errors, forward_errors
@@ -153,7 +155,9 @@ def scale_shows(problem: PairProblem, found: Evidence) -> bool:
     biases are small beside the pre-activations, or of GELU and others if these are large. Behind an
     odd one, such as tanh, all signs may be wrong.
     """
-    others = (found.disaggregation * scale for scale in (1 - HIDDEN, 1 + HIDDEN, -1.0))
+    others = (
+        found.disaggregation * scale for scale in (1 - ALLOWED_ERROR, 1 + ALLOWED_ERROR, -1.0)
+    )
     return not any(_fits(problem, other) for other in others)
 
 
@@ -166,9 +170,14 @@ def _fits(problem: PairProblem, disaggregation: Tensor) -> bool:
 
 
 def _isolated(problem: PairProblem, found: Evidence) -> bool:
+    """Tell whether no input may be off by more than `ALLOWED_ERROR`."""
     rows = torch.linalg.inv(found.disaggregation)
     forward, backward = _tolerance(found.forward_error), _tolerance(found.backward_error)
-    return isolated(problem, rows, forward, backward)
+    open_ = (~isolated(problem, rows, forward, backward)).nonzero()[:, 0]
+    if len(open_) == 0:
+        return True
+    errors = likely_errors(problem, rows, open_, found.forward_error, found.backward_error)
+    return bool((errors <= ALLOWED_ERROR).all())
 
 
 def _forward(problem: PairProblem, a: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ update.
 
 from dataclasses import replace
 
-from spear.inversion.pair.isolation import HIDDEN
+from spear.inversion.factors.input_errors import ALLOWED_ERROR
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.proof import Evidence, evidence
 
@@ -22,7 +22,7 @@ def rests_on_biases(problem: PairProblem, found: Evidence) -> bool:
         problem: the layer pair.
         found: evidence of an exact solution.
     """
-    return any(_fits(problem, found, scale) for scale in (1 + HIDDEN, -1.0))
+    return any(_fits(problem, found, scale) for scale in (1 + ALLOWED_ERROR, -1.0))
 
 
 def _fits(problem: PairProblem, found: Evidence, scale: float) -> bool:

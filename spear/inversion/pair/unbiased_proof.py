@@ -1,7 +1,7 @@
 """Proof of a solution without dL/dc1: the shape of the activation has to fix every length.
 
 Both consistencies are asked as in `proof`, with the sum of all q as s. Besides, each sample's row
-must be isolated among *all* rows, not only those with s . p = 1: an error of `HIDDEN_LENGTH` in its
+must be isolated among *all* rows, not only those with s . p = 1: an error of `ALLOWED_ERROR` in its
 length or in any other direction has to show in forward consistency. Behind an odd activation -p
 solves it as well, and dL/dc2 alone can tell.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spear.inversion.factors.input_errors import ALLOWED_ERROR
 from spear.inversion.pair.forward import residuals
 from spear.inversion.pair.forward_search import on_neurons
 from spear.inversion.pair.free_rows import FreeRows
@@ -18,10 +19,6 @@ from spear.inversion.pair.isolation import AT_ONCE
 from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.proof import DEVIATIONS, ROUNDING, Evidence, evidence
 from spear.reconstruction import Status
-
-HIDDEN_LENGTH = 1e-3
-"""Relative error of an input that must show in the residuals. Of small inputs nothing else tells
-the length."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def _status(problem: PairProblem, rows: Tensor, found: Evidence) -> Status:
 
 
 def isolated(problem: PairProblem, rows: Tensor, tolerances: Tensor) -> bool:
-    """Tell whether an error of `HIDDEN_LENGTH` in any input, its length included, would show.
+    """Tell whether an error of `ALLOWED_ERROR` in any input, its length included, would show.
 
     Args:
         problem: the whole pair.
@@ -89,7 +86,7 @@ def isolated(problem: PairProblem, rows: Tensor, tolerances: Tensor) -> bool:
     lengths = torch.linalg.vector_norm(values * rows, dim=1)
     metric = torch.diag(values.square())
     shown = matrices / tolerances.square()[:, None, None]
-    least = metric / (HIDDEN_LENGTH * lengths).square()[:, None, None]
+    least = metric / (ALLOWED_ERROR * lengths).square()[:, None, None]
     return bool((torch.linalg.cholesky_ex(shown - least).info == 0).all())
 
 

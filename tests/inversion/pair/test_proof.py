@@ -9,7 +9,9 @@ from support.pairs import ALL, PairCase, pair_case, worst_psnr
 from torch import Tensor
 
 import spear
+from spear.inversion.factors.input_errors import ALLOWED_ERROR
 from spear.inversion.pair.finish import finished
+from spear.inversion.pair.isolation import isolated
 from spear.inversion.pair.problem import PairProblem, pair_problem
 from spear.inversion.pair.proof import Evidence, evidence, verdict
 from spear.observation import LayerPair
@@ -237,3 +239,25 @@ def test_float32_leaves_residuals_of_the_size_that_is_expected_of_it(name: str) 
         ratio = residual / expected
         assert ratio.min() > 0.2
         assert ratio.max() < 15
+
+
+@pytest.mark.parametrize("name", ["gelu", "tanh", "elu", "silu"])
+def test_an_error_of_a_thousandth_must_show(name: str) -> None:
+    """Tolerances as large as the residuals that 0.2 % of an input makes do not tell a batch."""
+    case = made(name, "wide")
+    problem, rows = case.problem, case.rows
+    generator = torch.Generator().manual_seed(0)
+    change = torch.randn(case.b, generator=generator, dtype=torch.float64)
+    sums = problem.first.bias_coordinates
+    change -= (change @ sums) / (sums @ sums) * sums  # s . p = 1 still
+    length, moved = ((each @ problem.first.right).norm() for each in (rows[1], change))
+
+    def tolerances(error: float) -> list[Tensor]:
+        other = rows.clone()
+        other[1] += error * length / moved * change
+        found = evidence(problem, torch.linalg.inv(other))
+        return [each[1].expand(case.b) for each in (found.forward, found.backward)]
+
+    assert not isolated(problem, rows, *tolerances(2 * ALLOWED_ERROR)).all()
+    assert isolated(problem, rows, *tolerances(ALLOWED_ERROR / 100)).all()
+    assert f"by {ALLOWED_ERROR:.1%}".replace("%", " %") in (Reconstruction.__doc__ or "")
