@@ -7,7 +7,7 @@ from torch import nn
 from spear.activations.named import elementwise
 from spear.inversion import SpearIrls, SpearPair
 from spear.inversion.factors.factorization import factorize
-from spear.inversion.factors.input_errors import EXACT, input_errors, qualified
+from spear.inversion.factors.input_errors import ALLOWED_ERROR, input_errors, qualified
 from spear.networks import fcnn
 from spear.observation import LayerPair, Observation
 from spear.reconstruction import LARGEST_ERROR, LEAST_CERTAIN, UNCERTAIN, Status
@@ -48,7 +48,7 @@ def test_exact_is_within_its_bound_at_every_weight(weight, seed):
     found = SpearIrls(time_limit=None, max_starts=300)(pair.first)
     errors = errors_of(found, inputs)
     if found.status is Status.EXACT:
-        assert float(errors.max()) <= EXACT
+        assert float(errors.max()) <= ALLOWED_ERROR
         assert UNCERTAIN not in found.details
     elif found.status is Status.APPROXIMATE:
         assert int(found.details[LEAST_CERTAIN]) == int(errors.argmax())
@@ -63,7 +63,7 @@ def test_a_pair_is_exact_within_its_bound_at_every_weight(weight, activation):
     pair, inputs = weighted(weight, activation=activation)
     found = SpearPair(time_limit=None, max_starts=300)(pair)
     if found.status is Status.EXACT:
-        assert float(errors_of(found, inputs).max()) <= EXACT
+        assert float(errors_of(found, inputs).max()) <= ALLOWED_ERROR
     assert weight < 1e-2 or found.status is Status.EXACT
 
 
@@ -89,7 +89,7 @@ def test_a_larger_weight_makes_the_bound_smaller():
         rows = torch.linalg.lstsq(problem.right.T, inputs.double().T).solution.T
         bounds.append(float(input_errors(problem, torch.linalg.inv(rows))[0]))
     assert bounds == sorted(bounds)
-    assert bounds[-1] > EXACT > bounds[0]
+    assert bounds[-1] > ALLOWED_ERROR > bounds[0]
 
 
 def test_an_error_that_is_no_number_is_not_exact():
