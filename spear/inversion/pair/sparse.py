@@ -14,7 +14,7 @@ from spear.inversion.directions.distinct import SAME_DESCENDED, SAME_EXACT, dist
 from spear.inversion.directions.exact import SEARCH_DTYPE, Polish
 from spear.inversion.factors.gram import unit
 from spear.inversion.pair.certificate import NEURONS, certified_rows
-from spear.inversion.pair.finish import determined_by_zeros, kernels
+from spear.inversion.pair.finish import determined_by_zeros, inactive, kernels
 from spear.inversion.pair.forward_search import evenly_spaced, solved_rows
 from spear.inversion.pair.guided import Guide
 from spear.inversion.pair.likely import likely
@@ -94,8 +94,26 @@ def _certified(problem: PairProblem, directions: Tensor, generator: torch.Genera
     active[:, problem.first.active] = (directions @ problem.first.left.T).abs() > tolerance
     slopes = active.to(directions.dtype)
     rows, right = certified_rows(problem, slopes, torch.zeros_like(slopes), generator)
-    samples = samples_of(problem, rows, directions[right])
+    directions = _with_the_zeros_of_rows(problem, rows, directions[right], active[right])
+    samples = samples_of(problem, rows, directions)
     return samples[mutually_consistent(problem, samples)]
+
+
+def _with_the_zeros_of_rows(
+    problem: PairProblem, rows: Tensor, directions: Tensor, active: Tensor
+) -> Tensor:
+    """Replace directions whose zeros are not those of their certified rows (k x b).
+
+    The certificate corrects misjudged neurons, and so finds the row of a direction that is not
+    quite right.
+    """
+    if problem.noisy:  # there zeros of L q are the better witness
+        return directions
+    contradicted = (inactive(problem, rows) & active[:, problem.first.active]).any(dim=1)
+    wrong = contradicted & determined_by_zeros(problem, rows)
+    if not bool(wrong.any()):
+        return directions
+    return torch.where(wrong[:, None], kernels(problem, rows), directions)
 
 
 def samples_of(
