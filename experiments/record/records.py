@@ -118,12 +118,13 @@ def shortfall(size: int, reconstruction: Reconstruction) -> str:
 
 
 def _shortfall(truth: Truth, reconstruction: Reconstruction) -> str:
-    """The same for a batch; an attack on text finds sequences, whose number is no rank."""
+    """The same for a batch; inputs or sequences without directions have no rank to speak of."""
     size, found = len(truth.inputs), reconstruction.batch_size
-    of_layer = len(reconstruction.activation_gradients) > 0
-    if truth.positions is None or of_layer or found == size:
+    alone = found > 0 and len(reconstruction.activation_gradients) == 0
+    if found == size or not alone:
         return shortfall(size, reconstruction)
-    return f"{found} sequences were found, but the batch has {size}: {reconstruction.message}"
+    what = "inputs" if truth.positions is None else "sequences"
+    return f"{found} {what} were found, but the batch has {size}: {reconstruction.message}"
 
 
 def to_csv(records: Iterable[BatchRecord], columns: Iterable[str]) -> str:

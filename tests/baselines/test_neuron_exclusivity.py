@@ -4,13 +4,16 @@ import pytest
 import torch
 from support.patterns import update_of_pattern
 from support.problems import make_problem
+from support.scored import Pictures
 
 from spear.baselines.neuron_exclusivity import NeuronExclusivity, exclusive_inputs, ratios
 from spear.domain import Domain
 from spear.errors import ConfigError, LayerError
+from spear.experiments.record.records import BatchRecord
 from spear.networks import fcnn
 from spear.observation import Observation
 from spear.reconstruction import Status
+from spear.scoring import Scorer, Truth
 from spear.update import Update
 
 N = 7
@@ -98,6 +101,29 @@ def test_what_it_cannot_attack_is_refused():
     )
     with pytest.raises(LayerError, match="has no bias"):
         NeuronExclusivity().observe(update)
+
+
+FULL = torch.tensor(
+    [[1, 0, 0, 1], [1, 0, 0, 1], [0, 0, 1, 1], [0, 1, 1, 1], [1, 1, 0, 0], [1, 1, 1, 1]]
+).bool()
+"""Four inputs of four numbers: the gradient is of full rank, and none is alone anywhere."""
+
+
+@pytest.mark.parametrize(("alone", "found"), [(0, 0), (2, 1)])
+def test_a_gradient_of_full_rank_is_scored_whatever_is_found(alone, found):
+    pattern = FULL.clone()
+    pattern[:alone, 3] = False
+    update = update_of_pattern(pattern, 4)
+    given = NeuronExclusivity()(update.observation)
+    assert given.status is (Status.PARTIAL if found else Status.FULL_RANK)
+    assert given.details == {"exclusive": found}
+    shared = update.gradients @ update.inputs
+    true = Truth(update.inputs, update.gradients, torch.zeros(4), shared)
+    score = Scorer(Pictures((1, 2, 2), normalize=False))(given, true)
+    assert (score["exact"], score["directions_right"]) == (False, found)
+    told = BatchRecord.of(0, true, given, score).failure
+    expected = "1 inputs were found, but the batch has 4: " if found else given.status.message
+    assert told.startswith(expected)
 
 
 def test_a_gradient_of_zeros_is_named():

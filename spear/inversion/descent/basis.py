@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from spear.inversion.descent.deflation import Known
+from spear.inversion.descent.known_rows import with_exact_rows
 from spear.inversion.directions.basis_of_space import completed
 from spear.inversion.directions.distinct import SAME_EXACT, SAME_IN_NOISE, is_distinct
 from spear.inversion.directions.exact import Polish
@@ -58,14 +59,15 @@ def select(problem: Factorization, polish: Polish, basis: Basis, known: Known) -
     """Qbar and its lambda (Definition 4.1); entries that noise leaves open count as agreeing.
 
     A full basis gives all pre-activations, so that each direction can be fitted once more to all of
-    its zero rows. Fewer than b directions are filled up with vectors orthogonal to the fitted rows
-    p_l of the known ones, so that these are rows of Qbar^-1 and give the best guess of their
-    inputs.
+    its zero rows. Fewer than b directions are filled up with vectors orthogonal to the rows p_l of
+    the known ones, so that these are rows of Qbar^-1 and give their inputs: exact where
+    `known_rows` says so, otherwise the best guess.
     """
     if len(basis) == problem.b:
         directions, found = _refitted(problem, polish, basis.directions), len(basis)
     else:
-        directions, found = completed(known.directions, known.rows), len(known)
+        rows = with_exact_rows(problem, known).rows
+        directions, found = completed(known.directions, rows), len(known)
     rows = torch.linalg.inv(fix_scale(problem, directions.T))
     signs = activity(problem, directions.T)
     matched = agreement(problem, rows, signs)
