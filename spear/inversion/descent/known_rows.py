@@ -3,8 +3,8 @@
 A certified direction says which neurons its sample activates, but its row is only a fit to these
 m signs. Where the sample is the only one left at a neuron, once the samples whose rows are exact
 are taken out (`single_rows`), the neuron's row of L is p itself. That no unknown sample has a part
-in it shows twice: another neuron gives the same p, and p gives the direction's own activity at
-every neuron.
+in it shows by the signs: p gives the direction's own activity at every neuron. Two neurons that
+give the same p show it still better.
 """
 
 import torch
@@ -23,7 +23,7 @@ def with_exact_rows(problem: Factorization, known: Known) -> Known:
     """Return known directions with their rows, exact where some neuron shows one.
 
     Each round takes out the samples whose rows are exact, which leaves further neurons with one
-    known sample; it ends if none gives a new row.
+    known sample; rows that two neurons agree on go first. It ends if none gives a new row.
 
     Args:
         problem: the factorised observation.
@@ -42,7 +42,8 @@ def with_exact_rows(problem: Factorization, known: Known) -> Known:
         owners = waiting[neurons].to(torch.int8).argmax(dim=1)
         candidates = rest.candidates(neurons)
         right = agreement(problem, candidates, signs[:, owners]).all(dim=0)
-        right &= _agree(candidates, owners)
+        agreeing = right & _agree(candidates, owners)
+        right = agreeing if agreeing.any() else right
         order = rest.sums[neurons].abs().argsort()
         order = order[right[order]]  # the largest sum, which rounding moves least, comes last
         if not len(order):
