@@ -136,13 +136,19 @@ def _write(recorded: Recorded, folder: Path, options: dict[str, bool]) -> Collec
 def _portable(recorded: Recorded) -> tuple[dict[str, dict[str, Any]], Rows]:
     """Return jobs and batches without the folders of the machine that they ran on."""
     jobs, rows = dict(recorded.jobs), recorded.rows()
+    roots = {name: _roots(job["config"]) for name, job in recorded.jobs.items()}
+    # Few folders are those of many jobs, and the text of their batches is long.
+    told = {here for here in set().union(*roots.values()) if here in recorded.batches}
     for name, job in recorded.jobs.items():
-        config = job["config"]
-        roots = {config["data_root"]: "data", config["output_root"]: "outputs"}
-        jobs[name] = _replaced(job, roots)
-        if any(here in recorded.batches for here in roots):
-            rows[name] = _replaced(rows[name], roots)
+        jobs[name] = _replaced(job, roots[name])
+        if not told.isdisjoint(roots[name]):
+            rows[name] = _replaced(rows[name], roots[name])
     return jobs, rows
+
+
+def _roots(config: dict[str, Any]) -> dict[str, str]:
+    """Folders of the machine that a job's configuration names, and what stands in their place."""
+    return {config["data_root"]: "data", config["output_root"]: "outputs"}
 
 
 def _replaced(value: Any, roots: dict[str, str]) -> Any:

@@ -143,12 +143,12 @@ def experiment_of(job: dict[str, Any]) -> str:
 
 def to_csv(rows: Rows) -> str:
     """Return batches as CSV. A column that only some jobs have is placed as these jobs have it."""
-    together = [{JOB: name, **row} for name in sorted(rows) for row in rows[name]]
-    columns = union(dict.fromkeys(map(tuple, together)))
+    headers = dict.fromkeys(tuple(row) for name in sorted(rows) for row in rows[name])
+    columns = union((JOB, *header) for header in headers)
     text = StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval=ABSENT, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(together)
+    writer.writerows({JOB: name, **row} for name in sorted(rows) for row in rows[name])
     return text.getvalue()
 
 

@@ -1,6 +1,7 @@
 """Collected results are the recorded ones, without the folders of the machine they ran on."""
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -220,3 +221,33 @@ def test_results_are_collected_below_the_working_directory(tmp_path, monkeypatch
     said = typed(monkeypatch, capsys, "spear", "collect", "outputs/sweep")
     assert (said.code, said.out) == (0, "results/sweep: 1 job collected\n")
     assert (tmp_path / "results" / "sweep" / "jobs.json").is_file()
+
+
+class Scanned(str):
+    """A text that counts how often it is searched."""
+
+    searches = 0
+
+    def __contains__(self, part: str) -> bool:
+        type(self).searches += 1
+        return super().__contains__(part)
+
+
+@pytest.mark.parametrize("jobs", [2, 40])
+def test_batches_are_searched_for_folders_once_however_many_jobs_have_them(
+    jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search takes as long as there are batches: one for each job would be quadratic."""
+    for number in range(jobs):
+        job(tmp_path / "runs", f"seed={number}", data="/a/folder", psnr="/a/folder/of mine")
+    read = collect.Recorded.from_runs
+
+    def counted(folders: object) -> object:
+        found = read(folders)
+        return dataclasses.replace(found, batches=Scanned(found.batches))
+
+    monkeypatch.setattr(collect.Recorded, "from_runs", counted)
+    monkeypatch.setattr(Scanned, "searches", 0)
+    collect.collect([tmp_path / "runs"], tmp_path / "results")
+    assert Scanned.searches == 2  # the folder of data, and that of runs
+    assert {row["psnr"] for row in rows(tmp_path / "results" / "sweep")} == {"data/of mine"}
