@@ -12,6 +12,7 @@ from torch.distributions import Normal, kl_divergence
 
 from spear.baselines.ggl import CMAES, GGL, divergence
 from spear.baselines.gifd import GIFD
+from spear.baselines.gradient_matching import JointLabels
 from spear.baselines.label_recovery import CountedLabels
 from spear.client import Client
 from spear.data import Batch
@@ -147,3 +148,9 @@ def test_settings_without_a_meaning_are_refused():
             CMAES(**change)
     with pytest.raises(ConfigError, match="weight is -1; expected a finite number of 0 or more"):
         GGL(Ramp(), weight=-1)
+
+
+def test_labels_that_would_be_optimised_are_refused():
+    update = update_of(torch.rand(1, *UNIT.shape))
+    with pytest.raises(ConfigError, match="labels are optimised with the images, which GGL"):
+        attacked(GGL(Ramp(), labels=JointLabels(1), evolution=BRIEF), update)

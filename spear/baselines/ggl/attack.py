@@ -17,6 +17,7 @@ from spear.baselines.gradient_matching.matching_attack import Found
 from spear.baselines.gradient_matching.objectives import Objective, SquaredDistance
 from spear.baselines.gradient_matching.transforms import Transformed
 from spear.budget import Budget
+from spear.errors import ConfigError
 from spear.reconstruction import Status
 from spear.settings import check_weights
 from spear.update import Update
@@ -67,6 +68,7 @@ class GGL(GenerativeAttack):
 
         Raises:
             VictimError: the objective is finite nowhere.
+            ConfigError: the labels are optimised with the images.
             SpearError: see `GeneratedProblem`.
         """
         latents = _Latents(self, update, seed)
@@ -101,6 +103,11 @@ class _Latents:
         self.best = Best()
         self._weight = attack.weight
         self._shape = self.problem.latents().shape
+        if self.problem.targets.variables:
+            raise ConfigError(
+                "labels are optimised with the images, which GGL does not; expected GivenLabels, "
+                "or labels that are recovered first, such as CountedLabels."
+            )
         self.size = prod(self._shape)
 
     def value(self, candidate: Array) -> float:
