@@ -87,8 +87,10 @@ def not_recovered(records: Sequence[Ended]) -> str:
     """Return how many batches have no full reconstruction, or one cut short, and why; or ""."""
     without = [record for record in records if record.failure]
     if without:
-        there = len(records) - len(without)
-        return f"{there} of {len(records)} batches recovered: {without[0].failure}"
+        end = f"{len(records)} batches"
+        none = len(without) == len(records)
+        count = f"0 of {end}" if none else f"{len(without)} of {end} not"
+        return f"{count} recovered: {without[0].failure}"
     limited = [record for record in records if record.status in AT_A_LIMIT]
     if limited:
         message = Status(limited[0].status).message

@@ -187,7 +187,7 @@ def test_local_jobs_are_told_from_committed_ones(text, parsed, local):
     assert set(parsed.having("data-source")) == {"committed", str(local)}
     assert f'<span class="pill local">{local}</span>' in text
     assert f"<code>{local / 'main' / 'begun'}</code>" in text
-    assert '<span class="pill worse">1 failures</span>' in text
+    assert '<span class="pill worse">1 failure</span>' in text
     assert "&lt;b&gt;&amp;" in text  # a name is text
     left = len(list(RESULTS.rglob("*.jpg"))) - 2 + 1  # 2 of the committed, 2 of 3 local ones
     assert f"{left} more are in the run folders" in text

@@ -102,7 +102,8 @@ def test_batches_in_vain_are_counted_and_those_not_attacked_end_the_job(tmp_path
     assert not_recovered(right) == ""
     check_failures(right, tmp_path)
     vain = [record(0), record(1, failure="too noisy"), record(2, failure="empty"), record(3)]
-    assert not_recovered(vain) == "2 of 4 batches recovered: too noisy"
+    assert not_recovered(vain) == "2 of 4 batches not recovered: too noisy"
+    assert not_recovered(vain[1:3]) == "0 of 2 batches recovered: too noisy"
     check_failures(vain, tmp_path)
     failed = [*vain, record(4, status="failed", failure="no such layer")]
     with pytest.raises(BatchesFailed, match=r"1 of 5 .* \(batch 4: no such layer\)"):
