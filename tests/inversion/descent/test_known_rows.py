@@ -22,6 +22,7 @@ STAIRCASE = torch.cat([torch.ones(B, B).triu().T, torch.ones(B, B).triu()[1:]]).
 """Neurons active for the first k samples, and for the last k: with the first F samples known, one
 of each kind of neuron has a known and unknown ones."""
 
+
 def known_of(
     problem: Factorization, gradients: Tensor, seed: int = 1
 ) -> tuple[Factorization, Tensor, Known]:
