@@ -31,8 +31,8 @@ def glance(root: Path | None, console: Console) -> None:
 
     Jobs of one sweep have the numbers and the order of the table at its end. Others are in the
     order of what differs, numbers by size.
-    A key of a part, such as `defense.noise_std`, is shown if jobs with the same choice of that part
-    differ in it.
+    A key or a choice within a part, such as `defense.noise_std` or `attack/settings`, is shown if
+    jobs with the same choice of that part differ in it.
 
     Args:
         root: folder of runs or of collected results, or the name of an experiment that has some;
@@ -106,7 +106,13 @@ def _line(row: dict[Any, Any], keys: Iterable[str]) -> Line:
 
 
 def _choices(jobs: pd.DataFrame) -> list[str]:
-    return [str(each) for each in jobs if str(each).split("/")[0] in CHOSEN]
+    """Return the choices, those within a part only if they do not follow from the part's own."""
+    found = []
+    for key in map(str, jobs):
+        group, within, _ = key.partition("/")
+        if group in CHOSEN and (not within or _differs(jobs, key, group)):
+            found.append(key)
+    return found
 
 
 def _swept(jobs: pd.DataFrame) -> list[str]:
@@ -116,9 +122,15 @@ def _swept(jobs: pd.DataFrame) -> list[str]:
         group = key.partition(".")[0]
         if "." not in key or group not in jobs or is_harmless(key) or key.endswith(".seed"):
             continue  # a part's seed follows from that of the job
-        if jobs.groupby(group)[key].agg(lambda each: len({*map(str, each)})).max() > 1:
+        if _differs(jobs, key, group):
             found.append(key)
     return found
+
+
+def _differs(jobs: pd.DataFrame, key: str, group: str) -> bool:
+    """Return whether jobs with the same choice of a group differ in a column."""
+    values = jobs.groupby(group)[key]
+    return bool(values.agg(lambda each: len({*map(str, each)})).max() > 1)
 
 
 def _is_missing(value: object) -> bool:

@@ -7,11 +7,12 @@ from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from rich.console import Console
 from support.command import Command, typed
 
-from spear.analysis.records.glance import glance
+from spear.analysis.records.glance import _choices, glance
 from spear.experiments.sweep.order import place
 
 
@@ -85,6 +86,19 @@ def test_the_same_columns_and_numbers_as_at_the_sweeps_end(sweep):
     assert "seconds: median per batch" in " ".join(end.split())
     cells = [dict(zip(first, job, strict=True)) for job in jobs]
     assert [dict(zip(again, job, strict=True)) for job in later] == cells
+
+
+def test_a_choice_within_a_part_is_shown_if_it_does_not_follow_from_the_part():
+    jobs = pd.DataFrame(
+        [("spear_irls", "full", "none", "a"), ("spear_noisy", None, "leverage", "b")],
+        columns=["attack", "attack/settings", "attack/kernels", "job"],
+    )
+    assert _choices(jobs) == ["attack"]
+    assert _choices(jobs.assign(attack="spear_irls")) == [
+        "attack",
+        "attack/settings",
+        "attack/kernels",
+    ]
 
 
 def test_jobs_of_several_sweeps_are_in_the_order_of_what_differs(sweep, tmp_path):
