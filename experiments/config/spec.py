@@ -71,12 +71,12 @@ class JobSpec:
     Attributes:
         experiment: name of the experiment.
         choices: group of `conf/` -> chosen file.
-        batch_size, n_batches, first_batch, seed, device, threads, lpips_net, save, threat_model,
-            data_root, force: the values of the keys of these names, in range; the device exists on
-            this machine.
-        dataset, drawing, augmentation, network, fedavg, defense, aggregation, risk, attack,
-            tracking: factories of what the group of this name chooses; its keys and their types are
-            checked.
+        batch_size, n_batches, first_batch, seed, device, threads: the values of the keys of these
+            names, in range; the device exists on this machine.
+        lpips_net, save, threat_model, data_root, force: the values of these keys.
+        dataset, drawing, augmentation, network, fedavg: factories of what the group of this name
+            chooses; its keys and their types are checked.
+        defense, aggregation, risk, attack, tracking: likewise.
         metrics: factories of the user's own metrics, by their names under the key `metrics`.
         search_target: factory of what the key `objective` names; None if nothing is searched for.
         config: every key, resolved, as plain values.

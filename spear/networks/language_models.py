@@ -160,12 +160,10 @@ def llama(
 ) -> LanguageModel:
     """Return a decoder with the architecture of Llama, whose blocks are gated and without biases.
 
-    The blocks have 8 d / 3 neurons, as Llama's do.
+    The blocks have 8 d / 3 neurons, as Llama's do. Its other arguments are those of `gpt2`.
 
     Args:
         gate: activation of the gate, "silu" (SwiGLU) or "gelu" (GEGLU).
-        input_shape, n_classes, width, depth, heads, objective, tokenizer, spread, steps, training,
-            seed: see `gpt2`.
 
     Raises:
         ConfigError: see `bert`; or there is no such gate.

@@ -57,10 +57,10 @@ class LocalDescent:
         """Implement `RiskForecast`.
 
         Returns:
-            - `local_l2_left`, `local_cosine_left`: distance from the truth of the candidate of the
-              least loss, as a multiple of that of the start. 0 is the truth itself.
-            - `local_l2_loss`, `local_cosine_loss`: its loss as a multiple of that of the start.
-            - `local_seconds`: wall time.
+            `local_l2_left`, `local_cosine_left`: distance from the truth of the candidate of the
+            least loss, as a multiple of that of the start, 0 for the truth itself;
+            `local_l2_loss`, `local_cosine_loss`: its loss as a multiple of that of the start; and
+            `local_seconds`: wall time.
 
         Raises:
             VictimError: the network cannot be differentiated twice, or the loss is finite nowhere.
