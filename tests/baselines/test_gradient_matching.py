@@ -343,8 +343,13 @@ def test_pieces_make_it_dlg_which_finds_the_label_too() -> None:
         SquaredDistance(), {}, Normal(), JointLabels(1), LBFGS(), box=False, iterations=60
     )
     assert not dlg.given_labels
-    _, score = attacked(Digits(), 1, dlg)
+    found, score = attacked(Digits(), 1, dlg)
     assert score["psnr"] > 50.0  # 90 dB here
+    assert found.labels is not None
+    assert found.labels.shape == (1, 10)
+    assert found.labels.sum().item() == pytest.approx(1.0)
+    assert score["label_accuracy"] == 1.0
+    assert score["label_l1"] < 0.01
 
 
 def small(b: int = 2, classes: int = 5, depth: int = 2) -> Update:

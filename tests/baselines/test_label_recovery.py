@@ -266,6 +266,8 @@ def test_gradient_matching_runs_without_labels_as_with_the_true_soft_one():
         )
     ]
     assert found[0].details["distance"] == pytest.approx(found[1].details["distance"], rel=0.05)
+    assert l1(found[0].labels, batch.labels) < 1e-4
+    assert found[1].labels is None
     assert not GradientMatching(
         regularisers={"feature": RecoveredFeatureDistance()}, labels=RecoveredLabels()
     ).given_labels

@@ -86,7 +86,8 @@ class GGL(GenerativeAttack):
             status = Status.INTERRUPTED
         inputs, details = latents.found()
         details["evaluations"] = float(evaluations)
-        return Found(inputs, status, details, latents.problem.recovered_labels())
+        labels = latents.problem.recovered_labels(latents.best)
+        return Found(inputs, status, details, labels)
 
 
 class _Latents:
@@ -115,9 +116,10 @@ class _Latents:
         latents = torch.from_numpy(candidate).to(self.problem.like).view(self._shape)
         with torch.no_grad():
             inputs = self.problem.prior.inputs(0, latents)
-        distance = self.problem(inputs).distance.detach() / len(self.problem.update.gradients)
+        value = self.problem(inputs)
+        distance = value.distance.detach() / len(self.problem.update.gradients)
         total = float(distance + self._weight * divergence(latents).mean())
-        self.best.offer(total, distance, inputs)
+        self.best.offer(total, distance, inputs, value.targets)
         return total if math.isfinite(total) else math.inf
 
     def found(self) -> tuple[Tensor, dict[str, float]]:

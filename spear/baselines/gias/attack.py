@@ -90,9 +90,9 @@ class GIAS(GenerativeAttack):
         status = first(searches.latent_start)
         if status is Status.ESTIMATED:
             status = second(searches.parameter_start)
-        inputs, details = searches.found()
-        details["iterations"] = float(first.done + second.done)
-        return Found(inputs, status, details, searches.problem.recovered_labels())
+        found = searches.found(status)
+        found.details["iterations"] = float(first.done + second.done)
+        return found
 
 
 class _Searches:
@@ -144,16 +144,16 @@ class _Searches:
         step = self._attack.parameter_optimiser.start(variables, self._attack.iterations)
         return Start(None, variables, evaluate, step)
 
-    def found(self) -> tuple[Tensor, dict[str, float]]:
-        """The inputs (b x domain.shape) of the lowest objective, and what is known of them."""
+    def found(self, status: Status) -> Found:
+        """The inputs of the lowest objective, and what is known of them."""
         stage = int(self._images[1].total < self._images[0].total)
         best = self._images[stage]
         details = {"objective": best.total, "distance": best.distance, "stage": float(stage)}
         reached = [(k, each) for k, each in enumerate(self._images) if each.inputs is not None]
         details |= {f"distance_{k}": each.distance for k, each in reached}
         inputs = self.problem.update.domain.clamp(best.reached("GIAS", MODELS))
-        return inputs, details
+        return Found(inputs, status, details, self.problem.recovered_labels(best))
 
     def _offer(self, stage: int, value: Value) -> None:
         assert value.inputs is not None
-        self._images[stage].offer(value.total.item(), value.distance, value.inputs)
+        self._images[stage].offer(value.total.item(), value.distance, value.inputs, value.targets)

@@ -19,6 +19,7 @@ from spear.baselines.gradient_matching.schedules import WarmUpRampDown
 from spear.baselines.gradient_matching.transforms import Transformed
 from spear.budget import Budget
 from spear.errors import ConfigError
+from spear.reconstruction import Status
 from spear.settings import check_least
 from spear.update import Update
 
@@ -94,9 +95,9 @@ class GIFD(GenerativeAttack):
         stages = _Stages(self, update, seed)
         descent = Descent(stages.iterations, self.restarts * stages.count, budget)
         status = descent(stages.start)
-        inputs, details = stages.found()
-        details["iterations"] = float(descent.done)
-        return Found(inputs, status, details, stages.problem.recovered_labels())
+        found = stages.found(status)
+        found.details["iterations"] = float(descent.done)
+        return found
 
 
 class _Stages:
@@ -125,14 +126,14 @@ class _Stages:
 
         def evaluate() -> Value:
             value = self.problem(self._prior.inputs(stage, features))
-            best.offer(value.total.item(), value.distance, features)
+            best.offer(value.total.item(), value.distance, features, value.targets)
             return value
 
         others = self.problem.targets.variables
         return Start(features, others, evaluate, self._step(stage, features))
 
-    def found(self) -> tuple[Tensor, dict[str, float]]:
-        """The inputs (b x domain.shape) whose gradients are nearest, and what is known of them."""
+    def found(self, status: Status) -> Found:
+        """The inputs whose gradients are nearest, and what is known of them."""
         reached = [
             (best.distance, i % self.count, best)
             for i, best in enumerate(self._best)
@@ -145,7 +146,7 @@ class _Stages:
         details = {"objective": best.total, "distance": distance, "stage": float(stage)}
         for k in sorted({stage for _, stage, _ in reached}):
             details[f"distance_{k}"] = min(d for d, stage, _ in reached if stage == k)
-        return inputs, details
+        return Found(inputs, status, details, self.problem.recovered_labels(best))
 
     def _features(self, stage: int) -> Tensor:
         if stage:

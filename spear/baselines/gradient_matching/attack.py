@@ -102,7 +102,8 @@ class GradientMatching(LabelledAttack):
             "distance": best.distance,
             "iterations": float(descent.done),
         }
-        return Found(box.clamp(inputs) if box else inputs, status, details)
+        inputs = box.clamp(inputs) if box else inputs
+        return Found(inputs, status, details, problem.recovered_labels(best))
 
     def _start(self, problem: LabelledProblem) -> Start:
         """A random candidate."""

@@ -52,18 +52,23 @@ class Best:
         total: its objective; infinite before the first candidate.
         distance: of the gradients, in `total`.
         inputs: the candidate itself (b x domain.shape).
+        targets: its labels; None before the first candidate, and if it has none.
     """
 
     def __init__(self) -> None:
         self.total = math.inf
         self.distance = math.nan
         self.inputs: Tensor | None = None
+        self.targets: Tensor | None = None
 
-    def offer(self, total: float, distance: Tensor, inputs: Tensor) -> None:
-        """Keep a copy of the inputs if their objective is lower; NaN never is."""
+    def offer(
+        self, total: float, distance: Tensor, inputs: Tensor, targets: Tensor | None = None
+    ) -> None:
+        """Keep a copy of inputs and labels if their objective is lower; NaN never is."""
         if total < self.total:
             self.total, self.distance = total, distance.item()
             self.inputs = inputs.detach().clone()
+            self.targets = None if targets is None else targets.detach().clone()
 
     def reached(self, attack: str, models: str = "network") -> Tensor:
         """Return the inputs.
@@ -138,7 +143,7 @@ class Descent:
                 variable.grad = gradient
             total = value.total.detach()
             last = total.item()
-            self.best.offer(last, value.distance, start.candidate(value))
+            self.best.offer(last, value.distance, start.candidate(value), value.targets)
             return total
 
         for iteration in range(self._iterations):

@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 
 from spear.baselines.gradient_matching.checks import check_derivatives, check_labels, outputs
+from spear.baselines.gradient_matching.descent import Best
 from spear.baselines.gradient_matching.labels import Labels, Targets
 from spear.baselines.gradient_matching.objectives import Objective
 from spear.baselines.gradient_matching.problem import Problem, Value
 from spear.baselines.gradient_matching.regularisers import Regulariser
+from spear.data.augmentation import class_probabilities
 from spear.update import Update
 
 
@@ -70,8 +72,11 @@ class LabelledProblem:
         """The objective at inputs of the network (b x domain.shape)."""
         return self._problem(inputs, self.targets.current())
 
-    def recovered_labels(self) -> Tensor | None:
-        """Return the labels (b x K) if they were recovered before the search, else None."""
-        if self._labels.given or self.targets.variables:
+    def recovered_labels(self, best: Best) -> Tensor | None:
+        """Return the class probabilities of a candidate's labels (b x K), float64 on the CPU.
+
+        None if the server was given the labels.
+        """
+        if self._labels.given or best.targets is None:
             return None
-        return self.targets.rows(self._classes.shape[-1])
+        return class_probabilities(best.targets, self._classes.shape[-1]).double().cpu()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spear.settings import check_least
 from spear.update import Update
@@ -24,13 +24,6 @@ class Targets:
     b: int
     variables: list[Tensor]
     current: Callable[[], Tensor]
-
-    def rows(self, n_classes: int) -> Tensor:
-        """Return them as class probabilities on the CPU (b x K, float64)."""
-        targets = self.current().detach()
-        if targets.ndim == 1:
-            targets = nn.functional.one_hot(targets, n_classes)
-        return targets.double().cpu()
 
 
 class Labels(Protocol):

@@ -22,7 +22,7 @@ class Found:
         inputs: b x domain.shape, or b x n.
         status: end of the search.
         details: numbers of it, by name.
-        labels: class probabilities of each input (b x K); None if none were recovered before.
+        labels: class probabilities of each input (b x K); None if the server was given the labels.
     """
 
     inputs: Tensor

@@ -20,12 +20,14 @@ class Value:
         distance: of the gradients, a part of it.
         terms: the other parts, by the regulariser's name.
         inputs: the candidate (b x domain.shape), if it is not itself a variable.
+        targets: its labels, with which the loss compares the outputs.
     """
 
     total: Tensor
     distance: Tensor
     terms: Mapping[str, Tensor]
     inputs: Tensor | None = None
+    targets: Tensor | None = None
 
 
 class Problem:
@@ -57,4 +59,4 @@ class Problem:
         evaluation = self._victim(inputs, targets)
         distance = self._distance(evaluation.gradients)
         terms = {name: term(evaluation) for name, term in self._terms.items()}
-        return Value(sum(terms.values(), distance), distance, terms, inputs)
+        return Value(sum(terms.values(), distance), distance, terms, inputs, targets)

@@ -18,6 +18,7 @@ from spear.baselines.gradient_matching.regularisers import AbsoluteVariation, Re
 from spear.baselines.gradinversion.terms import BatchNormDistance, ImageNorm, LayerwiseDistance
 from spear.budget import Budget
 from spear.errors import ConfigError
+from spear.reconstruction import Status
 from spear.settings import check_least, check_weights
 from spear.update import Update
 
@@ -97,9 +98,9 @@ class GradInversion(LabelledAttack):
         group = _Group(self, update, seed)
         descent = Descent(self.iterations, 1, budget)
         status = descent(group.start)
-        inputs, details = group.found()
-        details["iterations"] = float(descent.done)
-        return Found(inputs, status, details, group.problem.recovered_labels())
+        found = group.found(status)
+        found.details["iterations"] = float(descent.done)
+        return found
 
 
 class _Group:
@@ -134,19 +135,19 @@ class _Group:
         variables = [self._candidates]
         return Start(None, variables, self._evaluate, self._step(variables))
 
-    def found(self) -> tuple[Tensor, dict[str, float]]:
-        """The inputs (b x domain.shape) of the lowest objective, and what is known of them."""
+    def found(self, status: Status) -> Found:
+        """The inputs of the lowest objective, and what is known of them."""
         number = min(range(len(self._best)), key=lambda each: self._best[each].total)
         best = self._best[number]
         inputs = self._domain.clamp(best.reached("GradInversion"))
         details = {"objective": best.total, "distance": best.distance, "seed": float(number)}
-        return inputs, details
+        return Found(inputs, status, details, self.problem.recovered_labels(best))
 
     def _evaluate(self) -> Value:
         """The sum of all seeds' objectives, with the consistency of the group."""
         values = [self.problem(each) for each in self._candidates]
         for best, value, each in zip(self._best, values, self._candidates, strict=True):
-            best.offer(value.total.item(), value.distance, each)
+            best.offer(value.total.item(), value.distance, each, value.targets)
         mean = self._candidates.detach().mean(dim=0)
         apart = [torch.linalg.vector_norm(each - mean) for each in self._candidates]
         total = torch.stack([value.total for value in values]).sum()
