@@ -25,7 +25,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         relu = medians.get((depth, "relu"), float("nan"))
         rows.append(
             {
-                "next layer": NEXT[depth],
+                "next layer": NEXT[int(str(depth))],
                 "activation": activation,
                 "exact": f"{batches['exact'].sum()}/{len(batches)}",
                 "PSNR [dB]": with_deviation(batches["psnr"]),

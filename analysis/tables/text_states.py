@@ -22,7 +22,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         proven = batches["exact"] & (batches["status"] == "exact")
         rows.append(
             {
-                "texts": dataset if pd.isna(sentences) else f"{dataset} of {sentences:.0f}",
+                "texts": str(dataset) + ("" if pd.isna(sentences) else f" of {sentences:.0f}"),
                 "dropout": MODES[bool(training)],
                 "b": b,
                 "tokens": f"{batches['details.states'].max():.0f}",

@@ -61,9 +61,9 @@ class Board:
         shown = tuple(
             panel for key, panel in PANELS.items() if key in jobs and jobs[key].notna().any()
         )
-        rows = jobs[known].to_dict("records")
-        over = panels.swept({str(key): value for key, value in row.items()} for row in rows)
-        return cls(group, "", (group,), shown, over, panels.chosen(jobs.to_dict("records")))
+        rows = [{str(key): value for key, value in row.items()} for row in jobs.to_dict("records")]
+        over = panels.swept({key: row[key] for key in known} for row in rows)
+        return cls(group, "", (group,), shown, over, panels.chosen(rows))
 
     def to_yaml(self) -> str:
         """Return the text of the dashboard's file."""
