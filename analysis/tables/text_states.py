@@ -15,14 +15,14 @@ EXPERIMENTS = ("text_states_minilm", "text_states_minilm_long")
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each kind of text, mode and b."""
     rows = []
-    keys = ["dataset", "dataset.sentences", "network.training", "batch_size"]
-    for (dataset, sentences, training, b), batches in results.groupby(
-        keys, sort=False, dropna=False
-    ):
+    counts = results["dataset.sentences"].map(lambda n: "" if pd.isna(n) else f" of {n:.0f}")
+    keys = ["texts", "network.training", "batch_size"]
+    named = results.assign(texts=results["dataset"] + counts)
+    for (texts, training, b), batches in named.groupby(keys, sort=False):
         proven = batches["exact"] & (batches["status"] == "exact")
         rows.append(
             {
-                "texts": str(dataset) + ("" if pd.isna(sentences) else f" of {sentences:.0f}"),
+                "texts": texts,
                 "dropout": MODES[bool(training)],
                 "b": b,
                 "tokens": f"{batches['details.states'].max():.0f}",
