@@ -13,6 +13,7 @@ from spear.chains import chain_around, is_unbiased
 from spear.domain import Domain
 from spear.errors import InvalidObservation, LayerError
 from spear.inversion.descent import SpearIrls
+from spear.inversion.descent.cascade import Cascade
 from spear.inversion.factors.factorization import Factorization, factorize
 from spear.inversion.network import SpearNetwork
 from spear.inversion.pair.limits import LimitedAttack
@@ -56,9 +57,10 @@ class SpearAuto(LimitedAttack):
     * A layer in a layer pair, behind any other activation or without a bias: the pairs in a row
       with it (`SpearNetwork`).
     * Both: descent first for a small batch in front of the first of these layers, which it solves
-      in one round, and for updates with noise or after local steps, which pairs bear less well; the
-      pairs first for others. The second one follows if the first fails, or if the lengths of the
-      descent's inputs rest on the bias gradients alone: they are exact only if the pairs agree.
+      in one round, for a larger one there that the row cascade solves, such as of pixels, and for
+      updates with noise or after local steps, which pairs bear less well; the pairs first for
+      others. The second one follows if the first fails, or if the lengths of the descent's inputs
+      rest on the bias gradients alone: they are exact only if the pairs agree.
 
     The settings are those of `LimitedAttack`; both attacks share `time_limit`.
     """
@@ -111,7 +113,7 @@ class SpearAuto(LimitedAttack):
         """
         budget = Budget(self.limits.time_limit, progress)
         with torch.no_grad():
-            attempts = self._attempts(observation)
+            attempts = self._attempts(observation, budget)
             return replace(first_final(attempts, seed, budget), seconds=budget.spent)
 
     def _suits(self, layers: tuple[LinearLayer, ...]) -> tuple[bool, bool]:
@@ -133,7 +135,7 @@ class SpearAuto(LimitedAttack):
             )
         return has_relu, has_pair
 
-    def _attempts(self, observation: LayerAndChain) -> list[Attempt]:
+    def _attempts(self, observation: LayerAndChain, budget: Budget) -> list[Attempt]:
         """The attacks in the order in which they are tried."""
         limits, attempts = self.limits, []
         chain = observation.chain and observation.chain.to(limits.device)
@@ -144,7 +146,7 @@ class SpearAuto(LimitedAttack):
             attempts.append(lambda seed, budget: network.reconstruct(chain, seed, budget, problem))
         if layer is not None and problem is not None:
             descent = SpearIrls(self.layer, None, limits.max_starts)
-            place = 0 if chain is None or descent_suits(problem, chain) else 1
+            place = 0 if chain is None or descent_suits(problem, chain, budget) else 1
             attempts.insert(
                 place,
                 lambda seed, budget: (
@@ -156,16 +158,27 @@ class SpearAuto(LimitedAttack):
         return attempts
 
 
-def descent_suits(problem: Factorization | Status, chain: LayerChain) -> bool:
+def descent_suits(problem: Factorization | Status, chain: LayerChain, budget: Budget) -> bool:
     """Return whether the descent on one layer is tried before the layer pairs.
 
     Args:
         problem: the layer's gradient in factors, or the status that says why there are none.
         chain: the layers around it.
+        budget: whose end ends the question, too.
     """
     if isinstance(problem, Status):
         return problem is Status.ZERO_GRADIENT
-    return problem.noise.white or (chain.wanted == 0 and is_easy(problem.b, len(problem.left)))
+    if problem.noise.white or chain.wanted > 0:
+        return problem.noise.white
+    return is_easy(problem.b, len(problem.left)) or cascade_solves(problem, budget)
+
+
+def cascade_solves(problem: Factorization, budget: Budget) -> bool:
+    """Return whether the row cascade, with which a descent begins, solves a large batch.
+
+    It takes a few hundredths of the time of layer pairs.
+    """
+    return problem.b > FEW and len(Cascade(problem, budget.over)()) == problem.b
 
 
 def is_easy(b: int, m: int) -> bool:

@@ -12,11 +12,13 @@ from spear.budget import Budget
 from spear.client import FedAvg
 from spear.client.client import Client
 from spear.data import Batch
+from spear.data.embedded import Faces
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, LayerError
 from spear.inversion import SpearAuto, SpearIrls, SpearNetwork, auto
 from spear.inversion.auto import LayerAndChain, first_final, is_easy
 from spear.inversion.pair import problem
+from spear.networks import fcnn
 from spear.observation import Observation
 from spear.reconstruction import RESTS_ON_BIASES, Reconstruction, Status
 from spear.scoring import truth_of
@@ -70,6 +72,23 @@ def test_a_larger_batch_behind_a_relu_is_that_of_the_layer_pairs_to_the_bit() ->
     assert is_right(found, batch(12).inputs)
     assert torch.equal(found.inputs, expected.inputs)
     assert found.details == expected.details
+
+
+@pytest.mark.parametrize(("normalize", "chosen"), [(False, SpearIrls), (True, SpearNetwork)])
+def test_a_larger_batch_that_the_cascade_solves_is_that_of_the_descent(
+    normalize: bool, chosen: type[SpearIrls | SpearNetwork]
+) -> None:
+    """Faces as pixels have rows of one sample alone, normalised ones too few."""
+    faces = Faces(normalize=normalize)
+    private = faces.batch(30, torch.Generator().manual_seed(0))
+    model = fcnn(faces.input_shape, faces.n_classes, width=200, depth=3, seed=0)
+    update = Client(model).share(private)
+    attack, alone = SpearAuto(time_limit=20.0), chosen(time_limit=20.0)
+    found, expected = attack(attack.observe(update)), alone(alone.observe(update))
+    assert found.status is Status.EXACT
+    assert torch.equal(found.inputs, expected.inputs)
+    assert found.details == expected.details
+    assert found.details.get("starts") == 0 or chosen is SpearNetwork
 
 
 @pytest.mark.parametrize("activation", [nn.GELU(), nn.Tanh(), nn.LeakyReLU()])
