@@ -6,8 +6,9 @@ gradients once more, in float32: steps need few digits, and the residuals are co
 Each step solves J^T J z = -J^T r by preconditioned conjugate gradients.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -18,8 +19,12 @@ from spear.vision.passes import Batch, Passes
 from spear.vision.preconditioner import Preconditioner, Vectors
 from spear.vision.proof import roundings
 
-STEPS, ITERATIONS = 8, 60
-"""Gauss-Newton steps at most, and conjugate gradients of each."""
+STEPS, PORTIONS, ITERATIONS = 8, 8, 30
+"""Gauss-Newton steps at most, portions of each, after which its pixels are tried, and conjugate
+gradients of a portion: to begin anew would forget the directions that were searched."""
+
+CURVED = 2.0
+"""Sum of squares, relative to that of the linear equations, from which a new step is better."""
 
 STALLED = 0.5
 """Share of the sum of squares that a step leaves if no batch has this update."""
@@ -44,6 +49,29 @@ class _Linearised:
         return _double(self.transposed(self.forward(_single(vectors))))
 
 
+@dataclass(frozen=True)
+class _Comparison:
+    """Gradients of batches beside the shared ones, in units of the rounding of an entry."""
+
+    passes: Passes
+    shared: Mapping[str, Tensor]
+    scales: Mapping[str, float]
+
+    @classmethod
+    def around(cls, passes: Passes, batch: Batch, shared: Mapping[str, Tensor]) -> Self:
+        """With the rounding at a batch."""
+        rounding = roundings(passes, passes.gradients(batch), batch, shared)
+        scales = {
+            name: rounding[name] / max(each.numel(), 1) ** 0.5 for name, each in shared.items()
+        }
+        return cls(passes, shared, scales)
+
+    def residuals(self, batch: Batch) -> list[Tensor]:
+        """Differences, a tensor for each parameter."""
+        own = self.passes.gradients(batch)
+        return [(own[name] - each) / self.scales[name] for name, each in self.shared.items()]
+
+
 def refit(
     block: FirstBlock, passes: Passes, batch: Batch, shared: Mapping[str, Tensor], budget: Budget
 ) -> Batch:
@@ -56,33 +84,40 @@ def refit(
         shared: the client's gradients by name.
         budget: after which no step begins, and the last one ends early.
     """
-    own, single = passes.gradients(batch), passes.single()
+    single = passes.single()
     for _ in range(STEPS):
-        rounding = roundings(passes, own, batch, shared)
-        scales = {name: rounding[name] / max(own[name].numel(), 1) ** 0.5 for name in shared}
-        residuals = _residuals(own, shared, scales)
-        before = _squares(residuals)
-        if (before / _sizes(shared)).max() <= ENOUGH**2 or budget.over():
+        comparison = _Comparison.around(passes, batch, shared)
+        residuals = comparison.residuals(batch)
+        if _misfit(residuals) <= ENOUGH or budget.over():
             break
         try:
-            at = _linearised(block, passes, single, batch, scales)
+            at = _linearised(block, passes, single, batch, comparison.scales)
         except RuntimeError:  # of torch.linalg
             break  # what was found before stands
-        step = _conjugate_gradients(at, residuals, budget)
-        tried = Batch(batch.images + step[0], batch.outputs + step[1])
-        moved = passes.gradients(tried)
-        left = _squares(_residuals(moved, shared, scales)).sum() / before.sum()
-        if left < 1:
-            batch, own = tried, moved
+        batch, left = _stepped(at, comparison, batch, residuals, budget)
         if not left < STALLED:
             break
     return batch
 
 
-def _residuals(
-    own: Mapping[str, Tensor], shared: Mapping[str, Tensor], scales: Mapping[str, float]
-) -> list[Tensor]:
-    return [(own[name] - each) / scales[name] for name, each in shared.items()]
+def _stepped(
+    at: _Linearised, comparison: _Comparison, start: Batch, residuals: Vectors, budget: Budget
+) -> tuple[Batch, float]:
+    """The batch with the least misfit on a Gauss-Newton step, and the share of squares left."""
+    batch, misfit = start, _misfit(residuals)
+    before = left = float(_squares(residuals).sum())
+    for step, expected in _conjugate_gradients(at, residuals, budget):
+        moved = Batch(start.images + step[0], start.outputs + step[1])
+        # The last layer tells dL/dy better than the steps do, unless its features are still off.
+        tried = [moved, comparison.passes.supposed(moved.images, comparison.shared)]
+        rests = [comparison.residuals(each) for each in tried]
+        for each, rest in zip(tried, rests, strict=True):
+            if _misfit(rest) < misfit:
+                batch, misfit = each, _misfit(rest)
+        left = float(_squares(rests[0]).sum())
+        if misfit <= ENOUGH or not left < min(CURVED * expected, STALLED * before):
+            break
+    return batch, left / before
 
 
 def _squares(residuals: Vectors) -> Tensor:
@@ -90,8 +125,10 @@ def _squares(residuals: Vectors) -> Tensor:
     return torch.stack([each.square().sum() for each in residuals])
 
 
-def _sizes(shared: Mapping[str, Tensor]) -> Tensor:
-    return torch.tensor([each.numel() for each in shared.values()])
+def _misfit(residuals: Vectors) -> float:
+    """Largest residual of a parameter, as root mean square."""
+    sizes = torch.tensor([max(each.numel(), 1) for each in residuals])
+    return float((_squares(residuals) / sizes).max().sqrt())
 
 
 def _linearised(
@@ -114,27 +151,31 @@ def _linearised(
     )
 
 
-def _conjugate_gradients(at: _Linearised, residuals: Vectors, budget: Budget) -> Vectors:
-    """The step z with J^T J z = -J^T r, nearly."""
+def _conjugate_gradients(
+    at: _Linearised, residuals: Vectors, budget: Budget
+) -> Iterator[tuple[Vectors, float]]:
+    """The step z with J^T J z = -J^T r, more nearly after each portion, and |r + J z|^2."""
     left = float(_squares(residuals).sum())
     rest = [-each for each in _double(at.transposed(_single(residuals)))]
     step = [torch.zeros_like(each) for each in rest]
     direction = preconditioned = at.nearly_inverse(rest)
     size = _product(rest, preconditioned)
-    for _ in range(ITERATIONS):
+    for turn in range(1, PORTIONS * ITERATIONS + 1):
         moved = at.normal(direction)
         length = size / _product(direction, moved)
         step = [each + length * along for each, along in zip(step, direction, strict=True)]
         rest = [each - length * along for each, along in zip(rest, moved, strict=True)]
         gain = float(length * size)
         left -= gain
-        if gain < SLOW * left or budget.over():
+        last = gain < SLOW * left or budget.over()
+        if last or turn % ITERATIONS == 0:
+            yield step, left
+        if last:
             break
         preconditioned = at.nearly_inverse(rest)
         before, size = size, _product(rest, preconditioned)
         pairs = zip(preconditioned, direction, strict=True)
         direction = [each + size / before * along for each, along in pairs]
-    return step
 
 
 def _single(vectors: Vectors) -> Vectors:

@@ -13,7 +13,7 @@ from spear.vision.first_block import first_block
 from spear.vision.passes import Batch
 from spear.vision.preconditioner import Preconditioner
 from spear.vision.recovery import recover
-from spear.vision.refit import refit
+from spear.vision.refit import ITERATIONS, _conjugate_gradients, _Linearised, refit
 
 
 def around_a_batch():
@@ -43,6 +43,31 @@ def test_the_preconditioner_is_symmetric_and_positive():
     assert product(nearly(one), other) == pytest.approx(product(one, nearly(other)), rel=1e-6)
     assert product(nearly(one), one) > 0
     assert product(nearly(other), other) > 0
+
+
+def test_portions_go_on_where_the_last_one_ended():
+    """Singular values over two powers of ten: one portion leaves a part, which later ones solve."""
+    generator = torch.Generator().manual_seed(0)
+    left, right = (
+        torch.linalg.qr(torch.randn(size, 80, generator=generator, dtype=torch.float64))[0]
+        for size in (200, 80)
+    )
+    matrix = left * torch.logspace(0, -2, 80, dtype=torch.float64) @ right.T
+    wanted = torch.randn(80, generator=generator, dtype=torch.float64)
+    residual = -matrix @ wanted
+    at = _Linearised(
+        lambda vectors: [vectors[0].double() @ matrix],
+        lambda vectors: [matrix @ vectors[0].double()],
+        lambda vectors: vectors,
+    )
+    portions = list(_conjugate_gradients(at, [residual], Budget()))
+    assert len(portions) > 2
+    errors = [float((step - wanted).norm() / wanted.norm()) for (step,), _ in portions]
+    actual = [float((residual + matrix @ step).square().sum()) for (step,), _ in portions]
+    assert portions[0][1] == pytest.approx(actual[0], rel=1e-3)
+    assert errors[0] > 0.1
+    assert errors[-1] < 1e-2
+    assert ITERATIONS < 80
 
 
 def test_a_refit_that_cannot_be_factorised_keeps_the_batch():
