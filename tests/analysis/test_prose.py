@@ -19,7 +19,7 @@ from spear.experiments.config.schema import CONF
 pytestmark = pytest.mark.slow
 
 ROOT = CONF.parent
-PAPER, BEYOND = "docs/paper.md", "docs/beyond-the-paper.md"
+PAPER, BEYOND, TEXT = "docs/paper.md", "docs/beyond-the-paper.md", "docs/api/text.md"
 
 STOPPED = 0.05
 """Share of images up to which an attack counts as stopped."""
@@ -100,9 +100,24 @@ def sentences() -> Iterator[tuple[str, str]]:
     shown = shown[(shown["network.head"] == "mean") & (shown["batch_size"] == 24)]
     (least,) = shown.loc[shown["batch"] == 0, "psnr_min"]
     yield "README.md", f"{math.floor(least)} dB and more each"
+    yield from about_many_tokens()
     five, twenty = by_epochs(5, 300), by_epochs(20, 300)
     text = f"300 leave {five:.0%} of the images at b = 5 and {twenty:.0%} at b = 20"
     yield BEYOND, text.replace("%", " %")
+
+
+def about_many_tokens() -> Iterator[tuple[str, str]]:
+    """Of hundreds of hidden states at once."""
+    found = batches("text_states_minilm_long")
+    assert (found["positions_exact"] == 1.0).all()
+    counts, width = found["details.states"].astype(int), 384
+    yield TEXT, f"{counts.min()} to {counts.max()} tokens ({counts.max() / width:.2f} d"
+    yield TEXT, f"errors of at most {found['state_error'].max():.0e}".replace("e-0", "e-")
+    for _, starts in found.groupby("network.training")["details.starts"]:
+        yield TEXT, f"after {starts.min():.0f} to {starts.max():.0f} starts"
+    read = found[~found["network.training"].astype(bool)]
+    proven = read.loc[read["exact"] & (read["status"] == "exact"), "details.certified"].sum()
+    yield TEXT, f"all {proven:.0f} paragraphs are read and certified"
 
 
 def test_sentences_have_the_numbers_of_the_records():
