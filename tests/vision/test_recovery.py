@@ -13,6 +13,7 @@ from spear.errors import ConfigError, InvalidObservation, LayerError, VictimErro
 from spear.reconstruction import Status
 from spear.scoring import match
 from spear.vision.first_block import first_block
+from spear.vision.limits import most_images
 from spear.vision.proof import evidence
 from spear.vision.recovery import recover
 from spear.vision.refit import refit
@@ -104,6 +105,17 @@ def test_exact_images_are_right_when_images_are_alike(kind):
         distances = (found.images[:, None] - told.images.double()).abs().amax(dim=(2, 3, 4))
         assert distances.amin(dim=1).max() < 1e-2
         assert distances.amin(dim=0).max() < 1e-2
+
+
+@pytest.mark.parametrize(("width", "heads", "limit"), [(32, 2, 3), (48, 2, 5), (64, 4, 7)])
+def test_as_many_images_as_the_limit_tells_are_exact(width, heads, limit):
+    assert most_images(width, 4, 48) == limit
+    network = support.model(width=width, heads=heads)
+    told = support.shared(network, support.noise_images(limit))
+    found = recover(network, told.gradients, Budget(60.0))
+    assert found.status is Status.EXACT
+    distances = torch.cdist(found.images.flatten(1), told.images.flatten(1))
+    assert distances.amin(dim=0).max() < 1e-6
 
 
 def test_one_image_more_than_the_limit_is_not_exact():
