@@ -29,8 +29,9 @@ CURVED = 2.0
 STALLED = 0.5
 """Share of the sum of squares that a step leaves if no batch has this update."""
 
-ENOUGH = 2.0
-"""Misfit of every parameter, in units of its rounding, at which the refit ends."""
+ENOUGH = 1.5
+"""Misfit of every parameter, in units of its rounding, at which the refit ends: less than a proof
+needs, as an error that remains could hide a patch, too."""
 
 SLOW = 1e-4
 """Share of the sum of squares that an iteration takes away at which a step ends."""
