@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from benchmarks.defended_accuracy import clipped_mean, defense, step
-from spear.analysis.records.defended import SETTINGS, accuracies, best
+from spear.analysis.records.defended import COLUMNS, SETTINGS, accuracies, best
 from spear.client import Client
 from spear.client.defenses import DPSGD, ClippedMean, NoiseMultiplier
 from spear.data.base import Batch
@@ -50,9 +50,11 @@ def test_the_setting_of_a_defense_is_the_swept_one():
     assert (defense("dpsgd", 0.3).max_norm, defense("dpsgd", 0.3).noise_std) == (0.3, 2e-5)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_every_setting_has_an_accuracy_and_the_best_rate_counts(name):
-    table = accuracies().query("defense == @name")
-    assert sorted(best(name).index) == sorted(SETTINGS[name][1])
+def test_accuracies_are_of_known_settings_and_the_best_rate_counts():
+    table = accuracies()
+    assert not table.duplicated(COLUMNS[:-1]).any()
+    for name, own in table.groupby("defense"):
+        assert {*own["setting"]} == {*best(name).index} <= {*SETTINGS[name][1]}
+        assert best(name).max() == own["accuracy"].max()
     assert table["accuracy"].between(0.05, 0.6).all()
-    assert best(name).max() == table["accuracy"].max()
+    assert best("none").size == 1
