@@ -110,7 +110,7 @@ def step(
         shared = Client(network, defense=defense).share(batch, generator).gradients
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            parameter -= rate * shared[name]
+            parameter.sub_(rate * shared[name])
 
 
 def clipped_mean(

@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     add("--columns", type=lambda names: names.split(","), help="of a table, such as age,hours")
     add("--json", type=Path, help="file to write the findings to")
     add("--html", type=Path, help="file to write the findings to as a page, with the inputs found")
+    add("--pdf", type=Path, help="file to write that page to as a PDF; needs the extra pdf")
     return found
 
 
@@ -80,7 +81,7 @@ def main(arguments: list[str]) -> None:
     """Run an audit and print what it found.
 
     Raises:
-        SpearError: the model, the weights or the update cannot be used.
+        SpearError: the model, the weights or the update cannot be used, or no PDF can be made.
         SystemExit: an option is wrong, or a layer has a verdict of `--fail-on`.
     """
     options = parser()
@@ -91,6 +92,10 @@ def main(arguments: list[str]) -> None:
     if chosen.update is None:
         options.error("the following arguments are required: --update")
 
+    if chosen.pdf:
+        from spear.auditing.pdf import renderer
+
+        renderer()  # before the audit, which may take long
     result = _audited(chosen)
     _write(result, chosen)
     leaks = [f"{x.name} is {x.verdict}" for x in result.layers if x.verdict in chosen.fail_on]
@@ -135,6 +140,8 @@ def _write(result: "Audit", chosen: argparse.Namespace) -> None:
         chosen.json.write_text(as_json(result), encoding="utf-8")
     if chosen.html:
         chosen.html.write_text(html(result, chosen.columns), encoding="utf-8")
+    if chosen.pdf:
+        chosen.pdf.write_bytes(result.to_pdf(chosen.columns))
     sys.stdout.write(text(result))
 
 

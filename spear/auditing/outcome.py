@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from spear.auditing.findings import LayerFinding
+from spear.auditing.pdf import pdf_of
 from spear.auditing.verdicts import Verdict
 from spear.errors import ConfigError
 
@@ -128,6 +129,18 @@ class Audit:
         from spear.auditing.report import html  # which imports this module
 
         return html(self, columns)
+
+    def to_pdf(self, columns: list[str] | None = None) -> bytes:
+        """Return that page as a PDF file.
+
+        Args:
+            columns: as in `to_html`.
+
+        Raises:
+            ConfigError: see `to_html`.
+            NoPDF: WeasyPrint cannot be loaded (`pip install "spear-suite[pdf]"`).
+        """
+        return pdf_of(self.to_html(columns))
 
     @property
     def verdict(self) -> Verdict:
