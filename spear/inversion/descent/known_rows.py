@@ -1,10 +1,10 @@
-"""Rows p of Q^-1 for directions that are known: exact if some neuron leaves one of them alone.
+"""Rows p of Q^-1 of known directions: exact if a neuron has one of their samples left alone.
 
 A certified direction says which neurons its sample activates, but its row is only a fit to these
-m signs. Where the sample is the only one left at a neuron, once the samples whose rows are exact
-are taken out (`single_rows`), the neuron's row of L is p itself. That no unknown sample has a part
-in it shows by the signs: p gives the direction's own activity at every neuron. Two neurons that
-give the same p show it still better.
+m signs. Take out the samples whose rows are exact (`single_rows`). If one sample alone is left at
+a neuron, the neuron's row of L is a multiple of its p. An unknown sample may still have a part in
+it. So p is taken only if it gives the direction's own activity at every neuron. Two neurons that
+give the same p are better evidence still.
 """
 
 import torch
@@ -23,17 +23,18 @@ def with_exact_rows(problem: Factorization, known: Known) -> Known:
     """Return known directions with their rows, exact where some neuron shows one.
 
     Each round takes out the samples whose rows are exact, which leaves further neurons with one
-    known sample; rows that two neurons agree on go first. It ends if none gives a new row.
+    known sample. If two neurons agree on a row, only such rows are taken in that round. The rounds
+    end if none gives a new row.
 
     Args:
         problem: the factorised observation.
-        known: directions and fitted rows (f x b each), which stay where nothing better shows. So
-            they do all in noise, to which a fit to all neurons bears more than one neuron does.
+        known: directions and fitted rows (f x b each). A row that no neuron shows stays as it is.
+            In noise all stay, as a fit to all neurons averages it and one neuron does not.
     """
     if problem.noise.white or not len(known):
         return known
-    rows, active = known.rows.clone(), _is_active(problem, known.directions)
-    signs = activity(problem, known.directions.T)
+    rows, signs = known.rows.clone(), activity(problem, known.directions.T)
+    active = signs[problem.active] > 0
     exact = torch.zeros(len(known), dtype=torch.bool, device=rows.device)
     while True:
         rest = Rest.of(problem, Known(known.directions[exact], rows[exact]))
@@ -54,12 +55,6 @@ def with_exact_rows(problem: Factorization, known: Known) -> Known:
 
 
 def _agree(candidates: Tensor, owners: Tensor) -> Tensor:
-    """Whether another neuron gives the same sample the same row (k)."""
+    """Mark the rows that another neuron gives the same sample (k)."""
     same = torch.cdist(candidates, candidates) <= SAME * torch.linalg.vector_norm(candidates, dim=1)
     return (same & (owners[:, None] == owners)).sum(dim=1) > 1
-
-
-def _is_active(problem: Factorization, directions: Tensor) -> Tensor:
-    """Whether a sample activates a neuron, by its direction (m' x f)."""
-    noise = problem.noise.not_zero * problem.noise.deviation(directions.T)
-    return (problem.left @ directions.T).abs() > noise

@@ -101,7 +101,7 @@ def _status(
     clean = of_pair is Status.EXACT
     if not lengths.explained or (clean and lengths.rest > EXPLAINED):
         return Status.PARTIAL
-    if not clean or bool((lengths.errors >= ALLOWED_ERROR).any()):
+    if not clean or not bool((lengths.errors <= ALLOWED_ERROR).all()):
         return Status.APPROXIMATE
     rest = unreproduced(chain, place, inputs, lengths.labels, lengths.batch_size)
     return Status.EXACT if rest <= EXPLAINED else Status.PARTIAL

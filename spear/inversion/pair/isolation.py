@@ -7,9 +7,10 @@ its length. To first order that is a bound on the Gram matrix of their Jacobian:
 
     J^T J >= (tolerance / ALLOWED_ERROR)^2 K,   |dx|^2 / |x|^2 = dv^T K dv for dp = N dv,
 
-of forward consistency, or of both together. A Cholesky factorisation for each sample tells. Behind
-a piecewise linear activation, backward consistency says nothing of rows. What this leaves open is
-asked of `likely_errors`.
+of forward consistency, or of both together: two squares of at most 1, each in units of its own
+tolerance, add up to at most 2. A Cholesky factorisation for each sample tells. Behind a piecewise
+linear activation, backward consistency says nothing of rows. `likely_errors` judges the samples
+that this leaves open.
 """
 
 import torch
@@ -29,7 +30,7 @@ AT_ONCE = 16
 
 
 def isolated(problem: PairProblem, rows: Tensor, forward: Tensor, backward: Tensor) -> Tensor:
-    """Mark the samples of which an error of `ALLOWED_ERROR` in the input would show (b).
+    """Mark the samples whose residuals would show an error of `ALLOWED_ERROR` in the input (b).
 
     Args:
         problem: the whole layer pair.
@@ -40,12 +41,15 @@ def isolated(problem: PairProblem, rows: Tensor, forward: Tensor, backward: Tens
         return torch.ones_like(forward, dtype=torch.bool)
     space = RowSpace.of(problem)
     lengths = _length(problem, rows)
-    rests = -_metric(problem, space) / (ALLOWED_ERROR * lengths).square()[:, None, None]
+    least = _metric(problem, space) / (ALLOWED_ERROR * lengths).square()[:, None, None]
+    rests = -least
     if problem.spans_activations:
         rests += _forward(problem, space, rows) / forward.square()[:, None, None]
     shows = _are_positive(rests)
     if problem.activation.pieces is not None:
         return shows
+    if problem.spans_activations:
+        rests -= least  # for two squares
     moved = slice(problem.b, problem.b + space.dimension)
     for part in torch.split((~shows).nonzero()[:, 0], AT_ONCE):
         both = _backward(problem, space, rows[part]) / backward[part].square()[:, None, None]

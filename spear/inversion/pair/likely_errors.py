@@ -1,14 +1,15 @@
-"""Errors of the inputs of a pair that independent errors of both gradients leave possible.
+"""Bounds on the errors of a pair's inputs, if the errors of both gradients are independent.
 
-`isolation` allows all that is tolerated in the worst direction. Rounding points anywhere. Let J be
-the Jacobian of both consistencies in v, for the row p = p0 + N v of a sample, each equation divided
-by its deviation. The true row lies near v - J^+ r, with the covariance (J^T J)^-1, so that
+`isolation` supposes that all of the tolerance lies in the worst direction. Rounding has no
+direction. Let J be the Jacobian of both consistencies in v, for the row p = p0 + N v of a sample,
+and r their residuals, each equation divided by its deviation. The v of the true row lies near
+v - J^+ r, with the covariance (J^T J)^-1. As |x| is |S p| up to a common factor,
 
-    |dx| <= |S N J^+ r| + DEVIATIONS sqrt(tr((S N) (J^T J)^-1 (S N)^T)),
+    |dx| <= |S N J^+ r| + DEVIATIONS sqrt(tr((S N) (J^T J)^-1 (S N)^T)).
 
-as |x| is |S p| up to a factor. q and e of backward consistency move freely but for their common
-scale, and are eliminated. The deviation is that of rounding, or what the sample's own residual
-shows if that is more. Derivation: docs/theory/layer-pairs.md.
+q and e of backward consistency are eliminated: both are free, but for their common scale. The
+deviation is that of rounding, that of the gradient's errors, or that of the sample's own residuals,
+whichever is largest. Derivation: docs/theory/layer-pairs.md.
 """
 
 import torch
@@ -21,30 +22,33 @@ from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.rows import RowSpace
 
 DEVIATIONS = 10.0
-"""Error of an input that is allowed for, in deviations of independent errors. Measured ones of
-right inputs are up to 4.4."""
+"""Error of an input that the bound allows for, in deviations of independent errors; those measured
+are up to 4.4."""
 
 ROUNDING = torch.finfo(torch.float32).eps
-"""Relative deviation of the equations of a sample, at least."""
+"""Least deviation of an equation, relative to its left side."""
 
 NEURONS = 6
 """Neurons that are looked at behind a smooth activation, as a multiple of b: backward consistency
 has up to 3 b unknowns."""
 
 System = tuple[Tensor, Tensor]
-"""Jacobians (k x m' x d) and residuals (k x m') of samples, in deviations."""
+"""Jacobians (k x m' x d) and residuals (k x m') of samples, in units of their deviations."""
 
 
 def likely_errors(
     problem: PairProblem, rows: Tensor, which: Tensor, forward: Tensor, backward: Tensor
 ) -> Tensor:
-    """Bound the relative errors of some inputs (k); not finite where nothing bounds one.
+    """Bound the relative errors of some inputs (k).
 
     Args:
         problem: the whole layer pair, of two samples or more.
         rows: P, of a solution (b x b).
         which: indices of the samples (k).
         forward, backward: relative residual to expect of each sample (b each).
+
+    Returns:
+        A huge, infinite or undefined number if the equations leave an input open.
     """
     if problem.activation.pieces is not None:
         return _errors_of_directions(problem, rows, backward)[which]
@@ -103,13 +107,14 @@ def _backward(
 
 
 def deviation(residuals: Tensor, sides: Tensor, expected: Tensor, unknowns: int) -> Tensor:
-    """Deviation of an equation of each sample (k).
+    """Return the deviation of the equations of each sample (k).
 
     Args:
         residuals: of the equations (k x m').
-        sides: what they are relative to (k x m').
+        sides: their left sides, to which `expected` is relative (k x m').
         expected: relative residual that the errors of the gradient make (k).
-        unknowns: that were fitted to the equations of a sample.
+        unknowns: number of those fitted to the equations of a sample. If it is m' or more, the
+            residuals tell nothing, and their whole length counts as one equation's.
     """
     count = residuals.shape[1]
     seen = torch.linalg.vector_norm(residuals, dim=1) / max(1, count - unknowns) ** 0.5
@@ -120,17 +125,20 @@ def deviation(residuals: Tensor, sides: Tensor, expected: Tensor, unknowns: int)
 def _errors_of_directions(problem: PairProblem, rows: Tensor, expected: Tensor) -> Tensor:
     """Bound the relative error of each input that the directions' errors make (b).
 
-    A sample's slopes are fixed, so that its direction is the kernel of [L, -sigma'(z) * V]. Errors
-    of its equations move it by dq_j, beside q_j, and P = Q^-1 and Q 1 = s make of that
+    A sample's slopes are fixed, so that (q, e) is the kernel of [L, -sigma'(z) * V]. Errors of its
+    equations move q_j by dq_j, which is orthogonal to it. From P = Q^-1 and Q 1 = s follows
 
-        dx_i = sum over j of (p_i . dq_j) (x_i - x_j),
+        dx_i = sum over j of (p_i . dq_j) (x_i - x_j).
 
-    in which the variances of different directions add up.
+    The errors of different directions are taken for independent, so that their variances add up.
     """
     z = problem.pre_activations(rows)
     slopes, decided = problem.activation.slope(z), problem.decided(rows, z)
     inputs = problem.first.singular_values * rows
     steps, squares = torch.zeros_like(inputs), torch.zeros_like(inputs[:, 0])
+    unknowns = problem.b + problem.r - 1
+    if bool((decided.sum(dim=1) < unknowns).any()):
+        return torch.full_like(squares, torch.inf)
     for j, direction in enumerate(torch.linalg.inv(rows).T):
         left = problem.left[decided[j]]
         spanned = torch.linalg.qr(slopes[j, decided[j], None] * problem.back[decided[j]]).Q
@@ -144,7 +152,7 @@ def _errors_of_directions(problem: PairProblem, rows: Tensor, expected: Tensor) 
         pulled = torch.linalg.solve_triangular(
             triangle.T, (beside.T @ residual)[:, None], upper=False
         )
-        away, unknowns = inputs - inputs[j], problem.b + problem.r - 1
+        away = inputs - inputs[j]
         steps -= (gains @ pulled) * away
         each = deviation(residual[None], (left @ direction)[None], expected[[j]], unknowns)
         spread = each * torch.linalg.vector_norm(gains, dim=1)
@@ -154,9 +162,9 @@ def _errors_of_directions(problem: PairProblem, rows: Tensor, expected: Tensor) 
 
 
 def _beside(matrices: Tensor, units: Tensor) -> Tensor:
-    """Matrices (k x m x d) times d - 1 orthonormal columns beside unit vectors (k x d).
+    """Matrices (k x m x d) in an orthonormal basis of the complement of unit vectors (k x d).
 
-    The columns are those of a reflection that takes the first axis to the unit vector.
+    The basis is that of a reflection that takes the first axis to the unit vector or its negative.
     """
     mirrors = units.clone()
     mirrors[:, 0] += torch.where(units[:, 0] < 0, -1.0, 1.0)

@@ -19,6 +19,7 @@ from spear.inversion.pair.likely_errors import (
     deviation,
     likely_errors,
 )
+from spear.inversion.pair.problem import PairProblem
 from spear.inversion.pair.proof import evidence, verdict
 from spear.inversion.pair.rows import RowSpace
 from spear.reconstruction import Status
@@ -190,3 +191,17 @@ def test_two_samples_of_the_same_pieces_have_no_bound(name: str) -> None:
     given = torch.full((4,), ROUNDING).double()
     found = likely_errors(case.problem, rows, torch.arange(4), given, given)
     assert not (found[:2] <= ALLOWED_ERROR).any()
+
+
+@pytest.mark.parametrize("name", PIECEWISE)
+def test_fewer_certain_neurons_than_unknowns_bound_nothing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A direction with its e has b + r - 1 unknowns, and here one has b - 2 equations."""
+    case = made(name, "narrow")
+    certain = torch.ones(case.b, case.problem.m, dtype=torch.bool)
+    certain[3, case.b - 2 :] = False
+    monkeypatch.setattr(PairProblem, "decided", lambda *_: certain)
+    given = torch.full((case.b,), ROUNDING).double()
+    found = likely_errors(case.problem, case.rows, torch.arange(case.b), given, given)
+    assert not (found <= ALLOWED_ERROR).any()

@@ -261,3 +261,24 @@ def test_an_error_of_a_thousandth_must_show(name: str) -> None:
     assert not isolated(problem, rows, *tolerances(2 * ALLOWED_ERROR)).all()
     assert isolated(problem, rows, *tolerances(ALLOWED_ERROR / 100)).all()
     assert f"by {ALLOWED_ERROR:.1%}".replace("%", " %") in (Reconstruction.__doc__ or "")
+
+
+@pytest.mark.parametrize(("share", "shows"), [(0.75, False), (1.25, True)])
+def test_two_tolerances_together_are_not_one(
+    share: float, shows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an error of `ALLOWED_ERROR` each consistency shows less, or more, than its tolerance."""
+    case = made("gelu", "wide")
+    problem, rows, one = case.problem, case.rows, torch.ones(case.b, dtype=torch.float64)
+    d = case.b - 1
+    of_rows = share * torch.eye(d, dtype=torch.float64) / ALLOWED_ERROR**2
+    both = torch.eye(case.b + d + problem.r, dtype=torch.float64)
+    both[case.b : case.b + d, case.b : case.b + d] = of_rows
+    for name, matrix in (("_metric", torch.eye(d).double()), ("_length", one)):
+        monkeypatch.setattr(f"{isolated.__module__}.{name}", lambda *_, it=matrix: it)
+    for name, matrix in (("_forward", of_rows), ("_backward", both)):
+        monkeypatch.setattr(
+            f"{isolated.__module__}.{name}",
+            lambda _problem, _space, rows, it=matrix: it.expand(len(rows), -1, -1).clone(),
+        )
+    assert (isolated(problem, rows, one, one) == shows).all()
