@@ -6,10 +6,11 @@ s . p = 1 and u = R^T p. With r = a p, and so a = s . r, its equations at positi
 
     Q^T g_p = Q^T [C (R^T r - (s . r) beta_2) / gamma_2; 0] = A r,    C centring.
 
-A is the same for all positions. Two missing tokens of one position solve A (r - r') = 0, so that r
-is known up to as many directions as positions miss tokens after their first. If none misses two, a
-solution is a token, and nothing has to be searched: so with one image from the start, and with more
-images for tokens of which rounding leaves too little to the search, as those of a clear sky.
+A is the same for all positions. Two missing tokens of one position solve A (r - r') = 0. So r is
+known up to as many directions as tokens are missing beyond the first of each position. If no
+position misses two, each solution is a token, and nothing has to be searched. With one image this
+is so from the start. With more images it finds the tokens of which rounding leaves too little to
+the search, such as those of a clear sky.
 """
 
 from collections import Counter
@@ -23,7 +24,8 @@ from spear.vision.positions import place
 from spear.vision.token_equations import TokenEquations
 
 OVERDETERMINED = 2
-"""Equations for each unknown: a row that fits no position keeps a residual of 0.7 and more."""
+"""Least number of equations for each unknown: with as many, a row that fits no position keeps a
+residual of 0.7 and more."""
 
 
 def completed(test: Positioning, samples: Samples) -> Tensor | None:
@@ -31,8 +33,8 @@ def completed(test: Positioning, samples: Samples) -> Tensor | None:
 
     Args:
         test: of the first block, for the whole problem.
-        samples: of that problem; those that do not fit a position well count as missing, as an
-            error of theirs would be in all others.
+        samples: of that problem. One that does not fit a position well counts as missing, as its
+            error would enter all others.
     """
     known, missing = _known(test, samples)
     if max(missing.values(), default=1) > 1 or min(missing.values(), default=0) < 0:
@@ -47,7 +49,7 @@ def completed(test: Positioning, samples: Samples) -> Tensor | None:
     directions = norm.directions(states + norm.bias - sums[:, None] * norm.bias)
     found = []
     for system in test.systems:
-        wanted = [i for i, place in enumerate(system.positions.tolist()) if place in missing]
+        wanted = [i for i, at in enumerate(system.positions.tolist()) if at in missing]
         if wanted:
             rows = _solved(system, wanted, directions)
             if rows is None:
@@ -64,7 +66,7 @@ def _known(test: Positioning, samples: Samples) -> tuple[Samples, Counter[int]]:
     placed = place(test.block.before_feed_forward.directions(states), test.systems)
     well = placed.residuals <= WELL
     missing.subtract(placed.positions[well].tolist())
-    return samples[well], Counter({place: count for place, count in missing.items() if count})
+    return samples[well], Counter({at: count for at, count in missing.items() if count})
 
 
 def _solved(system: TokenEquations, wanted: list[int], directions: Tensor) -> Tensor | None:

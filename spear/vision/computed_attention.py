@@ -5,8 +5,8 @@ dimensions (`spear.vision.token_equations`). Of whole images it follows from the
 
     a v + c 1 = W_e patch + b_e + e_p + W_o o + b_o
 
-has the unknowns a, c and the patch alone, which then are less sensitive to rounding. o depends
-little on what is still wrong with the pixels, and a few turns of both settle.
+has the unknowns a, c and the patch alone, and rounding moves these less. o depends little on what
+is still wrong with the pixels. So both are computed in turn, and a few turns settle.
 """
 
 import torch
@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from spear.vision.first_block import FirstBlock
 
 TURNS, SETTLED = 20, 1e-6
-"""Turns at most, and relative change of the pixels at which they end: two or three turns, as each
-changes a tenth of what the one before did, down to rounding."""
+"""Turns at most, and relative change of the pixels at which they end. Each turn changes a tenth of
+what the one before did, down to rounding, so that two or three suffice."""
 
 SLOW = 0.5
-"""Change, relative to that of the turn before, from which they lead nowhere."""
+"""Least change of a turn, relative to that of the turn before, at which turns do not settle."""
 
 
 def with_attention(block: FirstBlock, patch_rows: Tensor, images: Tensor, states: Tensor) -> Tensor:
@@ -32,7 +32,7 @@ def with_attention(block: FirstBlock, patch_rows: Tensor, images: Tensor, states
         states: inputs of the feed-forward block, at least those of these images (k x d).
 
     Returns:
-        The images, or those given if the turns do not settle.
+        The images, or those given if a turn changes as much as half of what the one before did.
     """
     patches, size = block.grid.cut(images), images.shape
     columns = block.patch_weight @ patch_rows.T

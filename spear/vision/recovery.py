@@ -139,7 +139,7 @@ def _proven(
 ) -> tuple[Batch, Evidence]:
     """The batch, refitted to all gradients if that is needed, and its evidence.
 
-    The first of the candidates that reproduces the update is taken, or else the nearest.
+    The first candidate that reproduces the update is taken, or else the one of the least misfit.
     """
     found = Evidence(math.inf, math.inf)
     for images in candidates:
