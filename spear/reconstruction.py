@@ -120,9 +120,9 @@ class Reconstruction:
         submatrices: number of (b-1) x b submatrices sampled (n_total of Lemma 5.2).
         seconds: wall time of the attack.
         status: end of the attack. `EXACT` bounds the error that rounding leaves in an input
-            by 0.1 %, from the input's share of the gradient. So do the checks of layer pairs that
-            exclude other inputs nearby, and lengths by the loss. Of one layer alone it is up to the
-            scale of the bias gradient, near 1: the ReLU pattern does not pin it.
+            by 0.1 %, from the input's share of the gradient. Layer pairs also exclude other inputs
+            beyond 0.1 % nearby, and lengths by the loss are known to 0.1 %. Of one layer alone it
+            is up to the scale of the bias gradient, near 1: the ReLU pattern does not pin it.
         details: further numbers of the attack, by name.
         labels: class probabilities of each input (b x K), in the order of `inputs`; None from an
             attack that recovers none.

@@ -80,6 +80,7 @@ def invert_pair(
     Raises:
         InvalidObservation: a tensor is missing, not finite, or not shaped like the others.
         LayerError: there is no activation of that name.
+        ConfigError: an attack is given, but no bias gradient.
     """
     sigma = elementwise(Activation(activation), {}) if isinstance(activation, str) else activation
     if bias_gradient is None:

@@ -149,6 +149,7 @@ def recover_images(
         VictimError: the model has another form.
         LayerError, InvalidObservation: a gradient is missing or does not fit the model, or the
             first feed-forward block has dropout or an unknown activation.
+        ConfigError: the time limit is out of range.
     """
     check_time_limit(time_limit)
     network = unwrapped(model)
