@@ -2,9 +2,9 @@
 
 Draws the batches of every recorded job anew, and counts the data set's examples and classes in
 them. Writes `analysis/records/examples.csv`, which captions and docs/data.md show. SPEAR_DATA names
-the folder of the data sets; if one is missing, the table is left as it was, and the exit status
-is 1. With `--verify`, whole batches are drawn, and it ends with an error if
-the data hash of any job is not the recorded one.
+the folder of the data sets. If one is missing, the table is left as it was, and the exit status is
+1. With `--verify`, whole batches are drawn, and it ends with an error if the data hash of any job
+is not the recorded one.
 """
 
 import argparse

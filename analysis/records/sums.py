@@ -1,7 +1,7 @@
 """SHA-256 sums of collected files, so that no number of a record changes unnoticed.
 
 The file beside the experiments is that of coreutils: `cd results && sha256sum --check SHA256SUMS`.
-`spear collect` renews the lines of what it collects; for a folder that was copied there,
+`spear collect` renews the lines of what it collects. For a folder that was copied there or removed,
 `python -m spear.analysis.records.sums EXPERIMENT ...` does.
 """
 
@@ -21,7 +21,7 @@ def write_sums(root: Path, experiments: Collection[str]) -> None:
 
     Args:
         root: folder of experiments.
-        experiments: names of their folders.
+        experiments: names of their folders; the sums of one that is gone are left out.
     """
     kept = {path: own for path, own in read_sums(root).items() if _folder(path) not in experiments}
     found = sorted((kept | _sums(root, experiments)).items())
@@ -38,7 +38,7 @@ def read_sums(root: Path) -> dict[str, str]:
 
 
 def changed(root: Path) -> list[str]:
-    """Return the paths of files that are not as they were collected, are gone, or are new."""
+    """Return the paths below `root` of files that differ from their sum, are gone, or are new."""
     recorded = read_sums(root)
     found = _sums(root, [folder.name for folder in collected_folders(root)])
     return sorted(
@@ -47,7 +47,7 @@ def changed(root: Path) -> list[str]:
 
 
 def _sums(root: Path, experiments: Collection[str]) -> dict[str, str]:
-    files = (path for name in experiments for path in (root / name).iterdir() if path.is_file())
+    files = (path for name in experiments for path in (root / name).glob("*") if path.is_file())
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files

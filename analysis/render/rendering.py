@@ -198,9 +198,10 @@ def checked(
         folder: folder of the rendered files.
 
     Returns:
-        A line for each file that is as the records give it and for each module without records, and
-        one for each file that is not, or that has no records. Pictures are the same bytes only with
-        the packages of `requirements.lock`.
+        Two texts of lines. The first has the files that are as the records give them, and the
+        modules that have neither records nor files. The second has the files that are missing,
+        differ or have no records. Images are the same bytes only with the packages of
+        `requirements.lock`.
     """
     beside = folder.parent if folder.parent.is_dir() else None  # as deep, for relative links
     with TemporaryDirectory(dir=beside) as scratch:

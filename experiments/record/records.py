@@ -118,7 +118,7 @@ def shortfall(size: int, reconstruction: Reconstruction) -> str:
 
 
 def _shortfall(truth: Truth, reconstruction: Reconstruction) -> str:
-    """The same for a batch; inputs or sequences without directions have no rank to speak of."""
+    """The same for a batch. Without directions there is no rank, and what was found is counted."""
     size, found = len(truth.inputs), reconstruction.batch_size
     alone = found > 0 and len(reconstruction.activation_gradients) == 0
     if found == size or not alone:

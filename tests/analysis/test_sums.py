@@ -73,6 +73,16 @@ def test_sums_of_other_experiments_are_kept(root):
     assert before.items() < read_sums(root).items()
 
 
+def test_sums_of_a_removed_experiment_are_left_out(root):
+    shutil.copytree(root / "table2_sampling", root / "other")
+    write_sums(root, ["other"])
+    shutil.rmtree(root / "other")
+    assert changed(root) == ["other/batches.csv", "other/jobs.json"]
+    write_sums(root, ["other"])
+    assert changed(root) == []
+    assert read_sums(root)
+
+
 def test_every_record_has_its_sums():
     assert {path.partition("/")[0] for path in read_sums(RESULTS)} == {
         folder.name for folder in collected_folders(RESULTS)
