@@ -62,8 +62,8 @@ def invert_pair(
         weight: W1, m x n, as it was when the gradient was computed.
         bias: c1, m; None if the layer has none.
         weight_gradient: dL/dW1, m x n.
-        bias_gradient: dL/dc1, m. None, if the layer has no bias or a frozen one, leaves it to the
-            activation to fix the length of each input: a smooth one, and K above the batch size.
+        bias_gradient: dL/dc1, m; None if the layer has no bias or a frozen one. Then the activation
+            fixes the length of each input: it has to be smooth, and K above the batch size.
         activation: sigma, by its name in `torch.nn.functional` with default arguments ("gelu"), or
             from `spear.activations`.
         next_weight: W2, K x m.

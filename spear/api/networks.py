@@ -33,10 +33,10 @@ def invert_network(
         domain: shape of one input of the network, or its domain.
         layer: number of the linear layer, counted from 1; None takes the first that an elementwise
             activation and a linear layer follow.
-        attack: `spear.SpearNetwork(layer)` unless given, which solves the easiest layer pair in a
-            row with it, in a network with biases or without any. Without biases, the gradients
-            are taken for those of a mean cross-entropy if only the loss tells lengths, and with
-            them where inputs behind a hardtanh have no kink; `details` says so.
+        attack: `spear.SpearNetwork(layer)` unless given. It solves the easiest layer pair in a row
+            with the layer; all layers have biases, or none has. In two cases it takes the gradients
+            for those of a mean cross-entropy, and `details` says so: only the loss tells lengths
+            (without biases), or inputs behind a hardtanh have no kink.
         seed: the same seed gives the same result.
 
     Returns:

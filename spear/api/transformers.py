@@ -143,7 +143,7 @@ def recover_images(
     Returns:
         The images that are whole, in the units of the network's inputs. `status` is `exact` if
         their forward and backward pass reproduces all gradients to rounding, and rounding hides no
-        patch; the others are in docs/theory/vision-transformers.md.
+        patch; docs/theory/vision-transformers.md has the other statuses.
 
     Raises:
         VictimError: the model has another form.
