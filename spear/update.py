@@ -22,7 +22,7 @@ from spear.layers import LinearLayer, Sparsity, attackable, linear_layers, numbe
 from spear.naming import renamed
 from spear.observation import LayerChain, LayerPair, Link, Observation, UnbiasedPair
 from spear.pairs import pair_at, unbiased_pair_at
-from spear.validation import check_finite, check_names, check_shape
+from spear.validation import check_finite, check_names, check_shape, check_tensor
 
 
 def check_update(given: object) -> None:
@@ -259,6 +259,7 @@ class Update:
         for part in ("weight", "bias"):
             if self._has_updates(layer, part):
                 name = f"{layer.name}.{part}"
+                check_tensor(f"the gradient of {name!r}", self.folded.gradients[name])
                 check_finite(f"the gradient of {name!r}", self.folded.gradients[name])
         return Link(
             layer.module.weight.detach(),

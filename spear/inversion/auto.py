@@ -34,6 +34,9 @@ FEW = 24
 WIDE = 8
 """Neurons for each input from which it does. Below, a layer pair is faster."""
 
+LOOK = 4
+"""The row cascade's look may take 1 / LOOK of the time, as both attacks come after it."""
+
 FINAL = (Status.EXACT, Status.APPROXIMATE)
 
 
@@ -170,13 +173,18 @@ def descent_suits(problem: Factorization | Status, chain: LayerChain, budget: Bu
         return problem is Status.ZERO_GRADIENT
     if problem.noise.white or chain.wanted > 0:
         return problem.noise.white
-    return is_easy(problem.b, len(problem.left)) or cascade_solves(problem, budget)
+    few = is_easy(problem.b, len(problem.left))
+    return few or cascade_solves(problem, budget.share(LOOK))
 
 
 def cascade_solves(problem: Factorization, budget: Budget) -> bool:
     """Return whether the row cascade, with which a descent begins, solves a large batch.
 
     It takes a few hundredths of the time of layer pairs.
+
+    Args:
+        problem: the layer's gradient in factors.
+        budget: after which the answer is no.
     """
     return problem.b > FEW and len(Cascade(problem, budget.over)()) == problem.b
 

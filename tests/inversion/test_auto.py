@@ -1,5 +1,6 @@
 """The default attack: which one it chooses, what it falls back on, and what it refuses."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,8 @@ from spear.data.embedded import Faces
 from spear.domain import Domain
 from spear.errors import ConfigError, InvalidObservation, LayerError
 from spear.inversion import SpearAuto, SpearIrls, SpearNetwork, auto
-from spear.inversion.auto import LayerAndChain, first_final, is_easy
+from spear.inversion.auto import LayerAndChain, descent_suits, first_final, is_easy
+from spear.inversion.factors.factorization import Factorization
 from spear.inversion.pair import problem
 from spear.networks import fcnn
 from spear.observation import Observation
@@ -89,6 +91,38 @@ def test_a_larger_batch_that_the_cascade_solves_is_that_of_the_descent(
     assert torch.equal(found.inputs, expected.inputs)
     assert found.details == expected.details
     assert found.details.get("starts") == 0 or chosen is SpearNetwork
+
+
+def test_a_look_by_the_cascade_leaves_time_for_the_attacks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that takes all it is given finds nothing in time."""
+
+    class Endless:
+        def __init__(self, problem: Factorization, over: Callable[[], bool]) -> None:
+            self._nothing, self._over = problem.left[:0], over
+
+        def __call__(self) -> Tensor:
+            while not self._over():
+                pass
+            return self._nothing
+
+    monkeypatch.setattr(auto, "Cascade", Endless)
+    model = network(nn.ReLU())
+    observation = SpearAuto().observe(Client(model).share(batch(25)))
+    assert observation.layer is not None
+    assert observation.chain is not None
+    factors = problem.factorize(observation.layer)
+    budget = Budget(1.0)
+    assert not descent_suits(factors, observation.chain, budget)
+    assert budget.spent < 0.75
+
+
+def test_gradients_of_complex_numbers_are_refused() -> None:
+    update = shared(network(nn.ReLU()))
+    gradients = {name: each.to(torch.complex64) for name, each in update.gradients.items()}
+    with pytest.raises(InvalidObservation, match="complex64; expected a floating-point"):
+        SpearAuto().observe(replace(update, gradients=gradients))
 
 
 @pytest.mark.parametrize("activation", [nn.GELU(), nn.Tanh(), nn.LeakyReLU()])
