@@ -19,7 +19,7 @@ from spear.analysis.records.store import (
     run_folders,
     to_csv,
 )
-from spear.analysis.records.sums import write_sums
+from spear.analysis.records.sums import read_sums, write_sums
 from spear.errors import SpearError
 from spear.experiments.config.experiments import current_name
 from spear.experiments.record.run_files import BATCHES, BEGUN, SUMMARY
@@ -69,7 +69,9 @@ def collect(
     Raises:
         CannotCollect: a folder does not exist, none has a complete job, two have the same job, or a
             wanted file is missing. Nothing has been written in these cases.
+        BrokenSums: see `read_sums`. Nothing has been written either.
     """
+    read_sums(results)
     experiments = _by_experiment(sources)
     if not experiments:
         where = " or ".join(map(str, sources))
@@ -138,7 +140,7 @@ def _portable(recorded: Recorded) -> tuple[dict[str, dict[str, Any]], Rows]:
     jobs, rows = dict(recorded.jobs), recorded.rows()
     roots = {name: _roots(job["config"]) for name, job in recorded.jobs.items()}
     # Few folders are those of many jobs, and the text of their batches is long.
-    told = {here for here in set().union(*roots.values()) if here in recorded.batches}
+    told = {here for here in set().union(*roots.values()) if here.rstrip("/") in recorded.batches}
     for name, job in recorded.jobs.items():
         jobs[name] = _replaced(job, roots[name])
         if not told.isdisjoint(roots[name]):

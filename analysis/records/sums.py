@@ -6,14 +6,22 @@ The file beside the experiments is that of coreutils: `cd results && sha256sum -
 """
 
 import hashlib
+import re
 import sys
 from collections.abc import Collection
 from pathlib import Path
 
 from spear.analysis.records.store import RESULTS, collected_folders
+from spear.errors import SpearError
 
 SUMS = "SHA256SUMS"
 """File beside the folders of collected experiments."""
+
+LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+
+
+class BrokenSums(SpearError):
+    """A line of the file of sums is not a sum and a path, as after a merge."""
 
 
 def write_sums(root: Path, experiments: Collection[str]) -> None:
@@ -22,6 +30,9 @@ def write_sums(root: Path, experiments: Collection[str]) -> None:
     Args:
         root: folder of experiments.
         experiments: names of their folders; the sums of one that is gone are left out.
+
+    Raises:
+        BrokenSums: see `read_sums`.
     """
     kept = {path: own for path, own in read_sums(root).items() if _folder(path) not in experiments}
     found = sorted((kept | _sums(root, experiments)).items())
@@ -30,11 +41,25 @@ def write_sums(root: Path, experiments: Collection[str]) -> None:
 
 
 def read_sums(root: Path) -> dict[str, str]:
-    """Return the recorded sum of each file, by its path below `root`; none without the file."""
+    """Return the recorded sum of each file, by its path below `root`; none without the file.
+
+    Raises:
+        BrokenSums: a line is not a sum and a path.
+    """
     if not (root / SUMS).is_file():
         return {}
-    lines = (root / SUMS).read_text(encoding="utf-8").splitlines()
-    return {path: own for own, path in (line.split("  ", 1) for line in lines)}
+    lines = (root / SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        match = LINE.fullmatch(line)
+        if match is None:
+            raise BrokenSums(
+                f"line {number} of {root / SUMS} is {line[:80]!r}; expected a SHA-256 sum, two "
+                "spaces and a path. Restore the file, or delete the line and collect its folder "
+                "again."
+            )
+        found[match[2]] = match[1]
+    return found
 
 
 def changed(root: Path) -> list[str]:

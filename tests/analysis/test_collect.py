@@ -14,7 +14,7 @@ from support.command import Command, typed
 from spear.analysis.records import collect
 from spear.analysis.records.frames import load_batches, load_summaries
 from spear.analysis.records.store import RESULTS, read_jobs, to_csv
-from spear.analysis.records.sums import changed, read_sums
+from spear.analysis.records.sums import SUMS, BrokenSums, changed, read_sums
 
 ROOT = RESULTS.parent
 
@@ -109,6 +109,22 @@ def test_the_sums_of_what_is_collected_are_renewed(tmp_path):
     assert changed(results) == []
     altered = {path for path, own in read_sums(results).items() if first[path] != own}
     assert altered == {"sweep/batches.csv", "sweep/jobs.json"}
+
+
+def test_broken_sums_are_refused_before_anything_is_written(tmp_path):
+    root, results = tmp_path / "outputs", tmp_path / "results"
+    job(root, "b=10")
+    results.mkdir()
+    (results / SUMS).write_text("=======\n")
+    with pytest.raises(BrokenSums):
+        collect.collect([root], results)
+    assert [path.name for path in results.iterdir()] == [SUMS]
+
+
+def test_a_folder_of_a_machine_may_be_given_with_a_slash(tmp_path):
+    job(tmp_path / "outputs", "b=10", data="/home/me/set/", failure="/home/me/set is missing")
+    (collected,) = collect.collect([tmp_path / "outputs"], tmp_path / "results")
+    assert rows(collected.folder)[0]["failure"] == "data is missing"
 
 
 def test_a_column_of_some_jobs_stands_where_they_have_it():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spear.analysis.records.store import RESULTS, collected_folders
-from spear.analysis.records.sums import SUMS, changed, read_sums, write_sums
+from spear.analysis.records.sums import SUMS, BrokenSums, changed, read_sums, write_sums
 
 RENEW = "`spear collect` renews the sums, and `git log -p results` shows what altered a record"
 
@@ -81,6 +81,14 @@ def test_sums_of_a_removed_experiment_are_left_out(root):
     write_sums(root, ["other"])
     assert changed(root) == []
     assert read_sums(root)
+
+
+@pytest.mark.parametrize("line", ["<<<<<<< HEAD", "", "0123  table2_sampling/jobs.json"])
+def test_a_broken_line_is_named(line, root):
+    lines = (root / SUMS).read_text().splitlines()
+    (root / SUMS).write_text("\n".join([lines[0], line, *lines[1:]]))
+    with pytest.raises(BrokenSums, match=f"line 2 of .*{SUMS} is '{line}'; expected"):
+        changed(root)
 
 
 def test_every_record_has_its_sums():
