@@ -19,11 +19,13 @@ from spear.experiments.cli.pair_searches import (
 )
 from spear.experiments.config.build import build
 from spear.experiments.config.schema import joint_size
+from spear.experiments.config.spec import check_keys
 from spear.inversion.descent import cost
 from spear.inversion.descent.cost import Search, TimeForecast
 from spear.inversion.pair import cost as pair_cost
 from spear.inversion.pair.pilot import pilot as pair_pilot
 from spear.inversion.pair.planned_search import PairSearch
+from spear.settings import check_least
 
 PRUNING = "spear.client.defenses.Sparsification"
 
@@ -54,7 +56,15 @@ def planned(name: str, config: DictConfig) -> Planned:
     Args:
         name: the overrides that define it.
         config: its configuration.
+
+    Raises:
+        ConfigError: a key of the job is out of range, which the job would refuse, too.
     """
+    check_keys(config)
+    if config.network.get("width") is not None:
+        check_least(1, width=config.network.width)
+    if config.attack.get("time_limit") is not None:
+        check_least(0, time_limit=config.attack.time_limit)
     search: Search | PairSearch | None = None
     pair = first_tried(config) in (PAIR, NETWORK)
     obstacle = _of_device(config) or pair_obstacle(config) if pair else obstacle_of(config)

@@ -2,7 +2,9 @@
 
 import pytest
 
+from spear.errors import ConfigError
 from spear.experiments.cli.forecasts import Planned, expected
+from spear.experiments.cli.plan import plan
 from spear.experiments.cli.resources import GIB, memory, request
 from spear.inversion.descent.cost import Search
 
@@ -31,3 +33,17 @@ def test_the_largest_job_decides():
     assert longest / 60 + 2 <= minutes < longest / 60 + 3
     assert "mem_gb=2 " in line
     assert request([Planned("c", None, 10, "no forecast")], SAME) == ""
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("batch_size=0", "'batch_size' is 0"),
+        ("n_batches=0", "'n_batches' is 0"),
+        ("network.width=-3", "width is -3"),
+        ("attack.time_limit=-1", "time_limit is -1"),
+    ],
+)
+def test_sizes_that_a_job_would_refuse_are_refused(override, said):
+    with pytest.raises(ConfigError, match=said):
+        plan(["dataset=digits", override])
