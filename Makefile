@@ -120,7 +120,8 @@ benchmark: install
 	$(BIN)/python -m benchmarks.large_layers
 	$(BIN)/python -m benchmarks.gradient_matching
 
-# One environment from the lock, made anew when the lock changes; the checkout is linked into it.
+# One environment from the lock, made anew when the lock changes; the checkout is linked into it, by its path and not by
+# a finder: to Python started beside a clone named spear, the clone would come first, as a package without contents.
 $(STAMP):
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("spear needs Python 3.11 or newer: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
@@ -129,7 +130,8 @@ $(STAMP):
 
 install: $(STAMP)
 	@$(BIN)/python -I -c '$(IS_LINKED)' \
-		|| $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+		|| $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation \
+			--config-settings editable_mode=compat --editable .
 
 # Flower wants older releases of some packages. They and its own lie in an environment before this one, whose other
 # packages it shares; made anew when a lock changes.

@@ -47,9 +47,11 @@ def load(experiments: tuple[str, ...], root: Path | None = None) -> pd.DataFrame
     for experiment in experiments:
         table = load_batches(experiment_folder(experiment, root))
         if table.empty:
+            # A folder that was named is read as runs leave it; committed records are collected.
+            collected = f", then `spear collect outputs/{experiment}`" if root is None else ""
             raise FileNotFoundError(
                 f"there are no results of {experiment} in {root or HERE}; run `spear "
-                f"experiment={experiment}`, then `spear collect outputs/{experiment}`."
+                f"experiment={experiment}`{collected}."
             )
         tables.append(table)
     if not tables:

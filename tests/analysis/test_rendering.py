@@ -27,6 +27,7 @@ from spear.analysis.overview import commands, figures, tables
 from spear.analysis.paper.comparison import papers
 from spear.analysis.records.frames import load_batches
 from spear.analysis.records.store import JOBS, RESULTS
+from spear.analysis.render import rendering
 from spear.analysis.render.links import relinked
 from spear.analysis.render.packages import modules
 from spear.analysis.render.rendering import load, origin, results_of
@@ -406,6 +407,14 @@ def test_what_is_not_as_the_records_give_it_is_named(results, tmp_path, capsys):
     code, said = checked()
     assert code == 1
     assert "is not what the records give now; run `spear tables side_by_side`" in said
+
+
+def test_only_committed_records_have_to_be_collected(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError, match=r"run `spear experiment=table8`[.]$"):
+        load(("table8",), tmp_path)
+    monkeypatch.setattr(rendering, "experiment_folder", lambda name, root: tmp_path / name)
+    with pytest.raises(FileNotFoundError, match=r"then `spear collect outputs/table8`[.]$"):
+        load(("table8",))
 
 
 def test_what_has_no_records_is_named_and_differs_only_if_it_was_rendered(tmp_path, capsys):

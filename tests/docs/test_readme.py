@@ -192,3 +192,9 @@ def test_every_subcommand_named_exists(page):
 def test_the_readme_and_the_site_lead_to_every_page(page):
     assert f"]({page.relative_to(ROOT).as_posix()})" in README
     assert f"- {page.relative_to(DOCS).as_posix()}\n" in (ROOT / "mkdocs.yml").read_text()
+
+
+def test_the_checkout_is_linked_by_its_path():
+    """By a finder, Python started beside a clone named spear takes the clone for the package."""
+    makefile = (ROOT / "Makefile").read_text()
+    assert "--config-settings editable_mode=compat --editable ." in makefile
