@@ -1,8 +1,8 @@
 """Hidden states of a trained encoder (MiniLM, d = 384), with dropout and without.
 
-Texts: sentences, or paragraphs of so many. Tokens: positions with a gradient, the most of a batch.
-States: share of them whose hidden state is found to 1e-3, the mean over batches; largest error: of
-these states. Proven: batches whose text is called exact, and is.
+Texts: single sentences, or paragraphs of as many as named. Tokens: positions with a gradient, the
+most of a batch. States: share of them whose hidden state is found to 1e-3, the mean over batches;
+largest error: of these states. Proven: batches whose text is called exact, and is.
 """
 
 import pandas as pd
