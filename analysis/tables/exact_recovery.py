@@ -21,6 +21,7 @@ DESCENT = (
 EXPERIMENTS = (
     *DESCENT,
     *(f"{each}_peeling" for each in DESCENT),
+    "exact_recovery_b120_peeling",
     "exact_recovery_b400_peeling",
 )
 
