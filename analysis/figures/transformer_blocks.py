@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from spear.analysis.render import style
 from spear.analysis.render.language import MODELS, MODES
+from spear.analysis.statistics.measures import proven
 from spear.scoring.positions import EXACT
 
 EXPERIMENTS = ("transformer_blocks",)
@@ -26,7 +27,7 @@ def draw(results: pd.DataFrame) -> Figure:
     for axes, name in zip(panels, names, strict=True):
         chosen = results[results["network"] == name]
         _panel(axes, chosen)
-        axes.set_title(f"{MODELS[name]}: {_whole(chosen).sum()}/{len(chosen)} batches exact")
+        axes.set_title(f"{MODELS[name]}: {proven(chosen).sum()}/{len(chosen)} batches exact")
     axes.set_xlim(0, 1)
     named: dict[str, Artist] = {}
     for axes in figure.axes:
@@ -36,15 +37,10 @@ def draw(results: pd.DataFrame) -> Figure:
     return figure
 
 
-def _whole(batches: pd.DataFrame) -> pd.Series:
-    """Mark the batches of which every position is found, and which are proven."""
-    return batches["exact"] & (batches["status"] == "exact")
-
-
 def _panel(axes: Axes, batches: pd.DataFrame) -> None:
     for training, chosen in batches.groupby("network.training"):
         colour, marker = LOOKS[bool(training)]
-        tokens, whole = chosen["directions"] / chosen["network.width"], _whole(chosen)
+        tokens, whole = chosen["directions"] / chosen["network.width"], proven(chosen)
         for right, face in ((True, colour), (False, "none")):
             part = whole == right
             label = f"dropout {MODES[bool(training)]}{'' if right else ', not proven or not found'}"

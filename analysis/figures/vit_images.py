@@ -5,7 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spear.analysis.render import style
-from spear.analysis.statistics.measures import mean_interval
+from spear.analysis.statistics.measures import mean_interval, proven
+from spear.analysis.statistics.whole_images import HEADS
 from spear.vision.limits import most_images
 
 EXPERIMENTS = ("vit_images", "vit_images_16")
@@ -13,8 +14,8 @@ EXPERIMENTS = ("vit_images", "vit_images_16")
 CHANNELS, SIDE = 3, 32
 """Images of CIFAR-10."""
 
-HEADS = {"class_token": (style.BLUE, "o", "class token"), "mean": (style.GREEN, "s", "mean token")}
-"""Head -> colour, marker and name."""
+MARKS = {"class_token": (style.BLUE, "o"), "mean": (style.GREEN, "s")}
+"""Head -> colour and marker."""
 
 
 def draw(results: pd.DataFrame) -> Figure:
@@ -34,12 +35,13 @@ def _panel(axes: Axes, batches: pd.DataFrame, side: int) -> None:
     limit = most_images(int(width), patches, numbers)
     axes.axvline(limit, color=style.GREY, ls="--", label="counted limit")
     whole = batches.assign(whole=batches["directions_right"] / batches["batch_size"])
-    for head, (colour, marker, name) in HEADS.items():
+    for head, name in HEADS.items():
+        colour, marker = MARKS[head]
         chosen = whole[whole["network.head"] == head]
         table = mean_interval(chosen, "batch_size", "whole")
         style.banded(axes, table["batch_size"], table, colour, marker, f"{name}: images whole")
-        proven = (chosen["exact"] & (chosen["status"] == "exact")).groupby(chosen["batch_size"])
-        axes.plot(proven.mean(), ":", color=colour, label=f"{name}: batches proven")
+        shares = proven(chosen).groupby(chosen["batch_size"]).mean()
+        axes.plot(shares, ":", color=colour, label=f"{name}: batches proven")
     axes.set_title(f"{patches} patches of {side} pixels (d = {width})")
     axes.set_xticks([*sorted(batches["batch_size"].unique()), limit])
     sizes = batches.groupby(["network.head", "batch_size"]).size()

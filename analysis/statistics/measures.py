@@ -84,6 +84,20 @@ def with_interval(
     return f"{values.mean():{form}} ± {half_width(values, different):{half_form or form}}"
 
 
+def proven(batches: pd.DataFrame) -> pd.Series:
+    """Mark the batches that are called `exact` and are right by the truth."""
+    return batches["exact"] & (batches["status"] == "exact")
+
+
+def with_range(seconds: pd.Series) -> str:
+    """Return the median of durations as text, and their 10th and 90th percentile in brackets.
+
+    A batch that ran into a limit counts with the time that it had reached.
+    """
+    low, high = (duration(float(seconds.quantile(part))) for part in (0.1, 0.9))
+    return f"{duration(seconds.median())} ({low} to {high})"
+
+
 def duration(seconds: float) -> str:
     """Return seconds as text with two significant digits, in minutes, hours or more if large."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from spear.analysis.statistics.measures import duration, with_deviation
+from spear.analysis.statistics.measures import duration, proven, with_deviation
 
 HEADS = {"class_token": "class token", "mean": "mean token"}
 """`network.head` -> words for it."""
@@ -15,10 +15,9 @@ def of_whole_images(batches: pd.DataFrame) -> dict[str, str]:
     called `exact` that are; "PSNR [dB]": mean ± standard deviation over batches; "worst image
     [dB]": the lowest PSNR of any image; "seconds": median per batch.
     """
-    proven = batches["exact"] & (batches["status"] == "exact")
     return {
         "images right": f"{batches['directions_right'].sum():.0f}/{batches['batch_size'].sum()}",
-        "proven": f"{proven.sum()}/{len(batches)}",
+        "proven": f"{proven(batches).sum()}/{len(batches)}",
         "PSNR [dB]": with_deviation(batches["psnr"]),
         "worst image [dB]": f"{batches['psnr_min'].min():.1f}",
         "seconds": duration(batches["seconds"].median()),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from spear.analysis.statistics.measures import duration, spread, with_deviation
+from spear.analysis.statistics.measures import with_deviation, with_range
 from spear.analysis.tables.activations import NEXT
 
 EXPERIMENTS = ("activations_b20",)
@@ -21,7 +21,6 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     medians = results.groupby(by)["seconds"].median()
     ordered = sorted(results.groupby(by), key=_place)
     for (depth, activation), batches in ordered:
-        seconds = spread(batches, by, "seconds").iloc[0]
         relu = medians.get((depth, "relu"), float("nan"))
         rows.append(
             {
@@ -29,9 +28,8 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                 "activation": activation,
                 "exact": f"{batches['exact'].sum()}/{len(batches)}",
                 "PSNR [dB]": with_deviation(batches["psnr"]),
-                "seconds": f"{duration(seconds['median'])} "
-                f"({duration(seconds['low'])} to {duration(seconds['high'])})",
-                "ratio": f"{seconds['median'] / relu:.2f}",
+                "seconds": with_range(batches["seconds"]),
+                "ratio": f"{batches['seconds'].median() / relu:.2f}",
             }
         )
     return pd.DataFrame(rows)

@@ -6,7 +6,7 @@ mean over batches; seconds: median on one thread.
 
 import pandas as pd
 
-from spear.analysis.statistics.measures import duration
+from spear.analysis.statistics.measures import duration, proven
 
 EXPERIMENTS = ("both_sparsities",)
 
@@ -17,12 +17,11 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each layer and sparsity."""
     rows = []
     for (layer, attack), batches in results.groupby(["attack.layer", "attack"]):
-        proven = batches["exact"] & (batches["status"] == "exact")
         rows.append(
             {
                 "layer": str(layer),
                 "sparse": SPARSITIES[str(attack)],
-                "exact": f"{proven.sum()}/{len(batches)}",
+                "exact": f"{proven(batches).sum()}/{len(batches)}",
                 "MAE": f"{batches['mae'].mean():.2e}",
                 "seconds": duration(float(batches["seconds"].median())),
             }

@@ -8,7 +8,7 @@ SVD of the first layer's gradient.
 import pandas as pd
 
 from spear.analysis.render.methods import name
-from spear.analysis.statistics.measures import duration, spread, with_deviation
+from spear.analysis.statistics.measures import with_deviation, with_range
 
 DESCENT = (
     "exact_recovery",
@@ -33,7 +33,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     by = ["network.width", "batch_size", "dataset", "dataset.normalize", "attack"]
     for _, batches in results.groupby(by):
-        job, seconds = batches.iloc[0], spread(batches, by, "seconds").iloc[0]
+        job = batches.iloc[0]
         proven = batches["exact"] & (batches["sparsity_matching"] == 1.0)
         ratio = batches["details.svd_ratio"].median()
         rows.append(
@@ -45,8 +45,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                 "search": name(job["attack"]),
                 "exact": f"{proven.sum()}/{len(batches)}",
                 "PSNR [dB]": with_deviation(batches["psnr"]),
-                "seconds": f"{duration(seconds['median'])} "
-                f"({duration(seconds['low'])} to {duration(seconds['high'])})",
+                "seconds": with_range(batches["seconds"]),
                 "x SVD": f"{ratio:.2g}" if pd.notna(ratio) else "",
             }
         )

@@ -7,6 +7,7 @@ gradient whose hidden state is found to 1e-3, the mean over batches, and the lar
 import pandas as pd
 
 from spear.analysis.render.language import percent
+from spear.analysis.statistics.measures import proven
 
 EXPERIMENTS = ("gated_blocks",)
 
@@ -19,9 +20,9 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     for (gate, spread), chosen in results.groupby(["network.gate", "network.spread"], sort=False):
         row = {"block": GATES[str(gate)], "deviation of weights": f"{spread:g}"}
         for b, batches in chosen.groupby("batch_size"):
-            proven = batches["exact"] & (batches["status"] == "exact")
             row[f"b = {b}"] = (
-                f"{proven.sum()}/{len(batches)}, states {percent(batches['positions_exact'])} %, "
+                f"{proven(batches).sum()}/{len(batches)}, "
+                f"states {percent(batches['positions_exact'])} %, "
                 f"error {batches['state_error'].max():.0e}, "
                 f"{batches['seconds'].median():.1f} s"
             )

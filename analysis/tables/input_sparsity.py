@@ -6,7 +6,7 @@ layer's inputs, mean over batches; seconds: median on one thread.
 
 import pandas as pd
 
-from spear.analysis.statistics.measures import duration
+from spear.analysis.statistics.measures import duration, proven
 
 EXPERIMENTS = ("input_sparsity",)
 
@@ -18,13 +18,12 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for _, batches in results.groupby(["network", "network.depth", "batch_size"]):
         job = batches.iloc[0]
-        proven = batches["exact"] & (batches["status"] == "exact")
         rows.append(
             {
                 "network": NETWORKS[job["network"]],
                 "L": str(job["network.depth"]),
                 "b": str(job["batch_size"]),
-                "exact": f"{proven.sum()}/{len(batches)}",
+                "exact": f"{proven(batches).sum()}/{len(batches)}",
                 "found": f"{batches['details.found'].mean():.1f}",
                 "MAE": f"{batches['mae'].mean():.2e}",
                 "seconds": duration(float(batches["seconds"].median())),

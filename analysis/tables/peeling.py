@@ -9,7 +9,7 @@ run with it.
 import pandas as pd
 
 from spear.analysis.render.methods import OURS, PEELING
-from spear.analysis.statistics.measures import duration, spread, times, with_deviation
+from spear.analysis.statistics.measures import times, with_deviation, with_range
 
 EXPERIMENTS = ("peeling", "peeling_m400", "peeling_m2000")
 
@@ -27,13 +27,11 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
             chosen = batches[batches["attack"] == attack]
             if chosen.empty:
                 continue
-            seconds = spread(chosen, "batch_size", "seconds").iloc[0]
-            medians[search] = seconds["median"]
+            medians[search] = chosen["seconds"].median()
             row |= {
                 f"{search}: exact": f"{chosen['exact'].sum()}/{len(chosen)}",
                 f"{search}: PSNR [dB]": with_deviation(chosen["psnr"]),
-                f"{search}: seconds": f"{duration(seconds['median'])} "
-                f"({duration(seconds['low'])} to {duration(seconds['high'])})",
+                f"{search}: seconds": with_range(chosen["seconds"]),
             }
         if len(medians) == len(SEARCHES):
             found = batches[batches["attack"] == "spear_irls"]["exact"].mean() > 0.5

@@ -6,7 +6,7 @@ batch that ran into the time limit counts with it.
 
 import pandas as pd
 
-from spear.analysis.statistics.measures import duration, spread, with_deviation
+from spear.analysis.statistics.measures import with_deviation, with_range
 
 EXPERIMENTS = ("pixels_m1000",)
 
@@ -23,12 +23,10 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
             chosen = batches[batches["attack/settings"] == settings]
             if chosen.empty:
                 continue
-            seconds = spread(chosen, "batch_size", "seconds").iloc[0]
             row |= {
                 f"{search}: exact": f"{chosen['exact'].sum()}/{len(chosen)}",
                 f"{search}: PSNR [dB]": with_deviation(chosen["psnr"]),
-                f"{search}: seconds": f"{duration(seconds['median'])} "
-                f"({duration(seconds['low'])} to {duration(seconds['high'])})",
+                f"{search}: seconds": with_range(chosen["seconds"]),
             }
         rows.append(row)
     return pd.DataFrame(rows).fillna("")

@@ -8,6 +8,7 @@ Proven: batches that are called exact, and are. Seconds: median wall time of the
 import pandas as pd
 
 from spear.analysis.render.language import percent
+from spear.analysis.statistics.measures import proven
 
 EXPERIMENTS = ("text_recovery", "text_recovery_minilm", "text_recovery_trained")
 
@@ -26,12 +27,11 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     for (model, b), batches in named.groupby(["model", "batch_size"], sort=False):
         parts = {name: batches[batches["attack"] == attack] for attack, name in ATTACKS.items()}
         own = parts["spear"]
-        proven = own["exact"] & (own["status"] == "exact")
         row = {
             "model": model,
             "b": b,
             "positions": percent(own["positions_exact"]),
-            "proven": f"{proven.sum()}/{len(own)}",
+            "proven": f"{proven(own).sum()}/{len(own)}",
         }
         for column, short in SHARES.items():
             row |= {f"{short}, {name}": percent(of[column]) for name, of in parts.items()}

@@ -8,6 +8,7 @@ largest error: of these states. Proven: batches whose text is called exact, and 
 import pandas as pd
 
 from spear.analysis.render.language import MODES, percent
+from spear.analysis.statistics.measures import proven
 
 EXPERIMENTS = ("text_states_minilm", "text_states_minilm_long")
 
@@ -19,7 +20,6 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     keys = ["texts", "network.training", "batch_size"]
     named = results.assign(texts=results["dataset"] + counts)
     for (texts, training, b), batches in named.groupby(keys, sort=False):
-        proven = batches["exact"] & (batches["status"] == "exact")
         rows.append(
             {
                 "texts": texts,
@@ -28,7 +28,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
                 "tokens": f"{batches['details.states'].max():.0f}",
                 "states": percent(batches["positions_exact"]),
                 "largest error": f"{batches['state_error'].max():.0e}",
-                "proven": f"{proven.sum()}/{len(batches)}",
+                "proven": f"{proven(batches).sum()}/{len(batches)}",
                 "right texts": percent(batches["sequences_exact"]),
                 "s": f"{batches['seconds'].median():.0f}",
             }
